@@ -1,0 +1,95 @@
+//! Why a job of a shop does not run although its period says so.
+
+use serde::{Deserialize, Serialize};
+
+use super::{AuthorizationState, JobKind};
+
+/// What must happen before a job runs again. Stored with the schedule, shown as `held_by`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Hold {
+    /// A person paused the shop.
+    Paused,
+    /// The channel refuses our app; the operator must act.
+    AppAlarm,
+    /// Nobody has authorized the shop yet.
+    Pending,
+    /// The authorization's end date has passed.
+    Lapsed,
+    /// The channel refused the authorization before its end.
+    Revoked,
+    /// `authorization_refresh = "None"`: no automatic call is made for this shop.
+    RefreshNone,
+    /// The channel says that the shop is closed, frozen or suspended.
+    ShopClosed,
+    /// The authorization lacks a right.
+    ScopeMissing,
+    /// Export only: no product source is named.
+    NoSource,
+}
+
+impl Hold {
+    /// The name used in tables and commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Paused => "paused",
+            Self::AppAlarm => "app_alarm",
+            Self::Pending => "pending",
+            Self::Lapsed => "lapsed",
+            Self::Revoked => "revoked",
+            Self::RefreshNone => "refresh_none",
+            Self::ShopClosed => "shop_closed",
+            Self::ScopeMissing => "scope_missing",
+            Self::NoSource => "no_source",
+        }
+    }
+
+    /// Reads the stored name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [
+            Self::Paused,
+            Self::AppAlarm,
+            Self::Pending,
+            Self::Lapsed,
+            Self::Revoked,
+            Self::RefreshNone,
+            Self::ShopClosed,
+            Self::ScopeMissing,
+            Self::NoSource,
+        ]
+        .into_iter()
+        .find(|hold| hold.as_str() == name)
+    }
+
+    /// Whether a held `authorization_refresh` still takes a look once a day, to notice by itself that the cause has gone.
+    pub const fn looks_daily(self) -> bool {
+        matches!(self, Self::Lapsed | Self::Revoked | Self::ShopClosed | Self::ScopeMissing | Self::AppAlarm)
+    }
+}
+
+/// Everything that can hold the jobs of one shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// A person paused it.
+    pub paused: bool,
+    /// The channel refuses our app.
+    pub app_alarm: bool,
+    /// Whether the channel knows authorizations at all (`file` does not).
+    pub needs_authorization: bool,
+    /// The authorization's state; `None` means pending.
+    pub authorization: Option<AuthorizationState>,
+    /// The channel's word that the shop is closed stands.
+    pub closed: bool,
+    /// A right is missing.
+    pub scope_missing: bool,
+    /// The shop's period of `authorization_refresh` is `None`.
+    pub refresh_none: bool,
+    /// A product source is named in the settings.
+    pub has_source: bool,
+}
+
+/// What holds this job, if anything: the most urgent cause first.
+pub fn held_by(job: JobKind, facts: Facts) -> Option<Hold> {
+    let _ = (job, facts);
+    todo!()
+}

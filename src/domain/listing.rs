@@ -1,0 +1,296 @@
+//! How a SKU stands in one shop, and what makes such a statement valid.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
+
+/// The seller's identifier of a variant, unique within a shop. Compared to the letter; never empty, no line breaks,
+/// no outer white space, at most 200 characters.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Sku(String);
+
+impl Sku {
+    /// The SKU as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for Sku {
+    type Err = InvalidListing;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(InvalidListing::new("sku", "the SKU is empty", "give every variant a SKU"));
+        }
+        if text.chars().count() > 200 || text.chars().any(char::is_control) {
+            return Err(InvalidListing::new(
+                "sku",
+                "the SKU is longer than 200 characters or has a control character in it",
+                "shorten it",
+            ));
+        }
+        Ok(Self(text.to_owned()))
+    }
+}
+
+impl fmt::Display for Sku {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(&self.0)
+    }
+}
+
+impl fmt::Debug for Sku {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Three upper-case letters of ISO 4217.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Currency([u8; 3]);
+
+impl Currency {
+    /// The code as text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).expect("three ASCII letters, by construction")
+    }
+
+    /// How many digits its amounts have after the point: 0 for IDR, JPY, KRW, VND and the like, 3 for BHD and the like, else 2.
+    pub fn digits(self) -> u32 {
+        match &self.0 {
+            b"BIF" | b"CLP" | b"DJF" | b"GNF" | b"IDR" | b"JPY" | b"KMF" | b"KRW" | b"PYG" | b"RWF" | b"UGX"
+            | b"VND" | b"VUV" | b"XAF" | b"XOF" | b"XPF" => 0,
+            b"BHD" | b"IQD" | b"JOD" | b"KWD" | b"LYD" | b"OMR" | b"TND" => 3,
+            _ => 2,
+        }
+    }
+}
+
+impl FromStr for Currency {
+    type Err = InvalidListing;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text.trim().as_bytes() {
+            [a, b, c] if [a, b, c].iter().all(|x| x.is_ascii_alphabetic()) => {
+                Ok(Self([a.to_ascii_uppercase(), b.to_ascii_uppercase(), c.to_ascii_uppercase()]))
+            }
+            _ => Err(InvalidListing::new(
+                "currency",
+                format!("`{text}` is not a currency"),
+                "use three letters of ISO 4217, for example EUR",
+            )),
+        }
+    }
+}
+
+impl TryFrom<String> for Currency {
+    type Error = InvalidListing;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<Currency> for String {
+    fn from(currency: Currency) -> Self {
+        currency.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+impl fmt::Debug for Currency {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// An exact amount of money, in major units.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Price {
+    /// Major units: 19.90 is nineteen euros ninety.
+    pub amount: Decimal,
+    /// The currency.
+    pub currency: Currency,
+}
+
+impl fmt::Display for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.amount, self.currency)
+    }
+}
+
+impl fmt::Debug for Price {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Whether buyers can find a listing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListingStatus {
+    /// On sale.
+    Active,
+    /// Taken off sale by the seller, a draft, or in review.
+    Inactive,
+    /// Taken off sale by the channel.
+    Blocked,
+    /// A complete pass no longer found it.
+    Gone,
+}
+
+impl ListingStatus {
+    /// The name used in tables and commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Inactive => "inactive",
+            Self::Blocked => "blocked",
+            Self::Gone => "gone",
+        }
+    }
+}
+
+/// A SKU as a shop shows it: what a channel's `pull` returns, in the domain's words.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listing {
+    /// The seller's identifier.
+    pub sku: Sku,
+    /// The channel's id of the product it belongs to; for `file` the product's id in the file.
+    pub product_id: String,
+    /// Whatever else the channel needs to write to this listing (ids, quantities of other warehouses). Opaque to all
+    /// but the channel, and part of the content hash.
+    pub refs: serde_json::Value,
+    /// Title of the product.
+    pub title: String,
+    /// Text or HTML; `None` where the pass does not tell.
+    pub description: Option<String>,
+    /// The brand's name.
+    pub brand: Option<String>,
+    /// GTIN, EAN or UPC.
+    pub barcode: Option<String>,
+    /// Addresses of images, the main one first.
+    pub images: Vec<String>,
+    /// Options in order: ("Size", "M").
+    pub options: Vec<(String, String)>,
+    /// Prices by currency; the first is the shop's own.
+    pub prices: Vec<Price>,
+    /// Pieces on sale, in the warehouse that export writes to; `None` where the channel does not say.
+    pub stock: Option<i64>,
+    /// Whether buyers can find it.
+    pub status: ListingStatus,
+}
+
+impl Listing {
+    /// A hash over everything it says, for telling unchanged ones apart: 32 hexadecimal digits.
+    pub fn content_hash(&self) -> String {
+        todo!()
+    }
+
+    /// What it says in the chosen fields, in the form that [`Values`] of the source have, so that the two compare.
+    pub fn values(&self, fields: &std::collections::BTreeSet<Field>) -> Values {
+        let _ = fields;
+        todo!()
+    }
+}
+
+/// The fields that an export can bring in line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Field {
+    /// The price in the listing's currency.
+    Price,
+    /// Pieces on sale.
+    Stock,
+    /// The title.
+    Title,
+    /// The description.
+    Description,
+    /// The images.
+    Images,
+    /// Channel attributes by mapping.
+    Attributes,
+}
+
+/// Values of the chosen fields: as the source wants them, or as the shop was last seen to have them.
+/// A field that was not chosen is `None`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Values {
+    /// Price.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price: Option<Price>,
+    /// Pieces on sale.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stock: Option<i64>,
+    /// Title.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub title: Option<String>,
+    /// Description.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// Images.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub images: Option<Vec<String>>,
+    /// Attributes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<BTreeMap<String, String>>,
+    /// Only ever wanted: taken off sale, because the source dropped the SKU and the shop's rule says so.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub retired: bool,
+}
+
+impl Values {
+    /// A hash over all fields; equal values (19.9 and 19.90 too) have equal hashes. 32 hexadecimal digits.
+    pub fn hash(&self) -> String {
+        todo!()
+    }
+
+    /// The fields in which `self` (wanted) differs from `seen`. Retiring counts as none of them.
+    pub fn differs(&self, seen: &Self) -> Vec<Field> {
+        let _ = seen;
+        todo!()
+    }
+}
+
+/// Why something a channel or a file said is not a valid listing.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{text}; {remedy}")]
+pub struct InvalidListing {
+    /// A short stable code, for example `price`.
+    pub code: &'static str,
+    /// The thing and the cause.
+    pub text: String,
+    /// What to do.
+    pub remedy: &'static str,
+}
+
+impl InvalidListing {
+    /// Puts the parts together.
+    pub fn new(code: &'static str, text: impl Into<String>, remedy: &'static str) -> Self {
+        Self { code, text: text.into(), remedy }
+    }
+}
+
+/// What is wrong with one SKU in one shop, kept and shown until it is resolved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Complaint {
+    /// The SKU; where none could be read, the place in words (`products.csv:17`).
+    pub sku: String,
+    /// The channel's code, or ours.
+    pub code: String,
+    /// The cause and the remedy, in words.
+    pub text: String,
+    /// The channel's request id, where there is one.
+    pub request_id: Option<String>,
+}

@@ -1,0 +1,30 @@
+//! The rules: plain values and the questions asked of them.
+//!
+//! Nothing in here performs I/O, reads a clock or waits. Whoever needs a decision hands in `now`, so that a year of
+//! reminders or a day of daylight-saving changes is a table in a test.
+
+mod authorization;
+mod cursor;
+pub mod hold;
+mod job;
+mod lease;
+mod listing;
+mod period;
+mod product;
+pub mod reminder;
+pub mod retry;
+mod shop;
+pub mod wanted;
+
+pub use authorization::{
+    Authorization, AuthorizationId, AuthorizationState, Clock as EndClock, EndSource, Ending, Intent, Look,
+};
+pub use cursor::{Cursor, Pass, PassKind};
+pub use hold::Hold;
+pub use job::{Counts, Demand, ErrorKind, JobKind, JobState, Outcome, Run, RunError, RunId, RunState, Trigger};
+pub use lease::{Holder, InstanceId, Lease};
+pub use listing::{Complaint, Currency, Field, InvalidListing, Listing, ListingStatus, Price, Sku, Values};
+pub use period::{Period, PeriodError, Schedule};
+pub use product::{Product, Variant};
+pub use retry::{Failure, Next};
+pub use shop::{Account, ChannelName, InvalidShopId, Shop, ShopId};

@@ -1,0 +1,42 @@
+//! What the product source says.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Price, Sku};
+
+/// A product of the source: what its variants have in common.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Product {
+    /// The source's own id of it.
+    pub id: String,
+    /// Its title.
+    pub title: String,
+    /// Text or HTML.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
+    /// The brand's name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub brand: Option<String>,
+    /// Addresses of images, the main one first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
+}
+
+/// One SKU of a product.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Variant {
+    /// The seller's identifier.
+    pub sku: Sku,
+    /// The product it belongs to.
+    pub product_id: String,
+    /// GTIN, EAN or UPC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub barcode: Option<String>,
+    /// Prices by currency; the first is the source's own. May be empty.
+    pub prices: Vec<Price>,
+    /// Pieces in stock; `None` where the source does not say.
+    pub stock: Option<i64>,
+    /// Options in order: ("Size", "M").
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<(String, String)>,
+}

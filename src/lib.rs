@@ -1,0 +1,10 @@
+//! shopsyncd (map to come).
+pub mod channels;
+pub mod clock;
+pub mod config;
+pub mod domain;
+pub mod http;
+pub mod mail;
+pub mod scheduler;
+pub mod secrets;
+pub mod store;
