@@ -2,6 +2,7 @@
 pub mod channels;
 pub mod clock;
 pub mod config;
+pub mod crash;
 pub mod domain;
 pub mod http;
 pub mod mail;

@@ -13,7 +13,8 @@ create table instances (
     started_at      bigint not null,
     beat            bigint not null default 0,
     settings_digest text    not null,
-    standing_by     bigint not null default 0
+    standing_by     bigint not null default 0,
+    dead            bigint not null default 0  -- declared dead; kept until the cover of its leases is over
 );
 
 -- Named rights with a number that only grows. `cover_ms`: how long a dead holder's right outlives its beat.

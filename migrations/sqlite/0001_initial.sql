@@ -13,7 +13,8 @@ create table instances (
     started_at      integer not null,
     beat            integer not null default 0,
     settings_digest text    not null,
-    standing_by     integer not null default 0
+    standing_by     integer not null default 0,
+    dead            integer not null default 0  -- declared dead; kept until the cover of its leases is over
 ) strict;
 
 -- Named rights with a number that only grows. `cover_ms`: how long a dead holder's right outlives its beat.

@@ -1,7 +1,11 @@
 //! Instances, their beats, and named leases.
+//!
+//! No instant is compared here: an instance lives while its beat moves, as its peers see it by their own boot-time clocks. What it
+//! held falls to others in two steps, since a right may have to outlive a holder of whom nobody knows whether it still acts:
+//! declared dead (its runs and its uncovered leases are free), then removed (the covered ones too).
 
-use super::{StoreError, Tx};
-use crate::domain::{Holder, InstanceId, Lease};
+use super::{StoreError, Tx, row::ms};
+use crate::domain::{Holder, InstanceId, Lease, RunId};
 
 /// An instance as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,17 +22,32 @@ pub struct InstanceRow {
     pub settings_digest: String,
     /// Whether it stands by, because its settings differ from the accepted ones.
     pub standing_by: bool,
+    /// Whether a peer has declared it dead.
+    pub dead: bool,
 }
 
 impl Tx {
     /// Records a new instance.
     pub async fn add_instance(&mut self, instance: &InstanceRow) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "insert into instances (id, version, started_at, beat, settings_digest, standing_by, dead)
+            values ($1, $2, $3, $4, $5, $6, $7)";
+        on_db!(self.execute(
+            SQL,
+            &instance.id.0,
+            &instance.version,
+            ms(instance.started_at),
+            instance.beat,
+            &instance.settings_digest,
+            i64::from(instance.standing_by),
+            i64::from(instance.dead),
+        ))?;
+        Ok(())
     }
 
     /// Moves an instance's beat on. `false`: somebody has declared it dead; it must stop working.
     pub async fn beat(&mut self, id: &InstanceId) -> Result<bool, StoreError> {
-        todo!()
+        const SQL: &str = "update instances set beat = beat + 1 where id = $1 and dead = 0";
+        Ok(on_db!(self.execute(SQL, &id.0))? == 1)
     }
 
     /// Updates what an instance says of its settings.
@@ -38,47 +57,107 @@ impl Tx {
         digest: &str,
         standing_by: bool,
     ) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "update instances set settings_digest = $2, standing_by = $3 where id = $1";
+        on_db!(self.execute(SQL, &id.0, digest, i64::from(standing_by)))?;
+        Ok(())
     }
 
-    /// All recorded instances.
+    /// All recorded instances, the oldest first.
     pub async fn instances(&mut self) -> Result<Vec<InstanceRow>, StoreError> {
-        todo!()
+        const SQL: &str = "select id, version, started_at, beat, settings_digest, standing_by, dead
+            from instances order by started_at, id";
+        on_db!(self.rows(SQL))?
+            .iter()
+            .map(|row| {
+                Ok(InstanceRow {
+                    id: InstanceId(row.text("id")?),
+                    version: row.text("version")?,
+                    started_at: row.instant("started_at")?,
+                    beat: row.int("beat")?,
+                    settings_digest: row.text("settings_digest")?,
+                    standing_by: row.flag("standing_by")?,
+                    dead: row.flag("dead")?,
+                })
+            })
+            .collect()
     }
 
-    /// Removes an instance that has stopped (or is dead): its runs become available, its leases end at once.
+    /// Removes an instance that has stopped (or whose cover is over): its runs become available, its leases end at once.
     pub async fn remove_instance(&mut self, id: &InstanceId) -> Result<(), StoreError> {
-        todo!()
+        self.free_runs(id).await?;
+        on_db!(self.execute("update leases set holder = null where holder = $1", &id.0))?;
+        on_db!(self.execute("delete from instances where id = $1", &id.0))?;
+        Ok(())
     }
 
-    /// Takes a named lease: free ones, and those of holders that are no longer recorded. `cover_ms`: how long it outlives
-    /// a holder that dies. `None`: another holds it.
+    /// Removes every instance but `me`, for whoever holds the lock of a SQLite database and so knows that they are gone.
+    /// Returns the runs that became available.
+    pub async fn void_others(&mut self, me: &Holder) -> Result<Vec<RunId>, StoreError> {
+        const RUNS: &str = "update runs set state = 'available', available_at = $2
+            where state = 'running' and (instance is null or instance <> $1) returning id";
+        let runs = on_db!(self.rows(RUNS, &me.0, ms(self.now)))?;
+        on_db!(self.execute("update leases set holder = null where holder <> $1", &me.0))?;
+        on_db!(self.execute("delete from instances where id <> $1", &me.0))?;
+        runs.iter().map(|row| row.int("id").map(RunId)).collect()
+    }
+
+    /// Declares an instance dead: makes its runs available again and voids its leases, but for those with a cover, which end when
+    /// it is removed. Returns the runs; none if a peer was faster.
+    pub async fn take_over(&mut self, dead: &InstanceId) -> Result<Vec<RunId>, StoreError> {
+        on_db!(self.execute("update instances set dead = 1 where id = $1 and dead = 0", &dead.0))?;
+        on_db!(self.execute("update leases set holder = null where holder = $1 and cover_ms = 0", &dead.0))?;
+        self.free_runs(dead).await
+    }
+
+    /// Takes a named lease: a free one, or one whose holder is no longer recorded. Takers are recorded instances; whoever takes
+    /// it gives it back, however the work ends. `cover_ms`: how long it outlives a holder that dies. `None`: it is held.
     pub async fn take_lease(
         &mut self,
         name: &str,
         holder: &Holder,
         cover_ms: i64,
     ) -> Result<Option<Lease>, StoreError> {
-        todo!()
+        const SQL: &str = "insert into leases (name, holder, number, cover_ms) values ($1, $2, 1, $3)
+            on conflict (name) do update
+            set holder = excluded.holder, number = leases.number + 1, cover_ms = excluded.cover_ms
+            where leases.holder is null or not exists (select 1 from instances where instances.id = leases.holder)
+            returning number";
+        let Some(row) = on_db!(self.row(SQL, name, &holder.0, cover_ms))? else { return Ok(None) };
+        Ok(Some(Lease { name: name.to_owned(), holder: holder.clone(), number: row.int("number")? }))
     }
 
     /// Whether a lease still stands. Locks its row for this transaction.
     pub async fn holds_lease(&mut self, lease: &Lease) -> Result<bool, StoreError> {
-        todo!()
+        // Writing is the lock that both databases understand.
+        const SQL: &str = "update leases set number = number where name = $1 and holder = $2 and number = $3";
+        Ok(on_db!(self.execute(SQL, &lease.name, &lease.holder.0, lease.number))? == 1)
     }
 
     /// Gives a lease back. Does nothing if it no longer stands.
     pub async fn give_back(&mut self, lease: &Lease) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "update leases set holder = null where name = $1 and holder = $2 and number = $3";
+        on_db!(self.execute(SQL, &lease.name, &lease.holder.0, lease.number))?;
+        Ok(())
     }
 
     /// A fact about the database.
     pub async fn fact(&mut self, name: &str) -> Result<Option<String>, StoreError> {
-        todo!()
+        on_db!(self.row("select value from facts where name = $1", name))?.map(|row| row.text("value")).transpose()
     }
 
     /// Writes a fact about the database.
     pub async fn set_fact(&mut self, name: &str, value: &str) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "insert into facts (name, value) values ($1, $2)
+            on conflict (name) do update set value = excluded.value";
+        on_db!(self.execute(SQL, name, value))?;
+        Ok(())
+    }
+
+    /// Makes the running runs of an instance available again. That it keeps its name on them tells the next claim that it
+    /// goes on after a death.
+    async fn free_runs(&mut self, id: &InstanceId) -> Result<Vec<RunId>, StoreError> {
+        const SQL: &str = "update runs set state = 'available', available_at = $2
+            where state = 'running' and instance = $1 returning id";
+        on_db!(self.rows(SQL, &id.0, ms(self.now)))?.iter().map(|row| row.int("id").map(RunId)).collect()
     }
 }

@@ -6,14 +6,56 @@
 use jiff::Timestamp;
 use sqlx::{PgPool, SqlitePool};
 
+/// Asks whichever database the transaction is of, and waits for the answer.
+///
+/// `on_db!(self.execute(SQL, bind, ...))` gives the number of rows changed, `on_db!(self.rows(SQL, bind, ...))` the rows,
+/// `on_db!(self.row(SQL, bind, ...))` the first row if there is one; each a `Result<_, StoreError>`. `SQL` is one text for both
+/// databases or a `Both`; binds are `$1` and so on, and are of types that both know: `i64`, text, bytes, options of them.
+macro_rules! on_db {
+    ($tx:ident.execute($sql:expr $(, $bind:expr)* $(,)?)) => {
+        match &mut $tx.conn {
+            $crate::store::Conn::Sqlite(conn) => sqlx::query($crate::store::row::Text::sqlite($sql))
+                $(.bind($bind))*.execute(&mut **conn).await.map(|done| done.rows_affected()),
+            $crate::store::Conn::Postgres(conn) => sqlx::query($crate::store::row::Text::postgres($sql))
+                $(.bind($bind))*.execute(&mut **conn).await.map(|done| done.rows_affected()),
+        }
+        .map_err($crate::store::StoreError::from)
+    };
+    ($tx:ident.rows($sql:expr $(, $bind:expr)* $(,)?)) => {
+        match &mut $tx.conn {
+            $crate::store::Conn::Sqlite(conn) => sqlx::query($crate::store::row::Text::sqlite($sql))
+                $(.bind($bind))*.fetch_all(&mut **conn).await
+                .map(|rows| rows.into_iter().map($crate::store::row::Row::from).collect::<Vec<_>>()),
+            $crate::store::Conn::Postgres(conn) => sqlx::query($crate::store::row::Text::postgres($sql))
+                $(.bind($bind))*.fetch_all(&mut **conn).await
+                .map(|rows| rows.into_iter().map($crate::store::row::Row::from).collect::<Vec<_>>()),
+        }
+        .map_err($crate::store::StoreError::from)
+    };
+    ($tx:ident.row($sql:expr $(, $bind:expr)* $(,)?)) => {
+        match &mut $tx.conn {
+            $crate::store::Conn::Sqlite(conn) => sqlx::query($crate::store::row::Text::sqlite($sql))
+                $(.bind($bind))*.fetch_optional(&mut **conn).await
+                .map(|row| row.map($crate::store::row::Row::from)),
+            $crate::store::Conn::Postgres(conn) => sqlx::query($crate::store::row::Text::postgres($sql))
+                $(.bind($bind))*.fetch_optional(&mut **conn).await
+                .map(|row| row.map($crate::store::row::Row::from)),
+        }
+        .map_err($crate::store::StoreError::from)
+    };
+}
+
 mod authorizations;
 mod cursors;
 mod journal;
 mod leases;
 mod listings;
+pub mod lock;
+mod open;
 mod outbox;
 mod products;
 mod reminders;
+mod row;
 mod runs;
 mod schedules;
 mod shops;
@@ -77,6 +119,22 @@ pub enum StoreError {
         /// Its version.
         found: i64,
         /// The newest this program knows.
+        known: i64,
+    },
+    /// There is no database yet.
+    #[error("no database at {place} yet; `shopsyncd run` makes it")]
+    Absent {
+        /// Where it was looked for, without a password.
+        place: String,
+    },
+    /// The database was last written by an older program, and this command changes nothing.
+    #[error(
+        "the database is at version {found}, this program needs {known}; restart the daemon with this program, or run `shopsyncd db migrate`"
+    )]
+    Older {
+        /// Its version.
+        found: i64,
+        /// The version this program needs.
         known: i64,
     },
     /// A stored text is not what this program writes.

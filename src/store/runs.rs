@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 
 use super::{Planned, StoreError, Tx};
-use crate::domain::{Counts, Demand, ErrorKind, Holder, InstanceId, JobKind, Outcome, Run, RunId, RunState, ShopId};
+use crate::domain::{Counts, Demand, ErrorKind, Holder, JobKind, Outcome, Run, RunId, RunState, ShopId};
 
 /// A run that this instance may carry out now.
 #[derive(Debug, Clone, PartialEq)]
@@ -103,12 +103,6 @@ impl Tx {
 
     /// Ends attempts. Returns those whose claim still stood; the others changed nothing.
     pub async fn finish_runs(&mut self, finished: &[Finished]) -> Result<Vec<RunId>, StoreError> {
-        todo!()
-    }
-
-    /// Makes the runs of a dead instance available again and voids its leases (but for those whose cover lasts).
-    /// Returns the runs.
-    pub async fn take_over(&mut self, dead: &InstanceId) -> Result<Vec<RunId>, StoreError> {
         todo!()
     }
 

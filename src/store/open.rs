@@ -1,0 +1,350 @@
+//! Opening a database, bringing it up to date, and beginning transactions.
+
+use std::{
+    fs,
+    os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
+    path::{Path, PathBuf},
+    str::FromStr as _,
+    time::Duration,
+};
+
+use jiff::Timestamp;
+use sqlx::{
+    PgPool, SqlSafeStr as _, SqlitePool,
+    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    postgres::{PgConnectOptions, PgPoolOptions},
+    sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
+};
+
+use super::{Conn, Store, StoreError, Tx};
+
+/// Number, name, and text for SQLite and for PostgreSQL of every migration, oldest first.
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
+    1,
+    "initial",
+    include_str!("../../migrations/sqlite/0001_initial.sql"),
+    include_str!("../../migrations/postgres/0001_initial.sql"),
+)];
+
+/// The newest version this program knows.
+const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+
+/// How many readers SQLite has beside its one writer.
+const READERS: u32 = 3;
+/// How many connections one instance holds to PostgreSQL at most.
+const CONNECTIONS: u32 = 8;
+/// How long a statement waits for another program's lock on the SQLite file.
+const BUSY: Duration = Duration::from_secs(5);
+/// How long a transaction waits for a free connection before it counts as an outage.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+enum Place {
+    File(PathBuf),
+    Server(Box<PgConnectOptions>),
+}
+
+impl Store {
+    /// Opens the database that `url` names (`sqlite:FILE`, relative to `state_dir`, or `postgres://USER@HOST/NAME`), makes
+    /// it if it is a file that does not exist, and brings it up to date.
+    ///
+    /// # Errors
+    /// [`StoreError::Url`] for an address that is none, [`StoreError::Newer`] for a database of a newer program,
+    /// [`StoreError::Database`] when it cannot be reached.
+    pub async fn open(url: &str, state_dir: &Path) -> Result<Self, StoreError> {
+        let store = Self::connect(url, state_dir).await?;
+        store.migrate().await?;
+        Ok(store)
+    }
+
+    /// Opens the database as [`Store::open`] does but leaves its version as it is: for `db migrate`, which tells what it does.
+    pub async fn connect(url: &str, state_dir: &Path) -> Result<Self, StoreError> {
+        let store = match place(url, state_dir)? {
+            Place::File(file) => {
+                make_private(&file).map_err(sqlx::Error::from)?;
+                let options = sqlite(&file);
+                let writer = SqlitePoolOptions::new()
+                    .max_connections(1)
+                    .acquire_timeout(PATIENCE * 3)
+                    .idle_timeout(None)
+                    .max_lifetime(None)
+                    .test_before_acquire(false)
+                    .connect_with(options.clone())
+                    .await?;
+                Self::Sqlite { writer, readers: readers(options).await? }
+            }
+            Place::Server(options) => Self::Postgres(server(*options).await?),
+        };
+        store.check_version().await?;
+        Ok(store)
+    }
+
+    /// Opens a database for commands that only look, beside a running daemon or without one: makes nothing, changes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Absent`] where there is none yet, [`StoreError::Older`] where a newer program has yet to migrate it.
+    pub async fn open_for_reading(url: &str, state_dir: &Path) -> Result<Self, StoreError> {
+        let store = match place(url, state_dir)? {
+            Place::File(file) => {
+                if !file.exists() {
+                    return Err(StoreError::Absent { place: file.display().to_string() });
+                }
+                let readers = readers(sqlite(&file).create_if_missing(false)).await?;
+                Self::Sqlite { writer: readers.clone(), readers }
+            }
+            Place::Server(options) => Self::Postgres(server(*options).await?),
+        };
+        match store.check_version().await? {
+            0 => Err(StoreError::Absent { place: masked(url) }),
+            found if found < KNOWN => Err(StoreError::Older { found, known: KNOWN }),
+            _ => Ok(store),
+        }
+    }
+
+    /// Brings the database up to date; returns how many migrations were carried out. Safe to call from several instances at once.
+    pub async fn migrate(&self) -> Result<u64, StoreError> {
+        let before = self.check_version().await?;
+        let migrator = |postgres: bool| {
+            Migrator::with_migrations(
+                MIGRATIONS
+                    .iter()
+                    .map(|&(version, name, sqlite, pg)| {
+                        let sql = if postgres { pg } else { sqlite }.into_sql_str();
+                        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
+                    })
+                    .collect(),
+            )
+        };
+        match self {
+            Self::Sqlite { writer, .. } => migrator(false).run(writer).await,
+            Self::Postgres(pool) => migrator(true).run(pool).await,
+        }
+        .map_err(|error| match error {
+            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::Database(error),
+            other => StoreError::Corrupt { table: "_sqlx_migrations", cause: other.to_string() },
+        })?;
+        Ok(MIGRATIONS.iter().filter(|migration| migration.0 > before).count() as u64)
+    }
+
+    /// Begins a transaction that writes, at the instant `now`. Dropping it undoes it.
+    pub async fn write(&self, now: Timestamp) -> Result<Tx, StoreError> {
+        let conn = match self {
+            Self::Sqlite { writer, .. } => Conn::Sqlite(writer.begin_with("begin immediate").await?),
+            Self::Postgres(pool) => Conn::Postgres(pool.begin().await?),
+        };
+        Ok(Tx { now, conn })
+    }
+
+    /// Begins a transaction that only reads and sees one moment of the database.
+    pub async fn read(&self, now: Timestamp) -> Result<Tx, StoreError> {
+        let conn = match self {
+            Self::Sqlite { readers, .. } => Conn::Sqlite(readers.begin().await?),
+            Self::Postgres(pool) => {
+                Conn::Postgres(pool.begin_with("begin isolation level repeatable read read only").await?)
+            }
+        };
+        Ok(Tx { now, conn })
+    }
+
+    /// Whether several instances may share it.
+    pub const fn is_postgres(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Closes every connection, after the transactions under way.
+    pub async fn close(&self) {
+        match self {
+            Self::Sqlite { writer, readers } => {
+                readers.close().await;
+                writer.close().await;
+            }
+            Self::Postgres(pool) => pool.close().await,
+        }
+    }
+
+    /// The version found; 0 for an empty database.
+    async fn check_version(&self) -> Result<i64, StoreError> {
+        const SQLITE: &str = "select count(*) from sqlite_master where type = 'table' and name = '_sqlx_migrations'";
+        const POSTGRES: &str = "select count(*) from pg_catalog.pg_tables where tablename = '_sqlx_migrations' and schemaname = any (current_schemas(false))";
+        const VERSION: &str = "select coalesce(max(version), 0) from _sqlx_migrations";
+        let found: i64 = match self {
+            Self::Sqlite { readers, .. } => match sqlx::query_scalar::<_, i64>(SQLITE).fetch_one(readers).await? {
+                0 => 0,
+                _ => sqlx::query_scalar(VERSION).fetch_one(readers).await?,
+            },
+            Self::Postgres(pool) => match sqlx::query_scalar::<_, i64>(POSTGRES).fetch_one(pool).await? {
+                0 => 0,
+                _ => sqlx::query_scalar(VERSION).fetch_one(pool).await?,
+            },
+        };
+        if found > KNOWN { Err(StoreError::Newer { found, known: KNOWN }) } else { Ok(found) }
+    }
+}
+
+impl Tx {
+    /// Makes everything written in it durable.
+    pub async fn commit(self) -> Result<(), StoreError> {
+        match self.conn {
+            Conn::Sqlite(tx) => tx.commit().await?,
+            Conn::Postgres(tx) => tx.commit().await?,
+        }
+        Ok(())
+    }
+}
+
+fn place(url: &str, state_dir: &Path) -> Result<Place, StoreError> {
+    let wrong = |cause: String| StoreError::Url { url: masked(url), cause };
+    if let Some(file) = url.strip_prefix("sqlite:") {
+        let file = file.strip_prefix("//").unwrap_or(file);
+        if file.is_empty() || file.contains(':') || file.contains('?') {
+            return Err(wrong("a file is named after `sqlite:`, without options".to_owned()));
+        }
+        return Ok(Place::File(state_dir.join(file)));
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        let options = PgConnectOptions::from_str(url).map_err(|error| wrong(error.to_string()))?;
+        return Ok(Place::Server(Box::new(options.application_name("shopsyncd"))));
+    }
+    Err(wrong("it names no database that this program knows".to_owned()))
+}
+
+/// The address without its password.
+fn masked(url: &str) -> String {
+    match url::Url::parse(url) {
+        Ok(mut parsed) if parsed.password().is_some() => {
+            let _ = parsed.set_password(Some("***"));
+            parsed.into()
+        }
+        Ok(_) => url.to_owned(),
+        Err(_) => match (url.find("://"), url.rfind('@')) {
+            (Some(scheme), Some(at)) if scheme + 3 <= at => format!("{}***{}", &url[..scheme + 3], &url[at..]),
+            _ => url.to_owned(),
+        },
+    }
+}
+
+/// Makes the file and its folders, for this user's eyes only: it holds sealed tokens and a shop's numbers.
+fn make_private(file: &Path) -> std::io::Result<()> {
+    if let Some(folder) = file.parent() {
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file).map(drop)
+}
+
+fn sqlite(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY)
+        .foreign_keys(true)
+        .statement_cache_capacity(200)
+}
+
+async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
+    Ok(SqlitePoolOptions::new()
+        .max_connections(READERS)
+        .acquire_timeout(PATIENCE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+        .connect_with(options.read_only(true).pragma("query_only", "1"))
+        .await?)
+}
+
+async fn server(options: PgConnectOptions) -> Result<PgPool, StoreError> {
+    Ok(PgPoolOptions::new().max_connections(CONNECTIONS).acquire_timeout(PATIENCE).connect_with(options).await?)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::{domain::InstanceId, store::InstanceRow};
+
+    fn now() -> Timestamp {
+        "2026-01-02T03:04:05Z".parse().unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_new_file_is_made_for_its_owner_alone_and_brought_up_to_date_once() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let url = "sqlite:inner/shopsyncd.db";
+        let store = Store::open(url, folder.path()).await.unwrap();
+        assert_eq!(store.migrate().await.unwrap(), 0);
+        let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
+        assert_eq!((mode("inner"), mode("inner/shopsyncd.db")), (0o700, 0o600));
+    }
+
+    #[tokio::test]
+    async fn what_is_dropped_without_commit_was_never_written() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:x.db", folder.path()).await.unwrap();
+        let mut tx = store.write(now()).await.unwrap();
+        tx.set_fact("a", "1").await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = store.write(now()).await.unwrap();
+        tx.set_fact("a", "2").await.unwrap();
+        drop(tx);
+        let mut tx = store.read(now()).await.unwrap();
+        assert_eq!(tx.fact("a").await.unwrap().as_deref(), Some("1"));
+    }
+
+    #[tokio::test]
+    async fn a_reader_makes_nothing_and_writes_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let refusal = Store::open_for_reading("sqlite:x.db", folder.path()).await.unwrap_err();
+        assert!(matches!(refusal, StoreError::Absent { .. }), "{refusal}");
+        assert!(!folder.path().join("x.db").exists());
+        let store = Store::open("sqlite:x.db", folder.path()).await.unwrap();
+        let reader = Store::open_for_reading("sqlite:x.db", folder.path()).await.unwrap();
+        let mut tx = store.write(now()).await.unwrap();
+        let id = InstanceId("one".to_owned());
+        let row = InstanceRow {
+            id: id.clone(),
+            version: "1".to_owned(),
+            started_at: now(),
+            beat: 0,
+            settings_digest: String::new(),
+            standing_by: false,
+            dead: false,
+        };
+        tx.add_instance(&row).await.unwrap();
+        tx.commit().await.unwrap();
+        let mut tx = reader.read(now()).await.unwrap();
+        assert_eq!(tx.instances().await.unwrap(), [row]);
+        drop(tx);
+        let mut tx = reader.read(now()).await.unwrap();
+        tx.set_fact("a", "1").await.unwrap_err();
+    }
+
+    #[tokio::test]
+    async fn a_database_of_a_newer_program_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:x.db", folder.path()).await.unwrap();
+        let Store::Sqlite { writer, .. } = &store else { unreachable!() };
+        sqlx::query(
+            "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+             values (99, 'later', 1, x'00', 0)",
+        )
+        .execute(writer)
+        .await
+        .unwrap();
+        let refusal = Store::open("sqlite:x.db", folder.path()).await.unwrap_err();
+        assert!(matches!(refusal, StoreError::Newer { found: 99, known: KNOWN }), "{refusal}");
+    }
+
+    #[tokio::test]
+    async fn a_wrong_address_is_told_without_its_password() {
+        for (url, shown) in [
+            ("mysql://me:secret@host/db", "mysql://me:***@host/db"),
+            ("postgres://me:secret@host:port/db", "postgres://***@host:port/db"),
+            ("sqlite:", "sqlite:"),
+            ("sqlite::memory:", "sqlite::memory:"),
+        ] {
+            let refusal = Store::open(url, Path::new("/nowhere")).await.unwrap_err();
+            let StoreError::Url { url: told, .. } = &refusal else { panic!("{refusal}") };
+            assert_eq!(told, shown);
+        }
+    }
+}
