@@ -21,6 +21,8 @@ use crate::{
     secrets::Secret,
 };
 
+#[cfg(feature = "fakes")]
+pub mod conformance;
 pub mod file;
 pub mod tiktok_shop;
 
@@ -46,6 +48,9 @@ pub struct ChannelDef {
     pub shop_keys: &'static [Key],
     /// Reads a shop's own settings (with its channel's) and makes the shop's channel. Every fault is named.
     pub build: fn(&ShopSettings, &Tools) -> Result<Arc<dyn Channel>, Vec<SettingFault>>,
+    /// Starts pretend worlds of this channel for the suite that every channel must pass.
+    #[cfg(feature = "fakes")]
+    pub rig: fn() -> Box<dyn conformance::Rig>,
 }
 
 /// A key of a channel's own settings.
@@ -74,6 +79,9 @@ pub struct Abilities {
     pub periods: &'static [(JobKind, SignedDuration, &'static str)],
     /// The most SKUs in one `push`.
     pub push_batch: usize,
+    /// Whether a pass of changes that has any content is a complete one, so that importers begin it as a full pass
+    /// whenever [`Channel::fingerprint`] differs.
+    pub changes_are_full: bool,
 }
 
 /// How permission to work in a shop is given.
@@ -153,11 +161,12 @@ pub struct ShopStatus {
 }
 
 /// One page of a pass.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Page {
     /// Valid listings.
     pub listings: Vec<Listing>,
-    /// What was not valid, and what was derived (an empty SKU): one each.
+    /// What was not valid, and what was derived (an empty SKU): one each. A SKU with a complaint is there all the same:
+    /// it is not gone.
     pub complaints: Vec<Complaint>,
     /// Where to go on; `None`: the pass has ended.
     pub next: Option<Cursor>,
@@ -165,6 +174,8 @@ pub struct Page {
     pub resume: Option<Cursor>,
     /// How many listings the whole pass will have, where the channel says: for progress.
     pub total: Option<u64>,
+    /// The content changed under the pass, which begins again with this page: what the pass saw so far does not count.
+    pub restart: bool,
 }
 
 /// Where a pass starts or goes on.

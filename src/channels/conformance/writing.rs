@@ -1,0 +1,282 @@
+//! Changes sent to a shop.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+
+use super::{Actual, Read, Rig, Verdict, World, checks, ensure, exports, read_all};
+use crate::{
+    channels::{ChannelDef, PushResult},
+    domain::{
+        Complaint, Field, Listing, Price, Product, Sku, Values, Variant,
+        wanted::{Change, Retire},
+    },
+};
+
+checks! {
+    a_push_changes_just_what_it_names if exports;
+    every_field_that_can_be_exported_arrives if exports;
+    the_next_pass_shows_what_was_pushed if exports;
+    an_accepted_change_answers_the_listing_as_it_stands if exports;
+    pushing_twice_is_harmless if exports;
+    an_empty_push_does_nothing if exports;
+    a_refused_sku_does_not_stop_the_rest if exports;
+    a_created_listing_is_there_once if |def, _| def.abilities.create;
+    a_dropped_sku_is_set_to_zero_stock if |def, _| def.abilities.retire.contains(&Retire::ZeroStock);
+}
+
+async fn a_push_changes_just_what_it_names(def: &ChannelDef, rig: &dyn Rig) -> Verdict {
+    for field in [Field::Stock, Field::Price].into_iter().filter(|field| def.abilities.export.contains(field)) {
+        let world = rig.start(5).await;
+        let read = read_all(world.as_ref()).await?;
+        let mut expected = world.actual().await;
+        let change = change(&read.listings[2], &[field])?;
+        apply(&mut expected, &change);
+        accepted(world.as_ref(), &[change]).await?;
+        let actual = world.actual().await;
+        ensure!(actual == expected, "after a change of {field:?} the shop has {actual:?} instead of {expected:?}");
+    }
+    Ok(())
+}
+
+async fn every_field_that_can_be_exported_arrives(def: &ChannelDef, rig: &dyn Rig) -> Verdict {
+    let fields: Vec<Field> = [Field::Price, Field::Stock, Field::Title]
+        .into_iter()
+        .filter(|field| def.abilities.export.contains(field))
+        .collect();
+    let world = rig.start(4).await;
+    let read = read_all(world.as_ref()).await?;
+    let mut expected = world.actual().await;
+    let changes = read.listings[1..].iter().map(|listing| change(listing, &fields)).collect::<Result<Vec<_>, _>>()?;
+    changes.iter().for_each(|change| apply(&mut expected, change));
+    accepted(world.as_ref(), &changes).await?;
+    let actual = world.actual().await;
+    ensure!(actual == expected, "the shop has {actual:?} instead of {expected:?}");
+    Ok(())
+}
+
+async fn the_next_pass_shows_what_was_pushed(def: &ChannelDef, rig: &dyn Rig) -> Verdict {
+    let world = rig.start(3).await;
+    let read = read_all(world.as_ref()).await?;
+    let change = change(&read.listings[0], &number_fields(def))?;
+    accepted(world.as_ref(), std::slice::from_ref(&change)).await?;
+    let after = read_all(world.as_ref()).await?.by_sku();
+    let listing = after.get(&change.sku).ok_or(format!("{} is not read any more", change.sku))?;
+    shows(listing, &change)
+}
+
+async fn an_accepted_change_answers_the_listing_as_it_stands(def: &ChannelDef, rig: &dyn Rig) -> Verdict {
+    let world = rig.start(3).await;
+    let read = read_all(world.as_ref()).await?;
+    let change = change(&read.listings[1], &number_fields(def))?;
+    for result in push(world.as_ref(), std::slice::from_ref(&change)).await? {
+        let PushResult::Done { sku, listing } = result else { return Err(format!("not accepted: {result:?}")) };
+        ensure!(sku == change.sku && listing.sku == change.sku, "the answer is about {sku}");
+        shows(&listing, &change)?;
+        ensure!(listing.title == read.listings[1].title, "the answer has another title: `{}`", listing.title);
+    }
+    Ok(())
+}
+
+async fn pushing_twice_is_harmless(def: &ChannelDef, rig: &dyn Rig) -> Verdict {
+    let world = rig.start(3).await;
+    let read = read_all(world.as_ref()).await?;
+    let changes: Vec<Change> =
+        read.listings.iter().map(|listing| change(listing, &number_fields(def))).collect::<Result<_, _>>()?;
+    accepted(world.as_ref(), &changes).await?;
+    let once = world.actual().await;
+    accepted(world.as_ref(), &changes).await?;
+    ensure!(world.actual().await == once, "the second push changed something");
+    Ok(())
+}
+
+async fn an_empty_push_does_nothing(_: &ChannelDef, rig: &dyn Rig) -> Verdict {
+    let world = rig.start(2).await;
+    let before = world.actual().await;
+    let results = push(world.as_ref(), &[]).await?;
+    ensure!(results.is_empty(), "answers to no change: {results:?}");
+    ensure!(world.actual().await == before, "no change changed something");
+    Ok(())
+}
+
+async fn a_refused_sku_does_not_stop_the_rest(def: &ChannelDef, rig: &dyn Rig) -> Verdict {
+    let world = rig.start(4).await;
+    let read = read_all(world.as_ref()).await?;
+    let changes: Vec<Change> =
+        read.listings.iter().map(|listing| change(listing, &number_fields(def))).collect::<Result<_, _>>()?;
+    let refused = changes[1].sku.clone();
+    world.refuse(&refused).await;
+    let mut expected = world.actual().await;
+    changes.iter().filter(|change| change.sku != refused).for_each(|change| apply(&mut expected, change));
+    let results = push(world.as_ref(), &changes).await?;
+    let mut done: Vec<Sku> = Vec::new();
+    let mut complaints: Vec<Complaint> = Vec::new();
+    for result in results {
+        match result {
+            PushResult::Done { sku, .. } => done.push(sku),
+            PushResult::Refused(complaint) => complaints.push(complaint),
+            PushResult::Pending { sku, .. } => return Err(format!("{sku} never settles")),
+        }
+    }
+    ensure!(done.len() == 3 && !done.contains(&refused), "accepted are {done:?}; refused should be {refused} alone");
+    let [complaint] = complaints.as_slice() else { return Err(format!("not one complaint: {complaints:?}")) };
+    ensure!(complaint.sku == refused.as_str(), "the complaint is about `{}`, not {refused}", complaint.sku);
+    ensure!(!complaint.text.is_empty() && !complaint.code.is_empty(), "the complaint has no words: {complaint:?}");
+    let actual = world.actual().await;
+    ensure!(actual == expected, "the shop has {actual:?} instead of {expected:?}");
+    Ok(())
+}
+
+async fn a_created_listing_is_there_once(_: &ChannelDef, rig: &dyn Rig) -> Verdict {
+    let world = rig.start(2).await;
+    let read = read_all(world.as_ref()).await?;
+    let change = creation(&read)?;
+    let before = world.actual().await.len();
+    for _ in 0..2 {
+        accepted(world.as_ref(), std::slice::from_ref(&change)).await?;
+        let actual = world.actual().await;
+        ensure!(actual.len() == before + 1, "the shop has {} listings instead of {}", actual.len(), before + 1);
+        let created = actual.get(&change.sku).ok_or(format!("{} is not there", change.sku))?;
+        ensure!(Some(&created.price) == change.wanted.price.as_ref(), "created with the price {}", created.price);
+        ensure!(Some(created.stock) == change.wanted.stock, "created with {} pieces", created.stock);
+    }
+    Ok(())
+}
+
+async fn a_dropped_sku_is_set_to_zero_stock(_: &ChannelDef, rig: &dyn Rig) -> Verdict {
+    let world = rig.start(3).await;
+    let read = read_all(world.as_ref()).await?;
+    let mut expected = world.actual().await;
+    let listing = &read.listings[1];
+    let wanted = Values { stock: Some(0), ..Values::default() };
+    let change = Change {
+        sku: listing.sku.clone(),
+        listing: Some(listing.clone()),
+        product: None,
+        wanted,
+        fields: vec![Field::Stock],
+    };
+    apply(&mut expected, &change);
+    accepted(world.as_ref(), &[change]).await?;
+    ensure!(world.actual().await == expected, "something else than the stock changed");
+    Ok(())
+}
+
+fn number_fields(def: &ChannelDef) -> Vec<Field> {
+    [Field::Price, Field::Stock].into_iter().filter(|field| def.abilities.export.contains(field)).collect()
+}
+
+/// A change of these fields; what else is wanted equals what was seen.
+pub(super) fn change(listing: &Listing, fields: &[Field]) -> Result<Change, String> {
+    let price = *listing.prices.first().ok_or(format!("{} has no price", listing.sku))?;
+    let stock = listing.stock.ok_or(format!("{} has no stock", listing.sku))?;
+    let mut wanted = Values { price: Some(price), stock: Some(stock), ..Values::default() };
+    for field in fields {
+        match field {
+            Field::Price => wanted.price = Some(Price { amount: price.amount + Decimal::TWO, ..price }),
+            Field::Stock => wanted.stock = Some(stock + 7),
+            Field::Title => wanted.title = Some(format!("{} II", listing.title)),
+            Field::Description | Field::Images | Field::Attributes => {}
+        }
+    }
+    Ok(Change {
+        sku: listing.sku.clone(),
+        listing: Some(listing.clone()),
+        product: None,
+        wanted,
+        fields: fields.to_vec(),
+    })
+}
+
+fn creation(read: &Read) -> Result<Change, String> {
+    let sku: Sku = "conformance-created".parse().map_err(|error| format!("{error}"))?;
+    let price = *read.listings[0].prices.first().ok_or("the first listing has no price")?;
+    let product = Product {
+        id: "conformance-product".to_owned(),
+        title: "Created by the suite".to_owned(),
+        description: Some("A listing that the suite creates, with words enough for any channel.".to_owned()),
+        brand: None,
+        images: vec!["https://images.example.com/conformance.jpg".to_owned()],
+    };
+    let variant = Variant {
+        sku: sku.clone(),
+        product_id: product.id.clone(),
+        barcode: None,
+        prices: vec![price],
+        stock: Some(4),
+        options: Vec::new(),
+    };
+    let wanted = Values { price: Some(price), stock: Some(4), title: Some(product.title.clone()), ..Values::default() };
+    let fields = vec![Field::Price, Field::Stock, Field::Title];
+    Ok(Change { sku, listing: None, product: Some((product, variant)), wanted, fields })
+}
+
+fn apply(shop: &mut BTreeMap<Sku, Actual>, change: &Change) {
+    let Some(actual) = shop.get_mut(&change.sku) else { return };
+    for field in &change.fields {
+        match field {
+            Field::Price => actual.price = change.wanted.price.unwrap_or(actual.price),
+            Field::Stock => actual.stock = change.wanted.stock.unwrap_or(actual.stock),
+            Field::Title => actual.title = change.wanted.title.clone().unwrap_or_default(),
+            Field::Description | Field::Images | Field::Attributes => {}
+        }
+    }
+}
+
+fn shows(listing: &Listing, change: &Change) -> Verdict {
+    for field in &change.fields {
+        match field {
+            Field::Price => ensure!(
+                listing.prices.first().copied() == change.wanted.price,
+                "the price is {:?} instead of {:?}",
+                listing.prices,
+                change.wanted.price
+            ),
+            Field::Stock => ensure!(
+                listing.stock == change.wanted.stock,
+                "the stock is {:?} instead of {:?}",
+                listing.stock,
+                change.wanted.stock
+            ),
+            Field::Title | Field::Description | Field::Images | Field::Attributes => {}
+        }
+    }
+    Ok(())
+}
+
+/// Pushes and expects every change to be accepted.
+async fn accepted(world: &dyn World, changes: &[Change]) -> Verdict {
+    let results = push(world, changes).await?;
+    ensure!(results.len() == changes.len(), "{} answers to {} changes", results.len(), changes.len());
+    for result in results {
+        ensure!(matches!(result, PushResult::Done { .. }), "not accepted: {result:?}");
+    }
+    Ok(())
+}
+
+/// Pushes, and asks on until nothing is pending.
+async fn push(world: &dyn World, changes: &[Change]) -> Result<Vec<PushResult>, String> {
+    let channel = world.channel();
+    let access = world.access();
+    let said = |error: crate::channels::ChannelError| format!("push: {error} ({:?})", error.failure);
+    let mut open = channel.push(&access, changes).await.map_err(said)?;
+    let mut closed = Vec::new();
+    for _ in 0..20 {
+        let mut tickets = Vec::new();
+        for result in open.drain(..) {
+            match result {
+                PushResult::Pending { ticket, .. } if tickets.contains(&ticket) => {}
+                PushResult::Pending { ticket, .. } => tickets.push(ticket),
+                other => closed.push(other),
+            }
+        }
+        if tickets.is_empty() {
+            return Ok(closed);
+        }
+        world.clock().advance(jiff::SignedDuration::from_mins(1));
+        for ticket in tickets {
+            open.extend(channel.settle(&access, &ticket).await.map_err(said)?);
+        }
+    }
+    Err("changes stay pending: 20 questions were asked".to_owned())
+}
