@@ -9,3 +9,4 @@ pub mod mail;
 pub mod scheduler;
 pub mod secrets;
 pub mod store;
+pub mod telemetry;

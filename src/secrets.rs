@@ -1,7 +1,13 @@
 //! Secrets: values that never print, and the sealing that keeps them at rest.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
+use chacha20poly1305::{
+    XChaCha20Poly1305, XNonce,
+    aead::{Aead as _, KeyInit as _, Payload},
+};
+use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 /// A secret in the open. Has no `Display`; its `Debug` shows dots; wiped when dropped.
@@ -52,52 +58,193 @@ pub enum SealError {
     Forged,
 }
 
+/// The format's version, the first byte of everything sealed.
+const VERSION: u8 = 1;
+const KEY_PREFIX: &str = "shopsyncd-seal-1:";
+const NONCE: std::ops::Range<usize> = 5..29;
+const TAG_LENGTH: usize = 16;
+
 /// Seals and opens with a ring of keys: the first seals, all open.
 #[derive(Clone)]
-pub struct Sealer(std::sync::Arc<[Key]>);
+pub struct Sealer(Arc<[Key]>);
 
 #[derive(Clone)]
 struct Key {
-    #[expect(dead_code, reason = "the body of the sealer comes with its tests")]
+    /// The first bytes of the key's SHA-256: tells which key of a ring sealed a value, and nothing of the key.
     id: [u8; 4],
-    #[expect(dead_code, reason = "the body of the sealer comes with its tests")]
     bytes: Zeroizing<[u8; 32]>,
+}
+
+impl Key {
+    fn parse(line: &str) -> Result<Self, SealError> {
+        let digits = line.strip_prefix(KEY_PREFIX).ok_or(SealError::NotAKey)?;
+        let mut bytes = Zeroizing::new([0; 32]);
+        hex::decode_to_slice(digits, bytes.as_mut_slice()).map_err(|_| SealError::NotAKey)?;
+        let hash = Sha256::digest(bytes.as_slice());
+        Ok(Self { id: [hash[0], hash[1], hash[2], hash[3]], bytes })
+    }
+
+    fn cipher(&self) -> XChaCha20Poly1305 {
+        XChaCha20Poly1305::new((&*self.bytes).into())
+    }
+}
+
+impl fmt::Debug for Sealer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "sealer({} keys)", self.0.len())
+    }
 }
 
 impl Sealer {
     /// Reads a ring: one key a line, as [`Sealer::generate`] makes them.
     pub fn parse(text: &Secret) -> Result<Self, SealError> {
-        let _ = text;
-        todo!()
+        let lines = text.expose().lines().map(str::trim).filter(|line| !line.is_empty());
+        let keys: Vec<Key> = lines.map(Key::parse).collect::<Result<_, _>>()?;
+        if keys.is_empty() { Err(SealError::NotAKey) } else { Ok(Self(keys.into())) }
     }
 
     /// A new key as text: `shopsyncd-seal-1:` and 64 hexadecimal digits.
     pub fn generate() -> Secret {
-        todo!()
+        let mut bytes = Zeroizing::new([0; 32]);
+        fill(bytes.as_mut_slice());
+        let digits = Zeroizing::new(hex::encode(bytes.as_slice()));
+        Secret::new(format!("{KEY_PREFIX}{}", *digits))
     }
 
     /// Seals with the ring's first key. `row` names the row and column the value belongs to
     /// (`authorization/7/access_token/3`, the last number being the generation); it must be named again to open.
     pub fn seal(&self, secret: &Secret, row: &str) -> Sealed {
-        let _ = (secret, row);
-        todo!()
+        let key = &self.0[0];
+        let mut nonce = [0; 24];
+        fill(&mut nonce);
+        let payload = Payload { msg: secret.expose().as_bytes(), aad: row.as_bytes() };
+        let ciphertext =
+            key.cipher().encrypt(&XNonce::from(nonce), payload).expect("tokens and row names are far below 256 GiB");
+        let mut bytes = vec![VERSION];
+        bytes.extend_from_slice(&key.id);
+        bytes.extend_from_slice(&nonce);
+        bytes.extend_from_slice(&ciphertext);
+        Sealed(bytes)
     }
 
     /// Opens what was sealed for `row`.
     pub fn open(&self, sealed: &Sealed, row: &str) -> Result<Secret, SealError> {
-        let _ = (sealed, row);
-        todo!()
+        let bytes = &sealed.0;
+        if bytes.len() < NONCE.end + TAG_LENGTH || bytes[0] != VERSION {
+            return Err(SealError::Forged);
+        }
+        let id = &bytes[1..NONCE.start];
+        let key = self.0.iter().find(|key| key.id == id).ok_or_else(|| SealError::UnknownKey(hex::encode(id)))?;
+        let nonce = <[u8; 24]>::try_from(&bytes[NONCE]).expect("a range of 24 bytes");
+        let payload = Payload { msg: &bytes[NONCE.end..], aad: row.as_bytes() };
+        let open = key.cipher().decrypt(&XNonce::from(nonce), payload).map_err(|_| SealError::Forged)?;
+        String::from_utf8(open).map(Secret::new).map_err(|_| SealError::Forged)
     }
 
     /// Whether a value is sealed with the ring's first key.
     pub fn is_current(&self, sealed: &Sealed) -> bool {
-        let _ = sealed;
-        todo!()
+        sealed.0.first() == Some(&VERSION) && sealed.0.get(1..NONCE.start) == Some(self.0[0].id.as_slice())
     }
 }
 
 /// A random text for states and identifiers: `bytes` random bytes in URL-safe base64.
 pub fn random_text(bytes: usize) -> String {
-    let _ = bytes;
-    todo!()
+    let mut random = vec![0; bytes];
+    fill(&mut random);
+    URL_SAFE_NO_PAD.encode(random)
+}
+
+/// Random bytes of the system. Without them nothing here may go on: a predictable nonce or key would be worse.
+fn fill(bytes: &mut [u8]) {
+    getrandom::fill(bytes).expect("the system has random numbers");
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    const ROW: &str = "authorization/7/access_token/3";
+
+    fn ring(keys: &[&Secret]) -> Sealer {
+        let lines: Vec<&str> = keys.iter().map(|key| key.expose()).collect();
+        Sealer::parse(&Secret::new(lines.join("\n"))).unwrap()
+    }
+
+    #[test]
+    fn what_was_sealed_opens_for_its_row_alone() {
+        let sealer = ring(&[&Sealer::generate()]);
+        let sealed = sealer.seal(&Secret::new("token-1"), ROW);
+        assert_eq!(sealer.open(&sealed, ROW).unwrap().expose(), "token-1");
+        for other in
+            ["authorization/8/access_token/3", "authorization/7/refresh_token/3", "authorization/7/access_token/4", ""]
+        {
+            assert_eq!(sealer.open(&sealed, other).unwrap_err(), SealError::Forged, "{other}");
+        }
+    }
+
+    #[test]
+    fn any_changed_byte_keeps_it_shut() {
+        let sealer = ring(&[&Sealer::generate()]);
+        let sealed = sealer.seal(&Secret::new("token-1"), ROW);
+        for place in 0..sealed.0.len() {
+            let mut changed = sealed.clone();
+            changed.0[place] ^= 1;
+            assert!(sealer.open(&changed, ROW).is_err(), "byte {place}");
+        }
+        for length in 0..sealed.0.len() {
+            assert!(sealer.open(&Sealed(sealed.0[..length].to_vec()), ROW).is_err(), "cut to {length}");
+        }
+    }
+
+    #[test]
+    fn the_same_secret_never_looks_the_same_twice() {
+        let sealer = ring(&[&Sealer::generate()]);
+        let secret = Secret::new("token-1");
+        assert_ne!(sealer.seal(&secret, ROW), sealer.seal(&secret, ROW));
+    }
+
+    #[test]
+    fn an_old_key_of_the_ring_still_opens_and_the_first_one_seals() {
+        let (old, new) = (Sealer::generate(), Sealer::generate());
+        let sealed_before = ring(&[&old]).seal(&Secret::new("token-1"), ROW);
+        let sealer = ring(&[&new, &old]);
+        assert_eq!(sealer.open(&sealed_before, ROW).unwrap().expose(), "token-1");
+        assert!(!sealer.is_current(&sealed_before));
+        let sealed_now = sealer.seal(&Secret::new("token-1"), ROW);
+        assert!(sealer.is_current(&sealed_now));
+        assert_eq!(ring(&[&new]).open(&sealed_now, ROW).unwrap().expose(), "token-1");
+    }
+
+    #[test]
+    fn a_key_that_is_not_in_the_ring_is_named() {
+        let sealed = ring(&[&Sealer::generate()]).seal(&Secret::new("token-1"), ROW);
+        let error = ring(&[&Sealer::generate()]).open(&sealed, ROW).unwrap_err();
+        assert_eq!(error, SealError::UnknownKey(hex::encode(&sealed.0[1..5])));
+    }
+
+    #[test]
+    fn what_is_not_a_key_is_refused() {
+        let key = Sealer::generate();
+        for text in ["", "\n", "secret", "shopsyncd-seal-1:", "shopsyncd-seal-1:abcd", &key.expose()[..80]] {
+            assert!(matches!(Sealer::parse(&Secret::new(text)), Err(SealError::NotAKey)), "{text}");
+        }
+        let spaced = format!("\n  {}  \r\n\n", key.expose());
+        assert!(Sealer::parse(&Secret::new(spaced)).is_ok());
+    }
+
+    #[test]
+    fn no_secret_shows_when_printed_for_debugging() {
+        let key = Sealer::generate();
+        let sealer = ring(&[&key]);
+        let secret = Secret::new("token-1");
+        assert_eq!(format!("{secret:?} {sealer:?}"), "••• sealer(1 keys)");
+        assert_eq!(format!("{:?}", sealer.seal(&secret, ROW)), "sealed(52 bytes)");
+    }
+
+    #[test]
+    fn random_texts_are_long_and_differ() {
+        assert_eq!(random_text(32).len(), 43);
+        assert_ne!(random_text(16), random_text(16));
+    }
 }

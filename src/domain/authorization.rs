@@ -49,8 +49,10 @@ impl AuthorizationState {
     /// The state after the channel's word that the permission has ended, at `now`, with the end date on record:
     /// `Lapsed` when at most an hour is left (or the date has passed), else `Revoked`.
     pub fn after_refusal(ends_at: Option<Timestamp>, now: Timestamp) -> Self {
-        let _ = (ends_at, now);
-        todo!()
+        match ends_at {
+            Some(ends_at) if ends_at <= now + SignedDuration::from_hours(1) => Self::Lapsed,
+            _ => Self::Revoked,
+        }
     }
 }
 
@@ -98,6 +100,13 @@ pub struct Clock {
     pub issued_at: Timestamp,
     /// When it stops working.
     pub ends_at: Timestamp,
+}
+
+impl Clock {
+    /// How long it works from issue to end; never negative.
+    fn life(self) -> SignedDuration {
+        self.ends_at.duration_since(self.issued_at).max(SignedDuration::ZERO)
+    }
 }
 
 /// A note made before a refresh token is spent, so that a crash in between is explained.
@@ -152,28 +161,44 @@ pub struct Look {
 }
 
 impl Authorization {
-    /// When the access token should be renewed: after a share (three quarters) of its own lifetime, and never later
-    /// than an emergency margin before its end, whatever the share says. Never before `issued_at` plus a minute, so
-    /// that a channel that hands out absurdly short tokens is not called without pause.
+    /// When the access token should be renewed: after three quarters of its own lifetime, which leaves a quarter of it
+    /// for whatever goes wrong. A token that lives for less than two minutes is renewed at half of that, but never
+    /// within a second of `issued_at`, so that a channel that hands out dead tokens is not called without pause.
     pub fn refresh_at(&self) -> Timestamp {
-        todo!()
+        let life = self.access_token.life();
+        let wait = if life < SignedDuration::from_mins(2) { life / 2 } else { life / 4 * 3 };
+        self.access_token.issued_at + wait.max(SignedDuration::from_secs(1))
     }
 
-    /// Whether the access token may be used for a call at `now`: it does not end within the emergency margin.
+    /// Whether the access token may be used for a call at `now`: more is left of it than a minute, or than a tenth of
+    /// its lifetime where that is less.
     pub fn is_fresh(&self, now: Timestamp) -> bool {
-        let _ = now;
-        todo!()
+        let margin = (self.access_token.life() / 10).min(SignedDuration::from_mins(1));
+        self.access_token.ends_at.duration_since(now) > margin
     }
 
     /// What a look at `now` should do, when the next look follows after at most `period`.
+    ///
+    /// Tokens are renewed from [`Self::refresh_at`] on, and earlier when they would end before the next look. The latter
+    /// only once half of their life is over, and not under a period that is longer than their whole life: it would
+    /// renew at every look, and the schedule looks again at `refresh_at` anyway.
     pub fn look(&self, now: Timestamp, period: Option<SignedDuration>) -> Look {
-        let _ = (now, period);
-        todo!()
+        let token = self.access_token;
+        let ends_before_next = period.is_some_and(|period| {
+            period <= token.life()
+                && token.ends_at.duration_since(now) < period
+                && now.duration_since(token.issued_at) >= token.life() / 2
+        });
+        // Far ahead is as good as far behind: then the wall clock was wrong when it was noted.
+        let probe = self.probed_at.is_none_or(|at| now.duration_since(at).abs() >= SignedDuration::from_hours(24));
+        Look { refresh: self.refresh_at() <= now || ends_before_next, probe }
     }
 
     /// Whether a new end date counts as a renewal by the owner: later than the old one by more than 7 days.
     pub fn is_renewal(old: Option<Timestamp>, new: Option<Timestamp>) -> bool {
-        let _ = (old, new);
-        todo!()
+        match (old, new) {
+            (Some(old), Some(new)) => new.duration_since(old) > SignedDuration::from_hours(7 * 24),
+            _ => false,
+        }
     }
 }

@@ -88,8 +88,26 @@ pub struct Facts {
     pub has_source: bool,
 }
 
-/// What holds this job, if anything: the most urgent cause first.
+/// What holds this job, if anything: the most urgent cause first. The daemon's own jobs are never held; a refresh whose
+/// period is `None` is off, not held.
 pub fn held_by(job: JobKind, facts: Facts) -> Option<Hold> {
-    let _ = (job, facts);
-    todo!()
+    if !JobKind::OF_SHOPS.contains(&job) {
+        return None;
+    }
+    let refresh = job == JobKind::AuthorizationRefresh;
+    let authorization = facts.authorization.unwrap_or(AuthorizationState::Pending);
+    let needed = facts.needs_authorization;
+    // In order of urgency: what a person wanted, then what one person can mend for all shops, then each shop's own.
+    let causes = [
+        (Hold::Paused, facts.paused),
+        (Hold::AppAlarm, facts.app_alarm),
+        (Hold::Pending, needed && authorization == AuthorizationState::Pending),
+        (Hold::Revoked, needed && authorization == AuthorizationState::Revoked),
+        (Hold::Lapsed, needed && authorization == AuthorizationState::Lapsed),
+        (Hold::ScopeMissing, needed && facts.scope_missing),
+        (Hold::ShopClosed, needed && facts.closed),
+        (Hold::RefreshNone, needed && facts.refresh_none && !refresh),
+        (Hold::NoSource, job == JobKind::ProductExport && !facts.has_source),
+    ];
+    causes.into_iter().find_map(|(hold, stands)| stands.then_some(hold))
 }

@@ -5,6 +5,8 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 
+use super::digest::digest;
+
 /// The seller's identifier of a variant, unique within a shop. Compared to the letter; never empty, no line breaks,
 /// no outer white space, at most 200 characters.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -123,6 +125,13 @@ pub struct Price {
     pub currency: Currency,
 }
 
+impl Price {
+    /// The same amount without trailing zeros, so that equal prices look equal.
+    pub(super) fn normalized(self) -> Self {
+        Self { amount: self.amount.normalize(), ..self }
+    }
+}
+
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.amount, self.currency)
@@ -194,13 +203,24 @@ pub struct Listing {
 impl Listing {
     /// A hash over everything it says, for telling unchanged ones apart: 32 hexadecimal digits.
     pub fn content_hash(&self) -> String {
-        todo!()
+        let mut plain = self.clone();
+        for price in &mut plain.prices {
+            *price = price.normalized();
+        }
+        digest(&plain)
     }
 
     /// What it says in the chosen fields, in the form that [`Values`] of the source have, so that the two compare.
     pub fn values(&self, fields: &std::collections::BTreeSet<Field>) -> Values {
-        let _ = fields;
-        todo!()
+        let chosen = |field| fields.contains(&field);
+        Values {
+            price: self.prices.first().copied().filter(|_| chosen(Field::Price)),
+            stock: self.stock.filter(|_| chosen(Field::Stock)),
+            title: chosen(Field::Title).then(|| self.title.clone()),
+            description: self.description.clone().filter(|_| chosen(Field::Description)),
+            images: chosen(Field::Images).then(|| self.images.clone()),
+            ..Values::default()
+        }
     }
 }
 
@@ -248,18 +268,32 @@ pub struct Values {
     /// Only ever wanted: taken off sale, because the source dropped the SKU and the shop's rule says so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub retired: bool,
+    /// Only ever wanted: the source dropped the SKU, and this is what the shop's rule makes of that. Guards count it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub dropped: bool,
 }
 
 impl Values {
     /// A hash over all fields; equal values (19.9 and 19.90 too) have equal hashes. 32 hexadecimal digits.
     pub fn hash(&self) -> String {
-        todo!()
+        digest(&Self { price: self.price.map(Price::normalized), ..self.clone() })
     }
 
-    /// The fields in which `self` (wanted) differs from `seen`. Retiring counts as none of them.
+    /// The fields in which `self` (wanted) differs from `seen`. Retiring counts as none of them, and a field of which
+    /// nothing is wanted does not differ.
     pub fn differs(&self, seen: &Self) -> Vec<Field> {
-        let _ = seen;
-        todo!()
+        fn moved<T: PartialEq>(wanted: Option<&T>, seen: Option<&T>) -> bool {
+            wanted.is_some() && wanted != seen
+        }
+        let fields = [
+            (Field::Price, moved(self.price.as_ref(), seen.price.as_ref())),
+            (Field::Stock, moved(self.stock.as_ref(), seen.stock.as_ref())),
+            (Field::Title, moved(self.title.as_ref(), seen.title.as_ref())),
+            (Field::Description, moved(self.description.as_ref(), seen.description.as_ref())),
+            (Field::Images, moved(self.images.as_ref(), seen.images.as_ref())),
+            (Field::Attributes, moved(self.attributes.as_ref(), seen.attributes.as_ref())),
+        ];
+        fields.into_iter().filter_map(|(field, moved)| moved.then_some(field)).collect()
     }
 }
 

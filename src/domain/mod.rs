@@ -5,6 +5,7 @@
 
 mod authorization;
 mod cursor;
+mod digest;
 pub mod hold;
 mod job;
 mod lease;

@@ -66,12 +66,54 @@ pub enum Next {
     GiveUp,
 }
 
+const ATTEMPTS_UNAVAILABLE: u32 = 12;
+const ATTEMPTS_UNEXPECTED: u32 = 4;
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(2);
+const SHORTEST: SignedDuration = SignedDuration::from_secs(1);
+const LONGEST: SignedDuration = SignedDuration::from_hours(1);
+
 /// Decides what follows a failed attempt.
 ///
 /// `attempt` is the number of the attempt that failed, from 1. `period` bounds the wait (`None`: a run asked for by a
 /// person on a schedule that is off; bounded by one hour). `jitter` is a number in `0.0..1.0` handed in, so that the
-/// answer is a plain function: waits grow by doubling from 2 s and are spread over their upper half.
+/// answer is a plain function: waits grow by doubling from 2 s, are spread over their upper half, and stay
+/// within the period and an hour. What does not answer is given up at its 12th counted attempt, what nobody foresaw at
+/// its 4th. Where the other side names an instant it is obeyed, as far as the bound goes.
 pub fn decide(failure: &Failure, attempt: u32, now: Timestamp, period: Option<SignedDuration>, jitter: f64) -> Next {
-    let _ = (failure, attempt, now, period, jitter);
-    todo!()
+    match failure {
+        Failure::Unavailable { retry_at } if attempt < ATTEMPTS_UNAVAILABLE => {
+            let bound = bound(period);
+            let wait = now + wait(attempt, bound, jitter);
+            let told = retry_at.map_or(wait, |told| told.min(now + bound));
+            Next::Retry { at: wait.max(told), counted: true }
+        }
+        Failure::Unexpected { .. } if attempt < ATTEMPTS_UNEXPECTED => {
+            Next::Retry { at: now + wait(attempt, bound(period), jitter), counted: true }
+        }
+        Failure::Throttled { until } => {
+            let at = if *until > now { *until } else { now + SHORTEST };
+            Next::Retry { at, counted: false }
+        }
+        Failure::TokenRejected if attempt < 2 => Next::Retry { at: now + FIRST_WAIT, counted: true },
+        Failure::AuthorizationEnded { .. }
+        | Failure::ScopeMissing { .. }
+        | Failure::ShopClosed { .. }
+        | Failure::AppCredentialRejected { .. }
+        | Failure::Guarded => Next::Hold,
+        Failure::Unavailable { .. }
+        | Failure::Unexpected { .. }
+        | Failure::TokenRejected
+        | Failure::Rejected
+        | Failure::Bug => Next::GiveUp,
+    }
+}
+
+/// The longest wait between attempts.
+fn bound(period: Option<SignedDuration>) -> SignedDuration {
+    period.map_or(LONGEST, |period| period.clamp(SHORTEST, LONGEST))
+}
+
+fn wait(attempt: u32, bound: SignedDuration, jitter: f64) -> SignedDuration {
+    let full = (FIRST_WAIT * (1 << (attempt.clamp(1, 16) - 1))).min(bound);
+    full / 2 + (full / 2).mul_f64(jitter.clamp(0.0, 1.0))
 }

@@ -1,0 +1,339 @@
+//! Metrics, in OpenMetrics text. [`METRICS`] lists every one; the README's table and the alert rules go by it.
+
+use std::sync::{Arc, atomic::AtomicU64};
+
+use jiff::{SignedDuration, Timestamp};
+use prometheus_client::{
+    encoding::{EncodeLabelSet, text},
+    metrics::{counter::Counter, family::Family, gauge::Gauge, histogram::Histogram, info::Info},
+    registry::Registry,
+};
+
+use crate::domain::{ChannelName, JobKind, Outcome, ShopId};
+
+/// What is known of a metric without its values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Described {
+    /// The name of its samples. A histogram's have `_bucket`, `_sum` and `_count` added.
+    pub name: &'static str,
+    /// Its labels.
+    pub labels: &'static [&'static str],
+    /// What it means, and in which unit.
+    pub meaning: &'static str,
+}
+
+macro_rules! described {
+    ($($name:literal [$($label:literal),*] $meaning:literal;)*) => {
+        &[$(Described { name: $name, labels: &[$($label),*], meaning: $meaning }),*]
+    };
+}
+
+/// Every metric.
+pub const METRICS: &[Described] = described! {
+    "shopsyncd_runs_total" ["channel", "job", "outcome"] "Runs that ended, by outcome; the channel is empty for the daemon's own jobs";
+    "shopsyncd_run_duration_seconds" ["job"] "How long attempts took, in seconds";
+    "shopsyncd_dispatch_lag_seconds" [] "From the due instant to the start of the run, in seconds";
+    "shopsyncd_authorization_ends_timestamp_seconds" ["shop", "channel"] "When the owner's permission ends, in seconds since 1970";
+    "shopsyncd_token_refreshes_total" ["channel", "outcome"] "Exchanges of refresh tokens, by outcome";
+    "shopsyncd_mail_owed" [] "Messages that have not been delivered yet";
+    "shopsyncd_mail_refused" [] "Messages that were refused for good";
+    "shopsyncd_mail_sent_total" ["kind"] "Messages the relay accepted, by kind";
+    "shopsyncd_reminders_sent_total" [] "Reminders the relay accepted";
+    "shopsyncd_settings_last_reload_success_timestamp_seconds" [] "When settings were last accepted, in seconds since 1970";
+    "shopsyncd_settings_last_reload_successful" [] "1 while the files' settings are in force, 0 while an edit is refused";
+    "shopsyncd_channel_requests_total" ["channel", "result"] "Calls to channels, by result";
+    "shopsyncd_channel_throttled_total" ["channel"] "Calls that a channel answered with a request to slow down";
+    "shopsyncd_build_info" ["version"] "Always 1; the label tells the version";
+};
+
+/// The metrics of one daemon. Cheap to clone; clones count together.
+#[derive(Clone, Debug)]
+pub struct Metrics(Arc<Parts>);
+
+#[derive(Debug)]
+struct Parts {
+    registry: Registry,
+    runs: Family<RunLabels, Counter>,
+    run_duration: Family<JobLabels, Histogram, fn() -> Histogram>,
+    dispatch_lag: Histogram,
+    authorization_ends: Family<ShopLabels, Gauge>,
+    token_refreshes: Family<RefreshLabels, Counter>,
+    mail_owed: Gauge,
+    mail_refused: Gauge,
+    mail_sent: Family<KindLabels, Counter>,
+    reminders_sent: Counter,
+    reload_success_at: Gauge<f64, AtomicU64>,
+    reload_successful: Gauge,
+    channel_requests: Family<RequestLabels, Counter>,
+    channel_throttled: Family<ChannelLabels, Counter>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RunLabels {
+    channel: String,
+    job: &'static str,
+    outcome: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct JobLabels {
+    job: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ShopLabels {
+    shop: String,
+    channel: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefreshLabels {
+    channel: String,
+    outcome: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct KindLabels {
+    kind: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RequestLabels {
+    channel: String,
+    result: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ChannelLabels {
+    channel: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct VersionLabels {
+    version: &'static str,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Metrics {
+    /// All metrics, at zero.
+    pub fn new() -> Self {
+        let mut parts = Parts {
+            registry: Registry::default(),
+            runs: Family::default(),
+            run_duration: Family::new_with_constructor(durations),
+            dispatch_lag: lags(),
+            authorization_ends: Family::default(),
+            token_refreshes: Family::default(),
+            mail_owed: Gauge::default(),
+            mail_refused: Gauge::default(),
+            mail_sent: Family::default(),
+            reminders_sent: Counter::default(),
+            reload_success_at: Gauge::default(),
+            reload_successful: Gauge::default(),
+            channel_requests: Family::default(),
+            channel_throttled: Family::default(),
+        };
+        parts.register();
+        Self(Arc::new(parts))
+    }
+
+    /// A run ended. `channel` is `None` for the daemon's own jobs.
+    pub fn count_run(&self, channel: Option<&ChannelName>, job: JobKind, outcome: Outcome) {
+        let channel = channel.map(ToString::to_string).unwrap_or_default();
+        self.0.runs.get_or_create(&RunLabels { channel, job: job.as_str(), outcome: outcome.as_str() }).inc();
+    }
+
+    /// An attempt of a run took so long.
+    pub fn observe_run_duration(&self, job: JobKind, took: SignedDuration) {
+        self.0.run_duration.get_or_create(&JobLabels { job: job.as_str() }).observe(took.as_secs_f64());
+    }
+
+    /// A run began so long after it fell due.
+    pub fn observe_dispatch_lag(&self, lag: SignedDuration) {
+        self.0.dispatch_lag.observe(lag.as_secs_f64().max(0.0));
+    }
+
+    /// When a shop's authorization ends; `None` takes the shop out (no end, no authorization, or the shop is gone).
+    pub fn set_authorization_end(&self, shop: &ShopId, channel: &ChannelName, ends_at: Option<Timestamp>) {
+        let labels = ShopLabels { shop: shop.to_string(), channel: channel.to_string() };
+        match ends_at {
+            Some(at) => {
+                self.0.authorization_ends.get_or_create(&labels).set(at.as_second());
+            }
+            None => {
+                self.0.authorization_ends.remove(&labels);
+            }
+        }
+    }
+
+    /// A refresh token was spent. `outcome`: `done`, or the name of the error's kind.
+    pub fn count_token_refresh(&self, channel: &ChannelName, outcome: &str) {
+        let labels = RefreshLabels { channel: channel.to_string(), outcome: outcome.to_owned() };
+        self.0.token_refreshes.get_or_create(&labels).inc();
+    }
+
+    /// How many messages are owed and how many were refused for good.
+    pub fn set_mail(&self, owed: u64, refused: u64) {
+        self.0.mail_owed.set(i64::try_from(owed).unwrap_or(i64::MAX));
+        self.0.mail_refused.set(i64::try_from(refused).unwrap_or(i64::MAX));
+    }
+
+    /// The relay accepted a message. `kind` is its `X-Shopsyncd-Kind`; reminders are counted a second time as such.
+    pub fn count_mail_sent(&self, kind: &str) {
+        self.0.mail_sent.get_or_create(&KindLabels { kind: kind.to_owned() }).inc();
+        if kind == "reminder" {
+            self.0.reminders_sent.inc();
+        }
+    }
+
+    /// Settings were accepted at this instant.
+    pub fn set_settings_accepted(&self, at: Timestamp) {
+        self.0.reload_success_at.set(at.as_millisecond() as f64 / 1000.0);
+        self.0.reload_successful.set(1);
+    }
+
+    /// An edit of the settings was refused.
+    pub fn set_settings_refused(&self) {
+        self.0.reload_successful.set(0);
+    }
+
+    /// A channel was called. `result`: `ok`, or the name of the error's kind.
+    pub fn count_channel_request(&self, channel: &ChannelName, result: &str) {
+        let labels = RequestLabels { channel: channel.to_string(), result: result.to_owned() };
+        self.0.channel_requests.get_or_create(&labels).inc();
+    }
+
+    /// A channel asked us to slow down.
+    pub fn count_throttled(&self, channel: &ChannelName) {
+        self.0.channel_throttled.get_or_create(&ChannelLabels { channel: channel.to_string() }).inc();
+    }
+
+    /// All metrics as OpenMetrics text (`application/openmetrics-text; version=1.0.0; charset=utf-8`).
+    pub fn encode(&self) -> String {
+        let mut text = String::new();
+        text::encode(&mut text, &self.0.registry).expect("writing to a text does not fail");
+        text
+    }
+}
+
+impl Parts {
+    fn register(&mut self) {
+        let registry = &mut self.registry;
+        let mut add = Adder(registry);
+        add.metric("shopsyncd_runs_total", self.runs.clone());
+        add.metric("shopsyncd_run_duration_seconds", self.run_duration.clone());
+        add.metric("shopsyncd_dispatch_lag_seconds", self.dispatch_lag.clone());
+        add.metric("shopsyncd_authorization_ends_timestamp_seconds", self.authorization_ends.clone());
+        add.metric("shopsyncd_token_refreshes_total", self.token_refreshes.clone());
+        add.metric("shopsyncd_mail_owed", self.mail_owed.clone());
+        add.metric("shopsyncd_mail_refused", self.mail_refused.clone());
+        add.metric("shopsyncd_mail_sent_total", self.mail_sent.clone());
+        add.metric("shopsyncd_reminders_sent_total", self.reminders_sent.clone());
+        add.metric("shopsyncd_settings_last_reload_success_timestamp_seconds", self.reload_success_at.clone());
+        add.metric("shopsyncd_settings_last_reload_successful", self.reload_successful.clone());
+        add.metric("shopsyncd_channel_requests_total", self.channel_requests.clone());
+        add.metric("shopsyncd_channel_throttled_total", self.channel_throttled.clone());
+        add.metric("shopsyncd_build_info", Info::new(VersionLabels { version: env!("CARGO_PKG_VERSION") }));
+    }
+}
+
+struct Adder<'a>(&'a mut Registry);
+
+impl Adder<'_> {
+    /// Registers a metric under its name in [`METRICS`]; the encoder adds `_total` to counters and `_info` by itself.
+    fn metric(&mut self, name: &str, metric: impl prometheus_client::registry::Metric) {
+        let described = METRICS.iter().find(|described| described.name == name).expect("every metric is in the list");
+        let bare = name.strip_suffix("_total").or_else(|| name.strip_suffix("_info")).unwrap_or(name);
+        self.0.register(bare, described.meaning, metric);
+    }
+}
+
+/// From a tenth of a second to half an hour.
+fn durations() -> Histogram {
+    Histogram::new([0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0])
+}
+
+/// From a millisecond to ten minutes.
+fn lags() -> Histogram {
+    Histogram::new([0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0])
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// Every metric with at least one sample.
+    fn lived() -> Metrics {
+        let metrics = Metrics::new();
+        let channel = ChannelName::from("tiktok_shop");
+        let shop: ShopId = "tw-01".parse().unwrap();
+        metrics.count_run(Some(&channel), JobKind::ProductImport, Outcome::Done);
+        metrics.count_run(None, JobKind::SendMail, Outcome::Failed);
+        metrics.observe_run_duration(JobKind::ProductImport, SignedDuration::from_millis(1_500));
+        metrics.observe_dispatch_lag(SignedDuration::from_millis(3));
+        metrics.set_authorization_end(&shop, &channel, Some(Timestamp::from_second(1_800_000_000).unwrap()));
+        metrics.count_token_refresh(&channel, "done");
+        metrics.set_mail(2, 1);
+        metrics.count_mail_sent("reminder");
+        metrics.count_mail_sent("ended");
+        metrics.set_settings_accepted(Timestamp::from_second(1_700_000_000).unwrap());
+        metrics.count_channel_request(&channel, "ok");
+        metrics.count_throttled(&channel);
+        metrics
+    }
+
+    #[test]
+    fn every_metric_of_the_list_is_told_under_its_name_with_its_labels() {
+        let text = lived().encode();
+        for described in METRICS {
+            let name = described.name;
+            let samples: Vec<&str> = text
+                .lines()
+                .filter(|line| !line.starts_with('#'))
+                .filter(|line| {
+                    [name.to_owned(), format!("{name}_count")]
+                        .iter()
+                        .any(|name| line.split(['{', ' ']).next() == Some(name))
+                })
+                .collect();
+            assert!(!samples.is_empty(), "{name} is missing in:\n{text}");
+            for label in described.labels {
+                assert!(
+                    samples.iter().all(|sample| sample.contains(&format!("{label}=\""))),
+                    "{name} {label}: {samples:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn nothing_is_told_that_is_not_in_the_list() {
+        let text = lived().encode();
+        for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+            let bare = line.split(' ').next().unwrap();
+            let names = [bare.to_owned(), format!("{bare}_total"), format!("{bare}_info")];
+            assert!(METRICS.iter().any(|described| names.iter().any(|name| name == described.name)), "{bare}");
+        }
+        assert!(text.ends_with("# EOF\n"));
+    }
+
+    #[test]
+    fn clones_count_together_and_a_shop_that_goes_takes_its_end_along() {
+        let metrics = lived();
+        let clone = metrics.clone();
+        clone.count_mail_sent("reminder");
+        clone.set_authorization_end(&"tw-01".parse().unwrap(), &"tiktok_shop".into(), None);
+        clone.set_settings_refused();
+        let text = metrics.encode();
+        assert!(text.contains("\nshopsyncd_reminders_sent_total 2\n"), "{text}");
+        assert!(text.contains("\nshopsyncd_settings_last_reload_successful 0\n"), "{text}");
+        assert!(text.contains("\nshopsyncd_settings_last_reload_success_timestamp_seconds 1700000000.0\n"), "{text}");
+        assert!(!text.contains("tw-01"), "{text}");
+    }
+}
