@@ -1,15 +1,35 @@
 //! Settings: what they are, and the only place of their defaults. No I/O here; [`load`] reads, [`check`] judges,
 //! [`diff`] compares, [`watch`] notices edits.
 
-use std::{collections::BTreeMap, path::PathBuf};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
 
-use jiff::{Span, civil, tz::TimeZone};
+use jiff::{SignedDuration, Span, civil, tz::TimeZone};
+use rust_decimal::Decimal;
 use url::Url;
 
 use crate::{
-    domain::{ChannelName, JobKind, Period, ShopId, wanted::Rules},
+    domain::{
+        ChannelName, Field, JobKind, Period, ShopId,
+        wanted::{Retire, Rules},
+    },
     secrets::Secret,
 };
+
+mod keys;
+mod secret;
+mod section;
+mod shops;
+mod spans;
+mod values;
+
+pub mod check;
+pub mod flat;
+pub mod load;
 
 /// All settings, resolved: every value is valid by type, every default is filled in.
 #[derive(Debug, Clone)]
@@ -23,7 +43,7 @@ pub struct Config {
     /// Keys that seal tokens at rest; `None`: one is made in `state_dir` (SQLite only).
     pub seal_key: Option<Secret>,
     /// How long history is kept.
-    pub keep_history: jiff::SignedDuration,
+    pub keep_history: SignedDuration,
     /// Address of the database.
     pub database_url: Secret,
     /// The listeners.
@@ -44,6 +64,51 @@ pub struct Config {
     pub digest: String,
 }
 
+impl Default for Config {
+    /// What holds where the settings say nothing: the only place of defaults.
+    fn default() -> Self {
+        Self {
+            timezone: TimeZone::UTC,
+            product_source: None,
+            state_dir: PathBuf::from("/var/lib/shopsyncd"),
+            seal_key: None,
+            keep_history: SignedDuration::from_hours(90 * 24),
+            database_url: Secret::new("sqlite:shopsyncd.db"),
+            web: Web::default(),
+            log: Log { format: LogFormat::Auto, level: "info".to_owned() },
+            mail: Mail {
+                transport: Transport::None,
+                from: "shopsyncd <shopsyncd@localhost>".to_owned(),
+                operator: Vec::new(),
+                language: Language::En,
+            },
+            reminders: Reminders {
+                start: Span::new().months(1),
+                every: Span::new().weeks(1),
+                extra: Vec::new(),
+                at: civil::time(8, 0, 0, 0),
+                to: Vec::new(),
+            },
+            channels: BTreeMap::new(),
+            shops: BTreeMap::new(),
+            origins: BTreeMap::new(),
+            digest: String::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Whether the database is PostgreSQL, which several instances may share.
+    pub fn is_postgres(&self) -> bool {
+        ["postgres://", "postgresql://"].iter().any(|start| self.database_url.expose().starts_with(start))
+    }
+
+    /// Where a value came from; `None`: it is a default.
+    pub fn origin(&self, key: &str) -> Option<&Origin> {
+        self.origins.get(key)
+    }
+}
+
 /// Where a value came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Origin {
@@ -57,9 +122,9 @@ pub struct Origin {
 #[derive(Debug, Clone)]
 pub struct Web {
     /// For people and marketplaces; `None`: off.
-    pub listen: Option<std::net::SocketAddr>,
+    pub listen: Option<SocketAddr>,
     /// For machines; `None`: off.
-    pub internal: Option<std::net::SocketAddr>,
+    pub internal: Option<SocketAddr>,
     /// Where callbacks and links point: the setting, or `http://` plus `listen`.
     pub public_url: Url,
     /// Whether `public_url` was set.
@@ -68,6 +133,20 @@ pub struct Web {
     pub password_hash: Option<Secret>,
     /// For `/api`.
     pub api_token: Option<Secret>,
+}
+
+impl Default for Web {
+    fn default() -> Self {
+        let local = |port| Some(SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), port));
+        Self {
+            listen: local(8420),
+            internal: local(8421),
+            public_url: Url::parse("http://127.0.0.1:8420").expect("a web address"),
+            public_url_set: false,
+            password_hash: None,
+            api_token: None,
+        }
+    }
 }
 
 /// `[log]`.
@@ -91,6 +170,22 @@ pub enum LogFormat {
     Pretty,
     /// One flat object a line.
     Json,
+}
+
+impl LogFormat {
+    /// By their names.
+    pub(crate) const NAMES: [(&'static str, Self); 4] =
+        [("auto", Self::Auto), ("journal", Self::Journal), ("pretty", Self::Pretty), ("json", Self::Json)];
+
+    /// Its name.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Journal => "journal",
+            Self::Pretty => "pretty",
+            Self::Json => "json",
+        }
+    }
 }
 
 /// `[mail]`.
@@ -117,6 +212,17 @@ pub enum Transport {
     Smtp(Smtp),
 }
 
+impl Transport {
+    /// Its name.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::None => "None",
+            Self::Folder => "folder",
+            Self::Smtp(_) => "smtp",
+        }
+    }
+}
+
 /// `[mail.smtp]`.
 #[derive(Debug, Clone)]
 pub struct Smtp {
@@ -133,14 +239,30 @@ pub struct Smtp {
 }
 
 /// Encryption towards the relay. Never downgraded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Tls {
     /// Demanded after the greeting.
+    #[default]
     Starttls,
     /// From the first byte.
     Implicit,
     /// None; loopback only.
     None,
+}
+
+impl Tls {
+    /// By their names.
+    const NAMES: [(&'static str, Self); 3] =
+        [("starttls", Self::Starttls), ("implicit", Self::Implicit), ("None", Self::None)];
+
+    /// The port that goes with it where none is said.
+    const fn usual_port(self) -> u16 {
+        match self {
+            Self::Starttls => 587,
+            Self::Implicit => 465,
+            Self::None => 25,
+        }
+    }
 }
 
 /// A language of mails.
@@ -154,6 +276,9 @@ pub enum Language {
 }
 
 impl Language {
+    /// By their codes.
+    const NAMES: [(&'static str, Self); 2] = [("en", Self::En), ("de", Self::De)];
+
     /// Its code.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -188,9 +313,9 @@ pub struct Reminders {
 }
 
 /// `[channels.X]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct ChannelSettings {
-    /// Everything but jobs and secrets, raw: the channel reads its own.
+    /// Everything but jobs and `client_secret`, raw: the channel reads its own.
     pub raw: serde_json::Map<String, serde_json::Value>,
     /// Our app's secret.
     pub client_secret: Option<Secret>,
@@ -220,6 +345,61 @@ pub struct ShopConfig {
     pub own: serde_json::Map<String, serde_json::Value>,
 }
 
+impl ShopConfig {
+    /// How often an import is a complete pass where nothing is said.
+    pub const fn default_full_import() -> Period {
+        Period::Every(SignedDuration::from_hours(24))
+    }
+
+    /// The rules of export where nothing is said.
+    pub fn default_rules() -> Rules {
+        Rules {
+            fields: BTreeSet::from([Field::Price, Field::Stock]),
+            create: false,
+            retire: Retire::Keep,
+            reserve: 0,
+            max: None,
+            factor: Decimal::ONE,
+            round: None,
+            convert: BTreeMap::new(),
+            guard_retire: Decimal::new(2, 1),
+            guard_price: Decimal::new(5, 1),
+        }
+    }
+}
+
+/// What the settings must know of a channel to judge them. Made from its definition by those who may know both.
+#[derive(Debug, Clone)]
+pub struct ChannelFacts {
+    /// Its name in the settings.
+    pub name: &'static str,
+    /// Whether its shops need a permission, and so an app with `client_id` and `client_secret`.
+    pub needs_authorization: bool,
+    /// The fields it can export.
+    pub export_fields: Vec<Field>,
+    /// Whether it can list SKUs it does not have yet.
+    pub can_create: bool,
+    /// What it can do when the source drops a SKU, beside `keep`.
+    pub retire: Vec<Retire>,
+    /// Its jobs, with the shortest sensible period and the built-in default as text.
+    pub periods: Vec<(JobKind, SignedDuration, &'static str)>,
+    /// How long its access tokens live, where it says so.
+    pub token_life: Option<SignedDuration>,
+    /// Its own keys under `[channels.X]`.
+    pub app_keys: Vec<OwnKey>,
+    /// Its own keys under `[shops.X]`.
+    pub shop_keys: Vec<OwnKey>,
+}
+
+/// A key that only one channel has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OwnKey {
+    /// The key.
+    pub name: &'static str,
+    /// Without it the shop or channel cannot work.
+    pub required: bool,
+}
+
 /// One thing wrong (or worth knowing) in the settings.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct Finding {
@@ -235,6 +415,24 @@ pub struct Finding {
     pub cause: String,
     /// What to do.
     pub remedy: String,
+}
+
+impl fmt::Display for Finding {
+    /// One line for people: `shops.d/tw.toml:7: shops.tw-01.jobs.product_import: …; …`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.file.is_empty() {
+            f.write_str(&self.file)?;
+            if self.line > 0 {
+                write!(f, ":{}", self.line)?;
+            }
+            f.write_str(": ")?;
+        }
+        if !self.key.is_empty() {
+            write!(f, "{}: ", self.key)?;
+        }
+        f.write_str(&self.cause)?;
+        if self.remedy.is_empty() { Ok(()) } else { write!(f, "; {}", self.remedy) }
+    }
 }
 
 /// How bad a finding is.

@@ -1,0 +1,388 @@
+//! Reading: the files and the environment become layers, figment lays them over each other, and every value keeps its
+//! place. What stands in them is judged in [`super::check`].
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::{Path as FilePath, PathBuf},
+};
+
+use figment::{
+    Figment, Metadata, Profile, Provider,
+    value::{Dict, Map, Value},
+};
+use jiff::Timestamp;
+
+use super::{
+    Finding, Origin, Severity,
+    spans::{self, Path, step, written},
+};
+
+/// The main file where none is named.
+pub const DEFAULT_FILE: &str = "/etc/shopsyncd/shopsyncd.toml";
+
+/// What values from the environment begin with.
+pub const PREFIX: &str = "SHOPSYNCD__";
+
+/// The name of the environment where an origin wants a file.
+pub const ENVIRONMENT: &str = "environment";
+
+/// What reading needs to know of the process.
+#[derive(Debug, Clone)]
+pub struct Env {
+    /// The environment's variables.
+    pub vars: BTreeMap<String, String>,
+    /// Whether the settings are for serving. Where they are only looked at, a secret that is not readable from here is a
+    /// note and not an error.
+    pub serving: bool,
+    /// The present, for the length of cron periods.
+    pub now: Timestamp,
+}
+
+impl Env {
+    /// That of this process.
+    pub fn of_process(serving: bool, now: Timestamp) -> Self {
+        let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+        Self { vars: std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect(), serving, now }
+    }
+
+    /// A variable that is set to something.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.vars.get(name).map(String::as_str).filter(|value| !value.is_empty())
+    }
+
+    /// Where the daemon keeps its files when the settings do not say: `$STATE_DIRECTORY`, else `/var/lib/shopsyncd` if it
+    /// exists, else `./var`.
+    pub fn state_dir(&self) -> PathBuf {
+        let system = FilePath::new("/var/lib/shopsyncd");
+        match self.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()) {
+            Some(given) => PathBuf::from(given),
+            None if system.is_dir() => system.to_owned(),
+            None => PathBuf::from("./var"),
+        }
+    }
+}
+
+/// The layers, merged, and where each value stands.
+#[derive(Debug, Default)]
+pub struct Layers {
+    /// All values, later layers over earlier ones.
+    pub(super) values: Dict,
+    /// What was wrong with the files as such.
+    pub(super) findings: Vec<Finding>,
+    /// Whether a file could not be read: then nothing is said about what may stand there.
+    pub(super) incomplete: bool,
+    /// The folder of the main file: relative paths start there.
+    pub(super) folder: PathBuf,
+    /// The files that were found, the main file first.
+    pub files: Vec<PathBuf>,
+    layers: Vec<Layer>,
+}
+
+/// One file, or the environment.
+#[derive(Debug, Default)]
+struct Layer {
+    name: String,
+    dict: Dict,
+    places: BTreeMap<Path, Place>,
+}
+
+#[derive(Debug, Clone)]
+struct Place {
+    line: u32,
+    variable: Option<Variable>,
+}
+
+/// A variable of the environment that says something.
+#[derive(Debug, Clone)]
+pub(super) struct Variable {
+    /// Its name.
+    pub(super) name: String,
+    /// Its text, whatever it was read as.
+    pub(super) text: String,
+}
+
+impl Provider for &Layer {
+    fn metadata(&self) -> Metadata {
+        Metadata::from("settings", FilePath::new(&self.name))
+    }
+
+    fn data(&self) -> figment::Result<Map<Profile, Dict>> {
+        Ok(Profile::Default.collect(self.dict.clone()))
+    }
+}
+
+/// Reads everything: the main file (a named one must be there), `shops.d/*.toml` beside it, the environment.
+pub fn load(named: Option<&FilePath>, env: &Env) -> Layers {
+    let main = named.unwrap_or_else(|| FilePath::new(DEFAULT_FILE));
+    let mut layers = Layers { folder: folder_of(main), ..Layers::default() };
+    if named.is_some() || main.exists() {
+        let name =
+            main.file_name().map_or_else(|| main.display().to_string(), |name| name.to_string_lossy().into_owned());
+        if let Some(layer) = layers.read(main, &name) {
+            layers.layers.push(layer);
+        }
+    }
+    for file in layers.shop_files() {
+        let name = format!("shops.d/{}", file.file_name().unwrap_or_default().to_string_lossy());
+        if let Some(mut layer) = layers.read(&file, &name) {
+            layers.keep_shops_only(&mut layer);
+            layers.layers.push(layer);
+        }
+    }
+    layers.refuse_shops_in_two_files();
+    layers.read_environment(env);
+    layers.merge();
+    layers
+}
+
+/// The folder a file is in.
+fn folder_of(file: &FilePath) -> PathBuf {
+    match file.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+/// `shops.d/*.toml` in a folder, in the order of names. Hidden files are an editor's.
+pub(super) fn shop_files(folder: &FilePath) -> std::io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(folder.join("shops.d")) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut files = Vec::new();
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let ours = !name.starts_with('.') && path.extension().is_some_and(|end| end == "toml");
+        if ours && !path.is_dir() {
+            files.push(path);
+        }
+    }
+    files.sort();
+    Ok(files)
+}
+
+impl Layers {
+    /// Where a value stands: in the last layer that says it, or else where the closest key above it does.
+    pub(super) fn origin(&self, path: &[String]) -> (Origin, Option<&Variable>) {
+        for length in (1..=path.len()).rev() {
+            let part = path.get(..length).unwrap_or_default();
+            if let Some((layer, place)) = self.place(part) {
+                let origin = Origin { file: layer.name.clone(), line: place.line };
+                return (origin, place.variable.as_ref());
+            }
+        }
+        let file = self.layers.first().map_or_else(String::new, |layer| layer.name.clone());
+        (Origin { file, line: 0 }, None)
+    }
+
+    fn place(&self, path: &[String]) -> Option<(&Layer, &Place)> {
+        self.layers.iter().rev().find_map(|layer| layer.places.get(path).map(|place| (layer, place)))
+    }
+
+    /// Where a file comes in the order of layers; what is none comes first.
+    pub(super) fn position(&self, file: &str) -> Option<usize> {
+        self.layers.iter().position(|layer| layer.name == file)
+    }
+
+    /// The number of the last layer that says this very key.
+    pub(super) fn rank(&self, path: &[String]) -> Option<usize> {
+        self.layers.iter().rposition(|layer| layer.places.contains_key(path))
+    }
+
+    /// Every key that a layer says, with its place.
+    pub(super) fn origins(&self) -> BTreeMap<String, Origin> {
+        let mut origins = BTreeMap::new();
+        for layer in &self.layers {
+            for (path, place) in &layer.places {
+                origins.insert(written(path), Origin { file: layer.name.clone(), line: place.line });
+            }
+        }
+        origins
+    }
+
+    fn shop_files(&mut self) -> Vec<PathBuf> {
+        shop_files(&self.folder).unwrap_or_else(|error| {
+            self.fault("shops.d", 0, format!("the folder cannot be read: {error}"), "let the daemon's user read it");
+            Vec::new()
+        })
+    }
+
+    /// A file that cannot be used as a whole.
+    fn fault(&mut self, file: &str, line: u32, cause: String, remedy: &str) {
+        self.incomplete = true;
+        self.findings.push(Finding {
+            file: file.to_owned(),
+            line,
+            key: String::new(),
+            severity: Severity::Error,
+            cause,
+            remedy: remedy.to_owned(),
+        });
+    }
+
+    fn read(&mut self, file: &FilePath, name: &str) -> Option<Layer> {
+        self.files.push(file.to_owned());
+        let text = match std::fs::read(file).map(String::from_utf8) {
+            Ok(Ok(text)) => text,
+            Ok(Err(_)) => {
+                self.fault(name, 0, "the file is not UTF-8 text".to_owned(), "save it as UTF-8");
+                return None;
+            }
+            Err(error) => {
+                let (cause, remedy) = match error.kind() {
+                    std::io::ErrorKind::NotFound => {
+                        (format!("there is no file `{}`", file.display()), "write it, or name another with `--config`")
+                    }
+                    _ => (format!("`{}` cannot be read: {error}", file.display()), "let the daemon's user read it"),
+                };
+                self.fault(name, 0, cause, remedy);
+                return None;
+            }
+        };
+        match spans::parse(&text) {
+            Ok(parsed) => {
+                let place = |line| Place { line, variable: None };
+                let places = parsed.lines.into_iter().map(|(path, line)| (path, place(line))).collect();
+                Some(Layer { name: name.to_owned(), dict: parsed.dict, places })
+            }
+            Err(all) => {
+                for broken in all {
+                    let cause = format!("not TOML at column {}: {}", broken.column, broken.message);
+                    self.fault(name, broken.line, cause, "correct the line; nothing else in this file was looked at");
+                }
+                None
+            }
+        }
+    }
+
+    fn keep_shops_only(&mut self, layer: &mut Layer) {
+        let others: BTreeSet<String> = layer.dict.keys().filter(|key| *key != "shops").cloned().collect();
+        for key in others {
+            layer.dict.remove(&key);
+            let line = layer.places.get(&vec![key.clone()]).map_or(0, |place| place.line);
+            layer.places.retain(|path, _| path.first() != Some(&key));
+            self.findings.push(Finding {
+                file: layer.name.clone(),
+                line,
+                key,
+                severity: Severity::Error,
+                cause: "files in shops.d hold `[shops.…]` only".to_owned(),
+                remedy: "move it to the main file".to_owned(),
+            });
+        }
+    }
+
+    /// A shop stands in one file; of two, the first counts until the fault is mended.
+    fn refuse_shops_in_two_files(&mut self) {
+        let mut first: BTreeMap<String, Origin> = BTreeMap::new();
+        for layer in &mut self.layers {
+            let Some(Value::Dict(tag, shops)) = layer.dict.remove("shops") else { continue };
+            let mut kept = Dict::new();
+            for (id, shop) in shops {
+                let path = vec!["shops".to_owned(), id.clone()];
+                let line = layer.places.get(&path).map_or(0, |place| place.line);
+                if let Some(other) = first.get(&id) {
+                    layer.places.retain(|at, _| !at.starts_with(&path));
+                    self.findings.push(Finding {
+                        file: layer.name.clone(),
+                        line,
+                        key: written(&path),
+                        severity: Severity::Error,
+                        cause: format!("the shop also stands in {}:{}", other.file, other.line),
+                        remedy: "keep it in one of the two files".to_owned(),
+                    });
+                } else {
+                    first.insert(id.clone(), Origin { file: layer.name.clone(), line });
+                    kept.insert(id, shop);
+                }
+            }
+            layer.dict.insert("shops".to_owned(), Value::Dict(tag, kept));
+        }
+    }
+
+    fn read_environment(&mut self, env: &Env) {
+        let mut layer = Layer { name: ENVIRONMENT.to_owned(), ..Layer::default() };
+        for (name, text) in &env.vars {
+            let Some(rest) = name.strip_prefix(PREFIX) else { continue };
+            let steps: Vec<&str> = rest.split("__").collect();
+            if steps.iter().any(|step| step.is_empty()) {
+                self.findings.push(Finding {
+                    file: ENVIRONMENT.to_owned(),
+                    line: 0,
+                    key: name.clone(),
+                    severity: Severity::Error,
+                    cause: "this names no key".to_owned(),
+                    remedy: "write SHOPSYNCD__SECTION__KEY, with two underscores between the steps".to_owned(),
+                });
+                continue;
+            }
+            let path = self.meant_path(&steps);
+            let value = spans::parse_value(text).unwrap_or_else(|| Value::from(text.clone()));
+            let variable = Variable { name: name.clone(), text: text.clone() };
+            layer.note(&path, &value, &variable);
+            put(&mut layer.dict, &path, value);
+        }
+        self.layers.push(layer);
+    }
+
+    /// Variables cannot have small letters and hyphens in every shell: a step means the key that is there already and
+    /// is equal but for these, else the step in small letters.
+    fn meant_path(&self, steps: &[&str]) -> Path {
+        let mut path = Path::new();
+        for wanted in steps {
+            let known = self.layers.iter().flat_map(|layer| layer.places.keys()).find(|known| {
+                known.len() == path.len() + 1
+                    && known.starts_with(&path)
+                    && known
+                        .last()
+                        .is_some_and(|key| key.replace('-', "_").eq_ignore_ascii_case(&wanted.replace('-', "_")))
+            });
+            let key = known.and_then(|known| known.last().cloned()).unwrap_or_else(|| wanted.to_lowercase());
+            path.push(key);
+        }
+        path
+    }
+
+    fn merge(&mut self) {
+        let figment = self.layers.iter().fold(Figment::new(), |all, layer| all.merge(layer));
+        match figment.extract::<Dict>() {
+            Ok(values) => self.values = values,
+            Err(error) => self.fault("", 0, format!("the layers do not merge: {error}"), "report this as a bug"),
+        }
+    }
+}
+
+impl Layer {
+    /// Remembers that a variable says this value and everything in it.
+    fn note(&mut self, path: &Path, value: &Value, variable: &Variable) {
+        self.places.insert(path.clone(), Place { line: 0, variable: Some(variable.clone()) });
+        match value {
+            Value::Dict(_, dict) => dict.iter().for_each(|(key, value)| self.note(&step(path, key), value, variable)),
+            Value::Array(_, items) => {
+                let numbered = items.iter().enumerate();
+                numbered.for_each(|(number, value)| self.note(&step(path, &number.to_string()), value, variable));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// Puts a value at its path, making tables on the way. Two variables that contradict each other: the later name wins.
+fn put(dict: &mut Dict, path: &[String], value: Value) {
+    match path {
+        [] => {}
+        [key] => {
+            dict.insert(key.clone(), value);
+        }
+        [key, rest @ ..] => {
+            let mut inner = match dict.remove(key) {
+                Some(Value::Dict(_, inner)) => inner,
+                _ => Dict::new(),
+            };
+            put(&mut inner, rest, value);
+            dict.insert(key.clone(), Value::from(inner));
+        }
+    }
+}

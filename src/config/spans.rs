@@ -1,0 +1,119 @@
+//! A TOML text as plain values, with the line of each: what figment does not keep.
+
+use std::{collections::BTreeMap, ops::Range};
+
+use figment::value::{Dict, Value};
+use toml::{
+    Spanned,
+    de::{DeTable, DeValue},
+};
+
+/// A key's place among the keys: `["shops", "tw-01", "jobs"]`. Elements of lists are numbered from 0.
+pub(super) type Path = Vec<String>;
+
+/// What a text says, and on which line each key and list element stands.
+#[derive(Debug, Default)]
+pub(super) struct Parsed {
+    /// The values. Dates and times are texts.
+    pub(super) dict: Dict,
+    /// Lines, from 1.
+    pub(super) lines: BTreeMap<Path, u32>,
+}
+
+/// A place that is not TOML.
+#[derive(Debug)]
+pub(super) struct Broken {
+    /// The line, from 1.
+    pub(super) line: u32,
+    /// The column, from 1, in characters.
+    pub(super) column: usize,
+    /// The parser's words.
+    pub(super) message: String,
+}
+
+/// Reads a text; all places that are not TOML at once.
+pub(super) fn parse(text: &str) -> Result<Parsed, Vec<Broken>> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Err(errors.iter().map(|error| broken(text, error)).collect());
+    }
+    let mut walk = Walk { text, lines: BTreeMap::new() };
+    let dict = walk.table(table.get_ref(), &Vec::new());
+    Ok(Parsed { dict, lines: walk.lines })
+}
+
+/// Reads one value, as it could stand after `key =`.
+pub(super) fn parse_value(text: &str) -> Option<Value> {
+    let value = DeValue::parse(text).ok()?;
+    let mut walk = Walk { text, lines: BTreeMap::new() };
+    Some(walk.value(&value, &Vec::new()))
+}
+
+fn broken(text: &str, error: &toml::de::Error) -> Broken {
+    let at = error.span().unwrap_or(Range { start: 0, end: 0 }).start.min(text.len());
+    let before = text.get(..at).unwrap_or_default();
+    let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
+    Broken { line: line_of(text, at), column, message: error.message().lines().collect::<Vec<_>>().join(", ") }
+}
+
+fn line_of(text: &str, offset: usize) -> u32 {
+    let before = text.as_bytes().get(..offset).unwrap_or_default();
+    u32::try_from(before.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX - 1) + 1
+}
+
+struct Walk<'a> {
+    text: &'a str,
+    lines: BTreeMap<Path, u32>,
+}
+
+impl Walk<'_> {
+    fn table(&mut self, table: &DeTable<'_>, path: &Path) -> Dict {
+        let mut dict = Dict::new();
+        for (key, value) in table {
+            let name = key.get_ref().to_string();
+            let path = step(path, &name);
+            self.lines.insert(path.clone(), line_of(self.text, key.span().start));
+            dict.insert(name, self.value(value, &path));
+        }
+        dict
+    }
+
+    fn value(&mut self, value: &Spanned<DeValue<'_>>, path: &Path) -> Value {
+        match value.get_ref() {
+            DeValue::String(text) => Value::from(text.to_string()),
+            // Numbers that do not fit stay texts: whoever wants a number then says so.
+            DeValue::Integer(number) => {
+                let text = number.as_str().replace('_', "");
+                i64::from_str_radix(&text, number.radix()).map_or_else(|_| Value::from(text), Value::from)
+            }
+            DeValue::Float(number) => {
+                let text = number.as_str().replace('_', "");
+                text.parse::<f64>().map_or_else(|_| Value::from(text), Value::from)
+            }
+            DeValue::Boolean(flag) => Value::from(*flag),
+            DeValue::Datetime(date) => Value::from(date.to_string()),
+            DeValue::Array(items) => {
+                let mut values = Vec::new();
+                for (number, item) in items.iter().enumerate() {
+                    let path = step(path, &number.to_string());
+                    self.lines.insert(path.clone(), line_of(self.text, item.span().start));
+                    values.push(self.value(item, &path));
+                }
+                Value::from(values)
+            }
+            DeValue::Table(table) => Value::from(self.table(table, path)),
+        }
+    }
+}
+
+/// `path` and one more step.
+pub(super) fn step(path: &[String], key: &str) -> Path {
+    path.iter().cloned().chain([key.to_owned()]).collect()
+}
+
+/// A path as people write it.
+pub(super) fn written(path: &[String]) -> String {
+    let plain =
+        |key: &String| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_');
+    path.iter().map(|key| if plain(key) { key.clone() } else { format!("{key:?}") }).collect::<Vec<_>>().join(".")
+}
