@@ -8,5 +8,6 @@ pub mod http;
 pub mod mail;
 pub mod scheduler;
 pub mod secrets;
+pub mod settings;
 pub mod store;
 pub mod telemetry;

@@ -181,6 +181,20 @@ impl Layers {
         self.layers.iter().rev().find_map(|layer| layer.places.get(path).map(|place| (layer, place)))
     }
 
+    /// Something about a key, with the place where it stands (or would).
+    pub fn finding(
+        &self,
+        path: &[&str],
+        severity: Severity,
+        cause: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Finding {
+        let path: Path = path.iter().map(ToString::to_string).collect();
+        let (origin, variable) = self.origin(&path);
+        let key = variable.map_or_else(|| written(&path), |variable| variable.name.clone());
+        Finding { file: origin.file, line: origin.line, key, severity, cause: cause.into(), remedy: remedy.into() }
+    }
+
     /// Where a file comes in the order of layers; what is none comes first.
     pub(super) fn position(&self, file: &str) -> Option<usize> {
         self.layers.iter().position(|layer| layer.name == file)

@@ -9,7 +9,7 @@ use super::{
     Finding, Severity,
     keys::{one_of, suggestion},
     load::{Env, Layers},
-    spans::{Path, step, written},
+    spans::{Path, step},
 };
 
 /// What is read, and what was found.
@@ -48,10 +48,8 @@ impl<'a> Book<'a> {
         cause: impl Into<String>,
         remedy: impl Into<String>,
     ) {
-        let (origin, variable) = self.layers.origin(path);
-        let key = variable.map_or_else(|| written(path), |variable| variable.name.clone());
-        let (cause, remedy) = (cause.into(), remedy.into());
-        let finding = Finding { file: origin.file, line: origin.line, key, severity, cause, remedy };
+        let path: Vec<&str> = path.iter().map(String::as_str).collect();
+        let finding = self.layers.finding(&path, severity, cause, remedy);
         let mut findings = self.findings.borrow_mut();
         if !findings.contains(&finding) {
             findings.push(finding);

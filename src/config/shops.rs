@@ -208,10 +208,9 @@ fn demand_keys(shop: &Section<'_>, facts: &ChannelFacts) {
     let app: &[&str] = if facts.needs_authorization { &["client_id", "client_secret"] } else { &[] };
     let own = facts.app_keys.iter().filter(|key| key.required).map(|key| key.name);
     for key in app.iter().copied().chain(own).filter(|key| channel.get(key).is_none()) {
-        let cause = format!("channel `{}` has no `{key}`", facts.name);
-        let remedy = format!("set `channels.{}.{key}`", facts.name);
-        let place = if channel.dict.is_some() { channel.at(key) } else { shop.at("channel") };
-        book.find(&place, Severity::Error, cause, remedy);
+        let cause = "the key is missing, and the channel's shops need it";
+        let remedy = format!("set it; `shopsyncd channels show {}` says how", facts.name);
+        book.find(&channel.at(key), Severity::Error, cause, remedy);
     }
 }
 
