@@ -5,6 +5,7 @@ pub mod config;
 pub mod crash;
 pub mod domain;
 pub mod http;
+pub mod keeper;
 pub mod mail;
 pub mod scheduler;
 pub mod secrets;

@@ -1,0 +1,252 @@
+//! What holds a shop's jobs, noted when it is learnt and cleared when it has passed.
+
+use std::sync::Arc;
+
+use super::{KeeperError, ShopEntry, Standing, TokenKeeper, standing_in, tell};
+use crate::{
+    channels::ChannelError,
+    domain::{
+        AuthorizationId, AuthorizationState, ChannelName, Demand, Failure, Hold, JobKind, ShopId, Trigger,
+        hold::held_by,
+    },
+    store::{NewRun, StoreError, Tx},
+};
+
+/// Works out what holds each job of a shop, as this transaction sees it, and writes it to the schedules. To be called
+/// whenever a fact has changed: at start and reload, after pause and resume, after anything the keeper learns.
+pub async fn settle_holds(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<(JobKind, Option<Hold>)>, StoreError> {
+    let mut facts = tx.hold_facts(&entry.shop.id, entry.needs_authorization(), entry.has_source).await?;
+    facts.refresh_none = entry.refresh_is_none();
+    let holds: Vec<_> = JobKind::OF_SHOPS
+        .into_iter()
+        .filter(|job| entry.jobs.contains_key(job))
+        .map(|job| (job, held_by(job, facts)))
+        .collect();
+    tx.set_holds(&entry.shop.id, &holds).await?;
+    Ok(holds)
+}
+
+/// Settles what holds a shop, and asks at once for those of `jobs` that run at all and that nothing holds.
+pub(super) async fn settle_and_run(
+    tx: &mut Tx,
+    entry: &ShopEntry,
+    jobs: &[JobKind],
+    trigger: Trigger,
+) -> Result<(), StoreError> {
+    let holds = settle_holds(tx, entry).await?;
+    for job in entry.running_jobs().filter(|job| jobs.contains(job)) {
+        if holds.iter().any(|(held, hold)| *held == job && hold.is_none()) {
+            let run = NewRun { shop: Some(entry.shop.id.clone()), job, demand: Demand::default() };
+            tx.run_now(&run, trigger).await?;
+        }
+    }
+    Ok(())
+}
+
+impl TokenKeeper {
+    /// Notes what a call's failure means for the whole shop, so that its other jobs need not find out for themselves: a
+    /// closed shop, a missing right, an ended permission, a refused app. Other failures concern the run alone.
+    ///
+    /// That a permission has ended is proven with the newest token before it is believed: the call may have been made
+    /// with one that was replaced meanwhile.
+    pub async fn note_failure(&self, shop: &ShopId, error: &ChannelError) -> Result<(), KeeperError> {
+        match &error.failure {
+            Failure::AuthorizationEnded { .. } => self.prove_ended(shop).await,
+            Failure::ScopeMissing { scope } => self.note_obstacle(shop, None, Some(scope)).await,
+            Failure::ShopClosed { why } => self.note_obstacle(shop, Some(why), None).await,
+            Failure::AppCredentialRejected { why } => self.note_app_refused(shop, why).await,
+            _ => Ok(()),
+        }
+    }
+
+    async fn prove_ended(&self, shop: &ShopId) -> Result<(), KeeperError> {
+        let standing = self.standing(shop).await?;
+        let Some((authorization, tokens)) = standing.granted() else { return Ok(()) };
+        if authorization.state != AuthorizationState::Active {
+            return Ok(());
+        }
+        let access = self.open(&standing)?;
+        match standing.entry.channel.probe(&access).await {
+            Err(ChannelError { failure: Failure::AuthorizationEnded { why }, .. }) => {
+                let mut tx = self.0.store.write(self.0.clock.now()).await?;
+                if self.end(&mut tx, authorization.id, tokens.generation, &why).await? {
+                    tx.commit().await?;
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Notes that the permission has ended by the channel's word, if the tokens are still those of generation `from`;
+    /// its shops wait, and their owner is asked. `false`: newer tokens stand, nothing was written.
+    pub(super) async fn end(
+        &self,
+        tx: &mut Tx,
+        id: AuthorizationId,
+        from: i64,
+        why: &str,
+    ) -> Result<bool, KeeperError> {
+        let Some(before) = tx.authorization(id).await? else { return Ok(false) };
+        let state = AuthorizationState::after_refusal(before.ends.map(|ends| ends.at), tx.now);
+        self.enter(tx, id, from, state, why).await
+    }
+
+    /// Moves an authorization into a state in which its shops wait. The journal, the event and the owner's mail come once,
+    /// with the change.
+    pub(super) async fn enter(
+        &self,
+        tx: &mut Tx,
+        id: AuthorizationId,
+        from: i64,
+        state: AuthorizationState,
+        why: &str,
+    ) -> Result<bool, KeeperError> {
+        let Some(before) = tx.authorization(id).await? else { return Ok(false) };
+        if !tx.set_authorization_state(id, from, state, Some(why)).await? {
+            return Ok(false);
+        }
+        let entries = self.entries_of(tx, id).await?;
+        for entry in &entries {
+            settle_holds(tx, entry).await?;
+        }
+        if before.state == state {
+            return Ok(true);
+        }
+        let shops: Vec<ShopId> = entries.iter().map(|entry| entry.shop.id.clone()).collect();
+        let account = before.account_name.as_deref().unwrap_or(&before.account.account);
+        for shop in &shops {
+            let event =
+                if state == AuthorizationState::Lapsed { "authorization.lapsed" } else { "authorization.revoked" };
+            tx.note("daemon", event, Some(shop), &format!("the authorization of account {account} has ended: {why}"))
+                .await?;
+            if state == AuthorizationState::Lapsed {
+                tracing::warn!(event = "authorization.lapsed", shop.id = %shop, channel.name = %before.account.channel,
+                    "the authorization has lapsed: {why}; ask its owner to open the link shown by `shopsyncd shops authorize {shop}`");
+            } else {
+                tracing::error!(event = "authorization.revoked", shop.id = %shop, channel.name = %before.account.channel,
+                    "the authorization was revoked: {why}; ask its owner to open the link shown by `shopsyncd shops authorize {shop}`");
+            }
+        }
+        if let Some(after) = tx.authorization(id).await? {
+            tell::ended(tx, &after, &shops).await?;
+        }
+        Ok(true)
+    }
+
+    async fn note_obstacle(&self, shop: &ShopId, closed: Option<&str>, scope: Option<&str>) -> Result<(), KeeperError> {
+        let Some(entry) = self.0.shops.get(shop) else { return Ok(()) };
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        let Some(row) = tx.shop(shop).await? else { return Ok(()) };
+        if let Some(why) = closed {
+            tx.set_closed(shop, Some(why)).await?;
+            if row.closed_why.is_none() {
+                tx.note(
+                    "daemon",
+                    "shop.closed",
+                    Some(shop),
+                    &format!("the channel says that the shop is closed: {why}"),
+                )
+                .await?;
+            }
+        }
+        if let Some(scope) = scope {
+            tx.set_scope_missing(shop, Some(scope)).await?;
+            if row.scope_missing.is_none() {
+                tx.note("daemon", "scope.missing", Some(shop), &format!("the authorization lacks the right `{scope}`"))
+                    .await?;
+            }
+        }
+        settle_holds(&mut tx, &entry).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn note_app_refused(&self, shop: &ShopId, why: &str) -> Result<(), KeeperError> {
+        let Some(entry) = self.0.shops.get(shop) else { return Ok(()) };
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        self.raise_alarm(&mut tx, &entry.shop.channel, why).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// All shops of the channel wait; the operator hears once.
+    pub(super) async fn raise_alarm(&self, tx: &mut Tx, channel: &ChannelName, why: &str) -> Result<(), KeeperError> {
+        if !tx.raise_channel_alarm(channel, why).await? {
+            return Ok(());
+        }
+        for entry in self.0.shops.of_channel(channel) {
+            settle_holds(tx, &entry).await?;
+        }
+        tx.note("daemon", "channel.refused", None, &format!("channel {channel} refuses our app: {why}")).await?;
+        tracing::error!(event = "channel.refused", channel.name = %channel,
+            "the channel refuses our app: {why}; check its `client_id` and `client_secret`, then `shopsyncd reload`");
+        tell::app_refused(tx, channel, why).await?;
+        Ok(())
+    }
+
+    /// A live call has just worked: whatever the shop was thought to be held by at the channel has passed, and what was
+    /// missed meanwhile is caught up.
+    pub(super) async fn note_working(&self, standing: &Standing) -> Result<(), KeeperError> {
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        let now = standing_in(&mut tx, Arc::clone(&standing.entry)).await?;
+        if let Some((authorization, tokens)) = now.granted() {
+            tx.set_probed(authorization.id).await?;
+            let believed = authorization.state == AuthorizationState::Revoked && authorization.intent.is_none();
+            if believed && standing.generation() == Some(tokens.generation) {
+                tx.set_authorization_state(authorization.id, tokens.generation, AuthorizationState::Active, None)
+                    .await?;
+            }
+        }
+        self.clear_obstacles(&mut tx, &now).await?;
+        tx.commit().await?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Clears what held the shop (and its channel, and its account's other shops) and asks for what was missed.
+    async fn clear_obstacles(&self, tx: &mut Tx, standing: &Standing) -> Result<(), KeeperError> {
+        let shop = &standing.entry.shop;
+        let mut affected = vec![Arc::clone(&standing.entry)];
+        if standing.row.closed_why.is_some() {
+            tx.set_closed(&shop.id, None).await?;
+        }
+        if standing.row.scope_missing.is_some() {
+            tx.set_scope_missing(&shop.id, None).await?;
+        }
+        if standing.alarm.is_some() && tx.clear_channel_alarm(&shop.channel).await? {
+            tx.note("daemon", "channel.accepted", None, &format!("channel {} accepts our app again", shop.channel))
+                .await?;
+            affected = self.0.shops.of_channel(&shop.channel);
+        } else if let Some(authorization) = &standing.authorization {
+            affected = self.entries_of(tx, authorization.id).await?;
+        }
+        for entry in affected {
+            recover(tx, &entry).await?;
+        }
+        Ok(())
+    }
+
+    /// The shops in force that work with an authorization.
+    pub(super) async fn entries_of(&self, tx: &mut Tx, id: AuthorizationId) -> Result<Vec<Arc<ShopEntry>>, StoreError> {
+        Ok(tx.shops_of(id).await?.iter().filter_map(|row| self.0.shops.get(&row.id)).collect())
+    }
+}
+
+/// Settles what holds a shop; if something held it and nothing does any longer, what was missed is caught up.
+pub(super) async fn recover(tx: &mut Tx, entry: &ShopEntry) -> Result<(), StoreError> {
+    let shop = &entry.shop.id;
+    let was_held: Vec<JobKind> = tx
+        .schedules(Some(shop))
+        .await?
+        .into_iter()
+        .filter(|schedule| schedule.held_by.is_some_and(Hold::looks_daily))
+        .map(|schedule| schedule.job)
+        .filter(|job| *job != JobKind::AuthorizationRefresh)
+        .collect();
+    settle_and_run(tx, entry, &was_held, Trigger::Recovery).await?;
+    if !was_held.is_empty() {
+        tx.note("daemon", "shop.recovered", Some(shop), "what held the shop at the channel has passed").await?;
+    }
+    Ok(())
+}

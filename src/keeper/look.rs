@@ -1,0 +1,167 @@
+//! The periodic look at an authorization: its end, its tokens, and a live call that proves it.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{KeeperError, Standing, TokenKeeper, refresh};
+use crate::{
+    channels::ShopStatus,
+    domain::{Authorization, AuthorizationState, Hold, JobKind, ShopId},
+};
+
+/// How long before the end a look says so in the log: about when reminders begin.
+const ENDING: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How long a shop that is held by the channel is left alone between two looks.
+const DAILY: SignedDuration = SignedDuration::from_hours(24);
+
+/// What a look did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Looked {
+    /// The tokens were renewed.
+    pub refreshed: bool,
+    /// A live call proved the permission.
+    pub probed: bool,
+}
+
+impl TokenKeeper {
+    /// Looks at a shop's authorization: notices an end date that has passed, renews tokens that would end before the
+    /// next look, and proves the permission by a live call once a day. For a shop held by the channel it is the daily
+    /// attempt: when that works, the hold ends and what was missed is caught up.
+    pub async fn look(&self, shop: &ShopId) -> Result<Looked, KeeperError> {
+        let standing = self.standing(shop).await?;
+        if !standing.entry.needs_authorization() {
+            return Ok(Looked::default());
+        }
+        if standing.entry.refresh_is_none() {
+            return Err(standing.held(Hold::RefreshNone));
+        }
+        if standing.granted().is_none() {
+            return Err(standing.held(Hold::Pending));
+        }
+        let looked = self.look_at(standing).await;
+        if looked.is_err() {
+            self.look_again_tomorrow(shop).await?;
+        }
+        looked
+    }
+
+    /// A live call now, whatever the period: proves that the permission works and the shop is open.
+    pub async fn test(&self, shop: &ShopId) -> Result<ShopStatus, KeeperError> {
+        let standing = self.standing(shop).await?;
+        self.check_usable(&standing)?;
+        let channel = &standing.entry.channel;
+        let status = self.call(shop, |access| async move { channel.probe(&access).await }).await?;
+        if standing.entry.needs_authorization() {
+            self.note_working(&self.standing(shop).await?).await?;
+        }
+        Ok(status)
+    }
+
+    async fn look_at(&self, standing: Standing) -> Result<Looked, KeeperError> {
+        let now = self.0.clock.now();
+        let shop = standing.entry.shop.id.clone();
+        let Some((authorization, tokens)) = standing.granted() else { return Err(standing.held(Hold::Pending)) };
+        if self.note_lapse(authorization, tokens.generation, now).await? {
+            return Err(self.standing(&shop).await?.held(Hold::Lapsed));
+        }
+        self.say_ending(&standing, authorization, now);
+        let held = standing.is_held_by_channel();
+        if authorization.state == AuthorizationState::Revoked && authorization.intent.is_some() {
+            // The refresh token may be spent, and the channel's way out was tried: only the owner can help.
+            return Err(standing.held(Hold::Revoked));
+        }
+        let period = standing.entry.jobs.get(&JobKind::AuthorizationRefresh).and_then(|period| period.length(now));
+        let mut todo = authorization.look(now, period);
+        if authorization.state != AuthorizationState::Active {
+            todo.refresh = true;
+        }
+        todo.refresh &= tokens.refresh_token.is_some();
+        if todo.refresh {
+            self.refresh(&standing.entry, authorization.id, tokens.generation).await?;
+        }
+        let after = self.standing(&shop).await?;
+        let state = after.authorization.as_ref().map(|authorization| authorization.state);
+        if state == Some(AuthorizationState::Lapsed) {
+            return Err(after.held(Hold::Lapsed));
+        }
+        if todo.probe || held {
+            self.probe(&after).await?;
+        }
+        self.plan_next_look(&shop).await?;
+        Ok(Looked { refreshed: todo.refresh, probed: todo.probe || held })
+    }
+
+    /// The live call of a look. It is made even while the shop is held: that is how the end of a hold is noticed.
+    async fn probe(&self, standing: &Standing) -> Result<(), KeeperError> {
+        let channel = &standing.entry.channel;
+        let access = self.open(standing)?;
+        self.call_with(&standing.entry.shop.id, access, |access| async move { channel.probe(&access).await }).await?;
+        self.note_working(standing).await
+    }
+
+    /// Notes that the end date has passed. `false`: it has not, or that was noted before.
+    async fn note_lapse(
+        &self,
+        authorization: &Authorization,
+        generation: i64,
+        now: Timestamp,
+    ) -> Result<bool, KeeperError> {
+        let Some(ends) = authorization.ends.filter(|ends| ends.at <= now) else { return Ok(false) };
+        if authorization.state == AuthorizationState::Lapsed {
+            return Ok(false);
+        }
+        let mut tx = self.0.store.write(now).await?;
+        let why = format!("its end date, {}, has passed", ends.at);
+        self.enter(&mut tx, authorization.id, generation, AuthorizationState::Lapsed, &why).await?;
+        tx.commit().await?;
+        self.wake();
+        Ok(true)
+    }
+
+    /// Says once in this daemon's life, for each time the owner gave it, that an authorization nears its end.
+    fn say_ending(&self, standing: &Standing, authorization: &Authorization, now: Timestamp) {
+        let Some(ends) = authorization.ends.filter(|ends| ends.at - ENDING <= now && ends.at > now) else { return };
+        let mut said = self.0.said_ending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if said.insert((authorization.id, authorization.grant_number)) {
+            let shop = &standing.entry.shop.id;
+            tracing::warn!(event = "authorization.ending", shop.id = %shop, channel.name = %standing.entry.shop.channel,
+                ends_at = %ends.at, "the authorization ends soon; its owner renews it with the link shown by `shopsyncd shops authorize {shop}`");
+        }
+    }
+
+    async fn plan_next_look(&self, shop: &ShopId) -> Result<(), KeeperError> {
+        let standing = self.standing(shop).await?;
+        let Some(authorization) = &standing.authorization else { return Ok(()) };
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        refresh::plan_look(&mut tx, &standing.entry, authorization).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// After a look that failed on a shop held by the channel, the next one comes in a day, not at the next retry.
+    async fn look_again_tomorrow(&self, shop: &ShopId) -> Result<(), KeeperError> {
+        if !self.standing(shop).await?.is_held_by_channel() {
+            return Ok(());
+        }
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        let at = tx.now + DAILY;
+        tx.look_early(Some(shop), JobKind::AuthorizationRefresh, Some(at)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+impl Standing {
+    /// Whether the channel's word holds the shop: it is looked at once a day.
+    fn is_held_by_channel(&self) -> bool {
+        self.alarm.is_some()
+            || self.row.closed_why.is_some()
+            || self.row.scope_missing.is_some()
+            || self.authorization.as_ref().is_some_and(|authorization| {
+                matches!(authorization.state, AuthorizationState::Lapsed | AuthorizationState::Revoked)
+            })
+    }
+
+    pub(super) fn generation(&self) -> Option<i64> {
+        self.tokens.as_ref().map(|tokens| tokens.generation)
+    }
+}

@@ -1,0 +1,265 @@
+//! The token keeper: the only place that hands out an access token, and the only one that spends a refresh token.
+//!
+//! It promises three things. One refresh at a time per authorization, over all instances: whoever wants to renew takes the
+//! lease `authorization/ID`, reads again, and only then acts. A new pair of tokens is durable before it is used: it is
+//! stored from the generation that was read, and used from the store. And a refresh that was cut off is explained: a note
+//! is committed before the token is spent, so that whoever comes next knows that an answer may be missing.
+//!
+//! What ends or holds a shop is noted here too (see [`TokenKeeper::note_failure`]), because the keeper is who learns it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    future::Future,
+    sync::{Arc, OnceLock},
+};
+
+use tokio::sync::Mutex;
+use tokio_util::task::TaskTracker;
+
+use crate::{
+    channels::{Access, ChannelError},
+    clock::Clock,
+    domain::{Authorization, AuthorizationId, AuthorizationState, Failure, Hold, Holder, ShopId},
+    secrets::{Sealer, Secret},
+    store::{SealedTokens, ShopRow, Store, Tx},
+};
+
+mod consent;
+mod error;
+mod holds;
+mod links;
+mod look;
+mod refresh;
+mod shops;
+mod tell;
+
+pub use consent::{ConsentError, Consented, HandedIn};
+pub use error::KeeperError;
+pub use holds::settle_holds;
+pub use links::{LINK_LIFE, LinkFault, Links};
+pub use look::Looked;
+pub use shops::{Page, ShopBook, ShopEntry};
+
+/// Keeps the tokens of all shops. Cheap to clone; clones are one keeper.
+#[derive(Clone)]
+pub struct TokenKeeper(Arc<Inner>);
+
+struct Inner {
+    store: Store,
+    clock: Clock,
+    sealer: Sealer,
+    shops: ShopBook,
+    holder: Holder,
+    /// One exchange at a time per authorization inside this instance, so that its own jobs queue here and not at the lease.
+    queues: std::sync::Mutex<BTreeMap<AuthorizationId, Arc<Mutex<()>>>>,
+    /// Exchanges under way: they outlive the run that wanted them, because their answer must be kept.
+    exchanges: TaskTracker,
+    /// The grants of which the log has said that they near their end.
+    said_ending: std::sync::Mutex<BTreeSet<(AuthorizationId, i64)>>,
+    wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
+}
+
+/// A shop with what is stored of it and its authorization, as of one moment.
+struct Standing {
+    entry: Arc<ShopEntry>,
+    row: ShopRow,
+    authorization: Option<Authorization>,
+    tokens: Option<SealedTokens>,
+    alarm: Option<String>,
+}
+
+impl TokenKeeper {
+    /// Puts it together. `holder`: the instance that takes the leases.
+    pub fn new(store: Store, clock: Clock, sealer: Sealer, shops: ShopBook, holder: Holder) -> Self {
+        Self(Arc::new(Inner {
+            store,
+            clock,
+            sealer,
+            shops,
+            holder,
+            queues: std::sync::Mutex::default(),
+            exchanges: TaskTracker::new(),
+            said_ending: std::sync::Mutex::default(),
+            wake: OnceLock::new(),
+        }))
+    }
+
+    /// Names who is to be woken when the keeper has asked for runs: the scheduler. Only the first call counts.
+    pub fn wakes(&self, wake: impl Fn() + Send + Sync + 'static) {
+        let _ = self.0.wake.set(Box::new(wake));
+    }
+
+    /// The shops in force.
+    pub fn shops(&self) -> &ShopBook {
+        &self.0.shops
+    }
+
+    /// Waits until the exchanges under way have ended: at most as long as an exchange may take. Nothing new should be
+    /// asked of the keeper meanwhile.
+    pub async fn drained(&self) {
+        self.0.exchanges.close();
+        self.0.exchanges.wait().await;
+        self.0.exchanges.reopen();
+    }
+
+    /// What a call to this shop needs: a token that is fresh, renewed first where it is not.
+    pub async fn access(&self, shop: &ShopId) -> Result<Access, KeeperError> {
+        let standing = self.standing(shop).await?;
+        self.check_usable(&standing)?;
+        self.fresh(standing).await
+    }
+
+    /// What to repeat a call with after the channel did not accept the token in `refused`: the newest one, renewed once if
+    /// it is still the one that was refused.
+    pub async fn rejected(&self, shop: &ShopId, refused: &Access) -> Result<Access, KeeperError> {
+        let standing = self.standing(shop).await?;
+        self.check_usable(&standing)?;
+        let Some((authorization, tokens)) = standing.granted() else { return self.open(&standing) };
+        let newest = self.open(&standing)?;
+        let same = match (&newest.token, &refused.token) {
+            (Some(newest), Some(refused)) => newest.expose() == refused.expose(),
+            _ => true,
+        };
+        if !same {
+            return Ok(newest);
+        }
+        self.refresh(&standing.entry, authorization.id, tokens.generation).await?;
+        self.open(&self.standing(shop).await?)
+    }
+
+    /// Makes a call with a fresh token. A token that the channel does not accept is renewed once and the call repeated
+    /// once; what holds the shop is noted.
+    pub async fn call<T, F>(&self, shop: &ShopId, call: impl Fn(Access) -> F) -> Result<T, KeeperError>
+    where
+        F: Future<Output = Result<T, ChannelError>>,
+    {
+        let access = self.access(shop).await?;
+        self.call_with(shop, access, call).await
+    }
+
+    async fn call_with<T, F>(&self, shop: &ShopId, access: Access, call: impl Fn(Access) -> F) -> Result<T, KeeperError>
+    where
+        F: Future<Output = Result<T, ChannelError>>,
+    {
+        let error = match call(access.clone()).await {
+            Ok(value) => return Ok(value),
+            Err(error) if error.failure == Failure::TokenRejected => {
+                let renewed = self.rejected(shop, &access).await?;
+                match call(renewed).await {
+                    Ok(value) => return Ok(value),
+                    Err(error) => error,
+                }
+            }
+            Err(error) => error,
+        };
+        self.note_failure(shop, &error).await?;
+        Err(KeeperError::Channel { shop: shop.clone(), error })
+    }
+
+    /// Opens the token on record, renewing it first where it is not fresh.
+    async fn fresh(&self, standing: Standing) -> Result<Access, KeeperError> {
+        let Some((authorization, tokens)) = standing.granted() else { return self.open(&standing) };
+        if authorization.is_fresh(self.0.clock.now()) || tokens.refresh_token.is_none() {
+            return self.open(&standing);
+        }
+        self.refresh(&standing.entry, authorization.id, tokens.generation).await?;
+        self.open(&self.standing(&standing.entry.shop.id).await?)
+    }
+
+    /// Whether calls may be made for the shop at all.
+    fn check_usable(&self, standing: &Standing) -> Result<(), KeeperError> {
+        if !standing.entry.needs_authorization() {
+            return Ok(());
+        }
+        if standing.entry.refresh_is_none() {
+            return Err(standing.held(Hold::RefreshNone));
+        }
+        if standing.alarm.is_some() {
+            return Err(standing.held(Hold::AppAlarm));
+        }
+        match standing.authorization.as_ref().map(|authorization| authorization.state) {
+            None | Some(AuthorizationState::Pending) => Err(standing.held(Hold::Pending)),
+            Some(AuthorizationState::Lapsed) => Err(standing.held(Hold::Lapsed)),
+            Some(AuthorizationState::Revoked) => Err(standing.held(Hold::Revoked)),
+            Some(AuthorizationState::Active) => Ok(()),
+        }
+    }
+
+    /// What is on record of a shop.
+    async fn standing(&self, shop: &ShopId) -> Result<Standing, KeeperError> {
+        let entry = self.0.shops.get(shop).ok_or_else(|| KeeperError::UnknownShop(shop.clone()))?;
+        let mut tx = self.0.store.read(self.0.clock.now()).await?;
+        standing_in(&mut tx, entry).await
+    }
+
+    /// The token on record, opened.
+    fn open(&self, standing: &Standing) -> Result<Access, KeeperError> {
+        let place = standing.row.place_data.clone();
+        let Some((authorization, tokens)) = standing.granted() else { return Ok(Access { token: None, place }) };
+        let row = token_row(authorization.id, "access_token", tokens.generation);
+        let token = self.unseal(&standing.entry.shop.id, &tokens.access_token, &row)?;
+        Ok(Access { token: Some(token), place })
+    }
+
+    fn unseal(&self, shop: &ShopId, sealed: &crate::secrets::Sealed, row: &str) -> Result<Secret, KeeperError> {
+        self.0.sealer.open(sealed, row).map_err(|error| KeeperError::Sealed { shop: shop.clone(), error })
+    }
+
+    fn wake(&self) {
+        if let Some(wake) = self.0.wake.get() {
+            wake();
+        }
+    }
+}
+
+impl Standing {
+    /// The authorization with its tokens, where there is one.
+    fn granted(&self) -> Option<(&Authorization, &SealedTokens)> {
+        self.authorization.as_ref().zip(self.tokens.as_ref())
+    }
+
+    fn held(&self, hold: Hold) -> KeeperError {
+        let shop = &self.entry.shop.id;
+        let authorization = self.authorization.as_ref();
+        let why = authorization.and_then(|authorization| authorization.why.clone()).unwrap_or_default();
+        let ask_owner = format!("ask its owner to open the link shown by `shopsyncd shops authorize {shop}`");
+        let (text, remedy) = match hold {
+            Hold::RefreshNone => (
+                "its `authorization_refresh` is \"None\", so no automatic call is made for it".to_owned(),
+                format!("set a period at `shops.{shop}.jobs.authorization_refresh`"),
+            ),
+            Hold::AppAlarm => (
+                format!("the channel refuses our app: {}", self.alarm.as_deref().unwrap_or_default()),
+                format!("check `client_id` and `client_secret` of channel `{}`", self.entry.shop.channel),
+            ),
+            Hold::Pending => ("nobody has authorized it yet".to_owned(), ask_owner),
+            Hold::Lapsed => (
+                match authorization.and_then(|authorization| authorization.ends) {
+                    Some(ends) => format!("its authorization ended at {}", ends.at),
+                    None => "its authorization ended".to_owned(),
+                },
+                ask_owner,
+            ),
+            _ => (format!("its authorization was revoked: {why}"), ask_owner),
+        };
+        KeeperError::Held { shop: shop.clone(), hold, text, remedy }
+    }
+}
+
+/// What is on record of a shop, as this transaction sees it.
+async fn standing_in(tx: &mut Tx, entry: Arc<ShopEntry>) -> Result<Standing, KeeperError> {
+    let id = &entry.shop.id;
+    let row = tx.shop(id).await?.ok_or_else(|| KeeperError::UnknownShop(id.clone()))?;
+    let (mut authorization, mut tokens) = (None, None);
+    if let Some(number) = row.authorization {
+        authorization = tx.authorization(number).await?;
+        tokens = tx.sealed_tokens(number).await?;
+    }
+    let alarm = if entry.needs_authorization() { tx.channel_alarm(&entry.shop.channel).await? } else { None };
+    Ok(Standing { entry, row, authorization, tokens, alarm })
+}
+
+/// The row that a token is sealed for.
+fn token_row(id: AuthorizationId, column: &str, generation: i64) -> String {
+    format!("authorization/{id}/{column}/{generation}")
+}

@@ -1,0 +1,370 @@
+//! One exchange of a refresh token, under the authorization's lease.
+//!
+//! The order of the steps is the promise: take the lease, read again, note the intent, call, store, give the lease back.
+//! An exchange runs as a task of its own: a run that is cancelled or timed out does not cut off the answer.
+
+use std::{sync::Arc, time::Duration};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::sync::Mutex;
+use tracing::Instrument;
+
+use super::{KeeperError, ShopEntry, TokenKeeper, holds, tell, token_row};
+use crate::{
+    channels::{ChannelError, Consent, Grant, Tokens},
+    crash,
+    domain::{Authorization, AuthorizationId, AuthorizationState, Failure, Hold, JobKind, Lease},
+    store::{SealedGrant, SealedTokens, StoreError, Tx},
+};
+
+/// How long an exchange may take.
+pub(super) const EXCHANGE_LIMIT: Duration = Duration::from_secs(10);
+/// How long the lease outlives an instance that dies: twice the exchange's own limit.
+const COVER_MS: i64 = 20_000;
+/// How long another instance's exchange is waited for.
+const PATIENCE: SignedDuration = SignedDuration::from_secs(12);
+/// How often its row is looked at meanwhile.
+const GLANCE: SignedDuration = SignedDuration::from_millis(250);
+/// How long an answer that has arrived is tried to be stored.
+const KEEP_TRYING: SignedDuration = SignedDuration::from_secs(60);
+
+/// What was found when it was our turn.
+enum Turn {
+    /// Newer tokens than those the caller saw, or none that could be renewed.
+    Newer,
+    /// Another instance is at it.
+    Taken,
+    /// The token is ours to spend; the intent is noted.
+    Ours(Box<Spend>),
+    /// The tokens were spent without an answer as often as the channel allows.
+    Exhausted,
+}
+
+/// A refresh token about to be spent.
+struct Spend {
+    lease: Lease,
+    before: Authorization,
+    tokens: Tokens,
+    generation: i64,
+    /// How often these tokens were spent before without an answer.
+    unanswered: u32,
+    begun_at: Timestamp,
+}
+
+impl TokenKeeper {
+    /// Renews an authorization's tokens, if they are still those of generation `seen`. When it returns well, the store
+    /// has newer ones.
+    pub(super) async fn refresh(
+        &self,
+        entry: &Arc<ShopEntry>,
+        id: AuthorizationId,
+        seen: i64,
+    ) -> Result<(), KeeperError> {
+        let (keeper, entry) = (self.clone(), Arc::clone(entry));
+        let exchange = async move { keeper.refresh_in_turn(&entry, id, seen).await }.in_current_span();
+        match self.0.exchanges.spawn(exchange).await {
+            Ok(result) => result,
+            Err(error) => Err(KeeperError::Bug(format!("the exchange of authorization {id} broke off: {error}"))),
+        }
+    }
+
+    async fn refresh_in_turn(&self, entry: &Arc<ShopEntry>, id: AuthorizationId, seen: i64) -> Result<(), KeeperError> {
+        let queue = self.queue(id);
+        let _turn = queue.lock().await;
+        let until = self.0.clock.now() + PATIENCE;
+        loop {
+            match self.take_turn(entry, id, seen).await? {
+                Turn::Newer => return Ok(()),
+                Turn::Ours(spend) => return self.spend(entry, *spend).await,
+                Turn::Exhausted => {
+                    self.wake();
+                    return Err(self.standing(&entry.shop.id).await?.held(Hold::Revoked));
+                }
+                Turn::Taken if self.0.clock.now() >= until => return Err(KeeperError::Busy(entry.shop.id.clone())),
+                Turn::Taken => self.0.clock.sleep(GLANCE).await,
+            }
+        }
+    }
+
+    fn queue(&self, id: AuthorizationId) -> Arc<Mutex<()>> {
+        let mut queues = self.0.queues.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        Arc::clone(queues.entry(id).or_default())
+    }
+
+    /// Takes the lease, reads again, and notes the intent, in one transaction: its commit also proves that the store can
+    /// be written, before anything is spent.
+    async fn take_turn(&self, entry: &ShopEntry, id: AuthorizationId, seen: i64) -> Result<Turn, KeeperError> {
+        crash::point("refresh.before_intent");
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        let (Some(before), Some(sealed)) = (tx.authorization(id).await?, tx.sealed_tokens(id).await?) else {
+            return Ok(Turn::Newer);
+        };
+        if sealed.generation > seen {
+            return Ok(Turn::Newer);
+        }
+        let Some(tokens) = self.open_pair(entry, id, &sealed)? else { return Ok(Turn::Newer) };
+        let Some(lease) = tx.take_lease(&format!("authorization/{id}"), &self.0.holder, COVER_MS).await? else {
+            return Ok(Turn::Taken);
+        };
+        let earlier = before.intent.filter(|intent| intent.generation == sealed.generation);
+        let unanswered = earlier.map_or(0, |intent| intent.unanswered + 1);
+        if unanswered > repeats(entry) {
+            let why = unanswered_words(unanswered, earlier.map(|intent| intent.begun_at));
+            self.enter(&mut tx, id, sealed.generation, AuthorizationState::Revoked, &why).await?;
+            tx.give_back(&lease).await?;
+            tx.commit().await?;
+            return Ok(Turn::Exhausted);
+        }
+        if !tx.note_intent(id, sealed.generation, &lease).await? {
+            return Ok(Turn::Taken);
+        }
+        let begun_at = tx.now;
+        tx.commit().await?;
+        Ok(Turn::Ours(Box::new(Spend { lease, before, tokens, generation: sealed.generation, unanswered, begun_at })))
+    }
+
+    /// Both tokens, opened; `None` where there is nothing to renew with.
+    fn open_pair(
+        &self,
+        entry: &ShopEntry,
+        id: AuthorizationId,
+        sealed: &SealedTokens,
+    ) -> Result<Option<Tokens>, KeeperError> {
+        let Some(refresh_token) = &sealed.refresh_token else { return Ok(None) };
+        let shop = &entry.shop.id;
+        let generation = sealed.generation;
+        Ok(Some(Tokens {
+            access_token: self.unseal(shop, &sealed.access_token, &token_row(id, "access_token", generation))?,
+            refresh_token: Some(self.unseal(shop, refresh_token, &token_row(id, "refresh_token", generation))?),
+        }))
+    }
+
+    /// Spends the refresh token and keeps whatever came of it.
+    async fn spend(&self, entry: &ShopEntry, spend: Spend) -> Result<(), KeeperError> {
+        let shop = &entry.shop.id;
+        let Some(consent) = entry.consent() else {
+            return Err(KeeperError::Bug(format!("channel `{}` has tokens but no consent", entry.shop.channel)));
+        };
+        crash::point("refresh.before_call");
+        let reply = tokio::time::timeout(EXCHANGE_LIMIT, consent.refresh(&spend.tokens)).await;
+        crash::point("refresh.reply_unread");
+        match reply {
+            Ok(Ok(grant)) => self.keep(entry, &spend, &grant).await,
+            Ok(Err(error)) if is_answer(&error) => self.keep_refusal(entry, &spend, error).await,
+            Ok(Err(error)) => self.keep_silence(entry, &spend, error).await,
+            Err(_) => self.keep_silence(entry, &spend, timed_out(shop.as_str())).await,
+        }
+    }
+
+    /// Stores new tokens. An answer that has arrived is not given up for a database that is away for a moment, nor for a
+    /// lease that was lost meanwhile.
+    async fn keep(&self, entry: &ShopEntry, spend: &Spend, grant: &Grant) -> Result<(), KeeperError> {
+        let until = self.0.clock.now() + KEEP_TRYING;
+        let mut lease = spend.lease.clone();
+        loop {
+            let outcome = self.keep_once(entry, spend, grant, &mut lease).await;
+            match outcome {
+                Ok(true) => break,
+                Err(KeeperError::Store(error)) if error.is_passing() && self.0.clock.now() < until => {}
+                Ok(false) if self.0.clock.now() < until => {}
+                Ok(false) => return Err(KeeperError::Busy(entry.shop.id.clone())),
+                Err(error) => return Err(error),
+            }
+            self.0.clock.sleep(GLANCE).await;
+        }
+        self.wake();
+        Ok(())
+    }
+
+    /// `false`: somebody else holds the lease just now.
+    async fn keep_once(
+        &self,
+        entry: &ShopEntry,
+        spend: &Spend,
+        grant: &Grant,
+        lease: &mut Lease,
+    ) -> Result<bool, KeeperError> {
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        let id = spend.before.id;
+        let sealed = self.seal(id, spend, grant);
+        let old_end = spend.before.ends.map(|ends| ends.at);
+        let renewed = old_end.is_some() && Authorization::is_renewal(old_end, sealed.ends.map(|ends| ends.at));
+        if !tx.replace_tokens(id, spend.generation, lease, &sealed, renewed).await? {
+            // A consent (or, after a takeover, somebody's repetition) stored newer ones: those count.
+            let moved = tx.sealed_tokens(id).await?.is_none_or(|tokens| tokens.generation != spend.generation);
+            if moved {
+                return Ok(true);
+            }
+            let Some(again) = tx.take_lease(&lease.name, &self.0.holder, COVER_MS).await? else { return Ok(false) };
+            *lease = again;
+            if !tx.replace_tokens(id, spend.generation, lease, &sealed, renewed).await? {
+                return Ok(false);
+            }
+        }
+        self.follow_up(&mut tx, entry, &spend.before, renewed).await?;
+        tx.give_back(lease).await?;
+        crash::point("refresh.before_commit");
+        tx.commit().await?;
+        crash::point("refresh.after_commit");
+        tracing::info!(event = "token.refreshed", shop.id = %entry.shop.id, channel.name = %entry.shop.channel,
+            ends_at = %sealed.access_token_ends_at, "renewed the tokens");
+        Ok(true)
+    }
+
+    fn seal(&self, id: AuthorizationId, spend: &Spend, grant: &Grant) -> SealedGrant {
+        // A channel that does not tell the end with every renewal has not changed it.
+        let ends = grant.ends.or(spend.before.ends);
+        self.sealed_grant(id, spend.generation + 1, grant, spend.begun_at, ends)
+    }
+
+    /// What follows from new tokens, in the transaction that stores them: the next look, the holds, the words to people.
+    async fn follow_up(
+        &self,
+        tx: &mut Tx,
+        entry: &ShopEntry,
+        before: &Authorization,
+        renewed: bool,
+    ) -> Result<(), KeeperError> {
+        let Some(after) = tx.authorization(before.id).await? else { return Ok(()) };
+        tx.note("daemon", "token.refreshed", Some(&entry.shop.id), "renewed the tokens").await?;
+        let entries = self.entries_of(tx, before.id).await?;
+        if renewed {
+            tell::renewed(tx, &after).await?;
+            tx.note(
+                "owner",
+                "authorization.granted",
+                Some(&entry.shop.id),
+                "the channel tells a later end of the authorization",
+            )
+            .await?;
+        }
+        if let Some(ends) = after.ends.filter(|ends| ends.at <= tx.now) {
+            // The channel still renews, but by the date on record only the owner may: it stays (or becomes) lapsed.
+            let why = format!("its end date, {}, has passed", ends.at);
+            if before.state == AuthorizationState::Lapsed {
+                tx.set_authorization_state(after.id, after.generation, AuthorizationState::Lapsed, Some(&why)).await?;
+            } else {
+                self.enter(tx, after.id, after.generation, AuthorizationState::Lapsed, &why).await?;
+            }
+            return Ok(());
+        }
+        for entry in &entries {
+            holds::recover(tx, entry).await?;
+            plan_look(tx, entry, &after).await?;
+        }
+        Ok(())
+    }
+
+    /// The channel refused: the tokens are not spent, or no longer matter.
+    async fn keep_refusal(&self, entry: &ShopEntry, spend: &Spend, error: ChannelError) -> Result<(), KeeperError> {
+        let shop = &entry.shop.id;
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        tx.clear_intent(spend.before.id, &spend.lease).await?;
+        tx.give_back(&spend.lease).await?;
+        match &error.failure {
+            Failure::AuthorizationEnded { why } => {
+                let why = if spend.unanswered == 0 { why.clone() } else { repetition_refused(spend, why) };
+                if !self.end(&mut tx, spend.before.id, spend.generation, &why).await? {
+                    // Newer tokens came in meanwhile, by a consent: the refusal was of old ones.
+                    tx.commit().await?;
+                    return Ok(());
+                }
+            }
+            Failure::AppCredentialRejected { why } => self.raise_alarm(&mut tx, &entry.shop.channel, why).await?,
+            _ => {}
+        }
+        tx.commit().await?;
+        if matches!(error.failure, Failure::ScopeMissing { .. } | Failure::ShopClosed { .. }) {
+            self.note_failure(shop, &error).await?;
+        }
+        Err(KeeperError::Channel { shop: shop.clone(), error })
+    }
+
+    /// No answer arrived: whether the tokens are spent, nobody can tell. The note stays, so that whoever comes next knows;
+    /// once the channel's documented way out has been tried, only the owner can help.
+    async fn keep_silence(&self, entry: &ShopEntry, spend: &Spend, error: ChannelError) -> Result<(), KeeperError> {
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        tx.give_back(&spend.lease).await?;
+        let exhausted = spend.unanswered >= repeats(entry);
+        if exhausted {
+            let why = unanswered_words(spend.unanswered + 1, Some(spend.begun_at));
+            self.enter(&mut tx, spend.before.id, spend.generation, AuthorizationState::Revoked, &why).await?;
+        }
+        tx.commit().await?;
+        if exhausted {
+            self.wake();
+            return Err(self.standing(&entry.shop.id).await?.held(Hold::Revoked));
+        }
+        Err(KeeperError::Channel { shop: entry.shop.id.clone(), error })
+    }
+
+    /// Seals what a channel granted, for the generation that will hold it.
+    pub(super) fn sealed_grant(
+        &self,
+        id: AuthorizationId,
+        generation: i64,
+        grant: &Grant,
+        issued_at: Timestamp,
+        ends: Option<crate::domain::Ending>,
+    ) -> SealedGrant {
+        let sealer = &self.0.sealer;
+        SealedGrant {
+            access_token: sealer.seal(&grant.tokens.access_token, &token_row(id, "access_token", generation)),
+            access_token_issued_at: issued_at,
+            access_token_ends_at: grant.access_token_ends_at,
+            refresh_token: grant
+                .tokens
+                .refresh_token
+                .as_ref()
+                .map(|token| sealer.seal(token, &token_row(id, "refresh_token", generation))),
+            refresh_token_ends_at: grant.refresh_token_ends_at,
+            ends,
+        }
+    }
+}
+
+/// The next look of a shop's refresh job: when the token wants to be renewed, or when the authorization ends.
+pub(super) async fn plan_look(tx: &mut Tx, entry: &ShopEntry, authorization: &Authorization) -> Result<(), StoreError> {
+    if entry.refresh_is_none() {
+        return Ok(());
+    }
+    let mut at = authorization.refresh_at();
+    if let Some(ends) = authorization.ends.filter(|ends| ends.at > tx.now) {
+        at = at.min(ends.at);
+    }
+    tx.look_early(Some(&entry.shop.id), JobKind::AuthorizationRefresh, Some(at)).await
+}
+
+fn repeats(entry: &ShopEntry) -> u32 {
+    entry.consent().map_or(0, Consent::repeats_after_lost_reply)
+}
+
+/// Whether the error proves that the channel's answer was read, so that the tokens are known not to be spent by it.
+fn is_answer(error: &ChannelError) -> bool {
+    error.not_acted || !matches!(error.failure, Failure::Unavailable { .. } | Failure::Unexpected { .. } | Failure::Bug)
+}
+
+fn timed_out(shop: &str) -> ChannelError {
+    ChannelError {
+        failure: Failure::Unavailable { retry_at: None },
+        text: format!("no answer to the renewal of the tokens of `{shop}` within {} seconds", EXCHANGE_LIMIT.as_secs()),
+        remedy: String::new(),
+        request_id: None,
+        not_acted: false,
+    }
+}
+
+fn unanswered_words(times: u32, begun_at: Option<Timestamp>) -> String {
+    let last = begun_at.map(|at| format!(" (last begun {at})")).unwrap_or_default();
+    let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+    format!(
+        "a renewal of the tokens was sent {times}{last} and no answer arrived, so they may be spent and the new ones lost"
+    )
+}
+
+fn repetition_refused(spend: &Spend, why: &str) -> String {
+    let before = spend.before.intent.map(|intent| format!(" begun {}", intent.begun_at)).unwrap_or_default();
+    format!(
+        "the answer to a renewal of the tokens{before} never arrived, and the channel refused its repetition: {why}"
+    )
+}

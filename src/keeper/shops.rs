@@ -1,0 +1,127 @@
+//! The shops in force: what the settings say of each, with its channel built, for everybody below the daemon.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+use url::Url;
+
+use crate::{
+    channels::{Abilities, AuthorizationKind, Channel, Consent},
+    domain::{ChannelName, JobKind, Period, Shop, ShopId, wanted::Rules},
+};
+
+/// A shop as the settings in force have it.
+pub struct ShopEntry {
+    /// The shop.
+    pub shop: Shop,
+    /// Its channel, with the shop's own settings.
+    pub channel: Arc<dyn Channel>,
+    /// What the channel can do.
+    pub abilities: &'static Abilities,
+    /// The rules of its export.
+    pub rules: Rules,
+    /// The periods of its jobs. A job that the channel does not have is not in it.
+    pub jobs: BTreeMap<JobKind, Period>,
+    /// How often an import is a complete pass.
+    pub full_import: Period,
+    /// Whether it is the product source.
+    pub is_source: bool,
+    /// Whether a product source is named at all.
+    pub has_source: bool,
+}
+
+impl ShopEntry {
+    /// Whether its channel knows authorizations at all (`file` does not).
+    pub fn needs_authorization(&self) -> bool {
+        self.abilities.authorization != AuthorizationKind::None
+    }
+
+    /// Whether no automatic call may be made for it: its `authorization_refresh` is `None`.
+    pub fn refresh_is_none(&self) -> bool {
+        self.needs_authorization() && matches!(self.jobs.get(&JobKind::AuthorizationRefresh), None | Some(Period::None))
+    }
+
+    /// Its jobs that run at all, in the order in which a renewal runs them.
+    pub fn running_jobs(&self) -> impl Iterator<Item = JobKind> {
+        JobKind::OF_SHOPS.into_iter().filter(|job| self.jobs.get(job).is_some_and(|period| *period != Period::None))
+    }
+
+    pub(super) fn consent(&self) -> Option<&dyn Consent> {
+        self.channel.consent()
+    }
+}
+
+/// Where people and marketplaces reach the daemon.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Where callbacks and links point.
+    pub public_url: Url,
+    /// Whether the page serves this machine alone: `listen` is loopback and `public_url` is unset. Then nobody signs in.
+    pub loopback: bool,
+}
+
+impl Page {
+    /// An address on the page: `path` without a leading slash.
+    pub fn address(&self, path: &str) -> Url {
+        let mut url = self.public_url.clone();
+        let base = url.path().trim_end_matches('/').to_owned();
+        url.set_path(&format!("{base}/{path}"));
+        url.set_query(None);
+        url
+    }
+
+    /// Where a channel sends the browser back to.
+    pub fn callback(&self, channel: &ChannelName) -> Url {
+        self.address(&format!("oauth/{channel}/callback"))
+    }
+}
+
+struct Book {
+    shops: BTreeMap<ShopId, Arc<ShopEntry>>,
+    page: Page,
+}
+
+/// The shops in force, swapped whole when the settings change. Cheap to clone; clones share one book.
+#[derive(Clone)]
+pub struct ShopBook(Arc<ArcSwap<Book>>);
+
+impl ShopBook {
+    /// A book with these shops.
+    pub fn new(page: Page, entries: impl IntoIterator<Item = ShopEntry>) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(book(page, entries))))
+    }
+
+    /// Swaps everything in it.
+    pub fn replace(&self, page: Page, entries: impl IntoIterator<Item = ShopEntry>) {
+        self.0.store(Arc::new(book(page, entries)));
+    }
+
+    /// One shop.
+    pub fn get(&self, id: &ShopId) -> Option<Arc<ShopEntry>> {
+        self.0.load().shops.get(id).cloned()
+    }
+
+    /// All shops, in order of id.
+    pub fn all(&self) -> Vec<Arc<ShopEntry>> {
+        self.0.load().shops.values().cloned().collect()
+    }
+
+    /// The shops of a channel, in order of id.
+    pub fn of_channel(&self, channel: &ChannelName) -> Vec<Arc<ShopEntry>> {
+        self.0.load().shops.values().filter(|entry| entry.shop.channel == *channel).cloned().collect()
+    }
+
+    /// The product source.
+    pub fn source(&self) -> Option<ShopId> {
+        self.0.load().shops.values().find(|entry| entry.is_source).map(|entry| entry.shop.id.clone())
+    }
+
+    /// Where people and marketplaces reach the daemon.
+    pub fn page(&self) -> Page {
+        self.0.load().page.clone()
+    }
+}
+
+fn book(page: Page, entries: impl IntoIterator<Item = ShopEntry>) -> Book {
+    Book { shops: entries.into_iter().map(|entry| (entry.shop.id.clone(), Arc::new(entry))).collect(), page }
+}
