@@ -1,4 +1,5 @@
--- Instants are integer milliseconds since 1970 UTC; JSON, identifiers and money are text; sealed values are bytea.
+-- Instants are integer milliseconds since 1970 UTC; JSON, identifiers and money are text; sealed values are bytea. What lists
+-- are ordered and paged by collates byte by byte, as SQLite does.
 
 -- One row per fact about this database: digest of the accepted settings, and the like.
 create table facts (
@@ -54,7 +55,7 @@ create table authorizations (
 
 -- What a shop has beyond its settings. Kept when the shop leaves the settings, until it is forgotten.
 create table shops (
-    id               text    not null primary key,
+    id               text collate "C" not null primary key,
     channel          text    not null,
     name             text    not null,
     place            text,                       -- the channel's word for the place of sale, unique per channel
@@ -121,43 +122,43 @@ create index runs_finished on runs (finished_at) where finished_at is not null;
 
 -- The product source's words.
 create table products (
-    id   text not null primary key,
-    body text not null,                          -- JSON of `Product`
-    hash text not null
+    id   text collate "C" not null primary key,
+    body text not null                           -- JSON of `Product`
 );
 create table variants (
-    sku        text    not null primary key,
-    product_id text    not null,
+    sku        text collate "C" not null primary key,
+    product_id text collate "C" not null,
     body       text    not null,                 -- JSON of `Variant`
-    hash       text    not null,
     revision   bigint not null,                 -- grows whenever the variant, its product or its being there changes
     gone_at    bigint
 );
 create index variants_revision on variants (revision);
-create index variants_product on variants (product_id);
+create index variants_product on variants (product_id, sku);
 
 -- A SKU as a shop was last seen to have it, and as the source wants it there.
 create table listings (
-    shop         text    not null,
-    sku          text    not null,
+    shop         text collate "C" not null,
+    sku          text collate "C" not null,
     body         text,                           -- JSON of `Listing`; null while only wanted (to be created)
     hash         text,                           -- of the whole listing
+    currency     text,                           -- of its first price, empty without one; null while only wanted
     seen_hash    text,                           -- of its values in the shop's chosen fields
     wanted       text,                           -- JSON of `Values`; null: nothing is wanted
     wanted_hash  text,
-    pass         bigint not null default 0,     -- the pass that last stored or confirmed it, by chunk (see `passes_seen`)
     accepted_at  bigint,                        -- when the shop last accepted a change: older pages do not overwrite it
     refused_hash text,                           -- wanted and seen hash that the shop refused: not sent again until either changes
     gone_at      bigint,
     primary key (shop, sku)
 );
-create index listings_differ on listings (shop) where wanted_hash is not null and wanted_hash <> coalesce(seen_hash, '');
+create index listings_differ on listings (shop, sku)
+    where wanted_hash is not null and wanted_hash <> coalesce(seen_hash, '') and gone_at is null;
+create index listings_live on listings (shop, currency) where currency is not null and gone_at is null;
 
 create table complaints (
-    shop       text    not null,
-    job        text    not null,
-    sku        text    not null,
-    code       text    not null,
+    shop       text collate "C" not null,
+    job        text collate "C" not null,
+    sku        text collate "C" not null,
+    code       text collate "C" not null,
     text       text    not null,
     request_id text,
     since      bigint not null,

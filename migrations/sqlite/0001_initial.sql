@@ -26,7 +26,7 @@ create table leases (
 ) strict;
 
 create table authorizations (
-    id                     integer not null primary key,
+    id                     integer not null primary key autoincrement, -- never given twice: seals and reminders name it
     channel                text    not null,
     app                    text    not null,
     account                text    not null,
@@ -122,19 +122,17 @@ create index runs_finished on runs (finished_at) where finished_at is not null;
 -- The product source's words.
 create table products (
     id   text not null primary key,
-    body text not null,                          -- JSON of `Product`
-    hash text not null
+    body text not null                           -- JSON of `Product`
 ) strict, without rowid;
 create table variants (
     sku        text    not null primary key,
     product_id text    not null,
     body       text    not null,                 -- JSON of `Variant`
-    hash       text    not null,
     revision   integer not null,                 -- grows whenever the variant, its product or its being there changes
     gone_at    integer
 ) strict, without rowid;
 create index variants_revision on variants (revision);
-create index variants_product on variants (product_id);
+create index variants_product on variants (product_id, sku);
 
 -- A SKU as a shop was last seen to have it, and as the source wants it there.
 create table listings (
@@ -142,16 +140,18 @@ create table listings (
     sku          text    not null,
     body         text,                           -- JSON of `Listing`; null while only wanted (to be created)
     hash         text,                           -- of the whole listing
+    currency     text,                           -- of its first price, empty without one; null while only wanted
     seen_hash    text,                           -- of its values in the shop's chosen fields
     wanted       text,                           -- JSON of `Values`; null: nothing is wanted
     wanted_hash  text,
-    pass         integer not null default 0,     -- the pass that last stored or confirmed it, by chunk (see `passes_seen`)
     accepted_at  integer,                        -- when the shop last accepted a change: older pages do not overwrite it
     refused_hash text,                           -- wanted and seen hash that the shop refused: not sent again until either changes
     gone_at      integer,
     primary key (shop, sku)
 ) strict, without rowid;
-create index listings_differ on listings (shop) where wanted_hash is not null and wanted_hash <> coalesce(seen_hash, '');
+create index listings_differ on listings (shop, sku)
+    where wanted_hash is not null and wanted_hash <> coalesce(seen_hash, '') and gone_at is null;
+create index listings_live on listings (shop, currency) where currency is not null and gone_at is null;
 
 create table complaints (
     shop       text    not null,

@@ -2,9 +2,15 @@
 
 use jiff::Timestamp;
 
-use super::{StoreError, Tx};
+use super::{
+    StoreError, Tx,
+    row::{Row, ms, opt_ms},
+};
 use crate::{
-    domain::{Account, Authorization, AuthorizationId, AuthorizationState, Ending, Lease},
+    domain::{
+        Account, Authorization, AuthorizationId, AuthorizationState, ChannelName, EndClock, EndSource, Ending, Intent,
+        Lease,
+    },
     secrets::Sealed,
 };
 
@@ -50,21 +56,109 @@ pub struct NewGrant {
     pub authorized_at: Timestamp,
 }
 
+fn authorization(row: &Row) -> Result<Authorization, StoreError> {
+    const TABLE: &str = "authorizations";
+    let source = row.opt_named(TABLE, "ends_source", EndSource::from_name)?;
+    let intent = match row.opt_instant("intent_begun_at")? {
+        None => None,
+        Some(begun_at) => Some(Intent {
+            begun_at,
+            generation: row.opt_int("intent_generation")?.unwrap_or_default(),
+            unanswered: row.opt_int("intent_unanswered")?.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+        }),
+    };
+    Ok(Authorization {
+        id: AuthorizationId(row.int("id")?),
+        account: Account {
+            channel: ChannelName::from(row.text("channel")?.as_str()),
+            app: row.text("app")?,
+            account: row.text("account")?,
+        },
+        account_name: row.opt_text("account_name")?,
+        state: row.named(TABLE, "state", AuthorizationState::from_name)?,
+        why: row.opt_text("why")?,
+        grant_number: row.int("grant_number")?,
+        generation: row.int("generation")?,
+        authorized_at: row.instant("authorized_at")?,
+        ends: row
+            .opt_instant("ends_at")?
+            .map(|at| Ending { at, source: source.unwrap_or(EndSource::Computed) }),
+        access_token: EndClock {
+            issued_at: row.instant("access_token_issued_at")?,
+            ends_at: row.instant("access_token_ends_at")?,
+        },
+        refresh_token_ends_at: row.opt_instant("refresh_token_ends_at")?,
+        probed_at: row.opt_instant("probed_at")?,
+        intent,
+    })
+}
+
+fn sealed_tokens(row: &Row) -> Result<SealedTokens, StoreError> {
+    Ok(SealedTokens {
+        generation: row.int("generation")?,
+        access_token: row.sealed("access_token")?,
+        refresh_token: row.opt_sealed("refresh_token")?,
+        previous_refresh_token: row.opt_sealed("previous_refresh_token")?,
+    })
+}
+
+fn bytes(sealed: Option<&Sealed>) -> Option<&[u8]> {
+    sealed.map(|sealed| sealed.0.as_slice())
+}
+
 impl Tx {
     /// Records an owner's consent: makes the account's authorization, or renews it (grant number and generation grow by
-    /// one, state active, `why`, probe, alarm and intent cleared, end replaced). `seal` is called with the row's number and its new
-    /// generation and returns what to write.
+    /// one, state active, `why`, probe, alarm and intent cleared, end replaced, former tokens gone). `seal` is called with the row's
+    /// number and its new generation and returns what to write.
     pub async fn grant(
         &mut self,
         new: &NewGrant,
         seal: impl FnOnce(AuthorizationId, i64) -> SealedGrant + Send,
     ) -> Result<Authorization, StoreError> {
-        todo!()
+        // The row comes first, since sealing needs its number: nobody sees it before this transaction commits.
+        const MAKE: &str = "
+            insert into authorizations
+                (channel, app, account, state, grant_number, generation, authorized_at,
+                 access_token, access_token_issued_at, access_token_ends_at)
+            values ($1, $2, $3, 'pending', 0, 0, $4, $5, 0, 0)
+            on conflict (channel, app, account) do nothing";
+        const RENEW: &str = "
+            update authorizations set grant_number = grant_number + 1, generation = generation + 1, state = 'active', why = null,
+                authorized_at = $4, account_name = coalesce($5, account_name), probed_at = null, alarmed_at = null,
+                intent_begun_at = null, intent_generation = null, intent_unanswered = null, previous_refresh_token = null
+            where channel = $1 and app = $2 and account = $3
+            returning id, generation";
+        const WRITE: &str = "
+            update authorizations set access_token = $2, access_token_issued_at = $3, access_token_ends_at = $4,
+                refresh_token = $5, refresh_token_ends_at = $6, ends_at = $7, ends_source = $8
+            where id = $1
+            returning *";
+        let (channel, app, account) =
+            (new.account.channel.as_str(), new.account.app.as_str(), new.account.account.as_str());
+        let (at, nothing) = (ms(new.authorized_at), Vec::<u8>::new());
+        on_db!(self.execute(MAKE, channel, app, account, at, nothing.as_slice()))?;
+        let row = on_db!(self.row(RENEW, channel, app, account, at, new.account_name.as_deref()))?;
+        let row = row.ok_or(sqlx::Error::RowNotFound)?;
+        let (id, generation) = (row.int("id")?, row.int("generation")?);
+        let grant = seal(AuthorizationId(id), generation);
+        let row = on_db!(self.row(
+            WRITE,
+            id,
+            grant.access_token.0.as_slice(),
+            ms(grant.access_token_issued_at),
+            ms(grant.access_token_ends_at),
+            bytes(grant.refresh_token.as_ref()),
+            opt_ms(grant.refresh_token_ends_at),
+            opt_ms(grant.ends.map(|ends| ends.at)),
+            grant.ends.map(|ends| ends.source.as_str()),
+        ))?;
+        authorization(&row.ok_or(sqlx::Error::RowNotFound)?)
     }
 
     /// Replaces the tokens after a refresh, from generation `from`, while `lease` stands; clears the intent, keeps the
-    /// spent refresh token as the previous one, the state becomes active. `renewed`: the new end counts as an owner's renewal, so that the grant
-    /// number grows too. `false`: the generation has moved on or the lease was lost; nothing was written.
+    /// spent refresh token as the previous one, the state becomes active. A grant without an end leaves the one on record. The
+    /// operator's alarm is off again unless the refresh token ends as soon as before. `renewed`: the new end counts as an owner's
+    /// renewal given now, so that the grant number grows too. `false`: the generation has moved on or the lease was lost; nothing was written.
     pub async fn replace_tokens(
         &mut self,
         id: AuthorizationId,
@@ -73,18 +167,59 @@ impl Tx {
         grant: &SealedGrant,
         renewed: bool,
     ) -> Result<bool, StoreError> {
-        todo!()
+        const SQL: &str = "
+            update authorizations set generation = generation + 1, state = 'active', why = null,
+                access_token = $3, access_token_issued_at = $4, access_token_ends_at = $5,
+                previous_refresh_token = refresh_token, refresh_token = $6, refresh_token_ends_at = $7,
+                alarmed_at = case when refresh_token_ends_at >= $7 then alarmed_at end,
+                ends_at = coalesce($8, ends_at), ends_source = coalesce($9, ends_source),
+                grant_number = grant_number + $10, authorized_at = case when $10 = 1 then $11 else authorized_at end,
+                intent_begun_at = null, intent_generation = null, intent_unanswered = null
+            where id = $1 and generation = $2";
+        if !self.holds_lease(lease).await? {
+            return Ok(false);
+        }
+        let now = ms(self.now);
+        let written = on_db!(self.execute(
+            SQL,
+            id.0,
+            from,
+            grant.access_token.0.as_slice(),
+            ms(grant.access_token_issued_at),
+            ms(grant.access_token_ends_at),
+            bytes(grant.refresh_token.as_ref()),
+            opt_ms(grant.refresh_token_ends_at),
+            opt_ms(grant.ends.map(|ends| ends.at)),
+            grant.ends.map(|ends| ends.source.as_str()),
+            i64::from(renewed),
+            now,
+        ))?;
+        Ok(written > 0)
     }
 
     /// Notes that the tokens of generation `from` are about to be spent, while `lease` stands. The count of unanswered
     /// exchanges of that generation grows by one with each further note. `false`: moved on or lost.
     pub async fn note_intent(&mut self, id: AuthorizationId, from: i64, lease: &Lease) -> Result<bool, StoreError> {
-        todo!()
+        const SQL: &str = "
+            update authorizations set intent_begun_at = $3, intent_generation = generation,
+                intent_unanswered = case when intent_generation = generation then intent_unanswered + 1 else 0 end
+            where id = $1 and generation = $2";
+        if !self.holds_lease(lease).await? {
+            return Ok(false);
+        }
+        let now = ms(self.now);
+        Ok(on_db!(self.execute(SQL, id.0, from, now))? > 0)
     }
 
-    /// Clears the note: the channel certainly did not act, or its answer was read.
+    /// Clears the note: the channel certainly did not act, or its answer was read. Does nothing if the lease was lost.
     pub async fn clear_intent(&mut self, id: AuthorizationId, lease: &Lease) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "
+            update authorizations set intent_begun_at = null, intent_generation = null, intent_unanswered = null
+            where id = $1 and intent_begun_at is not null";
+        if self.holds_lease(lease).await? {
+            on_db!(self.execute(SQL, id.0))?;
+        }
+        Ok(())
     }
 
     /// Changes the state, with the reason in the channel's words, from generation `from` only. `false`: it has moved on.
@@ -95,46 +230,102 @@ impl Tx {
         state: AuthorizationState,
         why: Option<&str>,
     ) -> Result<bool, StoreError> {
-        todo!()
+        const SQL: &str = "update authorizations set state = $3, why = $4 where id = $1 and generation = $2";
+        let why = why.map(super::bulk::without_nul);
+        Ok(on_db!(self.execute(SQL, id.0, from, state.as_str(), why.as_deref()))? > 0)
     }
 
-    /// Moves the end date. `renewed`: it counts as an owner's renewal, so that the grant number grows.
+    /// Moves the end date. `renewed`: it counts as an owner's renewal given now, so that the grant number grows.
     pub async fn set_end(
         &mut self,
         id: AuthorizationId,
         ends: Option<Ending>,
         renewed: bool,
     ) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "
+            update authorizations set ends_at = $2, ends_source = $3, grant_number = grant_number + $4,
+                authorized_at = case when $4 = 1 then $5 else authorized_at end
+            where id = $1 and ($4 = 1 or ends_at is distinct from $2 or ends_source is distinct from $3)";
+        let (at, source) = (opt_ms(ends.map(|ends| ends.at)), ends.map(|ends| ends.source.as_str()));
+        let now = ms(self.now);
+        on_db!(self.execute(SQL, id.0, at, source, i64::from(renewed), now))?;
+        Ok(())
     }
 
     /// Notes that a live call has just proved it.
     pub async fn set_probed(&mut self, id: AuthorizationId) -> Result<(), StoreError> {
-        todo!()
+        let now = ms(self.now);
+        on_db!(self.execute("update authorizations set probed_at = $2 where id = $1", id.0, now))?;
+        Ok(())
     }
 
     /// Notes that the operator was told that the refresh token ends.
     pub async fn set_alarmed(&mut self, id: AuthorizationId) -> Result<(), StoreError> {
-        todo!()
+        let now = ms(self.now);
+        on_db!(self.execute("update authorizations set alarmed_at = $2 where id = $1", id.0, now))?;
+        Ok(())
+    }
+
+    /// When the operator was told that the refresh token ends; `None`: not of this one.
+    pub async fn alarmed_at(&mut self, id: AuthorizationId) -> Result<Option<Timestamp>, StoreError> {
+        match on_db!(self.row("select alarmed_at from authorizations where id = $1", id.0))? {
+            Some(row) => row.opt_instant("alarmed_at"),
+            None => Ok(None),
+        }
     }
 
     /// One authorization.
     pub async fn authorization(&mut self, id: AuthorizationId) -> Result<Option<Authorization>, StoreError> {
-        todo!()
+        on_db!(self.row("select * from authorizations where id = $1", id.0))?.as_ref().map(authorization).transpose()
     }
 
     /// The account's authorization.
     pub async fn authorization_of(&mut self, account: &Account) -> Result<Option<Authorization>, StoreError> {
-        todo!()
+        const SQL: &str = "select * from authorizations where channel = $1 and app = $2 and account = $3";
+        let row = on_db!(self.row(SQL, account.channel.as_str(), account.app.as_str(), account.account.as_str()))?;
+        row.as_ref().map(authorization).transpose()
     }
 
     /// All authorizations, in order of number.
     pub async fn authorizations(&mut self) -> Result<Vec<Authorization>, StoreError> {
-        todo!()
+        on_db!(self.rows("select * from authorizations order by id"))?.iter().map(authorization).collect()
     }
 
     /// Its sealed tokens.
     pub async fn sealed_tokens(&mut self, id: AuthorizationId) -> Result<Option<SealedTokens>, StoreError> {
-        todo!()
+        on_db!(self.row("select * from authorizations where id = $1", id.0))?.as_ref().map(sealed_tokens).transpose()
+    }
+
+    /// Authorizations after `id` (0: from the first) with their sealed tokens, in order of number, at most `limit`: for sealing them with another key.
+    pub async fn authorizations_sealed_after(
+        &mut self,
+        id: AuthorizationId,
+        limit: u32,
+    ) -> Result<Vec<(AuthorizationId, SealedTokens)>, StoreError> {
+        const SQL: &str = "select * from authorizations where id > $1 order by id limit $2";
+        let rows = on_db!(self.rows(SQL, id.0, i64::from(limit)))?;
+        rows.iter().map(|row| Ok((AuthorizationId(row.int("id")?), sealed_tokens(row)?))).collect()
+    }
+
+    /// Writes the same tokens sealed anew, of generation `generation` only. `false`: it has moved on, so that whoever moved it sealed
+    /// the tokens with the key in force.
+    pub async fn put_sealed(
+        &mut self,
+        id: AuthorizationId,
+        generation: i64,
+        tokens: &SealedTokens,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            update authorizations set access_token = $3, refresh_token = $4, previous_refresh_token = $5
+            where id = $1 and generation = $2";
+        let written = on_db!(self.execute(
+            SQL,
+            id.0,
+            generation,
+            tokens.access_token.0.as_slice(),
+            bytes(tokens.refresh_token.as_ref()),
+            bytes(tokens.previous_refresh_token.as_ref()),
+        ))?;
+        Ok(written > 0)
     }
 }

@@ -1,9 +1,16 @@
-//! Listings: what each shop was last seen to have, what is wanted there, and the complaints.
+//! Listings: what each shop was last seen to have, and what is wanted there.
+
+use std::collections::BTreeMap;
 
 use jiff::Timestamp;
+use serde_json::json;
 
-use super::{StoreError, Tx};
-use crate::domain::{Complaint, Counts, Currency, JobKind, Listing, RunId, ShopId, Sku, Values};
+use super::{
+    StoreError, Tx,
+    bulk::sku_rows,
+    row::{Both, Row, json as json_text, ms},
+};
+use crate::domain::{Counts, Currency, Listing, ShopId, Sku, Values};
 
 /// A listing as a page or an accepted change has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -43,77 +50,214 @@ pub struct StoredListing {
 /// A listing that differs from what is wanted.
 pub type Difference = StoredListing;
 
+const TABLE: &str = "listings";
+
+fn sku(row: &Row) -> Result<Sku, StoreError> {
+    row.named(TABLE, "sku", |text| text.parse().ok())
+}
+
+fn stored(row: &Row) -> Result<StoredListing, StoreError> {
+    Ok(StoredListing {
+        sku: sku(row)?,
+        listing: row.opt_json(TABLE, "body")?,
+        wanted: row.opt_json(TABLE, "wanted")?,
+        gone: row.opt_int("gone_at")?.is_some(),
+        refused: row.flag("refused")?,
+    })
+}
+
+/// The columns of a [`StoredListing`].
+macro_rules! select_listings {
+    ($rest:literal) => {
+        concat!(
+            "select shop, sku, body, wanted, gone_at, cast(case
+                when refused_hash = wanted_hash || '/' || coalesce(seen_hash, '') then 1 else 0 end as bigint) as refused ",
+            $rest
+        )
+    };
+}
+
+/// A page as rows: of a SKU that comes twice the last one counts, and the order of locking is the same everywhere.
+fn rows_of(page: &[SeenListing]) -> String {
+    let by_sku: BTreeMap<_, _> = page.iter().map(|seen| (&seen.listing.sku, seen)).collect();
+    let row = |seen: &SeenListing| {
+        json!({
+            "sku": seen.listing.sku,
+            "body": json_text(&seen.listing),
+            "hash": seen.hash,
+            "seen_hash": seen.seen_hash,
+            "currency": seen.listing.prices.first().map_or("", |price| price.currency.as_str()),
+        })
+    };
+    json_text(&by_sku.into_values().map(row).collect::<Vec<_>>())
+}
+
 impl Tx {
     /// Stores a page read by a pass that started at `pass_started_at`. Unchanged listings are not written; one for which the shop
-    /// accepted a change after the pass started is left alone; one that was gone comes back. Counts `seen`, `changed`, `unchanged`.
+    /// accepted a change since the pass started is left alone; one that was gone comes back. Of a SKU that comes twice the
+    /// last one counts. Counts `seen`, `changed`, `unchanged`.
     pub async fn put_listings(
         &mut self,
         shop: &ShopId,
         page: &[SeenListing],
         pass_started_at: Timestamp,
     ) -> Result<Counts, StoreError> {
-        todo!()
+        const SQL: Both = bulk!([sku, body, hash, seen_hash, currency] "
+            insert into listings (shop, sku, body, hash, seen_hash, currency)
+            select $2, sku, body, hash, seen_hash, currency from page where true
+            on conflict (shop, sku) do update
+                set body = excluded.body, hash = excluded.hash, seen_hash = excluded.seen_hash,
+                    currency = excluded.currency, gone_at = null
+            where (listings.accepted_at is null or listings.accepted_at < $3)
+                and (listings.hash is distinct from excluded.hash or listings.gone_at is not null
+                    or listings.seen_hash is distinct from excluded.seen_hash)");
+        let changed = on_db!(self.execute(SQL, rows_of(page), shop.as_str(), ms(pass_started_at)))?;
+        let seen = page.len() as u64;
+        Ok(Counts { seen, changed, unchanged: seen.saturating_sub(changed), ..Counts::default() })
     }
 
     /// Stores listings as they stand after accepted changes: they count as seen at `now`.
     pub async fn put_accepted(&mut self, shop: &ShopId, accepted: &[SeenListing]) -> Result<(), StoreError> {
-        todo!()
+        const SQL: Both = bulk!([sku, body, hash, seen_hash, currency] "
+            insert into listings (shop, sku, body, hash, seen_hash, currency, accepted_at)
+            select $2, sku, body, hash, seen_hash, currency, cast($3 as bigint) from page where true
+            on conflict (shop, sku) do update
+                set body = excluded.body, hash = excluded.hash, seen_hash = excluded.seen_hash,
+                    currency = excluded.currency, accepted_at = excluded.accepted_at, refused_hash = null, gone_at = null");
+        let now = ms(self.now);
+        on_db!(self.execute(SQL, rows_of(accepted), shop.as_str(), now))?;
+        Ok(())
     }
 
     /// Marks differences that the shop refused: not listed again by `differences` until what is wanted or seen changes.
     pub async fn put_refused(&mut self, shop: &ShopId, skus: &[Sku]) -> Result<(), StoreError> {
-        todo!()
+        const SQL: Both = bulk!([sku] "
+            update listings set refused_hash = wanted_hash || '/' || coalesce(seen_hash, '')
+            where shop = $2 and sku in (select sku from page) and wanted_hash is not null
+                and refused_hash is distinct from wanted_hash || '/' || coalesce(seen_hash, '')");
+        on_db!(self.execute(SQL, sku_rows(skus.iter().map(Sku::as_str)), shop.as_str()))?;
+        Ok(())
     }
 
     /// Forgets which differences were refused: at the end of a complete pass, or when a person asks for a run.
     pub async fn retry_refused(&mut self, shop: &ShopId) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "update listings set refused_hash = null where shop = $1 and refused_hash is not null";
+        on_db!(self.execute(SQL, shop.as_str()))?;
+        Ok(())
     }
 
     /// Notes the SKUs that a page of pass `number` had, as one chunk.
     pub async fn note_seen(&mut self, shop: &ShopId, number: i64, chunk: i64, skus: &[Sku]) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "
+            insert into passes_seen (shop, number, chunk, skus) values ($1, $2, $3, $4)
+            on conflict (shop, number, chunk) do update set skus = excluded.skus";
+        on_db!(self.execute(SQL, shop.as_str(), number, chunk, json_text(skus)))?;
+        Ok(())
     }
 
-    /// Marks the listings that the complete pass `number` did not see as gone (but for those accepted after it started), and deletes its chunks. Returns how many.
+    /// Marks the listings that the complete pass `number` did not see as gone (but for those accepted since it started), and deletes its chunks. Returns how many.
     pub async fn drop_unseen_listings(
         &mut self,
         shop: &ShopId,
         number: i64,
         pass_started_at: Timestamp,
     ) -> Result<u64, StoreError> {
-        todo!()
+        const DROP: Both = Both {
+            sqlite: "
+                update listings set gone_at = $4
+                where shop = $1 and gone_at is null and body is not null and (accepted_at is null or accepted_at < $3)
+                    and sku not in (
+                        select value from passes_seen, json_each(passes_seen.skus) where shop = $1 and number = $2)",
+            // `not in` has no hash join here, and would compare each with each.
+            postgres: "
+                with seen as materialized (
+                    select value as sku from passes_seen, json_array_elements_text(skus::json)
+                    where shop = $1 and number = $2)
+                update listings set gone_at = $4
+                where shop = $1 and gone_at is null and body is not null and (accepted_at is null or accepted_at < $3)
+                    and not exists (select 1 from seen where seen.sku = listings.sku)",
+        };
+        let now = ms(self.now);
+        let gone = on_db!(self.execute(DROP, shop.as_str(), number, ms(pass_started_at), now))?;
+        on_db!(self.execute("delete from passes_seen where shop = $1 and number = $2", shop.as_str(), number))?;
+        Ok(gone)
     }
 
     /// Writes what is wanted of SKUs. Rows that are neither seen nor wanted go.
     pub async fn put_wanted(&mut self, shop: &ShopId, rows: &[WantedRow]) -> Result<(), StoreError> {
-        todo!()
+        const PUT: Both = bulk!([sku, wanted, wanted_hash] "
+            insert into listings (shop, sku, wanted, wanted_hash)
+            select $2, sku, wanted, wanted_hash from page where true
+            on conflict (shop, sku) do update set wanted = excluded.wanted, wanted_hash = excluded.wanted_hash
+            where listings.wanted_hash is distinct from excluded.wanted_hash");
+        const CLEAR: Both = bulk!([sku] "
+            update listings set wanted = null, wanted_hash = null, refused_hash = null
+            where shop = $2 and sku in (select sku from page) and wanted_hash is not null and body is not null");
+        const DELETE: Both = bulk!([sku] "
+            delete from listings where shop = $2 and sku in (select sku from page) and body is null");
+        let by_sku: BTreeMap<_, _> = rows.iter().map(|row| (&row.sku, row.wanted.as_ref())).collect();
+        let mut wanted = Vec::new();
+        let mut unwanted = Vec::new();
+        for (sku, values) in by_sku {
+            match values {
+                Some(values) => {
+                    wanted.push(json!({ "sku": sku, "wanted": json_text(values), "wanted_hash": values.hash() }));
+                }
+                None => unwanted.push(sku.as_str()),
+            }
+        }
+        if !wanted.is_empty() {
+            on_db!(self.execute(PUT, json_text(&wanted), shop.as_str()))?;
+        }
+        if !unwanted.is_empty() {
+            let unwanted = sku_rows(unwanted);
+            on_db!(self.execute(CLEAR, unwanted.as_str(), shop.as_str()))?;
+            on_db!(self.execute(DELETE, unwanted.as_str(), shop.as_str()))?;
+        }
+        Ok(())
     }
 
-    /// Recomputes every `seen_hash` of a shop after its chosen fields changed: reads listings after `after`, at most
-    /// `limit`, for the caller to hash; see `put_seen_hashes`.
+    /// Listings of a shop by SKU after `after`, at most `limit`, gone and only wanted ones too: for recomputing every `seen_hash` after the
+    /// chosen fields changed (see `put_seen_hashes`), and everything wanted after the rules did.
     pub async fn listings(
         &mut self,
         shop: &ShopId,
         after: Option<&Sku>,
         limit: u32,
     ) -> Result<Vec<StoredListing>, StoreError> {
-        todo!()
+        const SQL: &str = select_listings!("from listings where shop = $1 and sku > $2 order by sku limit $3");
+        let after = after.map_or("", Sku::as_str);
+        on_db!(self.rows(SQL, shop.as_str(), after, i64::from(limit)))?.iter().map(stored).collect()
     }
 
     /// Writes `seen_hash` of listings.
     pub async fn put_seen_hashes(&mut self, shop: &ShopId, hashes: &[(Sku, String)]) -> Result<(), StoreError> {
-        todo!()
+        const SQL: Both = bulk!([sku, seen_hash] "
+            update listings set seen_hash = page.seen_hash from page
+            where listings.shop = $2 and listings.sku = page.sku and listings.seen_hash is distinct from page.seen_hash");
+        let rows: Vec<_> = hashes.iter().map(|(sku, hash)| json!({ "sku": sku, "seen_hash": hash })).collect();
+        on_db!(self.execute(SQL, json_text(&rows), shop.as_str()))?;
+        Ok(())
     }
 
     /// Listings of a shop for these SKUs, with their currency known: for computing what is wanted.
     pub async fn listings_of(&mut self, shop: &ShopId, skus: &[Sku]) -> Result<Vec<StoredListing>, StoreError> {
-        todo!()
+        const SQL: Both = bulk!([sku] "
+            select sku, body, wanted, gone_at, cast(case
+                when refused_hash = wanted_hash || '/' || coalesce(seen_hash, '') then 1 else 0 end as bigint) as refused
+            from listings where shop = $2 and sku in (select sku from page) order by sku");
+        let rows = sku_rows(skus.iter().map(Sku::as_str));
+        on_db!(self.rows(SQL, rows, shop.as_str()))?.iter().map(stored).collect()
     }
 
     /// The currency most listings of a shop are priced in.
     pub async fn usual_currency(&mut self, shop: &ShopId) -> Result<Option<Currency>, StoreError> {
-        todo!()
+        const SQL: &str = "
+            select currency from listings
+            where shop = $1 and currency is not null and gone_at is null and currency <> ''
+            group by currency order by count(*) desc, currency limit 1";
+        let row = on_db!(self.row(SQL, shop.as_str()))?;
+        row.map(|row| row.named(TABLE, "currency", |text| text.parse().ok())).transpose()
     }
 
     /// Listings whose wanted values differ from the seen ones and that were not refused as they stand, by SKU after
@@ -124,55 +268,42 @@ impl Tx {
         after: Option<&Sku>,
         limit: u32,
     ) -> Result<Vec<Difference>, StoreError> {
-        todo!()
+        let after = after.map_or("", Sku::as_str);
+        on_db!(self.rows(DIFFERENCES, shop.as_str(), after, i64::from(limit)))?.iter().map(stored).collect()
     }
 
     /// How many listings of a shop are there (not gone).
     pub async fn live_listings(&mut self, shop: &ShopId) -> Result<u64, StoreError> {
-        todo!()
+        const SQL: &str = "
+            select count(*) as live from listings where shop = $1 and currency is not null and gone_at is null";
+        Ok(on_db!(self.row(SQL, shop.as_str()))?.map_or(Ok(0), |row| row.int("live"))? as u64)
     }
 
     /// How a SKU stands in every shop, in order of shop.
     pub async fn listings_by_sku(&mut self, sku: &Sku) -> Result<Vec<(ShopId, StoredListing)>, StoreError> {
-        todo!()
+        // Through the shops, which are few: the key of listings begins with the shop.
+        const SQL: &str = select_listings!(
+            "from (select id from shops) as every_shop join listings on shop = every_shop.id and sku = $1 order by shop"
+        );
+        let rows = on_db!(self.rows(SQL, sku.as_str()))?;
+        rows.iter().map(|row| Ok((row.named(TABLE, "shop", |text| text.parse().ok())?, stored(row)?))).collect()
     }
 
-    /// SKUs of a shop's live listings that the source does not know, in order, at most `limit`.
+    /// SKUs of a shop's live listings that the source does not know (any more), in order, at most `limit`.
     pub async fn unknown_to_source(&mut self, shop: &ShopId, limit: u32) -> Result<Vec<Sku>, StoreError> {
-        todo!()
-    }
-
-    /// Keeps complaints of a run: equal ones keep their `since`.
-    pub async fn put_complaints(
-        &mut self,
-        shop: &ShopId,
-        job: JobKind,
-        run: RunId,
-        complaints: &[Complaint],
-    ) -> Result<(), StoreError> {
-        todo!()
-    }
-
-    /// Resolves the complaints about SKUs.
-    pub async fn resolve_complaints(&mut self, shop: &ShopId, job: JobKind, skus: &[String]) -> Result<(), StoreError> {
-        todo!()
-    }
-
-    /// Resolves the complaints of a job that run `run` did not repeat: at the end of a complete pass.
-    pub async fn resolve_complaints_before(
-        &mut self,
-        shop: &ShopId,
-        job: JobKind,
-        run: RunId,
-    ) -> Result<(), StoreError> {
-        todo!()
-    }
-
-    /// Standing complaints of a shop (or all), with the job, since when, and the run that last said so.
-    pub async fn complaints(
-        &mut self,
-        shop: Option<&ShopId>,
-    ) -> Result<Vec<(ShopId, JobKind, Complaint, Timestamp, RunId)>, StoreError> {
-        todo!()
+        const SQL: &str = "
+            select sku from listings
+            where shop = $1 and currency is not null and gone_at is null
+                and not exists (select 1 from variants where variants.sku = listings.sku and variants.gone_at is null)
+            order by sku limit $2";
+        on_db!(self.rows(SQL, shop.as_str(), i64::from(limit)))?.iter().map(sku).collect()
     }
 }
+
+/// Repeats the condition of the index `listings_differ` to the letter: SQLite uses it for nothing else.
+const DIFFERENCES: &str = select_listings!(
+    "from listings
+     where shop = $1 and wanted_hash is not null and wanted_hash <> coalesce(seen_hash, '') and gone_at is null
+        and sku > $2 and (refused_hash is null or refused_hash <> wanted_hash || '/' || coalesce(seen_hash, ''))
+     order by sku limit $3"
+);

@@ -2,7 +2,11 @@
 
 use jiff::Timestamp;
 
-use super::{StoreError, Tx};
+use super::{
+    StoreError, Tx,
+    bulk::without_nul,
+    row::{Row, json, ms},
+};
 use crate::domain::ShopId;
 
 /// Where a message stands.
@@ -57,7 +61,7 @@ pub struct Mail {
     pub subject: Option<String>,
     /// The whole message as handed to the relay, once frozen.
     pub body: Option<String>,
-    /// Fixed from the beginning.
+    /// Fixed from the beginning, with its angle brackets.
     pub message_id: String,
     /// Where it stands.
     pub state: MailState,
@@ -94,11 +98,72 @@ pub enum Delivery {
     },
 }
 
+impl MailState {
+    /// The name used in tables and commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owed => "owed",
+            Self::Sent => "sent",
+            Self::Refused => "refused",
+            Self::Cancelled => "cancelled",
+        }
+    }
+
+    /// Reads the stored name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Owed, Self::Sent, Self::Refused, Self::Cancelled].into_iter().find(|state| state.as_str() == name)
+    }
+}
+
+fn mail(row: &Row) -> Result<Mail, StoreError> {
+    Ok(Mail {
+        id: row.int("id")?,
+        dedup: row.text("dedup")?,
+        kind: row.text("kind")?,
+        recipient: row.text("recipient")?,
+        language: row.text("language")?,
+        shops: row.json("outbox", "shops")?,
+        payload: row.json("outbox", "payload")?,
+        subject: row.opt_text("subject")?,
+        body: row.opt_text("body")?,
+        message_id: row.text("message_id")?,
+        state: row.named("outbox", "state", MailState::from_name)?,
+        owed_at: row.instant("owed_at")?,
+        next_attempt_at: row.instant("next_attempt_at")?,
+        attempts: u32::try_from(row.int("attempts")?).unwrap_or(u32::MAX),
+        first_attempt_at: row.opt_instant("first_attempt_at")?,
+        sent_at: row.opt_instant("sent_at")?,
+        error: row.opt_text("error")?,
+    })
+}
+
 impl Tx {
-    /// Owes a message at `now`, unless its reason was met before. Its Message-ID is made from its number and `domain`.
+    /// Owes a message at `now`, unless its reason was met before. Its Message-ID is made from its number and instant and `domain`.
     /// Returns its number; `None` if it was owed before.
     pub async fn owe_mail(&mut self, mail: &NewMail, domain: &str) -> Result<Option<i64>, StoreError> {
-        todo!()
+        const OWE: &str = "
+            insert into outbox (dedup, kind, recipient, language, shops, payload, message_id, state, owed_at, next_attempt_at)
+            values ($1, $2, $3, $4, $5, $6, '', 'owed', $7, $7)
+            on conflict (dedup) do nothing
+            returning id";
+        let (shops, payload) = (json(&mail.shops), json(&mail.payload));
+        let (dedup, kind, recipient, now) = (&mail.dedup, &mail.kind, &mail.recipient, ms(self.now));
+        let row = on_db!(self.row(
+            OWE,
+            dedup.as_str(),
+            kind.as_str(),
+            recipient.as_str(),
+            mail.language.as_str(),
+            shops.as_str(),
+            payload.as_str(),
+            now
+        ))?;
+        let Some(row) = row else { return Ok(None) };
+        let id = row.int("id")?;
+        // The number alone comes again when the newest messages were pruned, or in a database made anew.
+        let message_id = format!("<shopsyncd.{id}.{now}@{domain}>");
+        on_db!(self.execute("update outbox set message_id = $2 where id = $1", id, message_id.as_str()))?;
+        Ok(Some(id))
     }
 
     /// Replaces what an owed message that was not yet attempted is composed from. `false`: too late.
@@ -108,61 +173,109 @@ impl Tx {
         shops: &[ShopId],
         payload: &serde_json::Value,
     ) -> Result<bool, StoreError> {
-        todo!()
+        const SQL: &str = "
+            update outbox set shops = $2, payload = $3
+            where id = $1 and state = 'owed' and attempts = 0 and subject is null";
+        Ok(on_db!(self.execute(SQL, id, json(shops), json(payload)))? > 0)
     }
 
     /// Owed messages whose next attempt is due, the oldest first.
     pub async fn due_mail(&mut self, limit: u32) -> Result<Vec<Mail>, StoreError> {
-        todo!()
+        const SQL: &str = "
+            select * from outbox where state = 'owed' and next_attempt_at <= $1 order by owed_at, id limit $2";
+        let now = ms(self.now);
+        on_db!(self.rows(SQL, now, i64::from(limit)))?.iter().map(mail).collect()
     }
 
     /// The earliest next attempt of all owed messages.
     pub async fn next_mail_at(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        todo!()
+        const SQL: &str = "
+            select next_attempt_at from outbox where state = 'owed' order by next_attempt_at limit 1";
+        on_db!(self.row(SQL))?.map(|row| row.instant("next_attempt_at")).transpose()
     }
 
-    /// Freezes subject and message, before the first attempt. `false`: it is no longer owed.
+    /// Freezes subject and message, before the first attempt; what is frozen stays as it is. `false`: it is no longer owed.
     pub async fn freeze_mail(&mut self, id: i64, subject: &str, body: &str) -> Result<bool, StoreError> {
-        todo!()
+        const SQL: &str = "
+            update outbox set subject = coalesce(subject, $2), body = coalesce(body, $3)
+            where id = $1 and state = 'owed'";
+        Ok(on_db!(self.execute(SQL, id, without_nul(subject), without_nul(body)))? > 0)
     }
 
-    /// Writes down an attempt.
+    /// Writes down an attempt. What the relay took counts as sent even if it was cancelled meanwhile.
     pub async fn deliver_mail(&mut self, id: i64, delivery: &Delivery) -> Result<(), StoreError> {
-        todo!()
+        const SENT: &str = "
+            update outbox set state = 'sent', sent_at = $2, next_attempt_at = $2, error = null,
+                attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $2)
+            where id = $1 and state <> 'sent'";
+        const DEFERRED: &str = "
+            update outbox set next_attempt_at = $3, error = $4,
+                attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $2)
+            where id = $1 and state = 'owed'";
+        const REFUSED: &str = "
+            update outbox set state = 'refused', next_attempt_at = $2, error = $3,
+                attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $2)
+            where id = $1 and state = 'owed'";
+        let now = ms(self.now);
+        match delivery {
+            Delivery::Sent => on_db!(self.execute(SENT, id, now)),
+            Delivery::Deferred { at, error } => on_db!(self.execute(DEFERRED, id, now, ms(*at), without_nul(error))),
+            Delivery::Refused { error } => on_db!(self.execute(REFUSED, id, now, without_nul(error))),
+        }?;
+        Ok(())
     }
 
     /// Cancels an owed message. `false`: it was sent, refused or cancelled before.
     pub async fn cancel_mail(&mut self, id: i64) -> Result<bool, StoreError> {
-        todo!()
+        const SQL: &str = "
+            update outbox set state = 'cancelled', next_attempt_at = $2 where id = $1 and state = 'owed'";
+        let now = ms(self.now);
+        Ok(on_db!(self.execute(SQL, id, now))? > 0)
     }
 
-    /// Makes a refused or owed message due at once.
+    /// Makes a refused or owed message due at once. A refused one starts over: attempts and their clock are its own again.
     pub async fn retry_mail(&mut self, id: i64) -> Result<bool, StoreError> {
-        todo!()
+        const SQL: &str = "
+            update outbox set
+                attempts = case when state = 'refused' then 0 else attempts end,
+                first_attempt_at = case when state = 'refused' then null else first_attempt_at end,
+                state = 'owed', next_attempt_at = $2
+            where id = $1 and state in ('owed', 'refused')";
+        let now = ms(self.now);
+        Ok(on_db!(self.execute(SQL, id, now))? > 0)
     }
 
     /// One message.
     pub async fn mail(&mut self, id: i64) -> Result<Option<Mail>, StoreError> {
-        todo!()
+        on_db!(self.row("select * from outbox where id = $1", id))?.as_ref().map(mail).transpose()
     }
 
     /// The message with this reason.
     pub async fn mail_by_dedup(&mut self, dedup: &str) -> Result<Option<Mail>, StoreError> {
-        todo!()
+        on_db!(self.row("select * from outbox where dedup = $1", dedup))?.as_ref().map(mail).transpose()
     }
 
     /// Messages, newest first, optionally in one state.
     pub async fn mails(&mut self, state: Option<MailState>, limit: u32) -> Result<Vec<Mail>, StoreError> {
-        todo!()
+        const SQL: &str = "select * from outbox where $1 is null or state = $1 order by id desc limit $2";
+        let state = state.map(MailState::as_str);
+        on_db!(self.rows(SQL, state, i64::from(limit)))?.iter().map(mail).collect()
     }
 
     /// How many are owed and how many were refused.
     pub async fn mail_counts(&mut self) -> Result<(u64, u64), StoreError> {
-        todo!()
+        const SQL: &str = "
+            select count(case when state = 'owed' then 1 end) as owed, count(case when state = 'refused' then 1 end) as refused
+            from outbox where state in ('owed', 'refused')";
+        match on_db!(self.row(SQL))? {
+            Some(row) => Ok((row.int("owed")? as u64, row.int("refused")? as u64)),
+            None => Ok((0, 0)),
+        }
     }
 
     /// Deletes messages that ended before `cutoff`.
     pub async fn prune_mail(&mut self, cutoff: Timestamp) -> Result<u64, StoreError> {
-        todo!()
+        // `next_attempt_at` of a message that is no longer owed is the instant at which it ended.
+        on_db!(self.execute("delete from outbox where state <> 'owed' and next_attempt_at < $1", ms(cutoff)))
     }
 }

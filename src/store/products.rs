@@ -1,7 +1,15 @@
 //! Products and variants of the source.
 
-use super::{StoreError, Tx};
-use crate::domain::{Counts, Product, Sku, Variant};
+use std::collections::BTreeMap;
+
+use serde_json::json;
+
+use super::{
+    StoreError, Tx,
+    bulk::sku_rows,
+    row::{Both, Row, json as json_text, ms},
+};
+use crate::domain::{Counts, Product, ShopId, Sku, Variant};
 
 /// A variant with its product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,41 +24,142 @@ pub struct StoredVariant {
     pub gone: bool,
 }
 
+fn stored_variant(row: &Row) -> Result<StoredVariant, StoreError> {
+    Ok(StoredVariant {
+        product: row.json("products", "product")?,
+        variant: row.json("variants", "variant")?,
+        revision: row.int("revision")?,
+        gone: row.opt_int("gone_at")?.is_some(),
+    })
+}
+
+/// The columns of a [`StoredVariant`].
+macro_rules! select_variants {
+    ($rest:literal) => {
+        concat!(
+            "select p.body as product, v.body as variant, v.revision, v.gone_at
+             from variants v join products p on p.id = v.product_id ",
+            $rest
+        )
+    };
+}
+
 impl Tx {
     /// Stores a page of the source: products and variants that differ get the next revision, unchanged ones are not
-    /// written. Counts `seen`, `changed`, `unchanged`.
+    /// written. Of a SKU that comes twice the last one counts. Counts `seen`, `changed`, `unchanged`.
     pub async fn put_variants(&mut self, page: &[(Product, Variant)]) -> Result<Counts, StoreError> {
-        todo!()
+        const PRODUCTS: Both = bulk!([id, body] "
+            insert into products (id, body) select id, body from page where true
+            on conflict (id) do update set body = excluded.body where products.body <> excluded.body
+            returning id");
+        const VARIANTS: Both = bulk!([sku, product_id, body] "
+            insert into variants (sku, product_id, body, revision)
+            select sku, product_id, body, cast($2 as bigint) from page where true
+            on conflict (sku) do update
+                set product_id = excluded.product_id, body = excluded.body, revision = excluded.revision, gone_at = null
+            where variants.body <> excluded.body or variants.product_id <> excluded.product_id
+                or variants.gone_at is not null");
+        // Variants of a product that changed have changed too, whether they are on this page or not.
+        const TOUCH: Both = bulk!([id] "
+            update variants set revision = $2
+            where product_id in (select id from page) and revision < $2
+            returning sku");
+        let products: BTreeMap<_, _> =
+            page.iter().map(|(product, _)| (product.id.as_str(), json_text(product))).collect();
+        let variants: BTreeMap<_, _> = page.iter().map(|(product, variant)| (&variant.sku, (product, variant))).collect();
+        let rows: Vec<_> = products.iter().map(|(id, body)| json!({ "id": id, "body": body })).collect();
+        let revision = self.next_revision().await?;
+        let changed_products = on_db!(self.rows(PRODUCTS, json_text(&rows)))?;
+        let rows: Vec<_> = variants
+            .values()
+            .map(|(product, variant)| json!({ "sku": variant.sku, "product_id": product.id, "body": json_text(variant) }))
+            .collect();
+        let mut changed = on_db!(self.execute(VARIANTS, json_text(&rows), revision))?;
+        if !changed_products.is_empty() {
+            let ids = changed_products.iter().map(|row| Ok(json!({ "id": row.text("id")? })));
+            let ids = ids.collect::<Result<Vec<_>, StoreError>>()?;
+            for row in on_db!(self.rows(TOUCH, json_text(&ids), revision))? {
+                let sku = row.text("sku")?;
+                changed += u64::from(variants.keys().any(|known| known.as_str() == sku));
+            }
+        }
+        let seen = page.len() as u64;
+        Ok(Counts { seen, changed, unchanged: seen.saturating_sub(changed), ..Counts::default() })
     }
 
     /// Marks the variants that the complete pass `number` of the source `shop` did not see as gone (see `note_seen`).
     /// Returns how many.
-    pub async fn drop_unseen_variants(&mut self, shop: &crate::domain::ShopId, number: i64) -> Result<u64, StoreError> {
-        todo!()
+    pub async fn drop_unseen_variants(&mut self, shop: &ShopId, number: i64) -> Result<u64, StoreError> {
+        const SQL: Both = Both {
+            sqlite: "
+                update variants set gone_at = $3, revision = $4
+                where gone_at is null and sku not in (
+                    select value from passes_seen, json_each(passes_seen.skus) where shop = $1 and number = $2)",
+            // `not in` has no hash join here, and would compare each with each.
+            postgres: "
+                with seen as materialized (
+                    select value as sku from passes_seen, json_array_elements_text(skus::json)
+                    where shop = $1 and number = $2)
+                update variants set gone_at = $3, revision = $4
+                where gone_at is null and not exists (select 1 from seen where seen.sku = variants.sku)",
+        };
+        let (revision, now) = (self.next_revision().await?, ms(self.now));
+        on_db!(self.execute(SQL, shop.as_str(), number, now, revision))
     }
 
     /// The newest revision.
     pub async fn variants_revision(&mut self) -> Result<i64, StoreError> {
-        todo!()
+        const SQL: &str = "select coalesce(max(revision), 0) as revision from variants";
+        on_db!(self.row(SQL))?.map_or(Ok(0), |row| row.int("revision"))
     }
 
-    /// Variants changed after `revision`, by SKU after `after`, at most `limit`: for computing what is wanted.
+    /// The revision that this transaction's changes get. Revisions become visible in their order: on PostgreSQL a second
+    /// writer waits until the first has committed (on SQLite there is only one), so that whoever has read up to a
+    /// revision misses nothing below it.
+    async fn next_revision(&mut self) -> Result<i64, StoreError> {
+        const LOCK: Both =
+            Both { sqlite: "select 1", postgres: "lock table variants in share row exclusive mode" };
+        on_db!(self.execute(LOCK))?;
+        Ok(self.variants_revision().await? + 1)
+    }
+
+    /// Variants changed after `revision`, by SKU after `after`, at most `limit`: for computing what is wanted. Those that
+    /// the source dropped are among them.
     pub async fn variants_since(
         &mut self,
         revision: i64,
         after: Option<&Sku>,
         limit: u32,
     ) -> Result<Vec<StoredVariant>, StoreError> {
-        todo!()
+        const SQL: &str = select_variants!("where v.revision > $1 and v.sku > $2 order by v.sku limit $3");
+        let after = after.map_or("", Sku::as_str);
+        on_db!(self.rows(SQL, revision, after, i64::from(limit)))?.iter().map(stored_variant).collect()
     }
 
     /// One variant.
     pub async fn variant(&mut self, sku: &Sku) -> Result<Option<StoredVariant>, StoreError> {
-        todo!()
+        const SQL: &str = select_variants!("where v.sku = $1");
+        on_db!(self.row(SQL, sku.as_str()))?.as_ref().map(stored_variant).transpose()
+    }
+
+    /// The variants of these SKUs that are known, dropped ones too, by SKU.
+    pub async fn variants_of(&mut self, skus: &[Sku]) -> Result<Vec<StoredVariant>, StoreError> {
+        const SQL: Both = bulk!([sku] "
+            select p.body as product, v.body as variant, v.revision, v.gone_at
+            from variants v join products p on p.id = v.product_id
+            where v.sku in (select sku from page) order by v.sku");
+        let rows = sku_rows(skus.iter().map(Sku::as_str));
+        on_db!(self.rows(SQL, rows))?.iter().map(stored_variant).collect()
     }
 
     /// Variants that are there, in order of product and SKU, after `after`, at most `limit`.
     pub async fn variants(&mut self, after: Option<&Sku>, limit: u32) -> Result<Vec<StoredVariant>, StoreError> {
-        todo!()
+        const SQL: &str = select_variants!(
+            "where v.gone_at is null
+                and (v.product_id, v.sku) > (coalesce((select product_id from variants where sku = $1), ''), $1)
+             order by v.product_id, v.sku limit $2"
+        );
+        let after = after.map_or("", Sku::as_str);
+        on_db!(self.rows(SQL, after, i64::from(limit)))?.iter().map(stored_variant).collect()
     }
 }

@@ -2,7 +2,10 @@
 
 use jiff::civil;
 
-use super::{StoreError, Tx};
+use super::{
+    StoreError, Tx,
+    row::{json, ms},
+};
 use crate::domain::AuthorizationId;
 
 /// What kind of mail a row stands for.
@@ -31,6 +34,30 @@ pub struct ReminderRow {
     pub state: String,
 }
 
+impl ReminderKind {
+    /// The name used in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Step => "step",
+            Self::Ended => "ended",
+            Self::Renewed => "renewed",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Step, Self::Ended, Self::Renewed].into_iter().find(|kind| kind.as_str() == name)
+    }
+}
+
+/// A step's date as kept; empty for the kinds that have none.
+fn date_text(date: Option<civil::Date>) -> String {
+    date.map(|date| date.to_string()).unwrap_or_default()
+}
+
+fn date(text: &str) -> Option<Option<civil::Date>> {
+    if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
+}
+
 impl Tx {
     /// Notes that a mail is owed. `false`: it was noted before; nothing was written.
     pub async fn owe_reminder(
@@ -40,17 +67,33 @@ impl Tx {
         kind: ReminderKind,
         step_date: Option<civil::Date>,
     ) -> Result<bool, StoreError> {
-        todo!()
+        const SQL: &str = "
+            insert into reminders (authorization_id, grant_number, kind, step_date, state, owed_at)
+            values ($1, $2, $3, $4, 'owed', $5)
+            on conflict (authorization_id, grant_number, kind, step_date) do nothing";
+        let now = ms(self.now);
+        let noted =
+            on_db!(self.execute(SQL, authorization.0, grant_number, kind.as_str(), date_text(step_date), now))?;
+        Ok(noted > 0)
     }
 
-    /// Notes steps that need no mail of their own, because a later one was sent instead.
+    /// Notes steps that need no mail of their own, because a later one was sent instead. Sent and cancelled ones stay so.
     pub async fn cover_reminders(
         &mut self,
         authorization: AuthorizationId,
         grant_number: i64,
         dates: &[civil::Date],
     ) -> Result<(), StoreError> {
-        todo!()
+        const SQL: super::row::Both = bulk!([step_date] "
+            insert into reminders (authorization_id, grant_number, kind, step_date, state, owed_at)
+            select distinct cast($2 as bigint), cast($3 as bigint), 'step', step_date, 'covered', cast($4 as bigint)
+            from page where true
+            on conflict (authorization_id, grant_number, kind, step_date) do update set state = 'covered'
+            where reminders.state = 'owed'");
+        let rows = json(&dates.iter().map(|date| serde_json::json!({ "step_date": date })).collect::<Vec<_>>());
+        let now = ms(self.now);
+        on_db!(self.execute(SQL, rows.as_str(), authorization.0, grant_number, now))?;
+        Ok(())
     }
 
     /// Marks reminders as sent.
@@ -61,20 +104,41 @@ impl Tx {
         kind: ReminderKind,
         step_date: Option<civil::Date>,
     ) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "
+            update reminders set state = 'sent'
+            where authorization_id = $1 and grant_number = $2 and kind = $3 and step_date = $4 and state <> 'sent'";
+        on_db!(self.execute(SQL, authorization.0, grant_number, kind.as_str(), date_text(step_date)))?;
+        Ok(())
     }
 
-    /// Cancels the owed steps of all grants of an authorization: it was renewed.
+    /// Cancels what is owed of the ladders of all grants of an authorization, steps and notice: it was renewed. The note that says so
+    /// stays owed. Returns how many were cancelled.
     pub async fn cancel_reminders(&mut self, authorization: AuthorizationId) -> Result<u64, StoreError> {
-        todo!()
+        const SQL: &str = "
+            update reminders set state = 'cancelled'
+            where authorization_id = $1 and state = 'owed' and kind <> 'renewed'";
+        on_db!(self.execute(SQL, authorization.0))
     }
 
-    /// The reminders of a grant.
+    /// The reminders of a grant, in order of kind and date.
     pub async fn reminders_of(
         &mut self,
         authorization: AuthorizationId,
         grant_number: i64,
     ) -> Result<Vec<ReminderRow>, StoreError> {
-        todo!()
+        const SQL: &str = "
+            select * from reminders where authorization_id = $1 and grant_number = $2 order by kind, step_date";
+        let rows = on_db!(self.rows(SQL, authorization.0, grant_number))?;
+        rows.iter()
+            .map(|row| {
+                Ok(ReminderRow {
+                    authorization,
+                    grant_number,
+                    kind: row.named("reminders", "kind", ReminderKind::from_name)?,
+                    step_date: row.named("reminders", "step_date", date)?,
+                    state: row.text("state")?,
+                })
+            })
+            .collect()
     }
 }

@@ -1,7 +1,13 @@
 //! What a shop has beyond its settings, and what holds its jobs.
 
-use super::{StoreError, Tx};
-use crate::domain::{AuthorizationId, ChannelName, ShopId, hold::Facts};
+use serde_json::json;
+
+use super::{
+    StoreError, Tx,
+    bulk::without_nul,
+    row::{Both, Row, json as json_text, ms},
+};
+use crate::domain::{AuthorizationId, AuthorizationState, ChannelName, Period, ShopId, hold::Facts};
 
 /// A shop as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,25 +55,79 @@ pub struct WantedShop {
     pub place: String,
 }
 
+fn shop(row: &Row) -> Result<ShopRow, StoreError> {
+    Ok(ShopRow {
+        id: row.named("shops", "id", |text| text.parse().ok())?,
+        channel: ChannelName::from(row.text("channel")?.as_str()),
+        name: row.text("name")?,
+        place: row.opt_text("place")?,
+        place_data: row.opt_json("shops", "place_data")?.unwrap_or_default(),
+        authorization: row.opt_int("authorization_id")?.map(AuthorizationId),
+        configured: row.flag("configured")?,
+        paused: row.flag("paused")?,
+        closed_why: row.opt_text("closed_why")?,
+        scope_missing: row.opt_text("scope_missing")?,
+        rules_digest: row.opt_text("rules_digest")?,
+        wanted_revision: row.int("wanted_revision")?,
+        seen_fingerprint: row.opt_text("seen_fingerprint")?,
+        released_plan: row.opt_text("released_plan")?,
+    })
+}
+
 impl Tx {
-    /// Brings the table in line with the settings: new shops come, others stay with `configured` off and lose nothing.
+    /// Brings the table in line with the settings: new shops come, others stay with `configured` off and lose nothing. A shop that
+    /// names another channel or place of sale than before keeps its history, but its authorization and what was noted about the place go,
+    /// and its next import is complete.
     pub async fn sync_shops(&mut self, wanted: &[WantedShop]) -> Result<(), StoreError> {
-        todo!()
+        // Places are freed before others take them, so that two shops may swap theirs.
+        const FREE: Both = bulk!([id, channel, place] "
+            update shops set configured = 0
+            where configured = 1 and not exists (
+                select 1 from page where page.id = shops.id and page.channel = shops.channel and page.place = shops.place)");
+        const MOVED: Both = bulk!([id, channel, place] "
+            select shops.id from shops join page on page.id = shops.id
+            where page.channel <> shops.channel or page.place is distinct from shops.place");
+        const CLEAR: &str = "
+            update shops set authorization_id = null, place_data = null, closed_why = null, scope_missing = null,
+                seen_fingerprint = null, released_plan = null
+            where id = $1";
+        const PUT: Both = bulk!([id, channel, name, place] "
+            insert into shops (id, channel, name, place, configured) select id, channel, name, place, 1 from page where true
+            on conflict (id) do update
+                set channel = excluded.channel, name = excluded.name, place = excluded.place, configured = 1
+            where shops.configured = 0 or shops.name <> excluded.name or shops.channel <> excluded.channel
+                or shops.place is distinct from excluded.place");
+        let rows: Vec<_> = wanted
+            .iter()
+            .map(|shop| {
+                json!({ "id": shop.id.as_str(), "channel": shop.channel.as_str(), "name": shop.name, "place": shop.place })
+            })
+            .collect();
+        let rows = json_text(&rows);
+        on_db!(self.execute(FREE, rows.as_str()))?;
+        for row in on_db!(self.rows(MOVED, rows.as_str()))? {
+            let moved: ShopId = row.named("shops", "id", |text| text.parse().ok())?;
+            on_db!(self.execute(CLEAR, moved.as_str()))?;
+            self.forget_passes(&moved).await?;
+        }
+        on_db!(self.execute(PUT, rows.as_str()))?;
+        Ok(())
     }
 
     /// One shop.
     pub async fn shop(&mut self, id: &ShopId) -> Result<Option<ShopRow>, StoreError> {
-        todo!()
+        on_db!(self.row("select * from shops where id = $1", id.as_str()))?.as_ref().map(shop).transpose()
     }
 
     /// All shops, in order of id, those that left the settings too.
     pub async fn shops(&mut self) -> Result<Vec<ShopRow>, StoreError> {
-        todo!()
+        on_db!(self.rows("select * from shops order by id"))?.iter().map(shop).collect()
     }
 
     /// The configured shops that work with an authorization.
     pub async fn shops_of(&mut self, authorization: AuthorizationId) -> Result<Vec<ShopRow>, StoreError> {
-        todo!()
+        const SQL: &str = "select * from shops where authorization_id = $1 and configured = 1 order by id";
+        on_db!(self.rows(SQL, authorization.0))?.iter().map(shop).collect()
     }
 
     /// Ties a shop to its authorization, with what the channel noted about the place.
@@ -77,22 +137,33 @@ impl Tx {
         authorization: AuthorizationId,
         place_data: &serde_json::Value,
     ) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "
+            update shops set authorization_id = $2, place_data = $3
+            where id = $1 and (authorization_id is distinct from $2 or place_data is distinct from $3)";
+        let place_data = (!place_data.is_null()).then(|| json_text(place_data));
+        on_db!(self.execute(SQL, shop.as_str(), authorization.0, place_data.as_deref()))?;
+        Ok(())
     }
 
     /// Pauses a shop, or ends its pause.
     pub async fn set_paused(&mut self, shop: &ShopId, paused: bool) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "update shops set paused = $2 where id = $1 and paused <> $2";
+        on_db!(self.execute(SQL, shop.as_str(), i64::from(paused)))?;
+        Ok(())
     }
 
     /// Notes or clears the channel's word that the shop is closed.
     pub async fn set_closed(&mut self, shop: &ShopId, why: Option<&str>) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "update shops set closed_why = $2 where id = $1 and closed_why is distinct from $2";
+        on_db!(self.execute(SQL, shop.as_str(), why.map(without_nul)))?;
+        Ok(())
     }
 
     /// Notes or clears a missing right.
     pub async fn set_scope_missing(&mut self, shop: &ShopId, scope: Option<&str>) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "update shops set scope_missing = $2 where id = $1 and scope_missing is distinct from $2";
+        on_db!(self.execute(SQL, shop.as_str(), scope.map(without_nul)))?;
+        Ok(())
     }
 
     /// Notes what `wanted` was computed with.
@@ -102,47 +173,117 @@ impl Tx {
         rules_digest: &str,
         revision: i64,
     ) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "
+            update shops set rules_digest = $2, wanted_revision = $3
+            where id = $1 and (rules_digest is distinct from $2 or wanted_revision <> $3)";
+        on_db!(self.execute(SQL, shop.as_str(), rules_digest, revision))?;
+        Ok(())
     }
 
     /// Notes the content that the last complete import read.
     pub async fn set_seen_fingerprint(&mut self, shop: &ShopId, fingerprint: Option<&str>) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "
+            update shops set seen_fingerprint = $2 where id = $1 and seen_fingerprint is distinct from $2";
+        on_db!(self.execute(SQL, shop.as_str(), fingerprint))?;
+        Ok(())
     }
 
     /// Notes the guarded plan that a person let through; `None` after it was used.
     pub async fn set_released_plan(&mut self, shop: &ShopId, digest: Option<&str>) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "
+            update shops set released_plan = $2 where id = $1 and released_plan is distinct from $2";
+        on_db!(self.execute(SQL, shop.as_str(), digest))?;
+        Ok(())
     }
 
     /// Raises the alarm that a channel refuses our app. `false`: it stands already.
     pub async fn raise_channel_alarm(&mut self, channel: &ChannelName, why: &str) -> Result<bool, StoreError> {
-        todo!()
+        const SQL: &str = "
+            insert into channel_alarms (channel, why, since) values ($1, $2, $3) on conflict (channel) do nothing";
+        let now = ms(self.now);
+        Ok(on_db!(self.execute(SQL, channel.as_str(), without_nul(why), now))? > 0)
     }
 
     /// Ends it. `false`: there was none.
     pub async fn clear_channel_alarm(&mut self, channel: &ChannelName) -> Result<bool, StoreError> {
-        todo!()
+        Ok(on_db!(self.execute("delete from channel_alarms where channel = $1", channel.as_str()))? > 0)
     }
 
     /// The channel's alarm, if one stands: why.
     pub async fn channel_alarm(&mut self, channel: &ChannelName) -> Result<Option<String>, StoreError> {
-        todo!()
+        let row = on_db!(self.row("select why from channel_alarms where channel = $1", channel.as_str()))?;
+        row.map(|row| row.text("why")).transpose()
     }
 
-    /// The facts that hold a shop's jobs, as the database knows them. The caller fills in what the settings say.
+    /// The facts that hold a shop's jobs, as the database knows them; `refresh_none` by the stored schedule. The caller fills in
+    /// what the settings say.
     pub async fn hold_facts(
         &mut self,
         shop: &ShopId,
         needs_authorization: bool,
         has_source: bool,
     ) -> Result<Facts, StoreError> {
-        todo!()
+        const SQL: &str = "
+            select s.paused, s.closed_why, s.scope_missing, a.state, c.channel as alarmed, r.period
+            from shops s
+                left join authorizations a on a.id = s.authorization_id
+                left join channel_alarms c on c.channel = s.channel
+                left join schedules r on r.shop = s.id and r.job = 'authorization_refresh'
+            where s.id = $1";
+        let mut facts = Facts {
+            paused: false,
+            app_alarm: false,
+            needs_authorization,
+            authorization: None,
+            closed: false,
+            scope_missing: false,
+            refresh_none: false,
+            has_source,
+        };
+        if let Some(row) = on_db!(self.row(SQL, shop.as_str()))? {
+            facts.paused = row.flag("paused")?;
+            facts.app_alarm = row.opt_text("alarmed")?.is_some();
+            facts.authorization = row.opt_named("authorizations", "state", AuthorizationState::from_name)?;
+            facts.closed = row.opt_text("closed_why")?.is_some();
+            facts.scope_missing = row.opt_text("scope_missing")?.is_some();
+            facts.refresh_none = row.opt_text("period")? == Some(Period::None.to_stored());
+        }
+        Ok(facts)
     }
 
-    /// Deletes everything kept about a shop that is not in the settings; its authorization too when no other shop uses it.
-    /// Returns what went, in words: ("listings", 120) and so on.
+    /// Deletes everything kept about a shop that is not in the settings; its authorization too when no other shop uses it. The
+    /// journal keeps its lines. Returns what went, in words: ("listings", 120) and so on; empty for a shop that is unknown or stands in the settings.
     pub async fn forget_shop(&mut self, shop: &ShopId) -> Result<Vec<(String, u64)>, StoreError> {
-        todo!()
+        const SHOP: &str = "delete from shops where id = $1 and configured = 0 returning authorization_id";
+        const PARTS: [(&str, &str); 7] = [
+            ("listings", "delete from listings where shop = $1"),
+            ("complaints", "delete from complaints where shop = $1"),
+            ("passes", "delete from passes where shop = $1"),
+            ("pages of passes", "delete from passes_seen where shop = $1"),
+            ("schedules", "delete from schedules where shop = $1"),
+            ("runs", "delete from runs where shop = $1"),
+            ("authorizations under way", "delete from oauth_states where shop = $1"),
+        ];
+        const MAIL: &str = "
+            update outbox set state = 'cancelled', next_attempt_at = $2 where state = 'owed' and shops = $1";
+        const REMINDERS: &str = "
+            delete from reminders
+            where authorization_id = $1 and not exists (select 1 from shops where authorization_id = $1)";
+        const AUTHORIZATION: &str = "
+            delete from authorizations
+            where id = $1 and not exists (select 1 from shops where authorization_id = $1)";
+        let Some(row) = on_db!(self.row(SHOP, shop.as_str()))? else { return Ok(Vec::new()) };
+        let mut gone = Vec::new();
+        for (words, sql) in PARTS {
+            gone.push((words, on_db!(self.execute(sql, shop.as_str()))?));
+        }
+        let now = ms(self.now);
+        gone.push(("owed mails", on_db!(self.execute(MAIL, json_text(&[shop]), now))?));
+        if let Some(id) = row.opt_int("authorization_id")? {
+            gone.push(("reminders", on_db!(self.execute(REMINDERS, id))?));
+            gone.push(("authorization", on_db!(self.execute(AUTHORIZATION, id))?));
+        }
+        gone.push(("shop", 1));
+        Ok(gone.into_iter().filter(|(_, count)| *count > 0).map(|(words, count)| (words.to_owned(), count)).collect())
     }
 }

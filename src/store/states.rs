@@ -2,13 +2,16 @@
 
 use jiff::Timestamp;
 
-use super::{StoreError, Tx};
+use super::{StoreError, Tx, row::ms};
 use crate::domain::ShopId;
 
 impl Tx {
     /// Keeps a state by its hash. `browser`: hash of the browser's cookie, empty for the command line.
     pub async fn put_state(&mut self, hash: &str, shop: &ShopId, browser: &str) -> Result<(), StoreError> {
-        todo!()
+        const SQL: &str = "insert into oauth_states (hash, shop, browser, created_at) values ($1, $2, $3, $4)";
+        let now = ms(self.now);
+        on_db!(self.execute(SQL, hash, shop.as_str(), browser, now))?;
+        Ok(())
     }
 
     /// Uses a state up: the shop and browser it is bound to, if it was made after `not_before` and never used.
@@ -17,11 +20,18 @@ impl Tx {
         hash: &str,
         not_before: Timestamp,
     ) -> Result<Option<(ShopId, String)>, StoreError> {
-        todo!()
+        const SQL: &str = "
+            update oauth_states set used_at = $2
+            where hash = $1 and used_at is null and created_at > $3
+            returning shop, browser";
+        let now = ms(self.now);
+        let Some(row) = on_db!(self.row(SQL, hash, now, ms(not_before)))? else { return Ok(None) };
+        let shop = row.named("oauth_states", "shop", |text| text.parse().ok())?;
+        Ok(Some((shop, row.text("browser")?)))
     }
 
     /// Deletes states made before `cutoff`.
     pub async fn prune_states(&mut self, cutoff: Timestamp) -> Result<u64, StoreError> {
-        todo!()
+        on_db!(self.execute("delete from oauth_states where created_at < $1", ms(cutoff)))
     }
 }
