@@ -80,9 +80,7 @@ fn authorization(row: &Row) -> Result<Authorization, StoreError> {
         grant_number: row.int("grant_number")?,
         generation: row.int("generation")?,
         authorized_at: row.instant("authorized_at")?,
-        ends: row
-            .opt_instant("ends_at")?
-            .map(|at| Ending { at, source: source.unwrap_or(EndSource::Computed) }),
+        ends: row.opt_instant("ends_at")?.map(|at| Ending { at, source: source.unwrap_or(EndSource::Computed) }),
         access_token: EndClock {
             issued_at: row.instant("access_token_issued_at")?,
             ends_at: row.instant("access_token_ends_at")?,

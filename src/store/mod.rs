@@ -45,7 +45,11 @@ macro_rules! on_db {
     };
 }
 
+#[macro_use]
+mod bulk;
+
 mod authorizations;
+mod complaints;
 mod cursors;
 mod journal;
 mod leases;

@@ -66,7 +66,8 @@ impl Tx {
             returning sku");
         let products: BTreeMap<_, _> =
             page.iter().map(|(product, _)| (product.id.as_str(), json_text(product))).collect();
-        let variants: BTreeMap<_, _> = page.iter().map(|(product, variant)| (&variant.sku, (product, variant))).collect();
+        let variants: BTreeMap<_, _> =
+            page.iter().map(|(product, variant)| (&variant.sku, (product, variant))).collect();
         let rows: Vec<_> = products.iter().map(|(id, body)| json!({ "id": id, "body": body })).collect();
         let revision = self.next_revision().await?;
         let changed_products = on_db!(self.rows(PRODUCTS, json_text(&rows)))?;
@@ -117,8 +118,7 @@ impl Tx {
     /// writer waits until the first has committed (on SQLite there is only one), so that whoever has read up to a
     /// revision misses nothing below it.
     async fn next_revision(&mut self) -> Result<i64, StoreError> {
-        const LOCK: Both =
-            Both { sqlite: "select 1", postgres: "lock table variants in share row exclusive mode" };
+        const LOCK: Both = Both { sqlite: "select 1", postgres: "lock table variants in share row exclusive mode" };
         on_db!(self.execute(LOCK))?;
         Ok(self.variants_revision().await? + 1)
     }

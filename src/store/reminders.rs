@@ -72,8 +72,7 @@ impl Tx {
             values ($1, $2, $3, $4, 'owed', $5)
             on conflict (authorization_id, grant_number, kind, step_date) do nothing";
         let now = ms(self.now);
-        let noted =
-            on_db!(self.execute(SQL, authorization.0, grant_number, kind.as_str(), date_text(step_date), now))?;
+        let noted = on_db!(self.execute(SQL, authorization.0, grant_number, kind.as_str(), date_text(step_date), now))?;
         Ok(noted > 0)
     }
 
