@@ -7,6 +7,7 @@ pub mod domain;
 pub mod http;
 pub mod keeper;
 pub mod mail;
+pub mod notices;
 pub mod scheduler;
 pub mod secrets;
 pub mod settings;

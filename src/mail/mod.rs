@@ -1,6 +1,70 @@
 //! Mail: how a message leaves, and what it says.
+//!
+//! [`message`] composes a whole message from a [`Letter`]; [`Mailer`] hands it to the outside. The two are apart, because a message is
+//! composed once and frozen, and may be handed over many times until somebody takes it.
+
+mod calendar;
+mod letter;
+mod message;
+mod transport;
+mod words;
+
+use std::str::FromStr;
+
+pub use letter::{Item, Letter, News, ShopLine};
+use lettre::message::Mailbox;
+pub use message::{Composed, Envelope, compose};
+pub use transport::{Mailer, Memory, Outgoing, Received, Relay, Settings, Smtp, Tls, Transport};
 
 use crate::domain::Failure;
+
+/// A language of mails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Language {
+    /// English.
+    #[default]
+    En,
+    /// German.
+    De,
+}
+
+impl Language {
+    /// Its code, as in settings and tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::En => "en",
+            Self::De => "de",
+        }
+    }
+
+    /// Reads a code; an unknown one is English, so that a mail that is owed always says something.
+    pub fn from_code(code: &str) -> Self {
+        if code == "de" { Self::De } else { Self::En }
+    }
+}
+
+/// The sender of every mail: a name and an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sender(Mailbox);
+
+impl Sender {
+    /// Reads `shopsyncd <shops@example.com>` or a plain address.
+    pub fn parse(text: &str) -> Result<Self, MailError> {
+        Mailbox::from_str(text).map(Self).map_err(|cause| {
+            MailError::permanent(format!("sender `{text}`: {cause}; write `NAME <ADDRESS>` or an address"))
+        })
+    }
+
+    /// The address alone.
+    pub fn address(&self) -> String {
+        self.0.email.to_string()
+    }
+
+    /// The domain of the address: Message-IDs and calendar entries are named in it.
+    pub fn domain(&self) -> &str {
+        self.0.email.domain()
+    }
+}
 
 /// Why a message did not leave.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -12,4 +76,16 @@ pub struct MailError {
     pub failure: Failure,
     /// The cause.
     pub text: String,
+}
+
+impl MailError {
+    /// Another attempt with the same message is pointless.
+    pub fn permanent(text: impl Into<String>) -> Self {
+        Self { permanent: true, failure: Failure::Rejected, text: text.into() }
+    }
+
+    /// Later it may go: the message stays owed.
+    pub fn passing(text: impl Into<String>) -> Self {
+        Self { permanent: false, failure: Failure::Unavailable { retry_at: None }, text: text.into() }
+    }
 }

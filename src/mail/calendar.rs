@@ -1,0 +1,76 @@
+//! Calendar entries (RFC 5545): the end of a permission as something a calendar can hold.
+//!
+//! One entry per authorization, for ever: its UID never changes and its SEQUENCE is the grant's number, so that the note of a renewal
+//! moves the entry that the reminder had brought.
+
+use std::fmt::Write as _;
+
+use super::{Envelope, Item, Letter, message::Page, words};
+
+/// The entries of a letter, as one calendar; `None` where nothing lies ahead.
+pub(super) fn entries(letter: &Letter, envelope: &Envelope<'_>, page: &Page) -> Option<String> {
+    if matches!(letter, Letter::Ended(_)) {
+        return None;
+    }
+    let events: Vec<String> = letter.items().iter().filter_map(|item| event(item, envelope)).collect();
+    if events.is_empty() {
+        return None;
+    }
+    let mut calendar = String::new();
+    line(&mut calendar, "BEGIN:VCALENDAR");
+    line(&mut calendar, "VERSION:2.0");
+    line(&mut calendar, "PRODID:-//shopsyncd//reminders//EN");
+    line(&mut calendar, "METHOD:PUBLISH");
+    line(&mut calendar, &format!("X-WR-CALDESC:{}", escape(&page.subject)));
+    calendar.extend(events);
+    line(&mut calendar, "END:VCALENDAR");
+    Some(calendar)
+}
+
+fn event(item: &Item, envelope: &Envelope<'_>) -> Option<String> {
+    let ends_at = item.ends_at?.strftime("%Y%m%dT%H%M%SZ");
+    let shop = item.shops.first()?;
+    let mut event = String::new();
+    line(&mut event, "BEGIN:VEVENT");
+    line(&mut event, &format!("UID:authorization-{}@{}", item.authorization, envelope.from.domain()));
+    line(&mut event, &format!("SEQUENCE:{}", item.grant_number));
+    line(&mut event, &format!("DTSTAMP:{}", envelope.now.strftime("%Y%m%dT%H%M%SZ")));
+    line(&mut event, &format!("DTSTART:{ends_at}"));
+    line(&mut event, &format!("DTEND:{ends_at}"));
+    line(&mut event, &format!("SUMMARY:{}", escape(&words::entry(envelope.language, item))));
+    let links = item.shops.iter().map(|shop| format!("{}: {}", shop.name, shop.renew)).collect::<Vec<_>>().join("\n");
+    line(&mut event, &format!("DESCRIPTION:{}", escape(&links)));
+    line(&mut event, &format!("URL:{}", shop.renew));
+    line(&mut event, "TRANSP:TRANSPARENT");
+    line(&mut event, "END:VEVENT");
+    Some(event)
+}
+
+/// Escapes a text value (section 3.3.11).
+fn escape(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '\\' | ';' | ',' => escaped.extend(['\\', c]),
+            '\n' => escaped.push_str("\\n"),
+            c if c.is_control() => escaped.push(' '),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// Writes a content line, folded so that none is longer than 75 bytes (section 3.1).
+fn line(calendar: &mut String, text: &str) {
+    let mut used = 0;
+    for c in text.chars() {
+        if used + c.len_utf8() > 75 {
+            calendar.push_str("\r\n ");
+            used = 1;
+        }
+        // Writing to a text cannot fail.
+        let _ = calendar.write_char(c);
+        used += c.len_utf8();
+    }
+    calendar.push_str("\r\n");
+}

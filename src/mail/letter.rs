@@ -1,0 +1,149 @@
+//! What a mail says, before it is put into words of a language.
+
+use jiff::{Timestamp, civil};
+use serde::{Deserialize, Serialize};
+use url::Url;
+
+use crate::domain::{AuthorizationId, JobKind, ShopId};
+
+/// A shop as a mail names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShopLine {
+    /// Its id.
+    pub id: ShopId,
+    /// What people call it.
+    pub name: String,
+    /// Where its owner renews the permission.
+    pub renew: Url,
+}
+
+/// One authorization, with those of its shops that concern the reader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Item {
+    /// Its number: the calendar entry goes by it.
+    pub authorization: AuthorizationId,
+    /// Which grant it is: a later one replaces the calendar entry of the one before.
+    pub grant_number: i64,
+    /// What people call the channel.
+    pub channel: String,
+    /// What the channel calls the account.
+    pub account: Option<String>,
+    /// The shops; never empty.
+    pub shops: Vec<ShopLine>,
+    /// When it ends or ended; `None` where a machine can extend it for ever.
+    pub ends_at: Option<Timestamp>,
+    /// Set when the channel refused it before its end: the reason in the channel's words (may be empty).
+    pub revoked: Option<String>,
+}
+
+/// What a mail says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Letter {
+    /// Permissions that end, the most urgent first. Never empty.
+    Reminder(Vec<Item>),
+    /// A permission has ended, or was refused before its end.
+    Ended(Item),
+    /// A permission was renewed.
+    Renewed(Item),
+    /// A fresh link, asked for by somebody who followed an old one.
+    FreshLink(ShopLine),
+    /// Something that the operator has to know.
+    Operator(News),
+    /// A test.
+    Test,
+}
+
+impl Letter {
+    /// The kind, as in `X-Shopsyncd-Kind` and in the outbox.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Reminder(_) | Self::FreshLink(_) => "reminder",
+            Self::Ended(_) => "ended",
+            Self::Renewed(_) => "renewed",
+            Self::Operator(_) => "operator",
+            Self::Test => "test",
+        }
+    }
+
+    /// The permissions it speaks of.
+    pub fn items(&self) -> &[Item] {
+        match self {
+            Self::Reminder(items) => items,
+            Self::Ended(item) | Self::Renewed(item) => std::slice::from_ref(item),
+            Self::FreshLink(_) | Self::Operator(_) | Self::Test => &[],
+        }
+    }
+}
+
+/// What the operator has to know. Kept in the outbox as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "news", rename_all = "snake_case")]
+pub enum News {
+    /// A channel refused a permission before its end date.
+    AuthorizationRevoked {
+        /// What people call the channel.
+        channel: String,
+        /// What the channel calls the account.
+        account: Option<String>,
+        /// What people call its shops.
+        shops: Vec<String>,
+        /// The channel's word for it.
+        why: String,
+    },
+    /// A channel refuses our app: all its shops wait.
+    AppRejected {
+        /// What people call the channel.
+        channel: String,
+        /// The channel's word for it.
+        why: String,
+    },
+    /// The app's secret ends.
+    AppSecretEnds {
+        /// What people call the channel.
+        channel: String,
+        /// The local date on which it ends.
+        ends_on: civil::Date,
+    },
+    /// A refresh token ends before its authorization does, although a machine should have replaced it.
+    RefreshTokenEnds {
+        /// What people call the channel.
+        channel: String,
+        /// What the channel calls the account.
+        account: Option<String>,
+        /// What people call its shops.
+        shops: Vec<String>,
+        /// When.
+        ends_at: Timestamp,
+    },
+    /// A guard stopped an export.
+    GuardStopped {
+        /// The shop's id.
+        shop: ShopId,
+        /// What people call it.
+        name: String,
+        /// What the plan would have done.
+        why: String,
+    },
+    /// A job keeps failing.
+    JobFailing {
+        /// The shop's id.
+        shop: ShopId,
+        /// What people call it.
+        name: String,
+        /// The job.
+        job: JobKind,
+        /// The error.
+        why: String,
+        /// What to do; may be empty.
+        remedy: String,
+    },
+    /// It works again.
+    JobRecovered {
+        /// The shop's id.
+        shop: ShopId,
+        /// What people call it.
+        name: String,
+        /// The job.
+        job: JobKind,
+    },
+}

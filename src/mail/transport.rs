@@ -1,0 +1,295 @@
+//! How a message leaves: through a relay, into a folder, not at all, or (in tests) into memory.
+
+use std::{
+    collections::VecDeque,
+    io::Write as _,
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use lettre::{
+    Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
+    address::Envelope as SmtpEnvelope,
+    transport::smtp::{
+        self, PoolConfig,
+        authentication::Credentials,
+        client::{Tls as SmtpTls, TlsParameters},
+    },
+};
+
+use super::MailError;
+use crate::{clock::Clock, secrets::Secret};
+
+/// How long a command of the conversation with a relay may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long an idle connection is kept for the next message.
+const KEEP: Duration = Duration::from_secs(30);
+
+/// What mail needs to know of the settings.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// How mail leaves.
+    pub transport: Transport,
+}
+
+/// How mail leaves.
+#[derive(Debug, Clone)]
+pub enum Transport {
+    /// It does not.
+    None,
+    /// One `.eml` per message in this folder.
+    Folder(PathBuf),
+    /// Through a relay.
+    Smtp(Smtp),
+}
+
+/// A relay.
+#[derive(Debug, Clone)]
+pub struct Smtp {
+    /// Its name.
+    pub host: String,
+    /// Its port.
+    pub port: u16,
+    /// Encryption.
+    pub tls: Tls,
+    /// Without it no AUTH is used.
+    pub username: Option<String>,
+    /// The password.
+    pub password: Option<Secret>,
+}
+
+/// Encryption towards the relay. Never downgraded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Tls {
+    /// Demanded after the greeting.
+    Starttls,
+    /// From the first byte.
+    Implicit,
+    /// None; loopback only.
+    None,
+}
+
+/// A message to be handed over, and for whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Outgoing<'a> {
+    /// The sender's address.
+    pub from: &'a str,
+    /// The recipient's address.
+    pub to: &'a str,
+    /// Its Message-ID; names the file in a folder.
+    pub message_id: &'a str,
+    /// The whole message: header and body, lines ended by CRLF.
+    pub message: &'a str,
+}
+
+/// Hands messages over. Cheap to clone.
+#[derive(Clone)]
+pub enum Mailer {
+    /// Mail is switched off.
+    None,
+    /// One `.eml` per message in a folder, named by time.
+    Folder {
+        /// The folder.
+        folder: PathBuf,
+        /// Names the files.
+        clock: Clock,
+    },
+    /// Through a relay.
+    Smtp(Relay),
+    /// Into memory: for tests.
+    Memory(Memory),
+}
+
+/// A relay, with its open connections.
+#[derive(Clone)]
+pub struct Relay {
+    smtp: AsyncSmtpTransport<Tokio1Executor>,
+    name: String,
+}
+
+impl Mailer {
+    /// Makes one. Opens no connection yet. Must be called inside the runtime, whose tasks look after idle connections.
+    pub fn new(settings: &Settings, clock: Clock) -> Result<Self, MailError> {
+        match &settings.transport {
+            Transport::None => Ok(Self::None),
+            Transport::Folder(folder) => Ok(Self::Folder { folder: folder.clone(), clock }),
+            Transport::Smtp(smtp) => Relay::new(smtp).map(Self::Smtp),
+        }
+    }
+
+    /// Whether mail is switched off.
+    pub const fn is_off(&self) -> bool {
+        matches!(self, Self::None)
+    }
+
+    /// Hands a message over. Sending the same one again is the caller's decision; its Message-ID lets the receiving side notice.
+    pub async fn send(&self, mail: Outgoing<'_>) -> Result<(), MailError> {
+        match self {
+            Self::None => Err(MailError::passing("mail is switched off; set `mail.transport`")),
+            Self::Folder { folder, clock } => put(folder, clock, mail).await,
+            Self::Smtp(relay) => relay.send(mail).await,
+            Self::Memory(memory) => memory.take(mail),
+        }
+    }
+}
+
+impl Relay {
+    fn new(smtp: &Smtp) -> Result<Self, MailError> {
+        let name = format!("{}:{}", smtp.host, smtp.port);
+        let tls = match smtp.tls {
+            Tls::None if !is_loopback(&smtp.host) => {
+                return Err(MailError::passing(format!(
+                    "relay {name}: mail without encryption is for loopback only; set `mail.smtp.tls` to \"starttls\" or \"implicit\""
+                )));
+            }
+            Tls::None => SmtpTls::None,
+            Tls::Starttls => SmtpTls::Required(parameters(&smtp.host, &name)?),
+            Tls::Implicit => SmtpTls::Wrapper(parameters(&smtp.host, &name)?),
+        };
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host)
+            .port(smtp.port)
+            .tls(tls)
+            .timeout(Some(TIMEOUT))
+            .pool_config(PoolConfig::new().max_size(4).idle_timeout(KEEP));
+        if let Some(username) = &smtp.username {
+            let password = smtp.password.as_ref().map_or("", Secret::expose);
+            builder = builder.credentials(Credentials::new(username.clone(), password.to_owned()));
+        }
+        Ok(Self { smtp: builder.build(), name })
+    }
+
+    async fn send(&self, mail: Outgoing<'_>) -> Result<(), MailError> {
+        let envelope = SmtpEnvelope::new(Some(address(mail.from)?), vec![address(mail.to)?])
+            .map_err(|cause| MailError::permanent(format!("envelope of a mail: {cause}")))?;
+        match self.smtp.send_raw(&envelope, mail.message.as_bytes()).await {
+            Ok(_) => Ok(()),
+            Err(error) => Err(sort(&self.name, &error)),
+        }
+    }
+}
+
+/// What a failed conversation means. A login that is refused, a command the relay does not know, or a relay that is closed is for the
+/// operator to mend, so the message stays owed although the reply is a 5xx (RFC 5321 section 4.2, RFC 4954 section 6).
+fn sort(relay: &str, error: &smtp::Error) -> MailError {
+    let text = format!("relay {relay}: {}", chain(error));
+    let code = error.status().map(u16::from);
+    match code {
+        Some(535 | 534 | 538 | 530) => {
+            MailError::passing(format!("{text}; correct `mail.smtp.username` and `mail.smtp.password`"))
+        }
+        Some(500..=504 | 521) => MailError::passing(text),
+        Some(500..) => MailError::permanent(text),
+        _ => MailError::passing(text),
+    }
+}
+
+/// An error with its causes, on one line, without those that the line above them repeats.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let words = cause.to_string();
+        if !text.contains(&words) {
+            text = format!("{text}: {words}");
+        }
+        source = cause.source();
+    }
+    text.replace(['\r', '\n'], " ")
+}
+
+fn parameters(host: &str, name: &str) -> Result<TlsParameters, MailError> {
+    TlsParameters::new(host.to_owned()).map_err(|cause| MailError::passing(format!("relay {name}: {}", chain(&cause))))
+}
+
+fn address(text: &str) -> Result<Address, MailError> {
+    text.parse().map_err(|cause| MailError::permanent(format!("`{text}` is not an address: {cause}")))
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
+/// Writes a message into a folder: whole or not at all. Names sort by time.
+async fn put(folder: &Path, clock: &Clock, mail: Outgoing<'_>) -> Result<(), MailError> {
+    let id: String = mail
+        .message_id
+        .chars()
+        .take_while(|c| *c != '@')
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_'))
+        .collect();
+    let name = format!("{}-{id}", clock.now().strftime("%Y%m%dT%H%M%S%.3fZ"));
+    let (folder, message) = (folder.to_owned(), mail.message.to_owned());
+    let shown = folder.display().to_string();
+    let written = tokio::task::spawn_blocking(move || write_whole(&folder, &name, &message)).await;
+    match written {
+        Ok(Ok(())) => Ok(()),
+        Ok(Err(cause)) => Err(MailError::passing(format!("mail folder {shown}: {cause}"))),
+        Err(cause) => Err(MailError::passing(format!("mail folder {shown}: {cause}"))),
+    }
+}
+
+/// The links in a mail renew permissions, so that nobody else may read it.
+fn write_whole(folder: &Path, name: &str, message: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let draft = folder.join(format!(".{name}.part"));
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
+    file.write_all(message.as_bytes())?;
+    file.sync_all()?;
+    std::fs::rename(&draft, folder.join(format!("{name}.eml")))?;
+    std::fs::File::open(folder)?.sync_all()
+}
+
+/// A mail as it arrived in memory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Received {
+    /// The sender's address.
+    pub from: String,
+    /// The recipient's address.
+    pub to: String,
+    /// The whole message.
+    pub message: String,
+}
+
+/// A relay in memory: keeps what it takes, and answers as told. Clones share one memory.
+#[derive(Clone, Default)]
+pub struct Memory(Arc<Mutex<Kept>>);
+
+#[derive(Default)]
+struct Kept {
+    received: Vec<Received>,
+    answers: VecDeque<MailError>,
+}
+
+impl Memory {
+    /// The next message is answered with this error, the one after with the next such, then messages are taken again.
+    pub fn refuse_next(&self, error: MailError) {
+        self.lock().answers.push_back(error);
+    }
+
+    /// Takes out what has arrived, the oldest first.
+    pub fn drain(&self) -> Vec<Received> {
+        std::mem::take(&mut self.lock().received)
+    }
+
+    fn take(&self, mail: Outgoing<'_>) -> Result<(), MailError> {
+        let mut kept = self.lock();
+        if let Some(error) = kept.answers.pop_front() {
+            return Err(error);
+        }
+        kept.received.push(Received {
+            from: mail.from.to_owned(),
+            to: mail.to.to_owned(),
+            message: mail.message.to_owned(),
+        });
+        Ok(())
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

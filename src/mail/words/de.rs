@@ -1,0 +1,295 @@
+//! German.
+
+use jiff::{
+    Zoned,
+    civil::{Date, Weekday},
+};
+
+use super::{channel, days_left, days_until, listed, local, names, one_line, short, zone};
+use crate::{
+    domain::JobKind,
+    mail::{
+        Item, Letter, News,
+        message::{Block, Page},
+    },
+};
+
+const MONTHS: [&str; 12] = [
+    "Januar",
+    "Februar",
+    "März",
+    "April",
+    "Mai",
+    "Juni",
+    "Juli",
+    "August",
+    "September",
+    "Oktober",
+    "November",
+    "Dezember",
+];
+
+const STOPS: &str = "Wird sie nicht rechtzeitig erneuert, kann shopsyncd die Produkte des Shops weder lesen noch ändern: Produktimport und Produktexport bleiben stehen.";
+const CATCHES_UP: &str = "Verloren geht nichts: Die Aufgaben des Shops warten, und nach der Erneuerung wird alles Versäumte von selbst nachgeholt.";
+const HOW: &str = "Zum Erneuern den Link öffnen, sich beim Marktplatz mit dem Konto des Shops anmelden und zustimmen. Das dauert nur wenige Klicks.";
+
+/// The title of a calendar entry.
+pub(super) fn entry(item: &Item) -> String {
+    format!("{}: Berechtigung endet ({})", subject_names(item), one_line(&item.channel))
+}
+
+/// What a letter says.
+pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
+    match letter {
+        Letter::Reminder(items) => reminder(items, now),
+        Letter::Ended(item) => ended(item, now),
+        Letter::Renewed(item) => renewed(item, now),
+        Letter::FreshLink(shop) => Page {
+            subject: format!("{}: ein neuer Link zum Erneuern der Berechtigung", one_line(&shop.name)),
+            opening: vec![
+                "Jemand ist einem alten Link gefolgt und hat um einen neuen gebeten. Hier ist er.".to_owned(),
+            ],
+            blocks: vec![Block {
+                heading: one_line(&shop.name),
+                lines: Vec::new(),
+                links: vec![("Berechtigung erneuern".to_owned(), shop.renew.to_string())],
+            }],
+            closing: vec![HOW.to_owned()],
+            footer: footer(),
+        },
+        Letter::Operator(news) => operator(news, now),
+        Letter::Test => Page {
+            subject: "shopsyncd kann E-Mails senden".to_owned(),
+            opening: vec![
+                "Dies ist ein Test. Es ist nichts zu tun: Wer das liest, bekommt auch die Erinnerungen.".to_owned(),
+            ],
+            blocks: Vec::new(),
+            closing: Vec::new(),
+            footer: footer(),
+        },
+    }
+}
+
+fn reminder(items: &[Item], now: &Zoned) -> Page {
+    let shops: usize = items.iter().map(|item| item.shops.len()).sum();
+    let first = items.first();
+    let when = first.map_or_else(String::new, |item| ends(item, now));
+    let (subject, opening) = match items {
+        [item] => {
+            let these = if shops == 1 { "diesem Shop" } else { "diesen Shops" };
+            (
+                format!("{}: Berechtigung {when}", subject_names(item)),
+                format!(
+                    "Die Berechtigung, in {these} zu arbeiten, {when}. Nur wem der Shop gehört, kann sie erneuern."
+                ),
+            )
+        }
+        _ => (
+            format!(
+                "Berechtigungen für {shops} Shops enden bald: {} {when}",
+                first.map_or_else(String::new, subject_names)
+            ),
+            "Die Berechtigungen, in diesen Shops zu arbeiten, enden bald, die dringendste zuerst. Nur wem ein Shop gehört, kann seine Berechtigung erneuern."
+                .to_owned(),
+        ),
+    };
+    Page {
+        subject,
+        opening: vec![opening],
+        blocks: items.iter().map(|item| block(item, now, "Berechtigung erneuern")).collect(),
+        closing: vec![HOW.to_owned(), format!("{STOPS} {CATCHES_UP}")],
+        footer: footer(),
+    }
+}
+
+fn ended(item: &Item, now: &Zoned) -> Page {
+    let names = subject_names(item);
+    let (subject, opening) = match (&item.revoked, item.ends_at) {
+        (Some(why), _) => {
+            let why = if why.is_empty() { String::new() } else { format!(" Seine Worte: „{}“.", one_line(why)) };
+            (
+                format!("{names}: der Marktplatz nimmt die Berechtigung nicht mehr an"),
+                format!(
+                    "Der Marktplatz nimmt die Berechtigung, in {} zu arbeiten, nicht mehr an, obwohl ihr Enddatum noch nicht erreicht ist.{why} Häufig wurde dort ein Passwort geändert.",
+                    listed(&super::names(&item.shops), "und")
+                ),
+            )
+        }
+        (None, Some(at)) => {
+            let at = local(at, now);
+            (
+                format!("{names}: Berechtigung am {} abgelaufen", day(at.date(), now.date())),
+                format!(
+                    "Die Berechtigung, in {} zu arbeiten, ist abgelaufen: {}.",
+                    listed(&super::names(&item.shops), "und"),
+                    moment(&at)
+                ),
+            )
+        }
+        (None, None) => (
+            format!("{names}: Berechtigung abgelaufen"),
+            format!("Die Berechtigung, in {} zu arbeiten, ist abgelaufen.", listed(&super::names(&item.shops), "und")),
+        ),
+    };
+    Page {
+        subject,
+        opening: vec![opening, format!("Produktimport und Produktexport stehen still. {CATCHES_UP}")],
+        blocks: vec![block(item, now, "Berechtigung erneuern")],
+        closing: vec![HOW.to_owned()],
+        footer: footer(),
+    }
+}
+
+fn renewed(item: &Item, now: &Zoned) -> Page {
+    let until = item.ends_at.map(|at| local(at, now));
+    let suffix = until.as_ref().map_or_else(String::new, |at| format!(" bis {}", day(at.date(), now.date())));
+    Page {
+        subject: format!("{}: Berechtigung erneuert{suffix}", subject_names(item)),
+        opening: vec![
+            "Danke: Die Berechtigung wurde erneuert. Es ist nichts weiter zu tun; was versäumt wurde, wird jetzt nachgeholt."
+                .to_owned(),
+        ],
+        blocks: vec![Block { links: Vec::new(), ..block(item, now, "") }],
+        closing: Vec::new(),
+        footer: footer(),
+    }
+}
+
+fn block(item: &Item, now: &Zoned, act: &str) -> Block {
+    let mut lines = vec![format!("Kanal: {}", channel(&item.channel, item.account.as_deref()))];
+    if let Some(at) = item.ends_at {
+        let at = local(at, now);
+        let word = if at > *now { "Endet" } else { "Geendet" };
+        lines.push(format!("{word}: {}", moment(&at)));
+        if at > *now {
+            lines.push(format!("Tage übrig: {}", days_left(&at, now)));
+        }
+    }
+    let one = item.shops.len() == 1;
+    let links = item.shops.iter().map(|shop| {
+        let words = if one { act.to_owned() } else { format!("{act}: {}", one_line(&shop.name)) };
+        (words, shop.renew.to_string())
+    });
+    Block { heading: listed(&names(&item.shops), "und"), lines, links: links.collect() }
+}
+
+fn operator(news: &News, now: &Zoned) -> Page {
+    let today = now.date();
+    let (subject, opening) = match news {
+        News::AuthorizationRevoked { channel: on, account, shops, why } => (
+            format!("{}: der Kanal verweigert die Berechtigung", listed(shops, "und")),
+            format!(
+                "{} verweigert die Berechtigung von {} vor ihrem Enddatum: {}. Häufig wurde beim Marktplatz ein Passwort geändert. Wem die Shops gehören, wurde um Erneuerung gebeten.",
+                channel(on, account.as_deref()),
+                listed(shops, "und"),
+                one_line(why)
+            ),
+        ),
+        News::AppRejected { channel, why } => (
+            format!("{channel} verweigert unsere App: alle seine Shops warten"),
+            format!(
+                "{channel} verweigert die Zugangsdaten unserer App: {}. Alle Shops dieses Kanals warten. Bitte `client_id` und `client_secret` in den Einstellungen berichtigen; die Aufgaben laufen dann von selbst weiter.",
+                one_line(why)
+            ),
+        ),
+        News::AppSecretEnds { channel, ends_on } => {
+            let when = match days_until(*ends_on, today) {
+                days if days > 1 => format!("endet in {days} Tagen, am {}", day(*ends_on, today)),
+                1 => format!("endet morgen, am {}", day(*ends_on, today)),
+                0 => "endet heute".to_owned(),
+                _ => format!("endete am {}", day(*ends_on, today)),
+            };
+            (
+                format!("{channel}: das Client-Secret der App {when}"),
+                format!(
+                    "Das Client-Secret unserer App bei {channel} {when}. Bitte auf den Entwicklerseiten des Kanals ein neues erzeugen und `client_secret` und `client_secret_ends` in den Einstellungen setzen. Ohne es kann in keinem Shop dieses Kanals gearbeitet werden."
+                ),
+            )
+        }
+        News::RefreshTokenEnds { channel: on, account, shops, ends_at } => (
+            format!("{}: das Refresh-Token endet am {}", listed(shops, "und"), day(local(*ends_at, now).date(), today)),
+            format!(
+                "Das Refresh-Token von {} bei {} endet: {}. Es hätte längst ersetzt sein sollen. Bitte `shopsyncd status` und `shopsyncd runs list` ansehen; die Berechtigung lässt sich jederzeit erneuern.",
+                listed(shops, "und"),
+                channel(on, account.as_deref()),
+                moment(&local(*ends_at, now))
+            ),
+        ),
+        News::GuardStopped { shop, name, why } => (
+            format!("{name}: eine Schranke hat den Export angehalten"),
+            format!(
+                "Der Export nach {name} hätte zu viel verändert und wurde angehalten, bevor etwas gesendet wurde: {}. Den Plan zeigt `shopsyncd jobs run {shop} product_export --dry-run`; ist er richtig, lässt `shopsyncd jobs run {shop} product_export --release-guard` ihn durch.",
+                one_line(why)
+            ),
+        ),
+        News::JobFailing { shop, name, job, why, remedy } => (
+            format!("{name}: {} schlägt immer wieder fehl", job_name(*job)),
+            format!(
+                "{} von {name} schlägt immer wieder fehl: {}.{} Näheres zeigt `shopsyncd jobs why {shop} {job}`. Es wird weiter versucht; sobald es wieder geht, folgt noch eine Nachricht.",
+                job_name(*job),
+                one_line(why),
+                if remedy.is_empty() { String::new() } else { format!(" Was zu tun ist: {}.", one_line(remedy)) }
+            ),
+        ),
+        News::JobRecovered { name, job, .. } => (
+            format!("{name}: {} geht wieder", job_name(*job)),
+            format!("{} von {name} geht wieder. Es ist nichts zu tun.", job_name(*job)),
+        ),
+    };
+    Page { subject, opening: vec![opening], blocks: Vec::new(), closing: Vec::new(), footer: footer() }
+}
+
+fn subject_names(item: &Item) -> String {
+    short(&names(&item.shops), "und", |count| format!("{count} weitere Shops"))
+}
+
+/// "endet in 20 Tagen, am 13. Dezember".
+fn ends(item: &Item, now: &Zoned) -> String {
+    let Some(at) = item.ends_at.map(|at| local(at, now)) else { return "endet".to_owned() };
+    let date = day(at.date(), now.date());
+    match days_left(&at, now) {
+        days if days > 1 => format!("endet in {days} Tagen, am {date}"),
+        1 => format!("endet morgen, am {date}"),
+        0 => format!("endet heute um {} Uhr", at.strftime("%H:%M")),
+        _ => format!("endete am {date}"),
+    }
+}
+
+/// "13. Dezember", with the year where it is another one.
+fn day(date: Date, today: Date) -> String {
+    let month = MONTHS[usize::from(date.month().unsigned_abs()) - 1];
+    if date.year() == today.year() {
+        format!("{}. {month}", date.day())
+    } else {
+        format!("{}. {month} {}", date.day(), date.year())
+    }
+}
+
+/// "Sonntag, 13. Dezember 2026, 12:00 Uhr (Europe/Berlin)".
+fn moment(at: &Zoned) -> String {
+    let weekday = match at.weekday() {
+        Weekday::Monday => "Montag",
+        Weekday::Tuesday => "Dienstag",
+        Weekday::Wednesday => "Mittwoch",
+        Weekday::Thursday => "Donnerstag",
+        Weekday::Friday => "Freitag",
+        Weekday::Saturday => "Samstag",
+        Weekday::Sunday => "Sonntag",
+    };
+    let month = MONTHS[usize::from(at.month().unsigned_abs()) - 1];
+    format!("{weekday}, {}. {month} {}, {} Uhr ({})", at.day(), at.year(), at.strftime("%H:%M"), zone(at))
+}
+
+const fn job_name(job: JobKind) -> &'static str {
+    match job {
+        JobKind::AuthorizationRefresh => "Erneuerung der Zugänge",
+        JobKind::ProductImport => "Produktimport",
+        JobKind::ProductExport => "Produktexport",
+        JobKind::Remind => "Erinnerungen",
+        JobKind::SendMail => "Zustellung der E-Mails",
+    }
+}
+
+fn footer() -> String {
+    "Gesendet von shopsyncd, das sich um die Shops kümmert.".to_owned()
+}

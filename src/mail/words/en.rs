@@ -1,0 +1,292 @@
+//! English.
+
+use jiff::{
+    Zoned,
+    civil::{Date, Weekday},
+};
+
+use super::{channel, days_left, days_until, listed, local, names, one_line, short, zone};
+use crate::{
+    domain::JobKind,
+    mail::{
+        Item, Letter, News,
+        message::{Block, Page},
+    },
+};
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+const STOPS: &str = "If nobody renews it in time, shopsyncd can no longer read or change the products of the shop: product import and product export stop.";
+const CATCHES_UP: &str =
+    "Nothing is lost: the shop's jobs wait, and after the renewal everything that was missed is caught up unasked.";
+const HOW: &str = "To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks.";
+
+/// The title of a calendar entry.
+pub(super) fn entry(item: &Item) -> String {
+    format!("{}: permission ends ({})", subject_names(item), one_line(&item.channel))
+}
+
+/// What a letter says.
+pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
+    match letter {
+        Letter::Reminder(items) => reminder(items, now),
+        Letter::Ended(item) => ended(item, now),
+        Letter::Renewed(item) => renewed(item, now),
+        Letter::FreshLink(shop) => Page {
+            subject: format!("{}: a fresh link for renewing the permission", one_line(&shop.name)),
+            opening: vec!["Somebody followed an old link and asked for a fresh one. Here it is.".to_owned()],
+            blocks: vec![Block {
+                heading: one_line(&shop.name),
+                lines: Vec::new(),
+                links: vec![("Renew the permission".to_owned(), shop.renew.to_string())],
+            }],
+            closing: vec![HOW.to_owned()],
+            footer: footer(),
+        },
+        Letter::Operator(news) => operator(news, now),
+        Letter::Test => Page {
+            subject: "shopsyncd can send mail".to_owned(),
+            opening: vec![
+                "This is a test. Nothing needs to be done: whoever reads this will get the reminders too.".to_owned(),
+            ],
+            blocks: Vec::new(),
+            closing: Vec::new(),
+            footer: footer(),
+        },
+    }
+}
+
+fn reminder(items: &[Item], now: &Zoned) -> Page {
+    let shops: usize = items.iter().map(|item| item.shops.len()).sum();
+    let first = items.first();
+    let when = first.map_or_else(String::new, |item| ends(item, now));
+    let (subject, opening) = match items {
+        [item] => {
+            let these = if shops == 1 { "this shop" } else { "these shops" };
+            (
+                format!("{}: permission {when}", subject_names(item)),
+                format!("The permission to work in {these} {when}. Only the owner of the shop can renew it."),
+            )
+        }
+        _ => (
+            format!(
+                "Permission for {shops} shops ends soon: {} {when}",
+                first.map_or_else(String::new, subject_names)
+            ),
+            "The permissions to work in these shops end soon, the most urgent one first. Only the owner of a shop can renew its permission."
+                .to_owned(),
+        ),
+    };
+    Page {
+        subject,
+        opening: vec![opening],
+        blocks: items.iter().map(|item| block(item, now, "Renew the permission")).collect(),
+        closing: vec![HOW.to_owned(), format!("{STOPS} {CATCHES_UP}")],
+        footer: footer(),
+    }
+}
+
+fn ended(item: &Item, now: &Zoned) -> Page {
+    let names = subject_names(item);
+    let (subject, opening) = match (&item.revoked, item.ends_at) {
+        (Some(why), _) => {
+            let why = if why.is_empty() { String::new() } else { format!(" Its words: \"{}\".", one_line(why)) };
+            (
+                format!("{names}: the marketplace no longer accepts the permission"),
+                format!(
+                    "The marketplace no longer accepts the permission to work in {}, although its end date has not come.{why} A password that was changed there is a usual cause.",
+                    listed(&super::names(&item.shops), "and")
+                ),
+            )
+        }
+        (None, Some(at)) => {
+            let at = local(at, now);
+            (
+                format!("{names}: permission ended on {}", day(at.date(), now.date())),
+                format!(
+                    "The permission to work in {} ended on {}.",
+                    listed(&super::names(&item.shops), "and"),
+                    moment(&at)
+                ),
+            )
+        }
+        (None, None) => (
+            format!("{names}: permission ended"),
+            format!("The permission to work in {} ended.", listed(&super::names(&item.shops), "and")),
+        ),
+    };
+    Page {
+        subject,
+        opening: vec![opening, format!("Product import and product export have stopped. {CATCHES_UP}")],
+        blocks: vec![block(item, now, "Renew the permission")],
+        closing: vec![HOW.to_owned()],
+        footer: footer(),
+    }
+}
+
+fn renewed(item: &Item, now: &Zoned) -> Page {
+    let until = item.ends_at.map(|at| local(at, now));
+    let suffix = until.as_ref().map_or_else(String::new, |at| format!(" until {}", day(at.date(), now.date())));
+    Page {
+        subject: format!("{}: permission renewed{suffix}", subject_names(item)),
+        opening: vec![
+            "Thank you: the permission was renewed. Nothing more needs to be done; whatever was missed is being caught up now."
+                .to_owned(),
+        ],
+        blocks: vec![Block { links: Vec::new(), ..block(item, now, "") }],
+        closing: Vec::new(),
+        footer: footer(),
+    }
+}
+
+fn block(item: &Item, now: &Zoned, act: &str) -> Block {
+    let mut lines = vec![format!("Channel: {}", channel(&item.channel, item.account.as_deref()))];
+    if let Some(at) = item.ends_at {
+        let at = local(at, now);
+        let word = if at > *now { "Ends" } else { "Ended" };
+        lines.push(format!("{word}: {}", moment(&at)));
+        if at > *now {
+            lines.push(format!("Days left: {}", days_left(&at, now)));
+        }
+    }
+    let one = item.shops.len() == 1;
+    let links = item.shops.iter().map(|shop| {
+        let words = if one { act.to_owned() } else { format!("{act} for {}", one_line(&shop.name)) };
+        (words, shop.renew.to_string())
+    });
+    Block { heading: listed(&names(&item.shops), "and"), lines, links: links.collect() }
+}
+
+fn operator(news: &News, now: &Zoned) -> Page {
+    let today = now.date();
+    let (subject, opening) = match news {
+        News::AuthorizationRevoked { channel: on, account, shops, why } => (
+            format!("{}: the channel refuses the permission", listed(shops, "and")),
+            format!(
+                "{} refuses the permission of {} before its end date: {}. A changed password at the marketplace is a usual cause. The owners have been asked to renew it.",
+                channel(on, account.as_deref()),
+                listed(shops, "and"),
+                one_line(why)
+            ),
+        ),
+        News::AppRejected { channel, why } => (
+            format!("{channel} refuses our app: all its shops wait"),
+            format!(
+                "{channel} refuses the credentials of our app: {}. All shops of this channel wait. Correct `client_id` and `client_secret` in the settings; the jobs go on by themselves.",
+                one_line(why)
+            ),
+        ),
+        News::AppSecretEnds { channel, ends_on } => {
+            let when = match days_until(*ends_on, today) {
+                days if days > 1 => format!("ends in {days} days, on {}", day(*ends_on, today)),
+                1 => format!("ends tomorrow, on {}", day(*ends_on, today)),
+                0 => "ends today".to_owned(),
+                _ => format!("ended on {}", day(*ends_on, today)),
+            };
+            (
+                format!("{channel}: the app's client secret {when}"),
+                format!(
+                    "The client secret of our app at {channel} {when}. Make a new one in the channel's developer pages, and set `client_secret` and `client_secret_ends` in the settings. Without it no shop of this channel can be worked in."
+                ),
+            )
+        }
+        News::RefreshTokenEnds { channel: on, account, shops, ends_at } => (
+            format!("{}: the refresh token ends on {}", listed(shops, "and"), day(local(*ends_at, now).date(), today)),
+            format!(
+                "The refresh token of {} at {} ends on {}, although it should have been replaced long before. Look at `shopsyncd status` and `shopsyncd runs list`; the owner can renew the permission at any time.",
+                listed(shops, "and"),
+                channel(on, account.as_deref()),
+                moment(&local(*ends_at, now))
+            ),
+        ),
+        News::GuardStopped { shop, name, why } => (
+            format!("{name}: a guard stopped the export"),
+            format!(
+                "The export to {name} would have done too much and was stopped before anything was sent: {}. Look at the plan with `shopsyncd jobs run {shop} product_export --dry-run`; if it is right, let it through with `shopsyncd jobs run {shop} product_export --release-guard`.",
+                one_line(why)
+            ),
+        ),
+        News::JobFailing { shop, name, job, why, remedy } => (
+            format!("{name}: {} keeps failing", job_name(*job)),
+            format!(
+                "The {} of {name} keeps failing: {}.{} See `shopsyncd jobs why {shop} {job}`. It goes on trying; you will hear once more when it works again.",
+                job_name(*job),
+                one_line(why),
+                if remedy.is_empty() { String::new() } else { format!(" What to do: {}.", one_line(remedy)) }
+            ),
+        ),
+        News::JobRecovered { name, job, .. } => (
+            format!("{name}: {} works again", job_name(*job)),
+            format!("The {} of {name} works again. Nothing needs to be done.", job_name(*job)),
+        ),
+    };
+    Page { subject, opening: vec![opening], blocks: Vec::new(), closing: Vec::new(), footer: footer() }
+}
+
+fn subject_names(item: &Item) -> String {
+    short(&names(&item.shops), "and", |count| format!("{count} more shops"))
+}
+
+/// "ends in 20 days, on 13 December".
+fn ends(item: &Item, now: &Zoned) -> String {
+    let Some(at) = item.ends_at.map(|at| local(at, now)) else { return "ends".to_owned() };
+    let date = day(at.date(), now.date());
+    match days_left(&at, now) {
+        days if days > 1 => format!("ends in {days} days, on {date}"),
+        1 => format!("ends tomorrow, on {date}"),
+        0 => format!("ends today at {}", at.strftime("%H:%M")),
+        _ => format!("ended on {date}"),
+    }
+}
+
+/// "13 December", with the year where it is another one.
+fn day(date: Date, today: Date) -> String {
+    let month = MONTHS[usize::from(date.month().unsigned_abs()) - 1];
+    if date.year() == today.year() {
+        format!("{} {month}", date.day())
+    } else {
+        format!("{} {month} {}", date.day(), date.year())
+    }
+}
+
+/// "Sunday, 13 December 2026, 12:00 (Europe/Berlin)".
+fn moment(at: &Zoned) -> String {
+    let weekday = match at.weekday() {
+        Weekday::Monday => "Monday",
+        Weekday::Tuesday => "Tuesday",
+        Weekday::Wednesday => "Wednesday",
+        Weekday::Thursday => "Thursday",
+        Weekday::Friday => "Friday",
+        Weekday::Saturday => "Saturday",
+        Weekday::Sunday => "Sunday",
+    };
+    let month = MONTHS[usize::from(at.month().unsigned_abs()) - 1];
+    format!("{weekday}, {} {month} {}, {} ({})", at.day(), at.year(), at.strftime("%H:%M"), zone(at))
+}
+
+const fn job_name(job: JobKind) -> &'static str {
+    match job {
+        JobKind::AuthorizationRefresh => "authorization refresh",
+        JobKind::ProductImport => "product import",
+        JobKind::ProductExport => "product export",
+        JobKind::Remind => "reminders",
+        JobKind::SendMail => "delivery of mail",
+    }
+}
+
+fn footer() -> String {
+    "Sent by shopsyncd, which looks after your shops.".to_owned()
+}

@@ -1,0 +1,79 @@
+//! The words of mails: one file per language, the same functions in each.
+
+mod de;
+mod en;
+
+use jiff::{Timestamp, Zoned, civil::Date};
+
+use super::{
+    Item, Language, Letter, ShopLine,
+    message::{Page, one_line},
+};
+
+/// What a letter says in a language. `now` is in the zone that all its dates are shown in.
+pub(super) fn page(language: Language, letter: &Letter, now: &Zoned) -> Page {
+    match language {
+        Language::En => en::page(letter, now),
+        Language::De => de::page(letter, now),
+    }
+}
+
+/// The title of a calendar entry.
+pub(super) fn entry(language: Language, item: &Item) -> String {
+    match language {
+        Language::En => en::entry(item),
+        Language::De => de::entry(item),
+    }
+}
+
+/// The names of an item's shops.
+fn names(shops: &[ShopLine]) -> Vec<String> {
+    shops.iter().map(|shop| one_line(&shop.name)).collect()
+}
+
+/// "A", "A and B", "A and 2 more": short enough for a subject.
+fn short(names: &[String], and: &str, more: impl Fn(usize) -> String) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [one, two] => format!("{one} {and} {two}"),
+        [one, rest @ ..] => format!("{one} {and} {}", more(rest.len())),
+    }
+}
+
+/// "A, B and C".
+fn listed(names: &[String], and: &str) -> String {
+    match names {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} {and} {last}", most.join(", ")),
+    }
+}
+
+/// The channel, and the account where the channel has a name for it.
+fn channel(channel: &str, account: Option<&str>) -> String {
+    match account {
+        Some(account) => format!("{}, {}", one_line(channel), one_line(account)),
+        None => one_line(channel),
+    }
+}
+
+/// How many local days lie between today and an instant's day; negative after it.
+fn days_left(at: &Zoned, now: &Zoned) -> i32 {
+    days_until(at.date(), now.date())
+}
+
+/// How many days lie between two dates.
+fn days_until(date: Date, today: Date) -> i32 {
+    (date - today).get_days()
+}
+
+/// An instant in the reader's zone.
+fn local(at: Timestamp, now: &Zoned) -> Zoned {
+    at.to_zoned(now.time_zone().clone())
+}
+
+/// The zone's name.
+fn zone(at: &Zoned) -> String {
+    at.time_zone().iana_name().unwrap_or("UTC").to_owned()
+}

@@ -1,0 +1,132 @@
+//! From a mail that is owed to the letter it becomes: at the last moment, and only what still holds.
+
+use super::{GrantRef, Payload, People, StepRef};
+use crate::{
+    domain::{Authorization, AuthorizationState, ShopId},
+    mail::{Item, Letter, ShopLine},
+    store::{Mail, ReminderKind, StoreError, Tx},
+};
+
+/// The letter, and the shops it is about; `None`: there is nothing left to say.
+pub async fn letter(tx: &mut Tx, people: &People, mail: &Mail) -> Result<Option<(Letter, Vec<ShopId>)>, StoreError> {
+    let letter = match Payload::of(mail)? {
+        Payload::Reminder { steps } => reminder(tx, people, &mail.recipient, &steps).await?,
+        Payload::Ended(grant) => match standing(tx, &grant).await? {
+            Some(authorization) if is_over(&authorization, tx.now) => {
+                item(tx, people, &mail.recipient, &authorization).await?.map(Letter::Ended)
+            }
+            _ => None,
+        },
+        Payload::Renewed(grant) => match standing(tx, &grant).await? {
+            Some(authorization) => item(tx, people, &mail.recipient, &authorization).await?.map(Letter::Renewed),
+            None => None,
+        },
+        Payload::FreshLink { shop } => people.shops.contains_key(&shop).then(|| Letter::FreshLink(line(people, shop))),
+        Payload::Operator { news } => Some(Letter::Operator(news)),
+        Payload::Test => Some(Letter::Test),
+    };
+    Ok(letter.map(|letter| {
+        let shops: Vec<ShopId> =
+            letter.items().iter().flat_map(|item| &item.shops).map(|shop| shop.id.clone()).collect();
+        // Operators' mails and links name no permission; what the outbox says of them stands.
+        let shops = if letter.items().is_empty() { mail.shops.clone() } else { shops };
+        (letter, shops)
+    }))
+}
+
+/// Marks what a mail told as told.
+pub async fn mark_sent(tx: &mut Tx, mail: &Mail) -> Result<(), StoreError> {
+    match Payload::of(mail)? {
+        Payload::Reminder { steps } => {
+            for step in steps {
+                if is_told(tx, &step).await? {
+                    let kind = ReminderKind::Step;
+                    tx.mark_reminded(step.authorization, step.grant_number, kind, Some(step.date)).await?;
+                }
+            }
+        }
+        Payload::Ended(grant) => {
+            tx.mark_reminded(grant.authorization, grant.grant_number, ReminderKind::Ended, None).await?;
+        }
+        Payload::Renewed(grant) => {
+            tx.mark_reminded(grant.authorization, grant.grant_number, ReminderKind::Renewed, None).await?;
+        }
+        Payload::FreshLink { .. } | Payload::Operator { .. } | Payload::Test => {}
+    }
+    Ok(())
+}
+
+async fn reminder(
+    tx: &mut Tx,
+    people: &People,
+    address: &str,
+    steps: &[StepRef],
+) -> Result<Option<Letter>, StoreError> {
+    let mut items: Vec<Item> = Vec::new();
+    for step in steps {
+        let grant = GrantRef { authorization: step.authorization, grant_number: step.grant_number };
+        let known = items.iter().any(|item| item.authorization == step.authorization);
+        if known || !is_told(tx, step).await? {
+            continue;
+        }
+        if let Some(authorization) = standing(tx, &grant).await?
+            && !is_over(&authorization, tx.now)
+        {
+            items.extend(item(tx, people, address, &authorization).await?);
+        }
+    }
+    items.sort_by_key(|item| item.ends_at);
+    Ok((!items.is_empty()).then_some(Letter::Reminder(items)))
+}
+
+/// Whether a step is to be told, or was told to another recipient: not covered by a later one, not cancelled.
+async fn is_told(tx: &mut Tx, step: &StepRef) -> Result<bool, StoreError> {
+    let rows = tx.reminders_of(step.authorization, step.grant_number).await?;
+    Ok(rows.iter().any(|row| {
+        row.kind == ReminderKind::Step
+            && row.step_date == Some(step.date)
+            && (row.state == "owed" || row.state == "sent")
+    }))
+}
+
+/// The authorization, if this is still its grant.
+async fn standing(tx: &mut Tx, grant: &GrantRef) -> Result<Option<Authorization>, StoreError> {
+    let authorization = tx.authorization(grant.authorization).await?;
+    Ok(authorization.filter(|authorization| authorization.grant_number == grant.grant_number))
+}
+
+fn is_over(authorization: &Authorization, now: jiff::Timestamp) -> bool {
+    authorization.state != AuthorizationState::Active || authorization.ends.is_some_and(|ends| ends.at <= now)
+}
+
+/// An authorization with those of its shops whose people read this mail.
+async fn item(
+    tx: &mut Tx,
+    people: &People,
+    address: &str,
+    authorization: &Authorization,
+) -> Result<Option<Item>, StoreError> {
+    let shops = super::watched::configured_shops(tx, people, authorization).await?;
+    let reads = |shop: &ShopId| {
+        let recipients = people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients);
+        recipients.into_iter().any(|recipient| recipient.address == address)
+    };
+    let shops: Vec<ShopId> = shops.into_iter().filter(reads).collect();
+    if shops.is_empty() {
+        return Ok(None);
+    }
+    let revoked = authorization.state == AuthorizationState::Revoked;
+    Ok(Some(Item {
+        authorization: authorization.id,
+        grant_number: authorization.grant_number,
+        channel: people.channel_title(&shops, &authorization.account.channel),
+        account: authorization.account_name.clone(),
+        shops: shops.into_iter().map(|shop| line(people, shop)).collect(),
+        ends_at: authorization.ends.map(|ends| ends.at),
+        revoked: revoked.then(|| authorization.why.clone().unwrap_or_default()),
+    }))
+}
+
+fn line(people: &People, id: ShopId) -> ShopLine {
+    ShopLine { name: people.name(&id), renew: (people.link)(&id), id }
+}

@@ -1,0 +1,167 @@
+//! Notices: who is told what, and the promises to tell.
+//!
+//! Everything in here happens inside a transaction of the caller: what is owed to people is written down together with what caused it, and
+//! the outbox delivers it later. A mail is kept as a [`Payload`], a list of references; it is composed at the last moment, so that it never
+//! speaks of what has been settled meanwhile.
+
+mod compose;
+mod owe;
+mod upcoming;
+mod watched;
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use arc_swap::ArcSwap;
+pub use compose::{letter, mark_sent};
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+pub use owe::{
+    Pass, note_app_refused, note_end_moved, note_ended, note_renewal, owe_due, owe_fresh_link, owe_operator_mail,
+    owe_test_mail,
+};
+use serde::{Deserialize, Serialize};
+pub use upcoming::{UpcomingMail, upcoming_mails};
+use url::Url;
+pub use watched::{Watched, watched};
+
+pub use crate::mail::{Language, News};
+use crate::{
+    domain::{AuthorizationId, ChannelName, ShopId, reminder::Ladder},
+    mail::Sender,
+};
+
+/// Who gets a mail.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Recipient {
+    /// The address.
+    pub address: String,
+    /// In which language.
+    pub language: Language,
+}
+
+/// What notices need to know of a shop.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ShopPeople {
+    /// What people call it.
+    pub name: String,
+    /// What people call its channel.
+    pub channel_title: String,
+    /// Who is reminded.
+    pub recipients: Vec<Recipient>,
+}
+
+/// The secret of an app that ends.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AppSecret {
+    /// The channel.
+    pub channel: ChannelName,
+    /// What people call it.
+    pub channel_title: String,
+    /// The local date on which it ends.
+    pub ends_on: Date,
+}
+
+/// Makes the address where a shop's owner renews the permission.
+pub type LinkMaker = Arc<dyn Fn(&ShopId) -> Url + Send + Sync>;
+
+/// Everything that notices need to know of the settings: who is to be told, when, and under which name.
+#[derive(Clone)]
+pub struct People {
+    /// The shops in the settings.
+    pub shops: BTreeMap<ShopId, ShopPeople>,
+    /// Who hears about the daemon itself.
+    pub operator: Vec<Recipient>,
+    /// When people are reminded, and the zone of all dates.
+    pub ladder: Ladder,
+    /// The sender of every mail.
+    pub sender: Sender,
+    /// Makes the links.
+    pub link: LinkMaker,
+    /// Secrets of apps whose end is known.
+    pub app_secrets: Vec<AppSecret>,
+}
+
+/// The people in force: replaced whole when the settings change.
+pub type SharedPeople = Arc<ArcSwap<People>>;
+
+impl People {
+    /// The zone of all dates.
+    pub const fn zone(&self) -> &TimeZone {
+        &self.ladder.zone
+    }
+
+    /// The local date of an instant.
+    fn date(&self, at: Timestamp) -> Date {
+        self.ladder.zone.to_datetime(at).date()
+    }
+
+    /// The instant of the reminders' time of day on a date; a local time that is skipped moves forward.
+    fn at_on(&self, date: Date) -> Option<Timestamp> {
+        self.ladder.zone.to_ambiguous_timestamp(date.to_datetime(self.ladder.at)).compatible().ok()
+    }
+
+    /// What people call a shop; one that left the settings is called by its id.
+    fn name(&self, shop: &ShopId) -> String {
+        self.shops.get(shop).map_or_else(|| shop.to_string(), |known| known.name.clone())
+    }
+
+    /// What people call the channel of these shops.
+    fn channel_title(&self, shops: &[ShopId], channel: &ChannelName) -> String {
+        let known = shops.iter().find_map(|shop| self.shops.get(shop));
+        known.map_or_else(|| channel.to_string(), |shop| shop.channel_title.clone())
+    }
+}
+
+/// A step of a grant's ladder.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct StepRef {
+    authorization: AuthorizationId,
+    grant_number: i64,
+    date: Date,
+}
+
+/// A grant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct GrantRef {
+    authorization: AuthorizationId,
+    grant_number: i64,
+}
+
+/// What a mail in the outbox is composed from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "about", rename_all = "snake_case")]
+pub(crate) enum Payload {
+    /// The day's reminders of one recipient.
+    Reminder {
+        /// What is to be told.
+        steps: Vec<StepRef>,
+    },
+    /// The notice of an end.
+    Ended(GrantRef),
+    /// The note of a renewal.
+    Renewed(GrantRef),
+    /// A fresh link.
+    FreshLink {
+        /// The shop.
+        shop: ShopId,
+    },
+    /// To the operator.
+    Operator {
+        /// The news.
+        news: News,
+    },
+    /// A test.
+    Test,
+}
+
+impl Payload {
+    fn to_json(&self) -> serde_json::Value {
+        serde_json::to_value(self).expect("plain texts and numbers are always JSON")
+    }
+
+    fn of(mail: &crate::store::Mail) -> Result<Self, crate::store::StoreError> {
+        serde_json::from_value(mail.payload.clone()).map_err(|cause| crate::store::StoreError::Corrupt {
+            table: "outbox",
+            cause: format!("payload of mail {}: {cause}", mail.id),
+        })
+    }
+}

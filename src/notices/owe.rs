@@ -1,0 +1,373 @@
+//! What is owed to people, written down.
+
+use std::collections::BTreeMap;
+
+use jiff::{Timestamp, civil::Date};
+
+use super::{
+    AppSecret, GrantRef, News, Payload, People, Recipient, StepRef, Watched,
+    watched::{configured_shops, watch, watched},
+};
+use crate::{
+    domain::{
+        Authorization, AuthorizationState, ChannelName, JobKind, ShopId,
+        reminder::{Due, Step},
+    },
+    store::{Mail, MailState, NewMail, ReminderKind, StoreError, Tx},
+};
+
+/// How many owed mails are looked through: far more than ever wait.
+const MANY: u32 = 10_000;
+
+/// What a pass over everything watched came to.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// How many authorizations were looked at.
+    pub looked_at: u64,
+    /// How many things were newly owed to people.
+    pub owed: u64,
+    /// The next instant at which anything will be owed.
+    pub next_at: Option<Timestamp>,
+}
+
+impl Pass {
+    fn look_at(&mut self, next: Option<Timestamp>) {
+        self.next_at = self.next_at.into_iter().chain(next).min();
+    }
+}
+
+/// Owes whatever is owed at the transaction's instant, and asks for the next look of both daemon's jobs.
+pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
+    let mut pass = Pass::default();
+    for mut one in watched(tx, people).await? {
+        pass.looked_at += 1;
+        match one.due(&people.ladder, tx.now) {
+            Some(due @ Due::Step(step)) => {
+                if owe_step(tx, people, &one, step).await? {
+                    let covered = one.note(due, &people.ladder, tx.now);
+                    cover(tx, &one, &covered).await?;
+                    pass.owed += 1;
+                } else {
+                    pass.look_at(people.date(tx.now).tomorrow().ok().and_then(|date| people.at_on(date)));
+                }
+            }
+            Some(due @ Due::Ended) => {
+                owe_ended(tx, people, &one).await?;
+                one.note(due, &people.ladder, tx.now);
+                pass.owed += 1;
+            }
+            None => {}
+        }
+        pass.owed += u64::from(alarm_of_token(tx, people, &one).await?);
+        pass.look_at(one.next_at(&people.ladder, tx.now));
+        pass.look_at(one.refresh_token_alarm().map(|(alarm, _)| alarm).filter(|alarm| *alarm > tx.now));
+    }
+    for secret in &people.app_secrets {
+        pass.owed += u64::from(alarm_of_secret(tx, people, secret).await?);
+        pass.look_at(people.next_secret_step(secret, tx.now).and_then(|date| people.at_on(date)));
+    }
+    if pass.owed > 0 {
+        deliver_soon(tx).await?;
+    }
+    tx.look_early(None, JobKind::Remind, pass.next_at).await?;
+    Ok(pass)
+}
+
+/// The owner has renewed `authorization` (its grant number has just grown): what was owed of older grants is settled, and a note says so.
+/// For the keeper, in the transaction of the renewal. A first grant is not a renewal: see [`note_end_moved`].
+pub async fn note_renewal(tx: &mut Tx, people: &People, authorization: &Authorization) -> Result<(), StoreError> {
+    tx.cancel_reminders(authorization.id).await?;
+    for mail in tx.mails(Some(MailState::Owed), MANY).await? {
+        settle(tx, &mail, authorization).await?;
+    }
+    if let Some(one) = watch(tx, people, authorization.clone()).await? {
+        let noted = tx.owe_reminder(authorization.id, authorization.grant_number, ReminderKind::Renewed, None).await?;
+        if noted {
+            owe_each(tx, people, &one, "renewed", &Payload::Renewed(grant_of(authorization))).await?;
+        }
+    }
+    deliver_soon(tx).await?;
+    note_end_moved(tx).await
+}
+
+/// An end date was learnt or has moved: the reminders are worked out again at once. For whoever writes it, in the same transaction.
+pub async fn note_end_moved(tx: &mut Tx) -> Result<(), StoreError> {
+    let now = tx.now;
+    tx.look_early(None, JobKind::Remind, Some(now)).await
+}
+
+/// A permission is over: its state has just become lapsed, or revoked because the channel refuses it before its end date. The shop's people
+/// are told at once, with the reason, and of a revoked one the operator too. For the keeper, in the transaction that writes the state. Once
+/// per grant.
+pub async fn note_ended(tx: &mut Tx, people: &People, authorization: &Authorization) -> Result<(), StoreError> {
+    if authorization.state == AuthorizationState::Revoked {
+        let shops = configured_shops(tx, people, authorization).await?;
+        let news = News::AuthorizationRevoked {
+            channel: people.channel_title(&shops, &authorization.account.channel),
+            account: authorization.account_name.clone(),
+            shops: shops.iter().map(|shop| people.name(shop)).collect(),
+            why: authorization.why.clone().unwrap_or_default(),
+        };
+        let dedup = format!("revoked/{}/{}", authorization.id, authorization.grant_number);
+        owe_operator_mail(tx, people, &dedup, &shops, &news).await?;
+    }
+    if let Some(one) = watch(tx, people, authorization.clone()).await?.filter(|one| !one.sent.ended) {
+        owe_ended(tx, people, &one).await?;
+        deliver_soon(tx).await?;
+    }
+    Ok(())
+}
+
+/// A channel refuses our app. For the keeper, in the transaction that raises the alarm: once per alarm.
+pub async fn note_app_refused(
+    tx: &mut Tx,
+    people: &People,
+    channel: &ChannelName,
+    shops: &[ShopId],
+    why: &str,
+) -> Result<(), StoreError> {
+    let news = News::AppRejected { channel: people.channel_title(shops, channel), why: why.to_owned() };
+    let dedup = format!("app-refused/{channel}/{}", tx.now.as_millisecond());
+    owe_operator_mail(tx, people, &dedup, shops, &news).await?;
+    Ok(())
+}
+
+/// Tells the operator, once for each `dedup`: name the occasion in it (`guard/SHOP/PLAN`, `failing/SHOP/JOB/RUN`). Whether anything new
+/// is owed.
+pub async fn owe_operator_mail(
+    tx: &mut Tx,
+    people: &People,
+    dedup: &str,
+    shops: &[ShopId],
+    news: &News,
+) -> Result<bool, StoreError> {
+    let mut owed = false;
+    let payload = Payload::Operator { news: news.clone() };
+    for recipient in &people.operator {
+        let dedup = format!("{dedup}/{}", recipient.address);
+        owed |= owe(tx, people, dedup, "operator", recipient, shops, &payload).await?;
+    }
+    if owed {
+        deliver_soon(tx).await?;
+    }
+    Ok(owed)
+}
+
+/// Somebody followed an expired link: its shop's people get a fresh one, at most once a day.
+pub async fn owe_fresh_link(tx: &mut Tx, people: &People, shop: &ShopId) -> Result<(), StoreError> {
+    let today = people.date(tx.now);
+    let payload = Payload::FreshLink { shop: shop.clone() };
+    for recipient in people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients) {
+        let dedup = format!("link/{shop}/{}/{today}", recipient.address);
+        owe(tx, people, dedup, "reminder", recipient, std::slice::from_ref(shop), &payload).await?;
+    }
+    deliver_soon(tx).await
+}
+
+/// A test mail. Returns its number.
+pub async fn owe_test_mail(tx: &mut Tx, people: &People, recipient: &Recipient) -> Result<Option<i64>, StoreError> {
+    let mail = NewMail {
+        dedup: format!("test/{}/{}", recipient.address, tx.now.as_millisecond()),
+        kind: "test".to_owned(),
+        recipient: recipient.address.clone(),
+        language: recipient.language.as_str().to_owned(),
+        shops: Vec::new(),
+        payload: Payload::Test.to_json(),
+    };
+    let id = tx.owe_mail(&mail, people.sender.domain()).await?;
+    deliver_soon(tx).await?;
+    Ok(id)
+}
+
+/// The outbox is delivered at once. An early look rather than a run: a run may be under way that has looked already.
+async fn deliver_soon(tx: &mut Tx) -> Result<(), StoreError> {
+    let now = tx.now;
+    tx.look_early(None, JobKind::SendMail, Some(now)).await
+}
+
+const fn grant_of(authorization: &Authorization) -> GrantRef {
+    GrantRef { authorization: authorization.id, grant_number: authorization.grant_number }
+}
+
+async fn owe(
+    tx: &mut Tx,
+    people: &People,
+    dedup: String,
+    kind: &str,
+    recipient: &Recipient,
+    shops: &[ShopId],
+    payload: &Payload,
+) -> Result<bool, StoreError> {
+    let mail = NewMail {
+        dedup,
+        kind: kind.to_owned(),
+        recipient: recipient.address.clone(),
+        language: recipient.language.as_str().to_owned(),
+        shops: shops.to_vec(),
+        payload: payload.to_json(),
+    };
+    Ok(tx.owe_mail(&mail, people.sender.domain()).await?.is_some())
+}
+
+/// A message of its own to everybody concerned.
+async fn owe_each(
+    tx: &mut Tx,
+    people: &People,
+    one: &Watched,
+    kind: &str,
+    payload: &Payload,
+) -> Result<(), StoreError> {
+    let GrantRef { authorization, grant_number } = grant_of(&one.authorization);
+    for (recipient, shops) in one.recipients(people) {
+        let dedup = format!("{kind}/{authorization}/{grant_number}/{}", recipient.address);
+        owe(tx, people, dedup, kind, &recipient, &shops, payload).await?;
+    }
+    Ok(())
+}
+
+/// The notice of an end. What was still owed of the ladder is settled by it.
+async fn owe_ended(tx: &mut Tx, people: &People, one: &Watched) -> Result<(), StoreError> {
+    let authorization = &one.authorization;
+    if tx.owe_reminder(authorization.id, authorization.grant_number, ReminderKind::Ended, None).await? {
+        cover(tx, one, &one.sent.dates).await?;
+        owe_each(tx, people, one, "ended", &Payload::Ended(grant_of(authorization))).await?;
+    }
+    Ok(())
+}
+
+async fn cover(tx: &mut Tx, one: &Watched, dates: &[Date]) -> Result<(), StoreError> {
+    if dates.is_empty() {
+        return Ok(());
+    }
+    tx.cover_reminders(one.authorization.id, one.authorization.grant_number, dates).await
+}
+
+/// A step: noted, and put on the day's mail of everybody concerned. `false`: somebody's mail of today has left, and nobody gets two a day; nothing was
+/// written, and tomorrow will do.
+async fn owe_step(tx: &mut Tx, people: &People, one: &Watched, step: Step) -> Result<bool, StoreError> {
+    let mut places: BTreeMap<Recipient, (Vec<ShopId>, Place)> = BTreeMap::new();
+    for (recipient, shops) in one.recipients(people) {
+        match place_today(tx, people, &recipient).await? {
+            Place::Left => return Ok(false),
+            place => places.insert(recipient, (shops, place)),
+        };
+    }
+    let GrantRef { authorization, grant_number } = grant_of(&one.authorization);
+    tx.owe_reminder(authorization, grant_number, ReminderKind::Step, Some(step.date)).await?;
+    let step = StepRef { authorization, grant_number, date: step.date };
+    for (recipient, (shops, place)) in places {
+        add(tx, people, &recipient, place, step.clone(), &shops).await?;
+    }
+    Ok(true)
+}
+
+/// Where a step goes today.
+enum Place {
+    /// On a new mail with this reason.
+    New(String),
+    /// On one that is waiting.
+    Open(Mail, Vec<StepRef>),
+    /// Today's mail has left.
+    Left,
+}
+
+async fn place_today(tx: &mut Tx, people: &People, recipient: &Recipient) -> Result<Place, StoreError> {
+    let first = format!("reminder/{}/{}", recipient.address, people.date(tx.now));
+    let mut dedup = first.clone();
+    for number in 2.. {
+        let Some(mail) = tx.mail_by_dedup(&dedup).await? else { return Ok(Place::New(dedup)) };
+        match (mail.state, Payload::of(&mail)?) {
+            // A cancelled mail was never seen by anybody.
+            (MailState::Cancelled, _) => dedup = format!("{first}/{number}"),
+            (MailState::Owed, Payload::Reminder { steps }) if mail.subject.is_none() => {
+                return Ok(Place::Open(mail, steps));
+            }
+            _ => return Ok(Place::Left),
+        }
+    }
+    Ok(Place::Left)
+}
+
+async fn add(
+    tx: &mut Tx,
+    people: &People,
+    recipient: &Recipient,
+    place: Place,
+    step: StepRef,
+    shops: &[ShopId],
+) -> Result<(), StoreError> {
+    let mut all = shops.to_vec();
+    match place {
+        Place::Left => {}
+        Place::Open(mail, mut steps) => {
+            steps.push(step);
+            merge(&mut all, mail.shops);
+            tx.amend_mail(mail.id, &all, &Payload::Reminder { steps }.to_json()).await?;
+        }
+        Place::New(dedup) => {
+            // Mails of earlier days that never left (the daemon was down) go into today's.
+            let mut steps = Vec::new();
+            for mail in tx.mails(Some(MailState::Owed), MANY).await? {
+                let waiting = mail.recipient == recipient.address && mail.subject.is_none();
+                if let (true, Payload::Reminder { steps: older }) = (waiting, Payload::of(&mail)?) {
+                    tx.cancel_mail(mail.id).await?;
+                    steps.extend(older);
+                    merge(&mut all, mail.shops);
+                }
+            }
+            steps.push(step);
+            owe(tx, people, dedup, "reminder", recipient, &all, &Payload::Reminder { steps }).await?;
+        }
+    }
+    Ok(())
+}
+
+fn merge(all: &mut Vec<ShopId>, more: Vec<ShopId>) {
+    all.extend(more);
+    all.sort();
+    all.dedup();
+}
+
+/// Takes a renewed authorization out of a mail that is still owed.
+async fn settle(tx: &mut Tx, mail: &Mail, renewed: &Authorization) -> Result<(), StoreError> {
+    let settled = |grant: &GrantRef| grant.authorization == renewed.id && grant.grant_number < renewed.grant_number;
+    match Payload::of(mail)? {
+        Payload::Ended(grant) | Payload::Renewed(grant) if settled(&grant) => {
+            tx.cancel_mail(mail.id).await?;
+        }
+        Payload::Reminder { steps } => {
+            let count = steps.len();
+            let left: Vec<StepRef> = steps.into_iter().filter(|step| step.authorization != renewed.id).collect();
+            if left.is_empty() {
+                tx.cancel_mail(mail.id).await?;
+            } else if left.len() < count {
+                // Once frozen it goes as it is; the note of the renewal follows it.
+                let gone: Vec<ShopId> = tx.shops_of(renewed.id).await?.into_iter().map(|shop| shop.id).collect();
+                let shops: Vec<ShopId> = mail.shops.iter().filter(|shop| !gone.contains(shop)).cloned().collect();
+                tx.amend_mail(mail.id, &shops, &Payload::Reminder { steps: left }.to_json()).await?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+async fn alarm_of_token(tx: &mut Tx, people: &People, one: &Watched) -> Result<bool, StoreError> {
+    let Some((_, ends_at)) = one.refresh_token_alarm().filter(|(alarm, _)| *alarm <= tx.now) else { return Ok(false) };
+    let authorization = &one.authorization;
+    let news = News::RefreshTokenEnds {
+        channel: people.channel_title(&one.shops, &authorization.account.channel),
+        account: authorization.account_name.clone(),
+        shops: one.shops.iter().map(|shop| people.name(shop)).collect(),
+        ends_at,
+    };
+    let dedup = format!("refresh-token/{}/{}", authorization.id, people.date(ends_at));
+    owe_operator_mail(tx, people, &dedup, &one.shops, &news).await
+}
+
+async fn alarm_of_secret(tx: &mut Tx, people: &People, secret: &AppSecret) -> Result<bool, StoreError> {
+    let Some(date) = people.secret_step(secret, tx.now) else { return Ok(false) };
+    let news = News::AppSecretEnds { channel: secret.channel_title.clone(), ends_on: secret.ends_on };
+    let dedup = format!("app-secret/{}/{date}", secret.channel);
+    owe_operator_mail(tx, people, &dedup, &[], &news).await
+}

@@ -1,0 +1,120 @@
+//! What is going to be sent, by the same rules that send it.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp, civil::Date};
+
+use super::{AppSecret, People, Watched};
+use crate::domain::{ShopId, reminder::Due};
+
+/// How many days before the end of an app's secret the operator hears of it; from the last one on daily.
+const SECRET_DAYS: [i32; 5] = [90, 30, 14, 7, 1];
+
+/// A mail that will be sent unless something happens before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpcomingMail {
+    /// When.
+    pub at: Timestamp,
+    /// `reminder`, `ended` or `operator`.
+    pub kind: &'static str,
+    /// The shops it will be about.
+    pub shops: Vec<ShopId>,
+    /// The address.
+    pub to: String,
+}
+
+/// The mails of the next `days` days, in order of time.
+pub fn upcoming_mails(watched: &[Watched], people: &People, now: Timestamp, days: u32) -> Vec<UpcomingMail> {
+    let horizon = now + SignedDuration::from_hours(24 * i64::from(days));
+    let mut digests: BTreeMap<(String, Date), UpcomingMail> = BTreeMap::new();
+    let mut mails = Vec::new();
+    for one in watched {
+        for (at, due) in dues(one, people, now, horizon) {
+            for (recipient, shops) in one.recipients(people) {
+                let (kind, to) = (if due == Due::Ended { "ended" } else { "reminder" }, recipient.address);
+                let mail = UpcomingMail { at, kind, shops, to };
+                if due == Due::Ended {
+                    mails.push(mail);
+                } else {
+                    add(&mut digests, people.date(at), mail);
+                }
+            }
+        }
+        let alarm = one.refresh_token_alarm().map(|(alarm, _)| alarm);
+        if let Some(at) = alarm.filter(|alarm| now < *alarm && *alarm <= horizon) {
+            mails.extend(to_operator(people, at, &one.shops));
+        }
+    }
+    for secret in &people.app_secrets {
+        let mut at = now;
+        while let Some(next) = people.next_secret_step(secret, at).and_then(|date| people.at_on(date)) {
+            if next > horizon || next <= at {
+                break;
+            }
+            mails.extend(to_operator(people, next, &[]));
+            at = next;
+        }
+    }
+    mails.extend(digests.into_values());
+    mails.sort_by(|one, other| (one.at, one.kind, &one.to).cmp(&(other.at, other.kind, &other.to)));
+    mails
+}
+
+/// What will be owed for one authorization, walked through from one instant to the next.
+fn dues(one: &Watched, people: &People, now: Timestamp, horizon: Timestamp) -> Vec<(Timestamp, Due)> {
+    let mut one = one.clone();
+    let mut at = now;
+    let mut dues = Vec::new();
+    loop {
+        if let Some(due) = one.due(&people.ladder, at) {
+            dues.push((at, due));
+            one.note(due, &people.ladder, at);
+        }
+        match one.next_at(&people.ladder, at) {
+            Some(next) if at < next && next <= horizon => at = next,
+            _ => return dues,
+        }
+    }
+}
+
+/// One mail per recipient and local day.
+fn add(digests: &mut BTreeMap<(String, Date), UpcomingMail>, date: Date, mail: UpcomingMail) {
+    let digest =
+        digests.entry((mail.to.clone(), date)).or_insert_with(|| UpcomingMail { shops: Vec::new(), ..mail.clone() });
+    digest.at = digest.at.min(mail.at);
+    digest.shops.extend(mail.shops);
+    digest.shops.sort();
+    digest.shops.dedup();
+}
+
+fn to_operator(people: &People, at: Timestamp, shops: &[ShopId]) -> impl Iterator<Item = UpcomingMail> {
+    people.operator.iter().map(move |recipient| UpcomingMail {
+        at,
+        kind: "operator",
+        shops: shops.to_vec(),
+        to: recipient.address.clone(),
+    })
+}
+
+impl People {
+    /// The date of the latest step of the ladder of an app's secret that has come at `now`.
+    pub(super) fn secret_step(&self, secret: &AppSecret, now: Timestamp) -> Option<Date> {
+        let left = self.secret_days(secret, now);
+        let days = if left <= 1 { Some(left) } else { SECRET_DAYS.into_iter().filter(|days| left <= *days).min() };
+        secret.ends_on.checked_sub(jiff::Span::new().days(days?)).ok()
+    }
+
+    /// The date of the next one.
+    pub(super) fn next_secret_step(&self, secret: &AppSecret, now: Timestamp) -> Option<Date> {
+        let left = self.secret_days(secret, now);
+        let days = SECRET_DAYS.into_iter().filter(|days| *days < left).max().unwrap_or(left - 1);
+        secret.ends_on.checked_sub(jiff::Span::new().days(days)).ok()
+    }
+
+    /// How many days are left, counted in steps' days: a day begins at the reminders' time of day.
+    fn secret_days(&self, secret: &AppSecret, now: Timestamp) -> i32 {
+        let local = self.ladder.zone.to_datetime(now);
+        let days = (secret.ends_on - local.date()).get_days();
+        if local.time() < self.ladder.at { days + 1 } else { days }
+    }
+}

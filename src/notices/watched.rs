@@ -1,0 +1,151 @@
+//! What is watched: an authorization with its shops and what was said about it already.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp, civil::Date};
+
+use super::{People, Recipient};
+use crate::{
+    domain::{
+        Authorization, AuthorizationState, ShopId,
+        reminder::{Due, Ladder, Sent},
+    },
+    store::{ReminderKind, StoreError, Tx},
+};
+
+/// How long before the end of a refresh token the operator hears of it.
+const ALARM: SignedDuration = SignedDuration::from_hours(7 * 24);
+/// A refresh token that ends together with its authorization is not a machine's to wind; the two instants may have been computed apart.
+const TOGETHER: SignedDuration = SignedDuration::from_hours(24);
+
+/// An authorization that people are reminded of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    /// The authorization.
+    pub authorization: Authorization,
+    /// Its shops that stand in the settings; never empty.
+    pub shops: Vec<ShopId>,
+    /// What was said about this grant.
+    pub sent: SentSoFar,
+}
+
+/// What was said about a grant: [`Sent`], comparable.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SentSoFar {
+    /// Dates of steps that are owed, sent or covered.
+    pub dates: Vec<Date>,
+    /// Whether the notice of its end is owed or sent.
+    pub ended: bool,
+}
+
+impl SentSoFar {
+    fn rule(&self) -> Sent {
+        Sent { dates: self.dates.clone(), ended: self.ended }
+    }
+}
+
+/// All authorizations that a shop in the settings works with.
+pub async fn watched(tx: &mut Tx, people: &People) -> Result<Vec<Watched>, StoreError> {
+    let mut all = Vec::new();
+    for authorization in tx.authorizations().await? {
+        if let Some(one) = watch(tx, people, authorization).await? {
+            all.push(one);
+        }
+    }
+    Ok(all)
+}
+
+/// One of them; `None` where no shop in the settings works with it.
+pub(super) async fn watch(
+    tx: &mut Tx,
+    people: &People,
+    authorization: Authorization,
+) -> Result<Option<Watched>, StoreError> {
+    let shops = configured_shops(tx, people, &authorization).await?;
+    if shops.is_empty() {
+        return Ok(None);
+    }
+    let mut sent = SentSoFar::default();
+    for row in tx.reminders_of(authorization.id, authorization.grant_number).await? {
+        match row.kind {
+            ReminderKind::Step => sent.dates.extend(row.step_date),
+            ReminderKind::Ended => sent.ended = true,
+            ReminderKind::Renewed => {}
+        }
+    }
+    Ok(Some(Watched { authorization, shops, sent }))
+}
+
+/// The shops in the settings that work with an authorization.
+pub(super) async fn configured_shops(
+    tx: &mut Tx,
+    people: &People,
+    authorization: &Authorization,
+) -> Result<Vec<ShopId>, StoreError> {
+    let rows = tx.shops_of(authorization.id).await?;
+    Ok(rows.into_iter().map(|row| row.id).filter(|id| people.shops.contains_key(id)).collect())
+}
+
+impl Watched {
+    /// What is owed to people at `now`.
+    pub fn due(&self, ladder: &Ladder, now: Timestamp) -> Option<Due> {
+        let authorization = &self.authorization;
+        let ends_at = authorization.ends.map(|ends| ends.at);
+        let over = (!self.sent.ended).then_some(Due::Ended);
+        match (authorization.state, ends_at) {
+            (AuthorizationState::Pending, _) | (AuthorizationState::Active, None) => None,
+            // Refused by the channel, or ended in the last hour before its date: the owner is asked at once.
+            (AuthorizationState::Revoked | AuthorizationState::Lapsed, _) => over,
+            (AuthorizationState::Active, Some(at)) => {
+                ladder.due(authorization.authorized_at, at, &self.sent.rule(), now)
+            }
+        }
+    }
+
+    /// The next instant after `now` at which something will be owed.
+    pub fn next_at(&self, ladder: &Ladder, now: Timestamp) -> Option<Timestamp> {
+        let authorization = &self.authorization;
+        if authorization.state != AuthorizationState::Active {
+            return None;
+        }
+        ladder.next_at(authorization.authorized_at, authorization.ends?.at, &self.sent.rule(), now)
+    }
+
+    /// Notes in memory what [`Watched::due`] answered, as the store notes it: the dates of steps that it covers are returned.
+    pub fn note(&mut self, due: Due, ladder: &Ladder, now: Timestamp) -> Vec<Date> {
+        let Due::Step(step) = due else {
+            self.sent.ended = true;
+            return Vec::new();
+        };
+        let Some(ends) = self.authorization.ends else { return Vec::new() };
+        let covered = ladder.covered_by(step, self.authorization.authorized_at, ends.at, now);
+        self.sent.dates.push(step.date);
+        self.sent.dates.extend(&covered);
+        covered
+    }
+
+    /// Who is to be told, and about which of its shops.
+    pub fn recipients(&self, people: &People) -> BTreeMap<Recipient, Vec<ShopId>> {
+        let mut told: BTreeMap<Recipient, Vec<ShopId>> = BTreeMap::new();
+        for shop in &self.shops {
+            for recipient in people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients) {
+                // One address that is written with two languages is still one person.
+                let known = told.keys().find(|known| known.address == recipient.address).cloned();
+                let shops = told.entry(known.unwrap_or_else(|| recipient.clone())).or_default();
+                if !shops.contains(shop) {
+                    shops.push(shop.clone());
+                }
+            }
+        }
+        told
+    }
+
+    /// When the operator is to be alarmed because the refresh token ends while the authorization stands: the instant of the alarm, and
+    /// the instant of the end.
+    pub fn refresh_token_alarm(&self) -> Option<(Timestamp, Timestamp)> {
+        let ends_at = self.authorization.refresh_token_ends_at?;
+        let owner = self.authorization.ends.map(|ends| ends.at);
+        let machines = owner.is_none_or(|owner| ends_at + TOGETHER < owner);
+        (machines && self.authorization.state == AuthorizationState::Active).then(|| (ends_at - ALARM, ends_at))
+    }
+}
