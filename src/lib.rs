@@ -13,3 +13,6 @@ pub mod secrets;
 pub mod settings;
 pub mod store;
 pub mod telemetry;
+pub mod control;
+pub mod jobs;
+pub mod report;

@@ -43,6 +43,18 @@ pub struct Context {
 #[derive(Clone, Default)]
 pub struct Progress(Arc<std::sync::Mutex<BTreeMap<RunId, (u64, Option<u64>)>>>);
 
+impl Progress {
+    /// Says how far a run has come: done, of how many where that is known.
+    pub fn set(&self, run: RunId, done: u64, of: Option<u64>) {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(run, (done, of));
+    }
+
+    /// How far a run has come.
+    pub fn get(&self, run: RunId) -> Option<(u64, Option<u64>)> {
+        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&run).copied()
+    }
+}
+
 /// How an attempt ended well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum End {

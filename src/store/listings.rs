@@ -147,11 +147,11 @@ impl Tx {
     }
 
     /// Notes the SKUs that a page of pass `number` had, as one chunk.
-    pub async fn note_seen(&mut self, shop: &ShopId, number: i64, chunk: i64, skus: &[Sku]) -> Result<(), StoreError> {
+    pub async fn note_seen(&mut self, shop: &ShopId, number: i64, skus: &[Sku]) -> Result<(), StoreError> {
         const SQL: &str = "
-            insert into passes_seen (shop, number, chunk, skus) values ($1, $2, $3, $4)
-            on conflict (shop, number, chunk) do update set skus = excluded.skus";
-        on_db!(self.execute(SQL, shop.as_str(), number, chunk, json_text(skus)))?;
+            insert into passes_seen (shop, number, chunk, skus)
+            select $1, $2, coalesce(max(chunk), 0) + 1, $3 from passes_seen where shop = $1 and number = $2";
+        on_db!(self.execute(SQL, shop.as_str(), number, json_text(skus)))?;
         Ok(())
     }
 

@@ -152,6 +152,19 @@ impl Tx {
         on_db!(self.rows(SQL, rows))?.iter().map(stored_variant).collect()
     }
 
+    /// Variants that came to be listed in `shop` after it was computed what is wanted of them: their listing is there and
+    /// nothing is wanted of it. By SKU after `after`, at most `limit`.
+    pub async fn newcomers(&mut self, shop: &ShopId, after: Option<&Sku>, limit: u32) -> Result<Vec<StoredVariant>, StoreError> {
+        const SQL: &str = select_variants!(
+            "where v.gone_at is null and v.sku > $2 and v.sku in (
+                select sku from listings
+                where shop = $1 and sku > $2 and wanted is null and body is not null and gone_at is null)
+             order by v.sku limit $3"
+        );
+        let after = after.map_or("", Sku::as_str);
+        on_db!(self.rows(SQL, shop.as_str(), after, i64::from(limit)))?.iter().map(stored_variant).collect()
+    }
+
     /// Variants that are there, in order of product and SKU, after `after`, at most `limit`.
     pub async fn variants(&mut self, after: Option<&Sku>, limit: u32) -> Result<Vec<StoredVariant>, StoreError> {
         const SQL: &str = select_variants!(

@@ -180,6 +180,13 @@ impl Tx {
         Ok(())
     }
 
+    /// Forgets what `wanted` was computed from, so that all of it is computed anew.
+    pub async fn forget_wanted_mark(&mut self, shop: &ShopId) -> Result<(), StoreError> {
+        const SQL: &str = "update shops set wanted_revision = 0 where id = $1 and wanted_revision <> 0";
+        on_db!(self.execute(SQL, shop.as_str()))?;
+        Ok(())
+    }
+
     /// Notes the content that the last complete import read.
     pub async fn set_seen_fingerprint(&mut self, shop: &ShopId, fingerprint: Option<&str>) -> Result<(), StoreError> {
         const SQL: &str = "

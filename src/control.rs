@@ -1,0 +1,285 @@
+//! The control socket: what commands may ask of a running daemon, both ends.
+//!
+//! A Unix socket in the runtime directory (else in `state_dir`), guarded by file permissions. One request a connection:
+//! a line of JSON each way, with lines of progress in between where a request takes its time.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+};
+
+use async_trait::async_trait;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
+    net::{UnixListener, UnixStream},
+    sync::mpsc,
+};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    config::Finding,
+    domain::{Demand, JobKind, ShopId},
+};
+
+/// The longest request: tokens handed in are the largest.
+const LONGEST_REQUEST: u64 = 1024 * 1024;
+
+/// The socket's name in its folder.
+const SOCKET: &str = "control.sock";
+
+/// What a command may ask.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Request {
+    /// Read the settings again, now. Answers what changed, in lines.
+    Reload,
+    /// What a reload would change.
+    Diff,
+    /// Whether the daemon is well: `{"healthy": bool, "reasons": []}`.
+    Health,
+    /// What `status --json` says, by the settings in force.
+    Status,
+    /// What `jobs why --json` says, by the settings in force.
+    Why {
+        /// The shop.
+        shop: ShopId,
+        /// The job.
+        job: JobKind,
+    },
+    /// Run a job now. Answers the run as `runs show` does; with `wait` once it is over.
+    RunNow {
+        /// The shop.
+        shop: ShopId,
+        /// The job.
+        job: JobKind,
+        /// What is demanded of it.
+        demand: Demand,
+        /// Answer when it is over, with progress until then.
+        wait: bool,
+    },
+    /// The consent page's address for a shop.
+    Authorize {
+        /// The shop.
+        shop: ShopId,
+    },
+    /// The address on which the browser ended.
+    Authorized {
+        /// The shop.
+        shop: ShopId,
+        /// The address.
+        address: String,
+    },
+    /// Tokens that exist already, as JSON.
+    HandIn {
+        /// The shop.
+        shop: ShopId,
+        /// `access_token`, `refresh_token`, `account`, `authorized_at`, `ends_at`.
+        tokens: Value,
+    },
+    /// A live call that proves that the permission works.
+    Test {
+        /// The shop.
+        shop: ShopId,
+    },
+    /// Hold all jobs of a shop.
+    Pause {
+        /// The shop.
+        shop: ShopId,
+    },
+    /// End the pause.
+    Resume {
+        /// The shop.
+        shop: ShopId,
+    },
+    /// Erase what is kept of a shop that is not in the settings.
+    Forget {
+        /// The shop.
+        shop: ShopId,
+    },
+    /// Deliver an owed or refused mail at once.
+    MailRetry {
+        /// Its number.
+        id: i64,
+    },
+    /// Send a test mail.
+    MailTest {
+        /// To whom.
+        address: String,
+    },
+    /// Seal everything with the first key of the ring.
+    Reseal,
+}
+
+/// What the daemon answers.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "answer", rename_all = "snake_case")]
+pub enum Answer {
+    /// How far it has come; more follows.
+    Progress {
+        /// Done.
+        done: u64,
+        /// Of how many, where that is known.
+        of: Option<u64>,
+    },
+    /// Done.
+    Done {
+        /// The result.
+        result: Value,
+    },
+    /// Not done.
+    Refused(Refusal),
+}
+
+/// Why something was not done.
+#[derive(Debug, Clone, Serialize, Deserialize, thiserror::Error)]
+#[error("{text}")]
+pub struct Refusal {
+    /// The exit code that says how: see `cli`.
+    pub exit: u8,
+    /// Thing, cause and remedy.
+    pub text: String,
+    /// What is wrong with the settings, where that is the reason.
+    #[serde(default)]
+    pub findings: Vec<Finding>,
+}
+
+impl Refusal {
+    /// A refusal in words.
+    pub fn new(exit: u8, text: impl Into<String>) -> Self {
+        Self { exit, text: text.into(), findings: Vec::new() }
+    }
+}
+
+/// Sends lines of progress while a request is answered.
+pub type ProgressSink = mpsc::Sender<(u64, Option<u64>)>;
+
+/// Answers requests.
+#[async_trait]
+pub trait Answerer: Send + Sync {
+    /// Answers one.
+    async fn answer(&self, request: Request, progress: ProgressSink) -> Result<Value, Refusal>;
+}
+
+/// The daemon's end: takes the socket's place (whoever holds the state's lock may) and serves until `stop` fires.
+///
+/// The socket stands in `$RUNTIME_DIRECTORY` where there is one, with a link to it in `state_dir`: that is where
+/// commands look.
+pub async fn serve(state_dir: &Path, answerer: Arc<dyn Answerer>, stop: CancellationToken) -> io::Result<()> {
+    let runtime = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
+    let listener = bind(runtime.as_deref().unwrap_or(state_dir))?;
+    if let Some(runtime) = runtime.filter(|folder| folder != state_dir) {
+        let link = state_dir.join(SOCKET);
+        remove(&link)?;
+        std::os::unix::fs::symlink(runtime.join(SOCKET), link)?;
+    }
+    loop {
+        let stream = tokio::select! {
+            () = stop.cancelled() => break,
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => stream,
+                Err(error) => {
+                    tracing::warn!(event = "control.failed", "control socket: {error}");
+                    continue;
+                }
+            },
+        };
+        let answerer = Arc::clone(&answerer);
+        tokio::spawn(async move {
+            // A command that went away needs no answer.
+            let _ = converse(stream, answerer).await;
+        });
+    }
+    remove(&state_dir.join(SOCKET))
+}
+
+fn bind(folder: &Path) -> io::Result<UnixListener> {
+    let (_folder, path) = short(folder)?;
+    remove(&path)?;
+    let listener = UnixListener::bind(&path)?;
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    Ok(listener)
+}
+
+fn remove(path: &Path) -> io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// The socket's path by way of the open folder: a socket's address holds 107 bytes, a path may be longer.
+fn short(folder: &Path) -> io::Result<(std::fs::File, PathBuf)> {
+    let open = std::fs::File::open(folder)?;
+    let path = PathBuf::from(format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open))).join(SOCKET);
+    Ok((open, path))
+}
+
+async fn converse(stream: UnixStream, answerer: Arc<dyn Answerer>) -> io::Result<()> {
+    let (reader, mut writer) = stream.into_split();
+    let mut line = String::new();
+    BufReader::new(reader.take(LONGEST_REQUEST)).read_line(&mut line).await?;
+    let request = match serde_json::from_str(&line) {
+        Ok(request) => request,
+        Err(error) => {
+            let text = format!("the request is not one this daemon knows ({error}); use the program of the daemon's version");
+            return say(&mut writer, &Answer::Refused(Refusal::new(64, text))).await;
+        }
+    };
+    let (sink, mut progress) = mpsc::channel(16);
+    let answer = answerer.answer(request, sink);
+    tokio::pin!(answer);
+    let answer = loop {
+        tokio::select! {
+            Some((done, of)) = progress.recv() => say(&mut writer, &Answer::Progress { done, of }).await?,
+            answer = &mut answer => break answer,
+        }
+    };
+    say(&mut writer, &answer.map_or_else(Answer::Refused, |result| Answer::Done { result })).await
+}
+
+async fn say(writer: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::Result<()> {
+    let mut line = serde_json::to_vec(answer)?;
+    line.push(b'\n');
+    writer.write_all(&line).await
+}
+
+/// The commands' end: asks the daemon and waits for its answer. Without a daemon the refusal says so (69).
+pub async fn ask(state_dir: &Path, request: &Request, mut progress: impl FnMut(u64, Option<u64>)) -> Result<Value, Refusal> {
+    let stream = connect(state_dir).await.map_err(|error| no_daemon(&state_dir.join(SOCKET), &error))?;
+    let (reader, mut writer) = stream.into_split();
+    let broken = |error: io::Error| Refusal::new(69, format!("the daemon went away before it answered ({error}); see its log, then ask again"));
+    let mut line = serde_json::to_vec(request).map_err(|error| Refusal::new(1, error.to_string()))?;
+    line.push(b'\n');
+    writer.write_all(&line).await.map_err(broken)?;
+    let mut lines = BufReader::new(reader).lines();
+    while let Some(line) = lines.next_line().await.map_err(broken)? {
+        match serde_json::from_str(&line) {
+            Ok(Answer::Progress { done, of }) => progress(done, of),
+            Ok(Answer::Done { result }) => return Ok(result),
+            Ok(Answer::Refused(refusal)) => return Err(refusal),
+            Err(error) => return Err(Refusal::new(1, format!("the daemon's answer is not one this program knows ({error})"))),
+        }
+    }
+    Err(broken(io::ErrorKind::UnexpectedEof.into()))
+}
+
+async fn connect(state_dir: &Path) -> io::Result<UnixStream> {
+    let (_folder, path) = short(state_dir)?;
+    UnixStream::connect(path).await
+}
+
+fn no_daemon(path: &Path, error: &io::Error) -> Refusal {
+    let text = match error.kind() {
+        io::ErrorKind::PermissionDenied => {
+            format!("control socket {}: permission denied; run this as root or as the daemon's user", path.display())
+        }
+        _ => format!(
+            "no daemon answers at {}; start it with `systemctl start shopsyncd` or `shopsyncd run`",
+            path.display()
+        ),
+    };
+    Refusal::new(69, text)
+}

@@ -1,0 +1,42 @@
+//! What people and scripts are told: the same values and words for commands, the control socket and the page.
+//!
+//! Every listing is a plain value that serialises with the keys of the contract; tables are made from it by `cli`.
+
+mod jobs;
+mod mail;
+mod products;
+mod runs;
+mod status;
+mod why;
+
+pub use jobs::{HeldBy, job_state};
+pub use mail::{MailList, mail_list};
+pub use products::{ProductList, ProductShow, product_show, products};
+pub use runs::{RunView, RunsView, run_show, runs};
+pub use status::{Status, status};
+pub use why::{Surroundings, why};
+
+use jiff::{SignedDuration, Timestamp};
+
+/// A span in the two largest units that say something: `3 days`, `2 h 5 min`, `40 s`.
+pub fn span(span: SignedDuration) -> String {
+    let seconds = span.as_secs().abs();
+    let (days, hours, minutes) = (seconds / 86_400, seconds / 3_600 % 24, seconds / 60 % 60);
+    match (days, hours, minutes) {
+        (2.., _, _) => format!("{days} days"),
+        (1, _, _) => format!("1 day {hours} h"),
+        (_, 1.., _) => format!("{hours} h {minutes} min"),
+        (_, _, 1..) => format!("{minutes} min {} s", seconds % 60),
+        _ => format!("{seconds} s"),
+    }
+}
+
+/// An instant as seen from `now`: `in 5 min 3 s`, `2 h 4 min ago`, `now`.
+pub fn relative(at: Timestamp, now: Timestamp) -> String {
+    let left = at.duration_since(now);
+    match left.as_secs() {
+        0 => "now".into(),
+        1.. => format!("in {}", span(left)),
+        _ => format!("{} ago", span(left)),
+    }
+}

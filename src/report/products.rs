@@ -1,0 +1,163 @@
+//! Products, as `products list` and `products show` tell them: a SKU as the source wants it and in every shop.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::runs::ComplaintView;
+use crate::{
+    config::Config,
+    domain::{Field, Listing, ShopId, Sku, Values, Variant},
+    store::{StoreError, StoredListing, Tx},
+};
+
+/// `products list --json`.
+#[derive(Debug, Serialize)]
+pub struct ProductList {
+    /// In order of id.
+    pub products: Vec<ProductView>,
+}
+
+/// A product with its variants.
+#[derive(Debug, Serialize)]
+pub struct ProductView {
+    /// The source's id.
+    pub id: String,
+    /// The title.
+    pub title: String,
+    /// Its SKUs.
+    pub variants: Vec<VariantView>,
+}
+
+/// One SKU as the source has it.
+#[derive(Debug, Serialize)]
+pub struct VariantView {
+    /// The SKU.
+    pub sku: Sku,
+    /// GTIN, EAN or UPC.
+    pub barcode: Option<String>,
+    /// The source's own price, as text.
+    pub price: Option<String>,
+    /// Its currency.
+    pub currency: Option<String>,
+    /// Pieces.
+    pub stock: Option<i64>,
+    /// Options in order.
+    pub options: Vec<(String, String)>,
+}
+
+/// `products show --json`.
+#[derive(Debug, Serialize)]
+pub struct ProductShow {
+    /// The SKU.
+    pub sku: Sku,
+    /// The title.
+    pub title: Option<String>,
+    /// As the source has it; null where it dropped or never had it.
+    pub wanted: Option<VariantView>,
+    /// In every shop but the source.
+    pub shops: Vec<InShop>,
+}
+
+/// How a SKU stands in one shop.
+#[derive(Debug, Serialize)]
+pub struct InShop {
+    /// The shop.
+    pub shop: ShopId,
+    /// As last seen.
+    pub seen: Option<SeenView>,
+    /// As the source wants it there, by the shop's rules.
+    pub wanted: Option<Values>,
+    /// The fields that differ.
+    pub differs: Vec<Field>,
+    /// What the shop said against it.
+    pub complaint: Option<ComplaintView>,
+}
+
+/// A listing as last seen.
+#[derive(Debug, Serialize)]
+pub struct SeenView {
+    /// Price as text.
+    pub price: Option<String>,
+    /// Its currency.
+    pub currency: Option<String>,
+    /// Pieces on sale.
+    pub stock: Option<i64>,
+    /// `active`, `inactive`, `blocked` or `gone`.
+    pub status: &'static str,
+}
+
+impl VariantView {
+    fn new(variant: Variant) -> Self {
+        let price = variant.prices.first().copied();
+        Self {
+            sku: variant.sku,
+            barcode: variant.barcode,
+            price: price.map(|price| price.amount.to_string()),
+            currency: price.map(|price| price.currency.to_string()),
+            stock: variant.stock,
+            options: variant.options,
+        }
+    }
+}
+
+impl SeenView {
+    fn new(listing: &Listing, gone: bool) -> Self {
+        let price = listing.prices.first();
+        Self {
+            price: price.map(|price| price.amount.to_string()),
+            currency: price.map(|price| price.currency.to_string()),
+            stock: listing.stock,
+            status: if gone { "gone" } else { listing.status.as_str() },
+        }
+    }
+}
+
+/// The source's products, at most `limit` variants from the one after `after`.
+pub async fn products(tx: &mut Tx, after: Option<&Sku>, limit: u32) -> Result<ProductList, StoreError> {
+    let mut products: Vec<ProductView> = Vec::new();
+    for stored in tx.variants(after, limit).await? {
+        let variant = VariantView::new(stored.variant);
+        match products.last_mut().filter(|product| product.id == stored.product.id) {
+            Some(product) => product.variants.push(variant),
+            None => products.push(ProductView { id: stored.product.id, title: stored.product.title, variants: vec![variant] }),
+        }
+    }
+    Ok(ProductList { products })
+}
+
+/// A SKU as the source wants it and in every shop. `None`: nobody knows it.
+pub async fn product_show(tx: &mut Tx, config: &Config, sku: &Sku) -> Result<Option<ProductShow>, StoreError> {
+    let variant = tx.variant(sku).await?;
+    let listings = tx.listings_by_sku(sku).await?;
+    if variant.is_none() && listings.is_empty() {
+        return Ok(None);
+    }
+    let title = variant.as_ref().map(|stored| stored.product.title.clone());
+    let mut shops = Vec::new();
+    for (shop, stored) in listings {
+        if config.product_source.as_ref() != Some(&shop) {
+            let complaint = complaint_about(tx, &shop, sku).await?;
+            shops.push(in_shop(config, shop, stored, complaint));
+        }
+    }
+    let wanted = variant.filter(|stored| !stored.gone).map(|stored| VariantView::new(stored.variant));
+    Ok(Some(ProductShow { sku: sku.clone(), title, wanted, shops }))
+}
+
+fn in_shop(config: &Config, shop: ShopId, stored: StoredListing, complaint: Option<ComplaintView>) -> InShop {
+    let fields = config.shops.get(&shop).map(|shop| shop.export.fields.clone()).unwrap_or_default();
+    let differs = match (&stored.wanted, &stored.listing) {
+        (Some(wanted), Some(listing)) => wanted.differs(&listing.values(&fields)),
+        (Some(_), None) => fields.into_iter().collect(),
+        (None, _) => Vec::new(),
+    };
+    let seen = stored.listing.as_ref().map(|listing| SeenView::new(listing, stored.gone));
+    InShop { shop, seen, wanted: stored.wanted, differs, complaint }
+}
+
+async fn complaint_about(tx: &mut Tx, shop: &ShopId, sku: &Sku) -> Result<Option<ComplaintView>, StoreError> {
+    let all: Vec<(_, _, _, Timestamp, _)> = tx.complaints(Some(shop)).await?;
+    Ok(all.into_iter().find(|(_, _, complaint, _, _)| complaint.sku == sku.as_str()).map(|(_, _, complaint, since, _)| {
+        ComplaintView { sku: complaint.sku, code: complaint.code, text: complaint.text, request_id: complaint.request_id, since }
+    }))
+}

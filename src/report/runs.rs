@@ -1,0 +1,115 @@
+//! Runs, as `runs list` and `runs show` tell them.
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use crate::{
+    domain::{Counts, ErrorKind, JobKind, Outcome, Run, RunId, RunState, ShopId, Trigger},
+    store::{RunFilter, StoreError, Tx},
+};
+
+/// `runs list --json`.
+#[derive(Debug, Serialize)]
+pub struct RunsView {
+    /// Newest first.
+    pub runs: Vec<RunView>,
+}
+
+/// One run.
+#[derive(Debug, Serialize)]
+pub struct RunView {
+    /// Its number.
+    pub id: RunId,
+    /// Its shop; null for the daemon's own jobs.
+    pub shop: Option<ShopId>,
+    /// What it does.
+    pub job: JobKind,
+    /// Why it came to be.
+    pub trigger: Trigger,
+    /// Where it stands.
+    pub state: RunState,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// The instant it stands for.
+    pub due_at: Timestamp,
+    /// When its latest attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// The number of its latest attempt.
+    pub attempt: u32,
+    /// What it did.
+    pub counts: Counts,
+    /// What went wrong.
+    pub error: Option<ErrorView>,
+    /// `runs show` only: the complaints it last confirmed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub complaints: Option<Vec<ComplaintView>>,
+}
+
+/// What went wrong.
+#[derive(Debug, Clone, Serialize)]
+pub struct ErrorView {
+    /// The kind.
+    pub kind: ErrorKind,
+    /// Thing and cause.
+    pub text: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// A standing complaint about a SKU.
+#[derive(Debug, Clone, Serialize)]
+pub struct ComplaintView {
+    /// The SKU.
+    pub sku: String,
+    /// The channel's code, or ours.
+    pub code: String,
+    /// Cause and remedy.
+    pub text: String,
+    /// The channel's request id.
+    pub request_id: Option<String>,
+    /// Since when it stands.
+    pub since: Timestamp,
+}
+
+impl RunView {
+    /// A run without its complaints.
+    pub fn new(run: Run) -> Self {
+        Self {
+            id: run.id,
+            shop: run.shop,
+            job: run.job,
+            trigger: run.trigger,
+            state: run.state,
+            outcome: run.outcome,
+            due_at: run.due_at,
+            started_at: run.started_at,
+            finished_at: run.finished_at,
+            attempt: run.attempt,
+            counts: run.counts,
+            error: run.error.map(|(kind, text, remedy)| ErrorView { kind, text, remedy }),
+            complaints: None,
+        }
+    }
+}
+
+/// Runs by filter, newest first.
+pub async fn runs(tx: &mut Tx, filter: &RunFilter, limit: u32) -> Result<RunsView, StoreError> {
+    Ok(RunsView { runs: tx.runs(filter, limit).await?.into_iter().map(RunView::new).collect() })
+}
+
+/// One run with the complaints it last confirmed.
+pub async fn run_show(tx: &mut Tx, id: RunId) -> Result<Option<RunView>, StoreError> {
+    let Some(run) = tx.run(id).await? else { return Ok(None) };
+    let mut complaints = Vec::new();
+    if let Some(shop) = &run.shop {
+        for (_, job, complaint, since, by) in tx.complaints(Some(shop)).await? {
+            if job == run.job && by == id {
+                let crate::domain::Complaint { sku, code, text, request_id } = complaint;
+                complaints.push(ComplaintView { sku, code, text, request_id, since });
+            }
+        }
+    }
+    Ok(Some(RunView { complaints: Some(complaints), ..RunView::new(run) }))
+}

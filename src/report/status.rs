@@ -1,0 +1,312 @@
+//! The state of everything, as `status` tells it.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::Serialize;
+
+use super::{jobs::{HeldBy, job_state}, runs::ErrorView};
+use crate::{
+    config::{Config, ShopConfig},
+    domain::{
+        Authorization, AuthorizationId, AuthorizationState, ChannelName, Counts, EndSource, JobKind, JobState, Outcome,
+        Period, Run, RunId, ShopId, reminder::{Ladder, Sent},
+    },
+    store::{ReminderKind, ScheduleRow, ShopRow, StoreError, Tx},
+};
+
+/// `status --json`.
+#[derive(Debug, Serialize)]
+pub struct Status {
+    /// In order of id.
+    pub shops: Vec<ShopStatus>,
+    /// The daemons that share the database.
+    pub instances: Vec<Instance>,
+    /// The settings in force.
+    pub settings: SettingsStatus,
+    /// The outbox.
+    pub mail: MailStatus,
+}
+
+/// One shop.
+#[derive(Debug, Serialize)]
+pub struct ShopStatus {
+    /// Its id.
+    pub id: ShopId,
+    /// What people call it.
+    pub name: String,
+    /// Its channel.
+    pub channel: ChannelName,
+    /// The account it works with.
+    pub account: Option<String>,
+    /// The authorization's state; null where the channel needs none.
+    pub state: Option<AuthorizationState>,
+    /// The owner's clock; null where the channel needs none, or nobody has authorized yet.
+    pub authorization: Option<AuthorizationView>,
+    /// The access token's clock.
+    pub access_token: Option<TokenView>,
+    /// The refresh token's clock.
+    pub refresh_token: Option<TokenView>,
+    /// When the next reminder is due.
+    pub next_reminder_at: Option<Timestamp>,
+    /// Its jobs.
+    pub jobs: BTreeMap<JobKind, JobView>,
+    /// How many complaints about SKUs stand.
+    pub complaints: u64,
+}
+
+/// The owner's clock.
+#[derive(Debug, Serialize)]
+pub struct AuthorizationView {
+    /// Its number.
+    pub id: AuthorizationId,
+    /// When it ends; null where a machine can extend it for ever.
+    pub ends_at: Option<Timestamp>,
+    /// How we know.
+    pub source: Option<EndSource>,
+    /// Whole days left; negative once it has ended.
+    pub days_left: Option<i64>,
+    /// When the owner last gave it.
+    pub authorized_at: Timestamp,
+    /// Why it lapsed or was revoked, in the channel's words.
+    pub why: Option<String>,
+}
+
+/// A token's clock.
+#[derive(Debug, Serialize)]
+pub struct TokenView {
+    /// When it ends; null where that is not known.
+    pub ends_at: Option<Timestamp>,
+}
+
+/// One job.
+#[derive(Debug, Serialize)]
+pub struct JobView {
+    /// As written in the settings, resolved.
+    pub period: String,
+    /// Its state.
+    pub state: JobState,
+    /// What holds it.
+    pub held_by: HeldBy,
+    /// The next due instant.
+    pub next_due_at: Option<Timestamp>,
+    /// The newest run that began.
+    pub last: Option<LastRun>,
+}
+
+/// The newest run of a job.
+#[derive(Debug, Serialize)]
+pub struct LastRun {
+    /// Its number.
+    pub run_id: RunId,
+    /// When its latest attempt began.
+    pub started_at: Option<Timestamp>,
+    /// When it ended.
+    pub finished_at: Option<Timestamp>,
+    /// How it ended.
+    pub outcome: Option<Outcome>,
+    /// What it did.
+    pub counts: Counts,
+    /// What went wrong.
+    pub error: Option<ErrorView>,
+}
+
+/// One daemon.
+#[derive(Debug, Serialize)]
+pub struct Instance {
+    /// Its id.
+    pub id: String,
+    /// The program's version.
+    pub version: String,
+    /// When it started.
+    pub started_at: Timestamp,
+    /// The settings it serves.
+    pub settings_digest: String,
+    /// Whether it stands by.
+    pub standing_by: bool,
+}
+
+/// The settings in force.
+#[derive(Debug, Serialize)]
+pub struct SettingsStatus {
+    /// When they were last accepted.
+    pub loaded_at: Option<Timestamp>,
+    /// Why the newest edit was refused.
+    pub error: Option<String>,
+}
+
+/// The outbox.
+#[derive(Debug, Serialize)]
+pub struct MailStatus {
+    /// Owed.
+    pub owed: u64,
+    /// Refused for good.
+    pub refused: u64,
+}
+
+/// Everything there is to tell at `tx.now`. Reads each table once, however many shops there are.
+pub async fn status(tx: &mut Tx, config: &Config, needs_authorization: impl Fn(&ChannelName) -> bool) -> Result<Status, StoreError> {
+    let now = tx.now;
+    let rows: BTreeMap<ShopId, ShopRow> = tx.shops().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let mut schedules: BTreeMap<ShopId, Vec<ScheduleRow>> = BTreeMap::new();
+    for schedule in tx.schedules(None).await? {
+        if let Some(shop) = schedule.shop.clone() {
+            schedules.entry(shop).or_default().push(schedule);
+        }
+    }
+    let latest = newest_of_each(tx.latest_runs(None).await?);
+    let complaints: BTreeMap<ShopId, u64> = tx.complaint_counts().await?.into_iter().collect();
+    let authorizations = authorizations_with_reminders(tx, config).await?;
+    let mut shops = Vec::new();
+    for (id, shop) in &config.shops {
+        let row = rows.get(id);
+        let authorization = row.and_then(|row| row.authorization).and_then(|number| authorizations.get(&number));
+        let jobs = jobs_of(id, shop, schedules.get(id).map_or(&[][..], Vec::as_slice), &latest, now);
+        let complaints = complaints.get(id).copied().unwrap_or(0);
+        shops.push(shop_status(id, shop, authorization, jobs, needs_authorization(&shop.channel), complaints, now));
+    }
+    let (owed, refused) = tx.mail_counts().await?;
+    Ok(Status { shops, instances: instances(tx).await?, settings: settings(tx).await?, mail: MailStatus { owed, refused } })
+}
+
+fn newest_of_each(runs: Vec<Run>) -> BTreeMap<(ShopId, JobKind), Run> {
+    let mut newest: BTreeMap<(ShopId, JobKind), Run> = BTreeMap::new();
+    for run in runs {
+        let Some(shop) = run.shop.clone() else { continue };
+        let known = newest.entry((shop, run.job)).or_insert_with(|| run.clone());
+        if known.id < run.id {
+            *known = run;
+        }
+    }
+    newest
+}
+
+/// The authorizations, each with the instant of its next reminder.
+async fn authorizations_with_reminders(tx: &mut Tx, config: &Config) -> Result<BTreeMap<AuthorizationId, (Authorization, Option<Timestamp>)>, StoreError> {
+    let ladder = ladder(config);
+    let now = tx.now;
+    let mut all = BTreeMap::new();
+    for authorization in tx.authorizations().await? {
+        let next = match authorization.ends {
+            Some(ends) => {
+                let sent = sent(tx, &authorization).await?;
+                ladder.next_at(authorization.authorized_at, ends.at, &sent, now)
+            }
+            None => None,
+        };
+        all.insert(authorization.id, (authorization, next));
+    }
+    Ok(all)
+}
+
+/// The ladder of the settings.
+pub(crate) fn ladder(config: &Config) -> Ladder {
+    let reminders = &config.reminders;
+    Ladder { start: reminders.start, every: reminders.every, extra: reminders.extra.clone(), at: reminders.at, zone: config.timezone.clone() }
+}
+
+/// What has been done already for the grant in force.
+async fn sent(tx: &mut Tx, authorization: &Authorization) -> Result<Sent, StoreError> {
+    let mut sent = Sent::default();
+    for row in tx.reminders_of(authorization.id, authorization.grant_number).await? {
+        match row.kind {
+            ReminderKind::Step => sent.dates.extend(row.step_date),
+            ReminderKind::Ended => sent.ended = true,
+            ReminderKind::Renewed => {}
+        }
+    }
+    Ok(sent)
+}
+
+fn shop_status(
+    id: &ShopId,
+    shop: &ShopConfig,
+    authorization: Option<&(Authorization, Option<Timestamp>)>,
+    jobs: BTreeMap<JobKind, JobView>,
+    needs_authorization: bool,
+    complaints: u64,
+    now: Timestamp,
+) -> ShopStatus {
+    let known = authorization.map(|(authorization, _)| authorization);
+    let state = needs_authorization.then(|| known.map_or(AuthorizationState::Pending, |known| known.state));
+    ShopStatus {
+        id: id.clone(),
+        name: shop.name.clone(),
+        channel: shop.channel.clone(),
+        account: known.map(|known| known.account_name.clone().unwrap_or_else(|| known.account.account.clone())),
+        state,
+        authorization: known.map(|known| authorization_view(known, now)),
+        access_token: known.map(|known| TokenView { ends_at: Some(known.access_token.ends_at) }),
+        refresh_token: known.map(|known| TokenView { ends_at: known.refresh_token_ends_at }),
+        next_reminder_at: authorization.and_then(|(_, next)| *next),
+        jobs,
+        complaints,
+    }
+}
+
+fn authorization_view(known: &Authorization, now: Timestamp) -> AuthorizationView {
+    AuthorizationView {
+        id: known.id,
+        ends_at: known.ends.map(|ends| ends.at),
+        source: known.ends.map(|ends| ends.source),
+        days_left: known.ends.map(|ends| ends.at.duration_since(now).as_secs().div_euclid(86_400)),
+        authorized_at: known.authorized_at,
+        why: known.why.clone(),
+    }
+}
+
+fn jobs_of(
+    id: &ShopId,
+    shop: &ShopConfig,
+    schedules: &[ScheduleRow],
+    latest: &BTreeMap<(ShopId, JobKind), Run>,
+    now: Timestamp,
+) -> BTreeMap<JobKind, JobView> {
+    let view = |(job, period): (&JobKind, &Period)| {
+        let run = latest.get(&(id.clone(), *job));
+        let schedule = schedules.iter().find(|schedule| schedule.job == *job);
+        let (state, held_by) = match schedule {
+            Some(schedule) => job_state(schedule, run, now),
+            None => (if *period == Period::None { JobState::Off } else { JobState::Idle }, None),
+        };
+        let view = JobView {
+            period: period.to_stored(),
+            state,
+            held_by,
+            next_due_at: schedule.and_then(|schedule| schedule.next_due_at),
+            last: run.map(last_run),
+        };
+        (*job, view)
+    };
+    shop.jobs.iter().map(view).collect()
+}
+
+fn last_run(run: &Run) -> LastRun {
+    LastRun {
+        run_id: run.id,
+        started_at: run.started_at,
+        finished_at: run.finished_at,
+        outcome: run.outcome,
+        counts: run.counts,
+        error: run.error.clone().map(|(kind, text, remedy)| ErrorView { kind, text, remedy }),
+    }
+}
+
+async fn instances(tx: &mut Tx) -> Result<Vec<Instance>, StoreError> {
+    let rows = tx.instances().await?.into_iter();
+    Ok(rows
+        .map(|row| Instance {
+            id: row.id.to_string(),
+            version: row.version,
+            started_at: row.started_at,
+            settings_digest: row.settings_digest,
+            standing_by: row.standing_by,
+        })
+        .collect())
+}
+
+async fn settings(tx: &mut Tx) -> Result<SettingsStatus, StoreError> {
+    let loaded_at = tx.fact("settings.loaded_at").await?.and_then(|at| at.parse().ok());
+    let error = tx.fact("settings.error").await?.filter(|error| !error.is_empty());
+    Ok(SettingsStatus { loaded_at, error })
+}

@@ -1,0 +1,238 @@
+//! Why a job ran, did not run, or failed, and what comes next: one short text.
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde::Serialize;
+
+use super::{jobs::{is_guarded, job_state}, relative};
+use crate::{
+    config::Config,
+    domain::{Authorization, ErrorKind, Hold, JobKind, JobState, Outcome, Period, Run, RunState, ShopId},
+    store::{RunFilter, ScheduleRow, ShopRow, StoreError, Tx},
+};
+
+/// What lies around the database.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Surroundings {
+    /// A daemon answers.
+    pub daemon: bool,
+}
+
+/// `jobs why --json`.
+#[derive(Debug, Serialize)]
+pub struct Why {
+    /// The shop.
+    pub shop: ShopId,
+    /// The job.
+    pub job: JobKind,
+    /// Its state; null where there is no such job.
+    pub state: Option<JobState>,
+    /// What holds it.
+    pub held_by: Option<&'static str>,
+    /// The next due instant.
+    pub next_due_at: Option<Timestamp>,
+    /// The answer, a sentence a line.
+    pub text: String,
+}
+
+/// Everything the answer is made from.
+struct Known<'a> {
+    shop: &'a ShopId,
+    job: JobKind,
+    config: &'a Config,
+    schedule: Option<ScheduleRow>,
+    row: Option<ShopRow>,
+    authorization: Option<Authorization>,
+    alarm: Option<String>,
+    runs: Vec<Run>,
+    settings_error: Option<String>,
+    surroundings: Surroundings,
+    now: Timestamp,
+}
+
+/// Answers for a shop that stands in the settings.
+pub async fn why(tx: &mut Tx, config: &Config, shop: &ShopId, job: JobKind, surroundings: Surroundings) -> Result<Why, StoreError> {
+    let row = tx.shop(shop).await?;
+    let authorization = match row.as_ref().and_then(|row| row.authorization) {
+        Some(id) => tx.authorization(id).await?,
+        None => None,
+    };
+    let alarm = match config.shops.get(shop) {
+        Some(known) => tx.channel_alarm(&known.channel).await?,
+        None => None,
+    };
+    let filter = RunFilter { shop: Some(shop.clone()), job: Some(job), ..RunFilter::default() };
+    let known = Known {
+        schedule: tx.schedules(Some(shop)).await?.into_iter().find(|schedule| schedule.job == job),
+        runs: tx.runs(&filter, 2).await?,
+        settings_error: tx.fact("settings.error").await?.filter(|error| !error.is_empty()),
+        now: tx.now,
+        row, authorization, alarm, shop, job, config, surroundings,
+    };
+    let (state, held_by) = match &known.schedule {
+        Some(schedule) => {
+            let (state, held_by) = job_state(schedule, known.runs.first(), known.now);
+            (Some(state), held_by)
+        }
+        None => (None, None),
+    };
+    let next_due_at = known.schedule.as_ref().and_then(|schedule| schedule.next_due_at);
+    Ok(Why { shop: shop.clone(), job, state, held_by, next_due_at, text: known.lines(state).join("\n") })
+}
+
+impl Known<'_> {
+    fn lines(&self, state: Option<JobState>) -> Vec<String> {
+        let mut lines = vec![self.now_line(state)];
+        lines.extend(self.last_line());
+        lines.extend(self.next_line(state));
+        if !self.surroundings.daemon {
+            lines.push("no daemon is running, so nothing runs at all; start it with `systemctl start shopsyncd` or `shopsyncd run`".into());
+        }
+        if let Some(error) = &self.settings_error {
+            lines.push(format!("the newest settings were refused and the ones before still serve: {error}; see `shopsyncd check`"));
+        }
+        lines
+    }
+
+    fn name(&self) -> String {
+        format!("{} of shop `{}`", self.job, self.shop)
+    }
+
+    /// What holds now.
+    fn now_line(&self, state: Option<JobState>) -> String {
+        let name = self.name();
+        let Some(state) = state else {
+            return match self.config.shops.get(self.shop).map(|shop| shop.jobs.contains_key(&self.job)) {
+                Some(true) => format!("{name} has not been planned yet: no daemon has started with these settings"),
+                _ => format!("{name} does not exist: its channel has no such job"),
+            };
+        };
+        match state {
+            JobState::Off => format!("{name} is off: its period is `None`; set `shops.{}.jobs.{}` to a period to switch it on", self.shop, self.job),
+            JobState::Running => format!("{name} is running{}", self.since()),
+            JobState::Due => format!("{name} is due and waits for a free place"),
+            JobState::Idle => format!("{name} waits for its next due instant"),
+            JobState::Paused => format!("{name} is paused by a person; `shopsyncd shops resume {}` ends the pause", self.shop),
+            JobState::Retrying => self.retrying(),
+            JobState::Held => self.held(),
+        }
+    }
+
+    fn since(&self) -> String {
+        let begun = self.runs.first().and_then(|run| run.started_at);
+        begun.map(|at| format!(" (since {}, attempt {})", relative(at, self.now), self.runs[0].attempt)).unwrap_or_default()
+    }
+
+    fn retrying(&self) -> String {
+        let Some(run) = self.runs.first() else { return self.name() };
+        let when = relative(run.available_at, self.now);
+        match &run.error {
+            Some((ErrorKind::Throttled, text, _)) => format!("{} is throttled by the channel ({text}) and goes on {when}", self.name()),
+            Some((_, text, _)) => format!("{} failed in attempt {} ({text}) and is tried again {when}", self.name(), run.attempt),
+            None => format!("{} is tried again {when}", self.name()),
+        }
+    }
+
+    fn held(&self) -> String {
+        let name = self.name();
+        let shop = self.shop;
+        let ask = format!("ask its owner to open the link shown by `shopsyncd shops authorize {shop}`");
+        let ended = self.authorization.as_ref().and_then(|known| known.ends).map(|ends| self.date(ends.at));
+        let word = self.authorization.as_ref().and_then(|known| known.why.clone());
+        let word = word.map(|why| format!(" (the channel says: {why})")).unwrap_or_default();
+        match self.schedule.as_ref().and_then(|schedule| schedule.held_by) {
+            Some(Hold::Paused) => format!("{name} is paused by a person; `shopsyncd shops resume {shop}` ends the pause"),
+            Some(Hold::Pending) => format!("{name} is held: nobody has authorized the shop yet; {ask}"),
+            Some(Hold::Lapsed) => format!("{name} is held: the authorization ended{}; {ask}", ended.map(|at| format!(" on {at}")).unwrap_or_default()),
+            Some(Hold::Revoked) => format!("{name} is held: the authorization was revoked before its end{word}; a changed password at the marketplace is a usual cause; {ask}"),
+            Some(Hold::RefreshNone) => format!("{name} is held: `authorization_refresh` of this shop is `None`, so no automatic call is made for it; set a period to let it run"),
+            Some(Hold::ShopClosed) => {
+                let why = self.row.as_ref().and_then(|row| row.closed_why.clone()).unwrap_or_default();
+                format!("{name} is held: the channel says that the shop is closed ({why}); it is looked at once a day and goes on by itself")
+            }
+            Some(Hold::ScopeMissing) => {
+                let scope = self.row.as_ref().and_then(|row| row.scope_missing.clone()).unwrap_or_default();
+                format!("{name} is held: the authorization lacks a right ({scope}); {ask}")
+            }
+            Some(Hold::AppAlarm) => {
+                let why = self.alarm.clone().unwrap_or_default();
+                let channel = self.config.shops.get(shop).map(|known| known.channel.to_string()).unwrap_or_default();
+                format!("{name} is held: {channel} refuses our app ({why}), so all its shops wait; mend `channels.{channel}` and reload")
+            }
+            Some(Hold::NoSource) => format!("{name} is held: no product source is named; set `product_source` to the shop whose products are the truth"),
+            None if is_guarded(self.runs.first()) => self.guarded(),
+            None => name,
+        }
+    }
+
+    fn guarded(&self) -> String {
+        let text = self.runs.first().and_then(|run| run.error.as_ref()).map(|(_, text, _)| text.as_str()).unwrap_or_default();
+        let shop = self.shop;
+        format!(
+            "{} is held by a guard: {text}; look at `shopsyncd jobs run {shop} product_export --dry-run`, and let this plan through with `shopsyncd jobs run {shop} product_export --release-guard`",
+            self.name()
+        )
+    }
+
+    /// How the last finished run went.
+    fn last_line(&self) -> Option<String> {
+        let run = self.runs.iter().find(|run| run.state.is_final())?;
+        let when = relative(run.finished_at?, self.now);
+        let taken_over = run.attempt > 1 && run.error.is_none();
+        let how = match (run.outcome, &run.error) {
+            (_, Some((ErrorKind::Guard, _, _))) => return None,
+            (Some(Outcome::Done), _) if taken_over => "done, after another instance had died with it".to_owned(),
+            (Some(Outcome::Done), _) => "done".to_owned(),
+            (Some(Outcome::Partly), _) => format!("partly done: {} SKUs refused, see `shopsyncd runs show {}`", run.counts.refused, run.id),
+            (outcome, Some((_, text, remedy))) => {
+                let outcome = outcome.map_or("ended", Outcome::as_str);
+                let remedy = if remedy.is_empty() { String::new() } else { format!("; {remedy}") };
+                format!("{outcome}: {text}{remedy}")
+            }
+            (outcome, None) => outcome.map_or("ended", Outcome::as_str).to_owned(),
+        };
+        let covers = if run.covers > 1 { format!(", for {} due instants", run.covers) } else { String::new() };
+        Some(format!("its last run ({}, trigger {}{covers}) ended {when}: {how}", run.id, run.trigger.as_str()))
+    }
+
+    /// When the next one is, and the rule that says so.
+    fn next_line(&self, state: Option<JobState>) -> Option<String> {
+        let schedule = self.schedule.as_ref()?;
+        if state == Some(JobState::Off) || self.runs.first().is_some_and(|run| run.state == RunState::Running) {
+            return None;
+        }
+        let Some(next) = schedule.next_due_at else {
+            return (state == Some(JobState::Held)).then(|| "nothing that was missed is lost: it is caught up unasked once this has passed".to_owned());
+        };
+        let rule = match &schedule.period {
+            Period::None => "asked for by the work itself".to_owned(),
+            _ if schedule.held_by.is_some() => "one look a day while held".to_owned(),
+            period if schedule.grid_at == Some(next) => format!("period {}, {}", period.to_stored(), self.origin()),
+            _ => "earlier than the period, because a token is to be renewed".to_owned(),
+        };
+        Some(format!("next: {} ({}; {rule})", self.instant(next), relative(next, self.now)))
+    }
+
+    /// Where the period comes from.
+    fn origin(&self) -> String {
+        let channel = self.config.shops.get(self.shop).map(|shop| shop.channel.to_string()).unwrap_or_default();
+        let places = [(format!("shops.{}.jobs.{}", self.shop, self.job), "the shop's own"), (format!("channels.{channel}.jobs.{}", self.job), "the channel's")];
+        for (key, words) in places {
+            if let Some(origin) = self.config.origins.get(&key) {
+                return format!("{words}, {}:{}", origin.file, origin.line);
+            }
+        }
+        "the channel's built-in default".into()
+    }
+
+    fn zone(&self) -> TimeZone {
+        self.config.timezone.clone()
+    }
+
+    fn date(&self, at: Timestamp) -> String {
+        at.to_zoned(self.zone()).strftime("%Y-%m-%d").to_string()
+    }
+
+    fn instant(&self, at: Timestamp) -> String {
+        at.to_zoned(self.zone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+    }
+}
