@@ -38,6 +38,8 @@ pub fn find(name: &str) -> Option<&'static ChannelDef> {
 pub struct ChannelDef {
     /// Its name in the settings.
     pub name: &'static str,
+    /// What people call it.
+    pub title: &'static str,
     /// Its documentation page.
     pub page: &'static str,
     /// What it can do; `check` refuses the rest by name.

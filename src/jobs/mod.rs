@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     domain::{Counts, ErrorKind, Failure, JobKind, RunError},
     keeper::{KeeperError, ShopBook, ShopEntry, TokenKeeper},
+    notices::SharedPeople,
     scheduler::{Context, End, Handlers, Stopped},
     store::{Store, StoreError, Tx},
 };
@@ -28,6 +29,8 @@ pub struct Work {
     pub keeper: TokenKeeper,
     /// The shops in force.
     pub shops: ShopBook,
+    /// Who is told what.
+    pub people: SharedPeople,
 }
 
 /// Why a job stopped, before it is known what it did until then.

@@ -9,7 +9,10 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::SignedDuration;
 
-use super::{Halt, Work, product_import::{ProductImport, seen}};
+use super::{
+    Halt, Work,
+    product_import::{ProductImport, seen},
+};
 use crate::{
     channels::PushResult,
     crash,
@@ -18,7 +21,7 @@ use crate::{
         wanted::{self, Change},
     },
     keeper::ShopEntry,
-
+    notices::{News, owe_operator_mail},
     scheduler::{Context, End, Handler, Stopped},
     store::{StoredListing, StoredVariant, Tx, WantedRow},
 };
@@ -72,7 +75,12 @@ impl ProductExport {
     /// Makes sure that both sides of the comparison are known: the source was read completely, and so was the shop.
     async fn read_once(&self, context: &Context, entry: &ShopEntry) -> Result<(), Halt> {
         let Some(source) = self.work.shops.source() else {
-            return Err(Halt::new(Failure::Rejected, ErrorKind::Rejected, "no product source is named", "set `product_source` in the settings"));
+            return Err(Halt::new(
+                Failure::Rejected,
+                ErrorKind::Rejected,
+                "no product source is named",
+                "set `product_source` in the settings",
+            ));
         };
         let now = self.work.clock.now();
         let mut tx = self.work.store.read(now).await?;
@@ -107,7 +115,13 @@ impl ProductExport {
     }
 
     /// Asks the guards. A plan that a person let through passes, in this run and for this plan only.
-    async fn guard(&self, tx: &mut Tx, context: &Context, entry: &ShopEntry, plan: &[Change]) -> Result<Option<Halt>, Halt> {
+    async fn guard(
+        &self,
+        tx: &mut Tx,
+        context: &Context,
+        entry: &ShopEntry,
+        plan: &[Change],
+    ) -> Result<Option<Halt>, Halt> {
         let shop = &entry.shop.id;
         let live = tx.live_listings(shop).await?;
         let Some(stop) = wanted::guard(plan, live, &entry.rules) else {
@@ -127,16 +141,26 @@ impl ProductExport {
         }
         tx.set_fact(&stopped, &digest).await?;
         tracing::warn!(event = "guard.stopped", shop.id = %shop, run.id = %context.run, "{}", stop.text);
-        // notices::guard_stopped(tx, shop, &digest, &stop.text).await?;
+        let news = News::GuardStopped { shop: shop.clone(), name: entry.shop.name.clone(), why: stop.text.clone() };
+        let occasion = format!("guard/{shop}/{digest}");
+        owe_operator_mail(tx, &self.work.people.load(), &occasion, std::slice::from_ref(shop), &news).await?;
         Ok(Some(Halt::new(
             Failure::Guarded,
             ErrorKind::Guard,
             stop.text,
-            format!("look at `shopsyncd jobs run {shop} product_export --dry-run`; if it is right: `shopsyncd jobs run {shop} product_export --release-guard`"),
+            format!(
+                "look at `shopsyncd jobs run {shop} product_export --dry-run`; if it is right: `shopsyncd jobs run {shop} product_export --release-guard`"
+            ),
         )))
     }
 
-    async fn send(&self, context: &Context, entry: &ShopEntry, plan: &[Change], counts: &mut Counts) -> Result<(), Halt> {
+    async fn send(
+        &self,
+        context: &Context,
+        entry: &ShopEntry,
+        plan: &[Change],
+        counts: &mut Counts,
+    ) -> Result<(), Halt> {
         let mut done = 0;
         for batch in plan.chunks(entry.abilities.push_batch.max(1)) {
             if context.cancel.is_cancelled() {
@@ -171,7 +195,11 @@ impl ProductExport {
             match result {
                 PushResult::Pending { ticket, .. } => {
                     let ticket = &ticket;
-                    results.extend(self.work.call(entry, |access| async move { entry.channel.settle(&access, ticket).await }).await?);
+                    results.extend(
+                        self.work
+                            .call(entry, |access| async move { entry.channel.settle(&access, ticket).await })
+                            .await?,
+                    );
                 }
                 known => results.push(known),
             }
@@ -186,13 +214,22 @@ enum Progress {
     /// The seen values are hashed anew, because the chosen fields may have changed: done up to this SKU.
     Hashing(Option<Sku>),
     /// Variants changed since this revision: done up to this SKU.
-    Variants { since: i64, upto: i64, after: Option<Sku> },
+    Variants {
+        since: i64,
+        upto: i64,
+        after: Option<Sku>,
+    },
     /// Listings that came into the shop after their variant had been computed: done up to this SKU.
     Newcomers(Option<Sku>),
 }
 
 /// One transaction's worth of computing; returns where to go on and how many complaints it made.
-async fn want_chunk(tx: &mut Tx, context: &Context, entry: &ShopEntry, at: Progress) -> Result<(Option<Progress>, u64), Halt> {
+async fn want_chunk(
+    tx: &mut Tx,
+    context: &Context,
+    entry: &ShopEntry,
+    at: Progress,
+) -> Result<(Option<Progress>, u64), Halt> {
     let shop = &entry.shop.id;
     let digest = entry.rules.digest();
     match at {
@@ -242,7 +279,12 @@ async fn want_chunk(tx: &mut Tx, context: &Context, entry: &ShopEntry, at: Progr
 }
 
 /// Computes and stores what is wanted of some variants; returns how many complaints that made.
-async fn want_variants(tx: &mut Tx, context: &Context, entry: &ShopEntry, variants: &[StoredVariant]) -> Result<u64, Halt> {
+async fn want_variants(
+    tx: &mut Tx,
+    context: &Context,
+    entry: &ShopEntry,
+    variants: &[StoredVariant],
+) -> Result<u64, Halt> {
     let shop = &entry.shop.id;
     let usual = tx.usual_currency(shop).await?;
     let skus: Vec<Sku> = variants.iter().map(|row| row.variant.sku.clone()).collect();
@@ -266,7 +308,12 @@ async fn want_variants(tx: &mut Tx, context: &Context, entry: &ShopEntry, varian
     Ok(complaints.len() as u64)
 }
 
-fn wanted_of(row: &StoredVariant, listing: Option<&StoredListing>, usual: Option<Currency>, entry: &ShopEntry) -> Result<Option<crate::domain::Values>, Complaint> {
+fn wanted_of(
+    row: &StoredVariant,
+    listing: Option<&StoredListing>,
+    usual: Option<Currency>,
+    entry: &ShopEntry,
+) -> Result<Option<crate::domain::Values>, Complaint> {
     let listed = listing.and_then(|stored| stored.listing.as_ref());
     if row.gone {
         return Ok(listed.and_then(|_| wanted::wanted_of_dropped(&entry.rules)));
@@ -313,7 +360,13 @@ async fn change_of(tx: &mut Tx, row: StoredListing, entry: &ShopEntry) -> Result
 }
 
 /// Accepted values count as seen; refused ones are kept as complaints and not sent again as they stand.
-async fn note_results(tx: &mut Tx, context: &Context, entry: &ShopEntry, results: Vec<PushResult>, counts: &mut Counts) -> Result<(), Halt> {
+async fn note_results(
+    tx: &mut Tx,
+    context: &Context,
+    entry: &ShopEntry,
+    results: Vec<PushResult>,
+    counts: &mut Counts,
+) -> Result<(), Halt> {
     let shop = &entry.shop.id;
     let (mut accepted, mut complaints) = (Vec::new(), Vec::new());
     for result in results {
@@ -335,7 +388,11 @@ async fn note_results(tx: &mut Tx, context: &Context, entry: &ShopEntry, results
 }
 
 /// The plan as it would be carried out now, computed and then forgotten: for `--dry-run`. Writes nothing.
-pub async fn dry_run(work: &Work, entry: &ShopEntry, context: &Context) -> Result<(Vec<Change>, Option<String>), String> {
+pub async fn dry_run(
+    work: &Work,
+    entry: &ShopEntry,
+    context: &Context,
+) -> Result<(Vec<Change>, Option<String>), String> {
     let words = |halt: Halt| match halt {
         Halt::Failed(error) => error.text,
         Halt::Cancelled => "stopped".into(),

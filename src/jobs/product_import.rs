@@ -62,7 +62,13 @@ impl ProductImport {
     }
 
     /// Makes (or goes on with) a pass over the shop, a complete one if `full` demands it, and adds what it did to `counts`.
-    pub(crate) async fn import(&self, context: &Context, entry: &ShopEntry, full: bool, counts: &mut Counts) -> Result<(), Halt> {
+    pub(crate) async fn import(
+        &self,
+        context: &Context,
+        entry: &ShopEntry,
+        full: bool,
+        counts: &mut Counts,
+    ) -> Result<(), Halt> {
         let fingerprint = entry.channel.fingerprint().await;
         let Some((pass, from)) = self.begin(context, entry, full, fingerprint.as_deref()).await? else {
             return Ok(());
@@ -74,7 +80,13 @@ impl ProductImport {
     }
 
     /// Decides which pass to make and notes it. `None`: nothing can have changed since the last one.
-    async fn begin(&self, context: &Context, entry: &ShopEntry, full: bool, fingerprint: Option<&str>) -> Result<Option<(Pass, PullFrom)>, Halt> {
+    async fn begin(
+        &self,
+        context: &Context,
+        entry: &ShopEntry,
+        full: bool,
+        fingerprint: Option<&str>,
+    ) -> Result<Option<(Pass, PullFrom)>, Halt> {
         let shop = &entry.shop.id;
         let mut tx = self.work.write(context).await?;
         if let Some(pass) = tx.open_pass(shop).await?
@@ -113,7 +125,9 @@ impl ProductImport {
             let goes_on = read.next.clone().filter(|_| self.work.clock.now() < until);
             let following = async {
                 match goes_on {
-                    Some(cursor) => self.pull(entry, PullFrom { kind, cursor: Some(cursor), first: false }).await.map(Some),
+                    Some(cursor) => {
+                        self.pull(entry, PullFrom { kind, cursor: Some(cursor), first: false }).await.map(Some)
+                    }
                     None => Ok(None),
                 }
             };
@@ -126,16 +140,17 @@ impl ProductImport {
     }
 
     async fn pull(&self, entry: &ShopEntry, from: PullFrom) -> Result<Page, Halt> {
-        self.work.call(entry, |access| {
-            let from = from.clone();
-            async move {
-                crash::point("import.before_call");
-                let page = entry.channel.pull(&access, &from).await;
-                crash::point("import.reply_unread");
-                page
-            }
-        })
-        .await
+        self.work
+            .call(entry, |access| {
+                let from = from.clone();
+                async move {
+                    crash::point("import.before_call");
+                    let page = entry.channel.pull(&access, &from).await;
+                    crash::point("import.reply_unread");
+                    page
+                }
+            })
+            .await
     }
 }
 
@@ -193,7 +208,12 @@ async fn put_page(tx: &mut Tx, entry: &ShopEntry, listings: &[Listing], pass: &P
 }
 
 /// Ends the pass. After a complete one, what it did not see is gone, and what it did not complain of is resolved.
-async fn end_pass(tx: &mut Tx, reading: &Reading<'_>, run: RunId, resume: Option<&crate::domain::Cursor>) -> Result<Counts, Halt> {
+async fn end_pass(
+    tx: &mut Tx,
+    reading: &Reading<'_>,
+    run: RunId,
+    resume: Option<&crate::domain::Cursor>,
+) -> Result<Counts, Halt> {
     let Reading { entry, pass, fingerprint, .. } = reading;
     let shop: &ShopId = &entry.shop.id;
     let mut counts = Counts::default();
@@ -249,7 +269,10 @@ fn first_of_each_sku(listings: Vec<Listing>) -> (Vec<Listing>, Vec<Complaint>) {
                 doubled.push(Complaint {
                     sku: listing.sku.to_string(),
                     code: "duplicate_sku".into(),
-                    text: format!("SKU `{}` stands in the shop twice (again in product {}); give each variant a SKU of its own", listing.sku, listing.product_id),
+                    text: format!(
+                        "SKU `{}` stands in the shop twice (again in product {}); give each variant a SKU of its own",
+                        listing.sku, listing.product_id
+                    ),
                     request_id: None,
                 });
             }
