@@ -115,7 +115,6 @@ create table runs (
 ) strict;
 create unique index runs_unfinished on runs (shop, job) where state in ('available', 'running', 'retryable');
 create index runs_available on runs (available_at) where state in ('available', 'retryable');
-create index runs_held_by on runs (instance) where state = 'running';
 create index runs_history on runs (shop, job, id);
 create index runs_finished on runs (finished_at) where finished_at is not null;
 

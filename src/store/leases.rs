@@ -4,7 +4,10 @@
 //! held falls to others in two steps, since a right may have to outlive a holder of whom nobody knows whether it still acts:
 //! declared dead (its runs and its uncovered leases are free), then removed (the covered ones too).
 
-use super::{StoreError, Tx, row::ms};
+use super::{
+    StoreError, Tx,
+    row::{Both, ms},
+};
 use crate::domain::{Holder, InstanceId, Lease, RunId};
 
 /// An instance as stored.
@@ -94,7 +97,7 @@ impl Tx {
     /// Returns the runs that became available.
     pub async fn void_others(&mut self, me: &Holder) -> Result<Vec<RunId>, StoreError> {
         const RUNS: &str = "update runs set state = 'available', available_at = $2
-            where state = 'running' and (instance is null or instance <> $1) returning id";
+            where state in ('available', 'running', 'retryable') and state = 'running' and instance <> $1 returning id";
         let runs = on_db!(self.rows(RUNS, &me.0, ms(self.now)))?;
         on_db!(self.execute("update leases set holder = null where holder <> $1", &me.0))?;
         on_db!(self.execute("delete from instances where id <> $1", &me.0))?;
@@ -128,9 +131,11 @@ impl Tx {
 
     /// Whether a lease still stands. Locks its row for this transaction.
     pub async fn holds_lease(&mut self, lease: &Lease) -> Result<bool, StoreError> {
-        // Writing is the lock that both databases understand.
-        const SQL: &str = "update leases set number = number where name = $1 and holder = $2 and number = $3";
-        Ok(on_db!(self.execute(SQL, &lease.name, &lease.holder.0, lease.number))? == 1)
+        const SQL: Both = Both {
+            sqlite: "select number from leases where name = $1 and holder = $2 and number = $3",
+            postgres: "select number from leases where name = $1 and holder = $2 and number = $3 for update",
+        };
+        Ok(on_db!(self.row(SQL, &lease.name, &lease.holder.0, lease.number))?.is_some())
     }
 
     /// Gives a lease back. Does nothing if it no longer stands.
@@ -156,8 +161,9 @@ impl Tx {
     /// Makes the running runs of an instance available again. That it keeps its name on them tells the next claim that it
     /// goes on after a death.
     async fn free_runs(&mut self, id: &InstanceId) -> Result<Vec<RunId>, StoreError> {
+        // The list of states names the index of unfinished runs, which is short, to both databases.
         const SQL: &str = "update runs set state = 'available', available_at = $2
-            where state = 'running' and instance = $1 returning id";
+            where state in ('available', 'running', 'retryable') and state = 'running' and instance = $1 returning id";
         on_db!(self.rows(SQL, &id.0, ms(self.now)))?.iter().map(|row| row.int("id").map(RunId)).collect()
     }
 }

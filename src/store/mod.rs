@@ -64,6 +64,7 @@ mod runs;
 mod schedules;
 mod shops;
 mod states;
+mod wake;
 
 pub use authorizations::{NewGrant, SealedGrant, SealedTokens};
 pub use leases::InstanceRow;
@@ -74,6 +75,7 @@ pub use reminders::{ReminderKind, ReminderRow};
 pub use runs::{Claimed, Finish, Finished, NewRun, RunFilter};
 pub use schedules::{Due, Planned, ScheduleRow, WantedSchedule};
 pub use shops::{ShopRow, WantedShop};
+pub use wake::Wakes;
 
 /// An open database.
 #[derive(Clone, Debug)]

@@ -1,9 +1,20 @@
 //! Runs: record, claim, finish, list.
 
-use jiff::Timestamp;
+use std::collections::HashSet;
 
-use super::{Planned, StoreError, Tx};
-use crate::domain::{Counts, Demand, ErrorKind, Holder, JobKind, Outcome, Run, RunId, RunState, ShopId};
+use jiff::{SignedDuration, Timestamp};
+use serde::Serialize;
+
+use super::{
+    Planned, StoreError, Tx,
+    row::{Both, Row, json, ms, shop_text},
+};
+use crate::domain::{
+    Counts, Demand, ErrorKind, Holder, InstanceId, JobKind, Outcome, Run, RunId, RunState, ShopId, Trigger,
+};
+
+/// How many runs one call of [`Tx::prune_runs`] deletes at most, so that the one writer of SQLite is soon free again.
+const PRUNE: i64 = 10_000;
 
 /// A run that this instance may carry out now.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,46 +104,378 @@ impl Tx {
         holder: &Holder,
         slots: u32,
     ) -> Result<Vec<Claimed>, StoreError> {
-        todo!()
+        const INSERT: Both = Both {
+            sqlite: "insert into runs (shop, job, run_trigger, state, due_at, covers, available_at,
+                    started_at, attempt, instance, lease_number)
+                select value->>0, value->>1, 'schedule', iif(key < $3, 'running', 'available'), value->>2, value->>3,
+                    value->>2, iif(key < $3, $2, null), key < $3, iif(key < $3, $4, null), key < $3
+                from json_each($1) where true
+                on conflict (shop, job) where state in ('available', 'running', 'retryable') do nothing
+                returning id, shop, job, due_at, attempt",
+            postgres: "insert into runs (shop, job, run_trigger, state, due_at, covers, available_at,
+                    started_at, attempt, instance, lease_number)
+                select v->>0, v->>1, 'schedule', case when n <= $3 then 'running' else 'available' end,
+                    (v->>2)::bigint, (v->>3)::bigint, (v->>2)::bigint, case when n <= $3 then $2::bigint end,
+                    case when n <= $3 then 1 else 0 end, case when n <= $3 then $4::text end,
+                    case when n <= $3 then 1 else 0 end
+                from jsonb_array_elements($1::jsonb) with ordinality as j (v, n)
+                on conflict (shop, job) where state in ('available', 'running', 'retryable') do nothing
+                returning id, shop, job, due_at, attempt",
+        };
+        if planned.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = ms(self.now);
+        let rows: Vec<_> = planned
+            .iter()
+            .map(|plan| {
+                let (shop, job) = (shop_text(plan.due.shop.as_ref()), plan.due.job.as_str());
+                (shop, job, ms(plan.due.due_at), plan.covers)
+            })
+            .collect();
+        let made = on_db!(self.rows(INSERT, json(&rows), now, i64::from(slots), &holder.0))?;
+        if made.len() < planned.len() {
+            self.fold(planned, &made).await?;
+        }
+        self.move_schedules(planned).await?;
+        let mut claimed = Vec::with_capacity(made.len().min(slots as usize));
+        for row in &made {
+            if row.int("attempt")? == 1 {
+                claimed.push(Claimed {
+                    id: RunId(row.int("id")?),
+                    shop: row.shop("runs", "shop")?,
+                    job: row.named("runs", "job", |text| text.parse().ok())?,
+                    trigger: Trigger::Schedule,
+                    due_at: row.instant("due_at")?,
+                    attempt: 1,
+                    lease_number: 1,
+                    demand: Demand::default(),
+                    taken_over: false,
+                });
+            }
+        }
+        Ok(claimed)
+    }
+
+    /// Adds the instants of the plans that made no run to the unfinished runs that stand in their way.
+    async fn fold(&mut self, planned: &[Planned], made: &[Row]) -> Result<(), StoreError> {
+        const FOLD: Both = Both {
+            sqlite: "update runs set covers = covers + (j.value->>2) from json_each($1) as j
+                where runs.shop = j.value->>0 and runs.job = j.value->>1
+                    and runs.state in ('available', 'running', 'retryable')",
+            postgres: "update runs set covers = covers + (j.v->>2)::bigint from jsonb_array_elements($1::jsonb) as j (v)
+                where runs.shop = j.v->>0 and runs.job = j.v->>1
+                    and runs.state in ('available', 'running', 'retryable')",
+        };
+        let made = made
+            .iter()
+            .map(|row| Ok((row.text("shop")?, row.text("job")?)))
+            .collect::<Result<HashSet<_>, StoreError>>()?;
+        let rows: Vec<_> = planned
+            .iter()
+            .map(|plan| (shop_text(plan.due.shop.as_ref()).to_owned(), plan.due.job.as_str().to_owned(), plan.covers))
+            .filter(|(shop, job, _)| !made.contains(&(shop.clone(), job.clone())))
+            .collect();
+        on_db!(self.execute(FOLD, json(&rows)))?;
+        Ok(())
     }
 
     /// Claims at most `max` runs that are available or whose next attempt is due, the longest due first.
     pub async fn claim_runs(&mut self, holder: &Holder, max: u32) -> Result<Vec<Claimed>, StoreError> {
-        todo!()
+        const PICK: Both = Both {
+            sqlite: "select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, demand from runs
+                where state in ('available', 'retryable') and available_at <= $1 order by available_at limit $2",
+            postgres: "select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, demand from runs
+                where state in ('available', 'retryable') and available_at <= $1 order by available_at limit $2
+                for update skip locked",
+        };
+        const CLAIM: Both = Both {
+            sqlite: "update runs set state = 'running', started_at = $2, attempt = attempt + 1, instance = $3,
+                    lease_number = lease_number + 1
+                where id in (select value from json_each($1))",
+            postgres: "update runs set state = 'running', started_at = $2, attempt = attempt + 1, instance = $3,
+                    lease_number = lease_number + 1
+                where id in (select v::bigint from jsonb_array_elements_text($1::jsonb) as j (v))",
+        };
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        let claimed = on_db!(self.rows(PICK, ms(self.now), i64::from(max)))?
+            .iter()
+            .map(|row| {
+                Ok(Claimed {
+                    id: RunId(row.int("id")?),
+                    shop: row.shop("runs", "shop")?,
+                    job: row.named("runs", "job", |text| text.parse().ok())?,
+                    trigger: row.named("runs", "run_trigger", trigger)?,
+                    due_at: row.instant("due_at")?,
+                    attempt: row.int("attempt")? as u32 + 1,
+                    lease_number: row.int("lease_number")? + 1,
+                    demand: row.opt_json("runs", "demand")?.unwrap_or_default(),
+                    // Waiting with somebody's name on it: that somebody died.
+                    taken_over: row.text("state")? == "available" && row.opt_text("instance")?.is_some(),
+                })
+            })
+            .collect::<Result<Vec<_>, StoreError>>()?;
+        if !claimed.is_empty() {
+            let ids: Vec<_> = claimed.iter().map(|run| run.id.0).collect();
+            on_db!(self.execute(CLAIM, json(&ids), ms(self.now), &holder.0))?;
+        }
+        Ok(claimed)
     }
 
     /// Ends attempts. Returns those whose claim still stood; the others changed nothing.
     pub async fn finish_runs(&mut self, finished: &[Finished]) -> Result<Vec<RunId>, StoreError> {
-        todo!()
+        // Counts are added up only where an earlier attempt left some.
+        const FINISH: Both = Both {
+            sqlite: "update runs set state = v->>'s', outcome = v->>'o', finished_at = iif(v->>'o' is null, null, $2),
+                    available_at = coalesce(v->>'at', available_at), attempt = attempt - coalesce(v->>'un', 0),
+                    instance = iif(v->>'back' is null, instance, null),
+                    error_kind = v->>'k', error_text = v->>'t', error_remedy = v->>'r',
+                    counts = case when v->>'c' is null then counts when counts is null then v->>'c' else json_object(
+                        'seen', (counts->>'seen') + (v->>'$.c.seen'),
+                        'changed', (counts->>'changed') + (v->>'$.c.changed'),
+                        'unchanged', (counts->>'unchanged') + (v->>'$.c.unchanged'),
+                        'gone', (counts->>'gone') + (v->>'$.c.gone'),
+                        'sent', (counts->>'sent') + (v->>'$.c.sent'),
+                        'refused', (counts->>'refused') + (v->>'$.c.refused')) end
+                from (select value as v from json_each($1)) as j
+                where runs.id = v->>'i' and runs.lease_number = v->>'l' and runs.state = 'running'
+                returning id",
+            postgres: "update runs set state = s, outcome = o,
+                    finished_at = case when o is null then null else $2::bigint end,
+                    available_at = coalesce(j.at, available_at), attempt = attempt - coalesce(un, 0),
+                    instance = case when back is null then instance end,
+                    error_kind = k, error_text = t, error_remedy = r,
+                    counts = case when c is null then counts when counts is null then c::text else json_build_object(
+                        'seen', (counts::json->>'seen')::bigint + (c->>'seen')::bigint,
+                        'changed', (counts::json->>'changed')::bigint + (c->>'changed')::bigint,
+                        'unchanged', (counts::json->>'unchanged')::bigint + (c->>'unchanged')::bigint,
+                        'gone', (counts::json->>'gone')::bigint + (c->>'gone')::bigint,
+                        'sent', (counts::json->>'sent')::bigint + (c->>'sent')::bigint,
+                        'refused', (counts::json->>'refused')::bigint + (c->>'refused')::bigint)::text end
+                from json_to_recordset($1::json)
+                    as j (i bigint, l bigint, s text, o text, at bigint, un bigint, back bigint, k text, t text, r text, c json)
+                where runs.id = j.i and runs.lease_number = j.l and runs.state = 'running'
+                returning id",
+        };
+        if finished.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<_> = finished.iter().map(|end| Ending::of(end, self.now)).collect();
+        on_db!(self.rows(FINISH, json(&rows), ms(self.now)))?.iter().map(|row| row.int("id").map(RunId)).collect()
     }
 
     /// Whether the claim still stands: jobs ask before they write. Locks the run's row for this transaction.
     pub async fn holds_run(&mut self, id: RunId, lease_number: i64) -> Result<bool, StoreError> {
-        todo!()
+        const SQL: Both = Both {
+            sqlite: "select id from runs where id = $1 and lease_number = $2 and state = 'running'",
+            postgres: "select id from runs where id = $1 and lease_number = $2 and state = 'running' for update",
+        };
+        Ok(on_db!(self.row(SQL, id.0, lease_number))?.is_some())
+    }
+
+    /// Asks for a run now. Joins an unfinished run of the same schedule (a waiting or retrying one becomes available
+    /// at once, with what is demanded now), does not shift the plan, and returns the run's number. Wakes the peers on commit.
+    pub async fn run_now(&mut self, run: &NewRun, trigger: Trigger) -> Result<RunId, StoreError> {
+        const SQL: &str = "insert into runs (shop, job, run_trigger, state, due_at, available_at, demand)
+            values ($1, $2, $3, 'available', $4, $4, $5)
+            on conflict (shop, job) where state in ('available', 'running', 'retryable') do update set
+                available_at = case when runs.state = 'running' or runs.available_at < excluded.available_at
+                    then runs.available_at else excluded.available_at end,
+                demand = case when runs.state = 'running' then runs.demand else coalesce(excluded.demand, runs.demand) end
+            returning id";
+        let demand = (run.demand != Demand::default()).then(|| json(&run.demand));
+        let (shop, now) = (shop_text(run.shop.as_ref()), ms(self.now));
+        let row = on_db!(self.row(SQL, shop, run.job.as_str(), trigger.as_str(), now, demand))?
+            .ok_or_else(|| StoreError::Corrupt { table: "runs", cause: "a run asked for was not kept".to_owned() })?;
+        self.notify().await?;
+        row.int("id").map(RunId)
     }
 
     /// Cancels the waiting runs of a shop (all of its jobs, or one). Returns how many.
     pub async fn cancel_waiting(&mut self, shop: &ShopId, job: Option<JobKind>) -> Result<u64, StoreError> {
-        todo!()
+        const SQL: &str = "update runs set state = 'cancelled', outcome = 'cancelled', finished_at = $3
+            where shop = $1 and ($2 is null or job = $2) and state in ('available', 'retryable')";
+        on_db!(self.execute(SQL, shop.as_str(), job.map(JobKind::as_str), ms(self.now)))
+    }
+
+    /// Moves the instants of waiting runs by `back` earlier: the wall clock was set back by as much.
+    pub async fn shift_waiting(&mut self, back: SignedDuration) -> Result<u64, StoreError> {
+        const SQL: &str = "update runs set available_at = available_at - $1
+            where state in ('available', 'retryable') and available_at > $2";
+        on_db!(self.execute(SQL, back.as_millis() as i64, ms(self.now)))
     }
 
     /// One run.
     pub async fn run(&mut self, id: RunId) -> Result<Option<Run>, StoreError> {
-        todo!()
+        on_db!(self.row("select * from runs where id = $1", id.0))?.as_ref().map(read_run).transpose()
     }
 
     /// Runs, newest first, at most `limit`.
     pub async fn runs(&mut self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>, StoreError> {
-        todo!()
+        const ALL: &str = "select * from runs
+            where ($1 is null or job = $1) and ($2 is null or state = $2) and ($3 is null or id < $3)
+            order by id desc limit $4";
+        const OF_SHOP: &str = "select * from runs
+            where ($1 is null or job = $1) and ($2 is null or state = $2) and ($3 is null or id < $3) and shop = $5
+            order by id desc limit $4";
+        let job = filter.job.map(JobKind::as_str);
+        let state = filter.state.map(RunState::as_str);
+        let before = filter.before.map(|id| id.0);
+        let rows = match &filter.shop {
+            None => on_db!(self.rows(ALL, job, state, before, i64::from(limit)))?,
+            Some(shop) => on_db!(self.rows(OF_SHOP, job, state, before, i64::from(limit), shop.as_str()))?,
+        };
+        rows.iter().map(read_run).collect()
     }
 
     /// The newest run of each schedule of the shop (or of all shops), and the newest finished one: what `status` shows.
     pub async fn latest_runs(&mut self, shop: Option<&ShopId>) -> Result<Vec<Run>, StoreError> {
-        todo!()
+        const SQL: &str = "select * from runs where id in (
+                select (select max(r.id) from runs r where r.shop = s.shop and r.job = s.job)
+                from schedules s where $1 is null or s.shop = $1
+                union
+                select (select r.id from runs r where r.shop = s.shop and r.job = s.job and r.finished_at is not null
+                    order by r.id desc limit 1)
+                from schedules s where $1 is null or s.shop = $1)
+            order by shop, job, id desc";
+        on_db!(self.rows(SQL, shop.map(ShopId::as_str)))?.iter().map(read_run).collect()
     }
 
-    /// Deletes finished runs that ended before `cutoff`, but never the newest of a schedule. Returns how many.
+    /// Deletes finished runs that ended before `cutoff`, but never the newest finished one of a schedule. Returns how many: at
+    /// most 10,000 a call, so that nobody waits long for the writer; call again until it is none.
     pub async fn prune_runs(&mut self, cutoff: Timestamp) -> Result<u64, StoreError> {
-        todo!()
+        const SQL: &str = "delete from runs where id in (
+            select r.id from runs r where r.finished_at < $1
+                and exists (select 1 from runs newer where newer.shop = r.shop and newer.job = r.job
+                    and newer.id > r.id and newer.finished_at is not null)
+            limit $2)";
+        on_db!(self.execute(SQL, ms(cutoff), PRUNE))
     }
+}
+
+/// The row of a bulk finish: absent keys are nulls.
+#[derive(Serialize)]
+struct Ending<'a> {
+    i: i64,
+    l: i64,
+    s: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    o: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    at: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    un: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    back: Option<i64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    k: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    t: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    r: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    c: Option<Counts>,
+}
+
+impl<'a> Ending<'a> {
+    fn of(end: &'a Finished, now: Timestamp) -> Self {
+        let error = end.error.as_ref();
+        let mut row = Self {
+            i: end.id.0,
+            l: end.lease_number,
+            s: RunState::Completed.as_str(),
+            o: None,
+            at: None,
+            un: None,
+            back: None,
+            k: error.map(|(kind, ..)| kind.as_str()),
+            t: error.map(|(_, text, _)| text.as_str()),
+            r: error.map(|(.., remedy)| remedy.as_str()),
+            c: (end.counts != Counts::default()).then_some(end.counts),
+        };
+        match end.finish {
+            Finish::Ended(outcome) => {
+                row.o = Some(outcome.as_str());
+                row.s = match outcome {
+                    Outcome::Done | Outcome::Partly | Outcome::Held => RunState::Completed,
+                    Outcome::Failed => RunState::Discarded,
+                    Outcome::Cancelled => RunState::Cancelled,
+                }
+                .as_str();
+            }
+            Finish::Retry { at, counted } => {
+                row.s = RunState::Retryable.as_str();
+                row.at = Some(ms(at));
+                row.un = (!counted).then_some(1);
+            }
+            Finish::GivenBack => {
+                row.s = RunState::Available.as_str();
+                row.at = Some(ms(now));
+                row.un = Some(1);
+                row.back = Some(1);
+            }
+        }
+        row
+    }
+}
+
+fn trigger(name: &str) -> Option<Trigger> {
+    [Trigger::Schedule, Trigger::Now, Trigger::Renewal, Trigger::Recovery].into_iter().find(|it| it.as_str() == name)
+}
+
+fn state(name: &str) -> Option<RunState> {
+    [
+        RunState::Available,
+        RunState::Running,
+        RunState::Retryable,
+        RunState::Completed,
+        RunState::Discarded,
+        RunState::Cancelled,
+    ]
+    .into_iter()
+    .find(|it| it.as_str() == name)
+}
+
+fn outcome(name: &str) -> Option<Outcome> {
+    [Outcome::Done, Outcome::Partly, Outcome::Failed, Outcome::Held, Outcome::Cancelled]
+        .into_iter()
+        .find(|it| it.as_str() == name)
+}
+
+/// A kind of error by its name, as its serde form spells it.
+fn error_kind(name: &str) -> Option<ErrorKind> {
+    serde_json::from_value(serde_json::Value::from(name)).ok()
+}
+
+fn read_run(row: &Row) -> Result<Run, StoreError> {
+    const RUNS: &str = "runs";
+    let error = match row.opt_named(RUNS, "error_kind", error_kind)? {
+        Some(kind) => Some((
+            kind,
+            row.opt_text("error_text")?.unwrap_or_default(),
+            row.opt_text("error_remedy")?.unwrap_or_default(),
+        )),
+        None => None,
+    };
+    Ok(Run {
+        id: RunId(row.int("id")?),
+        shop: row.shop(RUNS, "shop")?,
+        job: row.named(RUNS, "job", |text| text.parse().ok())?,
+        trigger: row.named(RUNS, "run_trigger", trigger)?,
+        state: row.named(RUNS, "state", state)?,
+        outcome: row.opt_named(RUNS, "outcome", outcome)?,
+        due_at: row.instant("due_at")?,
+        covers: row.int("covers")? as u32,
+        available_at: row.instant("available_at")?,
+        started_at: row.opt_instant("started_at")?,
+        finished_at: row.opt_instant("finished_at")?,
+        attempt: row.int("attempt")? as u32,
+        instance: row.opt_text("instance")?.map(InstanceId),
+        lease_number: row.int("lease_number")?,
+        counts: row.opt_json(RUNS, "counts")?.unwrap_or_default(),
+        error,
+        demand: row.opt_json(RUNS, "demand")?.unwrap_or_default(),
+    })
 }

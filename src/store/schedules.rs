@@ -1,9 +1,17 @@
 //! Schedules: one row per shop and job kind, with its period and its next instant.
 
-use jiff::Timestamp;
+use std::collections::HashMap;
 
-use super::{StoreError, Tx};
-use crate::domain::{Hold, JobKind, Period, ShopId, Trigger};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    StoreError, Tx,
+    row::{Both, Row, json, ms, opt_ms, shop_text},
+};
+use crate::domain::{Hold, JobKind, Period, ShopId};
+
+/// How long after one look at a held shop the next follows.
+const DAILY: SignedDuration = SignedDuration::from_hours(24);
 
 /// A schedule as stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,6 +24,8 @@ pub struct ScheduleRow {
     pub period: Period,
     /// The next instant of the grid.
     pub grid_at: Option<Timestamp>,
+    /// An earlier look than the grid's, where the work asked for one.
+    pub early_at: Option<Timestamp>,
     /// The next instant at which a run is planned; `None` where the period is `None` or the job is held.
     pub next_due_at: Option<Timestamp>,
     /// The last instant that was planned.
@@ -63,22 +73,96 @@ pub struct Planned {
     pub covers: u32,
 }
 
+impl ScheduleRow {
+    /// The instant at which the next run is to be planned, from everything else in the row.
+    fn due(&self) -> Option<Timestamp> {
+        match self.held_by {
+            _ if self.period == Period::None => None,
+            None => self.grid_at.into_iter().chain(self.early_at).min(),
+            Some(hold) if looks_daily(self.job, hold) => self.early_at,
+            Some(_) => None,
+        }
+    }
+}
+
+fn looks_daily(job: JobKind, hold: Hold) -> bool {
+    job == JobKind::AuthorizationRefresh && hold.looks_daily()
+}
+
 impl Tx {
     /// Brings the table in line with the settings: an unchanged schedule keeps its row and its next instant; a changed
     /// period gets [`Period::first_after_change`]; `None` keeps the row and clears the instant; a schedule that is no
     /// longer wanted goes, and takes its waiting runs with it (cancelled). Returns how many rows changed.
     pub async fn sync_schedules(&mut self, wanted: &[WantedSchedule]) -> Result<u64, StoreError> {
-        todo!()
+        let mut rows: HashMap<_, _> =
+            self.schedules(None).await?.into_iter().map(|row| ((row.shop.clone(), row.job), row)).collect();
+        let mut changed = Vec::new();
+        for want in wanted {
+            let key = format!("{}/{}", shop_text(want.shop.as_ref()), want.job);
+            let row = match rows.remove(&(want.shop.clone(), want.job)) {
+                Some(row) if row.period == want.period => continue,
+                Some(row) => ScheduleRow {
+                    grid_at: want.period.first_after_change(row.planned_at, self.now, &key),
+                    early_at: row.early_at.filter(|_| want.period != Period::None),
+                    period: want.period.clone(),
+                    ..row
+                },
+                None => ScheduleRow {
+                    shop: want.shop.clone(),
+                    job: want.job,
+                    period: want.period.clone(),
+                    grid_at: want.period.first_after(self.now, &key),
+                    early_at: None,
+                    next_due_at: None,
+                    planned_at: None,
+                    held_by: None,
+                },
+            };
+            changed.push(row);
+        }
+        self.put_schedules(&changed).await?;
+        let gone: Vec<_> = rows.keys().map(|(shop, job)| (shop_text(shop.as_ref()), job.as_str())).collect();
+        if !gone.is_empty() {
+            self.drop_schedules(&json(&gone)).await?;
+        }
+        Ok((changed.len() + gone.len()) as u64)
     }
 
-    /// At most `limit` schedules whose next instant is `now` or earlier, the earliest first.
+    /// At most `limit` schedules whose next instant is `now` or earlier, the earliest first. On PostgreSQL they are locked, and those
+    /// that another planner has locked are passed over.
     pub async fn due_schedules(&mut self, limit: u32) -> Result<Vec<Due>, StoreError> {
-        todo!()
+        const SQL: Both = Both {
+            sqlite: "select shop, job, period, coalesce(grid_at, next_due_at) as grid_at, next_due_at, held_by from schedules
+                where next_due_at <= $1 order by next_due_at limit $2",
+            postgres: "select shop, job, period, coalesce(grid_at, next_due_at) as grid_at, next_due_at, held_by from schedules
+                where next_due_at <= $1 order by next_due_at limit $2 for update skip locked",
+        };
+        let mut periods = Periods::default();
+        on_db!(self.rows(SQL, ms(self.now), i64::from(limit)))?
+            .iter()
+            .map(|row| {
+                Ok(Due {
+                    shop: row.shop("schedules", "shop")?,
+                    job: row.named("schedules", "job", |text| text.parse().ok())?,
+                    period: periods.read(row)?,
+                    grid_at: row.instant("grid_at")?,
+                    due_at: row.instant("next_due_at")?,
+                    held_by: row.opt_named("schedules", "held_by", Hold::from_name)?,
+                })
+            })
+            .collect()
     }
 
     /// The earliest instant at which anything is to be planned or claimed.
     pub async fn next_instant(&mut self) -> Result<Option<Timestamp>, StoreError> {
-        todo!()
+        const SQL: &str = "select min(at) as at from (
+            select min(next_due_at) as at from schedules where next_due_at is not null
+            union all
+            select min(available_at) from runs where state in ('available', 'retryable')) as both_kinds";
+        match on_db!(self.row(SQL))? {
+            Some(row) => row.opt_instant("at"),
+            None => Ok(None),
+        }
     }
 
     /// Sets (or with `None` clears) an earlier look than the grid's; `next_due_at` follows. For a held schedule that
@@ -89,23 +173,202 @@ impl Tx {
         job: JobKind,
         at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
-        todo!()
+        if let Some(row) = self.schedule_for_update(shop, job).await?
+            && row.period != Period::None
+        {
+            self.put_schedules(&[ScheduleRow { early_at: at, ..row }]).await?;
+        }
+        Ok(())
     }
 
     /// Sets or clears the holds of a shop's jobs. A hold clears `next_due_at` (but for an `authorization_refresh` that
-    /// looks daily, whose next look is a day from now); its end brings back the grid's next instant.
+    /// looks daily, whose next look is a day from now); its end brings back the grid's next instant. A hold that stands already
+    /// changes nothing.
     pub async fn set_holds(&mut self, shop: &ShopId, holds: &[(JobKind, Option<Hold>)]) -> Result<(), StoreError> {
-        todo!()
+        for &(job, hold) in holds {
+            let Some(row) = self.schedule_for_update(Some(shop), job).await? else { continue };
+            if row.held_by == hold {
+                continue;
+            }
+            let early_at = match (row.held_by, hold) {
+                (_, None) => None,
+                (Some(old), Some(new)) if looks_daily(job, old) && looks_daily(job, new) => row.early_at,
+                (_, Some(new)) => looks_daily(job, new).then(|| self.now + DAILY),
+            };
+            self.put_schedules(&[ScheduleRow { held_by: hold, early_at, ..row }]).await?;
+        }
+        Ok(())
     }
 
     /// All schedules, or those of one shop, in order of shop and job.
     pub async fn schedules(&mut self, shop: Option<&ShopId>) -> Result<Vec<ScheduleRow>, StoreError> {
-        todo!()
+        const ALL: &str = "select * from schedules order by shop, job";
+        const OF_SHOP: &str = "select * from schedules where shop = $1 order by job";
+        let rows = match shop {
+            None => on_db!(self.rows(ALL))?,
+            Some(shop) => on_db!(self.rows(OF_SHOP, shop.as_str()))?,
+        };
+        let mut periods = Periods::default();
+        rows.iter().map(|row| read_schedule(row, &mut periods)).collect()
     }
 
-    /// Asks for a run now. Joins an unfinished run of the same schedule (a waiting or retrying one becomes available
-    /// at once), does not shift the plan, and returns the run's number.
-    pub async fn run_now(&mut self, run: &super::NewRun, trigger: Trigger) -> Result<crate::domain::RunId, StoreError> {
-        todo!()
+    /// One schedule.
+    pub async fn schedule(&mut self, shop: Option<&ShopId>, job: JobKind) -> Result<Option<ScheduleRow>, StoreError> {
+        const SQL: &str = "select * from schedules where shop = $1 and job = $2";
+        let row = on_db!(self.row(SQL, shop_text(shop), job.as_str()))?;
+        row.map(|row| read_schedule(&row, &mut Periods::default())).transpose()
     }
+
+    /// Takes the grids up again after the wall clock was set back: a next instant that lies more than a period ahead would
+    /// silence its schedule for as long as the step. Returns how many were moved.
+    pub async fn realign_schedules(&mut self) -> Result<u64, StoreError> {
+        let mut moved = Vec::new();
+        for row in self.schedules(None).await? {
+            let (Some(grid), Some(length)) = (row.grid_at, row.period.length(self.now)) else { continue };
+            if grid <= self.now + length {
+                continue;
+            }
+            let grid_at = match &row.period {
+                Period::Every(length) => {
+                    let ahead = grid.as_millisecond() - self.now.as_millisecond();
+                    let periods = (ahead - 1) / (length.as_millis() as i64).max(1);
+                    Some(grid - *length * i32::try_from(periods).unwrap_or(i32::MAX))
+                }
+                other => other.next_after(self.now, self.now).map(|next| next.grid_at),
+            };
+            // What was planned lies in a time that has yet to come; it would count as the newest for as long.
+            moved.push(ScheduleRow { grid_at, planned_at: row.planned_at.map(|at| at.min(self.now)), ..row });
+        }
+        self.put_schedules(&moved).await?;
+        Ok(moved.len() as u64)
+    }
+
+    /// Moves the planned schedules on: the second half of [`Tx::plan_runs`].
+    pub(super) async fn move_schedules(&mut self, planned: &[Planned]) -> Result<(), StoreError> {
+        // An earlier look that has come is over. A held schedule has but the look that comes a day later.
+        const SQL: Both = Both {
+            sqlite: "update schedules set grid_at = v->>3, planned_at = v->>2,
+                    early_at = coalesce(v->>4, iif(early_at > $2, early_at, null)),
+                    next_due_at = coalesce(v->>4, iif(early_at > $2 and early_at < v->>3, early_at, v->>3))
+                from (select value as v from json_each($1)) as j
+                where schedules.shop = v->>0 and schedules.job = v->>1",
+            postgres: "update schedules set grid_at = (v->>3)::bigint, planned_at = (v->>2)::bigint,
+                    early_at = coalesce((v->>4)::bigint, case when early_at > $2 then early_at end),
+                    next_due_at = coalesce((v->>4)::bigint,
+                        least(case when early_at > $2 then early_at end, (v->>3)::bigint))
+                from jsonb_array_elements($1::jsonb) as j (v)
+                where schedules.shop = v->>0 and schedules.job = v->>1",
+        };
+        let rows: Vec<_> = planned
+            .iter()
+            .map(|plan| {
+                let daily = plan.due.held_by.map(|_| ms(self.now + DAILY));
+                let (shop, job) = (shop_text(plan.due.shop.as_ref()), plan.due.job.as_str());
+                (shop, job, ms(plan.due.due_at), ms(plan.grid_at), daily)
+            })
+            .collect();
+        on_db!(self.execute(SQL, json(&rows), ms(self.now)))?;
+        Ok(())
+    }
+
+    async fn schedule_for_update(
+        &mut self,
+        shop: Option<&ShopId>,
+        job: JobKind,
+    ) -> Result<Option<ScheduleRow>, StoreError> {
+        const SQL: Both = Both {
+            sqlite: "select * from schedules where shop = $1 and job = $2",
+            postgres: "select * from schedules where shop = $1 and job = $2 for update",
+        };
+        let row = on_db!(self.row(SQL, shop_text(shop), job.as_str()))?;
+        row.map(|row| read_schedule(&row, &mut Periods::default())).transpose()
+    }
+
+    /// Writes whole rows, with the next due instant that follows from them.
+    async fn put_schedules(&mut self, rows: &[ScheduleRow]) -> Result<(), StoreError> {
+        const SQL: Both = Both {
+            sqlite: "insert into schedules (shop, job, period, grid_at, early_at, next_due_at, planned_at, held_by)
+                select value->>0, value->>1, value->>2, value->>3, value->>4, value->>5, value->>6, value->>7
+                from json_each($1) where true
+                on conflict (shop, job) do update set period = excluded.period, grid_at = excluded.grid_at,
+                    early_at = excluded.early_at, next_due_at = excluded.next_due_at, planned_at = excluded.planned_at,
+                    held_by = excluded.held_by",
+            postgres: "insert into schedules (shop, job, period, grid_at, early_at, next_due_at, planned_at, held_by)
+                select v->>0, v->>1, v->>2, (v->>3)::bigint, (v->>4)::bigint, (v->>5)::bigint, (v->>6)::bigint, v->>7
+                from jsonb_array_elements($1::jsonb) as j (v)
+                on conflict (shop, job) do update set period = excluded.period, grid_at = excluded.grid_at,
+                    early_at = excluded.early_at, next_due_at = excluded.next_due_at, planned_at = excluded.planned_at,
+                    held_by = excluded.held_by",
+        };
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let rows: Vec<_> = rows
+            .iter()
+            .map(|row| {
+                (
+                    shop_text(row.shop.as_ref()),
+                    row.job.as_str(),
+                    row.period.to_stored(),
+                    opt_ms(row.grid_at),
+                    opt_ms(row.early_at),
+                    opt_ms(row.due()),
+                    opt_ms(row.planned_at),
+                    row.held_by.map(Hold::as_str),
+                )
+            })
+            .collect();
+        on_db!(self.execute(SQL, json(&rows)))?;
+        Ok(())
+    }
+
+    /// Deletes schedules, given as JSON pairs of shop and job, and cancels their waiting runs.
+    async fn drop_schedules(&mut self, gone: &str) -> Result<(), StoreError> {
+        const CANCEL: Both = Both {
+            sqlite: "update runs set state = 'cancelled', outcome = 'cancelled', finished_at = $2
+                from (select value as v from json_each($1)) as j
+                where runs.shop = v->>0 and runs.job = v->>1 and runs.state in ('available', 'retryable')",
+            postgres: "update runs set state = 'cancelled', outcome = 'cancelled', finished_at = $2
+                from jsonb_array_elements($1::jsonb) as j (v)
+                where runs.shop = v->>0 and runs.job = v->>1 and runs.state in ('available', 'retryable')",
+        };
+        const DELETE: Both = Both {
+            sqlite: "delete from schedules where (shop, job) in (select value->>0, value->>1 from json_each($1))",
+            postgres: "delete from schedules
+                where (shop, job) in (select v->>0, v->>1 from jsonb_array_elements($1::jsonb) as j (v))",
+        };
+        on_db!(self.execute(CANCEL, gone, ms(self.now)))?;
+        on_db!(self.execute(DELETE, gone))?;
+        Ok(())
+    }
+}
+
+/// Periods read before, by their text: crowds of schedules share a few.
+#[derive(Default)]
+struct Periods(HashMap<String, Period>);
+
+impl Periods {
+    fn read(&mut self, row: &Row) -> Result<Period, StoreError> {
+        let text = row.text("period")?;
+        if let Some(period) = self.0.get(&text) {
+            return Ok(period.clone());
+        }
+        let period = Period::from_stored(&text)
+            .map_err(|error| StoreError::Corrupt { table: "schedules", cause: error.to_string() })?;
+        self.0.insert(text, period.clone());
+        Ok(period)
+    }
+}
+
+fn read_schedule(row: &Row, periods: &mut Periods) -> Result<ScheduleRow, StoreError> {
+    Ok(ScheduleRow {
+        shop: row.shop("schedules", "shop")?,
+        job: row.named("schedules", "job", |text| text.parse().ok())?,
+        period: periods.read(row)?,
+        grid_at: row.opt_instant("grid_at")?,
+        early_at: row.opt_instant("early_at")?,
+        next_due_at: row.opt_instant("next_due_at")?,
+        planned_at: row.opt_instant("planned_at")?,
+        held_by: row.opt_named("schedules", "held_by", Hold::from_name)?,
+    })
 }
