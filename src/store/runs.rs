@@ -163,7 +163,8 @@ impl Tx {
             sqlite: "update runs set covers = covers + (j.value->>2) from json_each($1) as j
                 where runs.shop = j.value->>0 and runs.job = j.value->>1
                     and runs.state in ('available', 'running', 'retryable')",
-            postgres: "update runs set covers = covers + (j.v->>2)::bigint from jsonb_array_elements($1::jsonb) as j (v)
+            postgres:
+                "update runs set covers = covers + (j.v->>2)::bigint from jsonb_array_elements($1::jsonb) as j (v)
                 where runs.shop = j.v->>0 and runs.job = j.v->>1
                     and runs.state in ('available', 'running', 'retryable')",
         };
@@ -183,9 +184,11 @@ impl Tx {
     /// Claims at most `max` runs that are available or whose next attempt is due, the longest due first.
     pub async fn claim_runs(&mut self, holder: &Holder, max: u32) -> Result<Vec<Claimed>, StoreError> {
         const PICK: Both = Both {
-            sqlite: "select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, demand from runs
+            sqlite:
+                "select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, demand from runs
                 where state in ('available', 'retryable') and available_at <= $1 order by available_at limit $2",
-            postgres: "select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, demand from runs
+            postgres:
+                "select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, demand from runs
                 where state in ('available', 'retryable') and available_at <= $1 order by available_at limit $2
                 for update skip locked",
         };
