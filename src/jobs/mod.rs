@@ -15,6 +15,7 @@ use crate::{
     store::{Store, StoreError, Tx},
 };
 
+pub mod authorization_refresh;
 pub mod product_export;
 pub mod product_import;
 
@@ -101,6 +102,10 @@ impl Work {
 pub fn handlers(work: &Work) -> Handlers {
     let import = product_import::ProductImport::new(work.clone());
     Handlers::from([
+        (
+            JobKind::AuthorizationRefresh,
+            Arc::new(authorization_refresh::AuthorizationRefresh::new(work.keeper.clone())) as _,
+        ),
         (JobKind::ProductImport, Arc::new(import.clone()) as _),
         (JobKind::ProductExport, Arc::new(product_export::ProductExport::new(work.clone(), import)) as _),
     ])

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::{ShopEntry, TokenKeeper, holds, refresh, tell};
+use super::{ShopEntry, TokenKeeper, holds, refresh};
 use crate::{
     channels::{Callback, ChannelError, Consent, Grant, Identity, Tokens},
     crash,
@@ -335,7 +335,9 @@ impl TokenKeeper {
             tx.set_scope_missing(&entry.shop.id, None).await?;
         }
         if authorization.grant_number > 1 {
-            tell::renewed(&mut tx, &authorization).await?;
+            self.tell_renewed(&mut tx, &authorization).await?;
+        } else {
+            self.tell_end_moved(&mut tx).await?;
         }
         let called = named(grant.account_name.as_deref(), &grant.account);
         let mut shops = Vec::new();

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{KeeperError, ShopEntry, Standing, TokenKeeper, standing_in, tell};
+use super::{KeeperError, ShopEntry, Standing, TokenKeeper, standing_in};
 use crate::{
     channels::ChannelError,
     domain::{
@@ -129,7 +129,7 @@ impl TokenKeeper {
             }
         }
         if let Some(after) = tx.authorization(id).await? {
-            tell::ended(tx, &after, &shops).await?;
+            self.tell_ended(tx, &after).await?;
         }
         Ok(true)
     }
@@ -181,7 +181,7 @@ impl TokenKeeper {
         tx.note("daemon", "channel.refused", None, &format!("channel {channel} refuses our app: {why}")).await?;
         tracing::error!(event = "channel.refused", channel.name = %channel,
             "the channel refuses our app: {why}; check its `client_id` and `client_secret`, then `shopsyncd reload`");
-        tell::app_refused(tx, channel, why).await?;
+        self.tell_app_refused(tx, channel, why).await?;
         Ok(())
     }
 

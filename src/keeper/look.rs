@@ -38,10 +38,10 @@ impl TokenKeeper {
             return Err(standing.held(Hold::Pending));
         }
         let looked = self.look_at(standing).await;
-        if looked.is_err() {
-            self.look_again_tomorrow(shop).await?;
+        match looked {
+            Err(error) => Err(self.once_a_day(shop, error).await?),
+            Ok(looked) => Ok(looked),
         }
-        looked
     }
 
     /// A live call now, whatever the period: proves that the permission works and the shop is open.
@@ -64,16 +64,14 @@ impl TokenKeeper {
             return Err(self.standing(&shop).await?.held(Hold::Lapsed));
         }
         self.say_ending(&standing, authorization, now);
-        let held = standing.is_held_by_channel();
+        let held = standing.hold_of_channel().is_some();
         if authorization.state == AuthorizationState::Revoked && authorization.intent.is_some() {
             // The refresh token may be spent, and the channel's way out was tried: only the owner can help.
             return Err(standing.held(Hold::Revoked));
         }
         let period = standing.entry.jobs.get(&JobKind::AuthorizationRefresh).and_then(|period| period.length(now));
         let mut todo = authorization.look(now, period);
-        if authorization.state != AuthorizationState::Active {
-            todo.refresh = true;
-        }
+        todo.refresh |= authorization.state != AuthorizationState::Active || !authorization.is_fresh(now);
         todo.refresh &= tokens.refresh_token.is_some();
         if todo.refresh {
             self.refresh(&standing.entry, authorization.id, tokens.generation).await?;
@@ -137,28 +135,31 @@ impl TokenKeeper {
         Ok(())
     }
 
-    /// After a look that failed on a shop held by the channel, the next one comes in a day, not at the next retry.
-    async fn look_again_tomorrow(&self, shop: &ShopId) -> Result<(), KeeperError> {
-        if !self.standing(shop).await?.is_held_by_channel() {
-            return Ok(());
-        }
+    /// A look that failed on a shop held by the channel is not tried again before tomorrow, whatever it failed for.
+    async fn once_a_day(&self, shop: &ShopId, error: KeeperError) -> Result<KeeperError, KeeperError> {
+        let standing = self.standing(shop).await?;
+        let Some(hold) = standing.hold_of_channel() else { return Ok(error) };
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
         let at = tx.now + DAILY;
         tx.look_early(Some(shop), JobKind::AuthorizationRefresh, Some(at)).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(if matches!(error, KeeperError::Held { .. }) { error } else { standing.held(hold) })
     }
 }
 
 impl Standing {
-    /// Whether the channel's word holds the shop: it is looked at once a day.
-    fn is_held_by_channel(&self) -> bool {
-        self.alarm.is_some()
-            || self.row.closed_why.is_some()
-            || self.row.scope_missing.is_some()
-            || self.authorization.as_ref().is_some_and(|authorization| {
-                matches!(authorization.state, AuthorizationState::Lapsed | AuthorizationState::Revoked)
-            })
+    /// What the channel's word holds the shop by, if it does: such a shop is looked at once a day.
+    fn hold_of_channel(&self) -> Option<Hold> {
+        let state = self.authorization.as_ref().map(|authorization| authorization.state);
+        [
+            (Hold::AppAlarm, self.alarm.is_some()),
+            (Hold::Revoked, state == Some(AuthorizationState::Revoked)),
+            (Hold::Lapsed, state == Some(AuthorizationState::Lapsed)),
+            (Hold::ScopeMissing, self.row.scope_missing.is_some()),
+            (Hold::ShopClosed, self.row.closed_why.is_some()),
+        ]
+        .into_iter()
+        .find_map(|(hold, stands)| stands.then_some(hold))
     }
 
     pub(super) fn generation(&self) -> Option<i64> {

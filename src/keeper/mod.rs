@@ -19,7 +19,8 @@ use tokio_util::task::TaskTracker;
 use crate::{
     channels::{Access, ChannelError},
     clock::Clock,
-    domain::{Authorization, AuthorizationId, AuthorizationState, Failure, Hold, Holder, ShopId},
+    domain::{Authorization, AuthorizationId, AuthorizationState, Failure, Hold, Holder, Lease, ShopId},
+    notices::SharedPeople,
     secrets::{Sealer, Secret},
     store::{SealedTokens, ShopRow, Store, Tx},
 };
@@ -49,9 +50,11 @@ struct Inner {
     clock: Clock,
     sealer: Sealer,
     shops: ShopBook,
+    people: SharedPeople,
     holder: Holder,
     /// One exchange at a time per authorization inside this instance, so that its own jobs queue here and not at the lease.
-    queues: std::sync::Mutex<BTreeMap<AuthorizationId, Arc<Mutex<()>>>>,
+    /// What is guarded is the lease as far as it is not known to be given back.
+    queues: std::sync::Mutex<BTreeMap<AuthorizationId, Arc<Mutex<Option<Lease>>>>>,
     /// Exchanges under way: they outlive the run that wanted them, because their answer must be kept.
     exchanges: TaskTracker,
     /// The grants of which the log has said that they near their end.
@@ -69,13 +72,21 @@ struct Standing {
 }
 
 impl TokenKeeper {
-    /// Puts it together. `holder`: the instance that takes the leases.
-    pub fn new(store: Store, clock: Clock, sealer: Sealer, shops: ShopBook, holder: Holder) -> Self {
+    /// Puts it together. `people`: who is told; `holder`: the instance that takes the leases.
+    pub fn new(
+        store: Store,
+        clock: Clock,
+        sealer: Sealer,
+        shops: ShopBook,
+        people: SharedPeople,
+        holder: Holder,
+    ) -> Self {
         Self(Arc::new(Inner {
             store,
             clock,
             sealer,
             shops,
+            people,
             holder,
             queues: std::sync::Mutex::default(),
             exchanges: TaskTracker::new(),
@@ -238,6 +249,17 @@ impl Standing {
                     Some(ends) => format!("its authorization ended at {}", ends.at),
                     None => "its authorization ended".to_owned(),
                 },
+                ask_owner,
+            ),
+            Hold::ShopClosed => (
+                format!("the channel says that it is closed: {}", self.row.closed_why.as_deref().unwrap_or_default()),
+                "open it again at the marketplace; it is looked at once a day".to_owned(),
+            ),
+            Hold::ScopeMissing => (
+                format!(
+                    "its authorization lacks the right `{}`",
+                    self.row.scope_missing.as_deref().unwrap_or_default()
+                ),
                 ask_owner,
             ),
             _ => (format!("its authorization was revoked: {why}"), ask_owner),

@@ -9,7 +9,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::Mutex;
 use tracing::Instrument;
 
-use super::{KeeperError, ShopEntry, TokenKeeper, holds, tell, token_row};
+use super::{KeeperError, ShopEntry, TokenKeeper, holds, token_row};
 use crate::{
     channels::{ChannelError, Consent, Grant, Tokens},
     crash,
@@ -70,12 +70,16 @@ impl TokenKeeper {
 
     async fn refresh_in_turn(&self, entry: &Arc<ShopEntry>, id: AuthorizationId, seen: i64) -> Result<(), KeeperError> {
         let queue = self.queue(id);
-        let _turn = queue.lock().await;
+        let mut held = queue.lock().await;
         let until = self.0.clock.now() + PATIENCE;
         loop {
-            match self.take_turn(entry, id, seen).await? {
+            match self.take_turn(entry, id, seen, &mut held).await? {
                 Turn::Newer => return Ok(()),
-                Turn::Ours(spend) => return self.spend(entry, *spend).await,
+                Turn::Ours(spend) => {
+                    let result = self.spend(entry, *spend).await;
+                    self.make_sure_given_back(&mut held, result.is_ok()).await;
+                    return result;
+                }
                 Turn::Exhausted => {
                     self.wake();
                     return Err(self.standing(&entry.shop.id).await?.held(Hold::Revoked));
@@ -86,14 +90,35 @@ impl TokenKeeper {
         }
     }
 
-    fn queue(&self, id: AuthorizationId) -> Arc<Mutex<()>> {
+    /// A lease that was not given back would keep everybody out for as long as this instance lives. Where the database is
+    /// away just now, the next turn gives it back first.
+    async fn make_sure_given_back(&self, held: &mut Option<Lease>, given_back: bool) {
+        let Some(lease) = held.as_ref().filter(|_| !given_back) else {
+            *held = None;
+            return;
+        };
+        if let Ok(mut tx) = self.0.store.write(self.0.clock.now()).await
+            && tx.give_back(lease).await.is_ok()
+            && tx.commit().await.is_ok()
+        {
+            *held = None;
+        }
+    }
+
+    fn queue(&self, id: AuthorizationId) -> Arc<Mutex<Option<Lease>>> {
         let mut queues = self.0.queues.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(queues.entry(id).or_default())
     }
 
     /// Takes the lease, reads again, and notes the intent, in one transaction: its commit also proves that the store can
     /// be written, before anything is spent.
-    async fn take_turn(&self, entry: &ShopEntry, id: AuthorizationId, seen: i64) -> Result<Turn, KeeperError> {
+    async fn take_turn(
+        &self,
+        entry: &ShopEntry,
+        id: AuthorizationId,
+        seen: i64,
+        held: &mut Option<Lease>,
+    ) -> Result<Turn, KeeperError> {
         crash::point("refresh.before_intent");
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
         let (Some(before), Some(sealed)) = (tx.authorization(id).await?, tx.sealed_tokens(id).await?) else {
@@ -103,9 +128,13 @@ impl TokenKeeper {
             return Ok(Turn::Newer);
         }
         let Some(tokens) = self.open_pair(entry, id, &sealed)? else { return Ok(Turn::Newer) };
+        if let Some(left) = held.take() {
+            tx.give_back(&left).await?;
+        }
         let Some(lease) = tx.take_lease(&format!("authorization/{id}"), &self.0.holder, COVER_MS).await? else {
             return Ok(Turn::Taken);
         };
+        *held = Some(lease.clone());
         let earlier = before.intent.filter(|intent| intent.generation == sealed.generation);
         let unanswered = earlier.map_or(0, |intent| intent.unanswered + 1);
         if unanswered > repeats(entry) {
@@ -229,7 +258,7 @@ impl TokenKeeper {
         tx.note("daemon", "token.refreshed", Some(&entry.shop.id), "renewed the tokens").await?;
         let entries = self.entries_of(tx, before.id).await?;
         if renewed {
-            tell::renewed(tx, &after).await?;
+            self.tell_renewed(tx, &after).await?;
             tx.note(
                 "owner",
                 "authorization.granted",

@@ -1,22 +1,39 @@
 //! What people are told when a permission begins or ends, in the transaction in which it does.
 
+use super::TokenKeeper;
 use crate::{
     domain::{Authorization, ChannelName, ShopId},
+    notices,
     store::{StoreError, Tx},
 };
 
-/// The owner renewed: owed reminders are cancelled, and a note is owed.
-pub(super) async fn renewed(tx: &mut Tx, authorization: &Authorization) -> Result<(), StoreError> {
-    tx.cancel_reminders(authorization.id).await?;
-    Ok(())
-}
+impl TokenKeeper {
+    /// The owner renewed: owed reminders are cancelled, a note is owed, the ladder begins anew.
+    pub(super) async fn tell_renewed(&self, tx: &mut Tx, authorization: &Authorization) -> Result<(), StoreError> {
+        let people = self.0.people.load_full();
+        notices::note_renewal(tx, &people, authorization).await
+    }
 
-/// The permission has ended: the owner is asked at once.
-pub(super) async fn ended(_tx: &mut Tx, _authorization: &Authorization, _shops: &[ShopId]) -> Result<(), StoreError> {
-    Ok(())
-}
+    /// An end date was learnt or has moved: the reminders are worked out again.
+    pub(super) async fn tell_end_moved(&self, tx: &mut Tx) -> Result<(), StoreError> {
+        notices::note_end_moved(tx).await
+    }
 
-/// The channel refuses our app: the operator hears once.
-pub(super) async fn app_refused(_tx: &mut Tx, _channel: &ChannelName, _why: &str) -> Result<(), StoreError> {
-    Ok(())
+    /// The permission has ended: the owner is asked at once, with the reason.
+    pub(super) async fn tell_ended(&self, tx: &mut Tx, authorization: &Authorization) -> Result<(), StoreError> {
+        let people = self.0.people.load_full();
+        notices::note_ended(tx, &people, authorization).await
+    }
+
+    /// The channel refuses our app: the operator hears once.
+    pub(super) async fn tell_app_refused(
+        &self,
+        tx: &mut Tx,
+        channel: &ChannelName,
+        why: &str,
+    ) -> Result<(), StoreError> {
+        let people = self.0.people.load_full();
+        let shops: Vec<ShopId> = self.0.shops.of_channel(channel).iter().map(|entry| entry.shop.id.clone()).collect();
+        notices::note_app_refused(tx, &people, channel, &shops, why).await
+    }
 }

@@ -1,0 +1,73 @@
+//! A page of a few sentences, and the headers every page carries.
+
+use askama::Template;
+use axum::{
+    http::{HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Response},
+};
+
+/// How a page feels.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Tone {
+    /// Something worked.
+    Good,
+    /// Something did not.
+    Bad,
+    /// Neither.
+    Plain,
+}
+
+impl Tone {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Good => "good",
+            Self::Bad => "bad",
+            Self::Plain => "plain",
+        }
+    }
+}
+
+/// A page of a few sentences.
+#[derive(Template)]
+#[template(path = "page.html")]
+pub(super) struct Page {
+    pub(super) title: String,
+    pub(super) tone: Tone,
+    pub(super) paragraphs: Vec<String>,
+    /// Something to type.
+    pub(super) command: Option<String>,
+    /// Where the style sheet is, below the public address.
+    pub(super) style: String,
+}
+
+impl Page {
+    /// The page as an answer.
+    pub(super) fn answer(&self, status: StatusCode) -> Response {
+        match self.render() {
+            Ok(text) => (status, Html(text)).into_response(),
+            Err(error) => {
+                tracing::error!(event = "page.failed", "cannot render a page: {error}");
+                StatusCode::INTERNAL_SERVER_ERROR.into_response()
+            }
+        }
+    }
+}
+
+/// What browsers must keep to on every page: nothing from elsewhere, nothing kept, nobody told where they came from.
+pub(super) fn guarded(mut answer: Response) -> Response {
+    const HEADERS: [(header::HeaderName, &str); 6] = [
+        (
+            header::CONTENT_SECURITY_POLICY,
+            "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+        ),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (header::X_FRAME_OPTIONS, "DENY"),
+        (header::VARY, "cookie"),
+    ];
+    for (name, value) in HEADERS {
+        answer.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    answer
+}
