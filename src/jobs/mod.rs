@@ -18,6 +18,9 @@ use crate::{
 pub mod authorization_refresh;
 pub mod product_export;
 pub mod product_import;
+pub mod prune;
+pub mod remind;
+pub mod send_mail;
 
 /// What the jobs of shops work with.
 #[derive(Clone)]

@@ -14,7 +14,7 @@ use std::str::FromStr;
 pub use letter::{Item, Letter, News, ShopLine};
 use lettre::message::Mailbox;
 pub use message::{Composed, Envelope, compose};
-pub use transport::{Mailer, Memory, Outgoing, Received, Relay, Settings, Smtp, Tls, Transport};
+pub use transport::{Mailer, MailerBook, Memory, Outgoing, Received, Relay, Settings, Smtp, Tls, Transport};
 
 use crate::domain::Failure;
 

@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use arc_swap::ArcSwap;
 use lettre::{
     Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
     address::Envelope as SmtpEnvelope,
@@ -132,6 +133,27 @@ impl Mailer {
             Self::Smtp(relay) => relay.send(mail).await,
             Self::Memory(memory) => memory.take(mail),
         }
+    }
+}
+
+/// The mailer in force: replaced whole when the settings change. Clones share one value.
+#[derive(Clone)]
+pub struct MailerBook(Arc<ArcSwap<Mailer>>);
+
+impl MailerBook {
+    /// With this mailer.
+    pub fn new(mailer: Mailer) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(mailer)))
+    }
+
+    /// The mailer in force.
+    pub fn load(&self) -> Arc<Mailer> {
+        self.0.load_full()
+    }
+
+    /// Puts another in force.
+    pub fn replace(&self, mailer: Mailer) {
+        self.0.store(Arc::new(mailer));
     }
 }
 

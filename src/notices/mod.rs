@@ -70,6 +70,8 @@ pub struct People {
     pub shops: BTreeMap<ShopId, ShopPeople>,
     /// Who hears about the daemon itself.
     pub operator: Vec<Recipient>,
+    /// The language for an address that is not among the recipients.
+    pub language: Language,
     /// When people are reminded, and the zone of all dates.
     pub ladder: Ladder,
     /// The sender of every mail.
@@ -80,8 +82,26 @@ pub struct People {
     pub app_secrets: Vec<AppSecret>,
 }
 
-/// The people in force: replaced whole when the settings change.
-pub type SharedPeople = Arc<ArcSwap<People>>;
+/// The people in force: replaced whole when the settings change. Clones share one value.
+#[derive(Clone)]
+pub struct PeopleBook(Arc<ArcSwap<People>>);
+
+impl PeopleBook {
+    /// With these people.
+    pub fn new(people: People) -> Self {
+        Self(Arc::new(ArcSwap::from_pointee(people)))
+    }
+
+    /// The people in force.
+    pub fn load(&self) -> Arc<People> {
+        self.0.load_full()
+    }
+
+    /// Puts others in force.
+    pub fn replace(&self, people: People) {
+        self.0.store(Arc::new(people));
+    }
+}
 
 impl People {
     /// The zone of all dates.

@@ -165,18 +165,19 @@ pub async fn owe_fresh_link(tx: &mut Tx, people: &People, shop: &ShopId) -> Resu
 }
 
 /// A test mail. Returns its number.
-pub async fn owe_test_mail(tx: &mut Tx, people: &People, recipient: &Recipient) -> Result<Option<i64>, StoreError> {
-    let mail = NewMail {
-        dedup: format!("test/{}/{}", recipient.address, tx.now.as_millisecond()),
-        kind: "test".to_owned(),
-        recipient: recipient.address.clone(),
-        language: recipient.language.as_str().to_owned(),
-        shops: Vec::new(),
-        payload: Payload::Test.to_json(),
-    };
-    let id = tx.owe_mail(&mail, people.sender.domain()).await?;
+pub async fn owe_test_mail(tx: &mut Tx, people: &People, address: &str) -> Result<i64, StoreError> {
+    let known = people.operator.iter().chain(people.shops.values().flat_map(|shop| &shop.recipients));
+    let language =
+        known.into_iter().find(|known| known.address == address).map_or(people.language, |known| known.language);
+    let dedup = format!("test/{address}/{}", tx.now.as_millisecond());
+    let recipient = Recipient { address: address.to_owned(), language };
+    owe(tx, people, dedup.clone(), "test", &recipient, &[], &Payload::Test).await?;
     deliver_soon(tx).await?;
-    Ok(id)
+    let mail = tx.mail_by_dedup(&dedup).await?;
+    mail.map(|mail| mail.id).ok_or_else(|| StoreError::Corrupt {
+        table: "outbox",
+        cause: format!("the mail {dedup} was just written and is gone"),
+    })
 }
 
 /// The outbox is delivered at once. An early look rather than a run: a run may be under way that has looked already.

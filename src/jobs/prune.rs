@@ -1,0 +1,44 @@
+//! What is old goes: finished runs, mail that has left, the journal, and states of authorizations that nobody finished.
+
+use jiff::SignedDuration;
+
+use crate::{
+    clock::Clock,
+    store::{Store, StoreError},
+};
+
+/// How long mail is kept at least: the reason of a mail, kept with it, is what keeps it from being sent again, and the
+/// longest step of any ladder to the operator is 90 days.
+const MAIL_AT_LEAST: SignedDuration = SignedDuration::from_hours(100 * 24);
+/// How long states of authorizations are kept: they are good for half an hour.
+const STATES: SignedDuration = SignedDuration::from_hours(24);
+
+/// What went.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Pruned {
+    /// Finished runs.
+    pub runs: u64,
+    /// Mails that were sent, refused or cancelled.
+    pub mails: u64,
+    /// Lines of the journal.
+    pub lines: u64,
+    /// States of authorizations.
+    pub states: u64,
+}
+
+/// Deletes what is older than `keep`, a kind at a time so that no transaction is long. The housekeeping calendar calls it once a day.
+pub async fn prune(store: &Store, clock: &Clock, keep: SignedDuration) -> Result<Pruned, StoreError> {
+    let now = clock.now();
+    let mut pruned = Pruned::default();
+
+    let mut tx = store.write(now).await?;
+    pruned.runs = tx.prune_runs(now - keep).await?;
+    tx.commit().await?;
+
+    let mut tx = store.write(now).await?;
+    pruned.mails = tx.prune_mail(now - keep.max(MAIL_AT_LEAST)).await?;
+    pruned.lines = tx.prune_journal(now - keep).await?;
+    pruned.states = tx.prune_states(now - STATES).await?;
+    tx.commit().await?;
+    Ok(pruned)
+}

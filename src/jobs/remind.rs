@@ -1,0 +1,59 @@
+//! Reminders: what is owed to people is worked out and written down, in one transaction with the mails that will tell it.
+//!
+//! The rules are [`crate::domain::reminder`]'s, the words are the mail's. The next look is asked for at the very instant at which something
+//! will be owed; the schedule's own period is only there for what moved the clocks meanwhile.
+
+use async_trait::async_trait;
+
+use super::Halt;
+use crate::{
+    clock::Clock,
+    crash,
+    domain::{Counts, Outcome},
+    notices::{PeopleBook, owe_due},
+    scheduler::{Context, End, Handler, Stopped},
+    store::{Store, Tx},
+};
+
+/// Works out what is owed.
+pub struct Remind {
+    store: Store,
+    clock: Clock,
+    people: PeopleBook,
+}
+
+impl Remind {
+    /// For these people.
+    pub const fn new(store: Store, clock: Clock, people: PeopleBook) -> Self {
+        Self { store, clock, people }
+    }
+
+    async fn pass(&self, context: &Context) -> Result<Counts, Halt> {
+        let people = self.people.load();
+        let mut tx = claimed(&self.store, &self.clock, context).await?;
+        let pass = owe_due(&mut tx, &people).await?;
+        crash::point("remind.before_commit");
+        tx.commit().await?;
+        crash::point("remind.after_commit");
+        Ok(Counts { seen: pass.looked_at, changed: pass.owed, ..Counts::default() })
+    }
+}
+
+#[async_trait]
+impl Handler for Remind {
+    async fn run(&self, context: Context) -> Result<End, Stopped> {
+        match self.pass(&context).await {
+            Ok(counts) => Ok(End::Ended(Outcome::Done, counts)),
+            Err(halt) => halt.end(Counts::default()),
+        }
+    }
+}
+
+/// Begins a transaction in which the run's claim stands; without it nothing may be written.
+pub(super) async fn claimed(store: &Store, clock: &Clock, context: &Context) -> Result<Tx, Halt> {
+    let mut tx = store.write(clock.now()).await?;
+    if context.cancel.is_cancelled() || !tx.holds_run(context.run, context.lease_number).await? {
+        return Err(Halt::Cancelled);
+    }
+    Ok(tx)
+}

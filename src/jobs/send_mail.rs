@@ -1,0 +1,207 @@
+//! Delivery of mail: what is owed is composed, frozen, handed over, and written down.
+//!
+//! A message is composed when it is first attempted and frozen then, so that every later attempt hands over the same bytes under the same
+//! Message-ID. Only a death between the relay's yes and our commit can make it leave twice.
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp};
+
+use super::{Halt, remind::claimed};
+use crate::{
+    clock::Clock,
+    crash,
+    domain::{Counts, JobKind, Outcome, ShopId},
+    mail::{Composed, Envelope, Language, MailError, Mailer, MailerBook, Outgoing, compose},
+    notices::{People, PeopleBook, letter, mark_sent},
+    scheduler::{Context, End, Handler, Stopped},
+    store::{Delivery, Mail, MailState, Store, StoreError, Tx},
+};
+
+/// The wait after the first failed attempt; it doubles with each further one.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_mins(5);
+/// The longest wait.
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(4);
+/// How long after the first attempt the last one is.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(48);
+/// How many messages are taken up at once.
+const BATCH: u32 = 20;
+
+/// Delivers the outbox.
+pub struct SendMail {
+    store: Store,
+    clock: Clock,
+    people: PeopleBook,
+    mailer: MailerBook,
+}
+
+/// What became of one message.
+enum Sent {
+    /// It left.
+    Yes,
+    /// It waits, or was refused.
+    No,
+    /// There was nothing left to say, or mail is off.
+    Dropped,
+}
+
+#[async_trait]
+impl Handler for SendMail {
+    async fn run(&self, context: Context) -> Result<End, Stopped> {
+        let mut counts = Counts::default();
+        match self.pass(&context, &mut counts).await {
+            Ok(()) => Ok(End::Ended(Outcome::Done, counts)),
+            Err(halt) => halt.end(counts),
+        }
+    }
+}
+
+impl SendMail {
+    /// For these people, through this mailer.
+    pub const fn new(store: Store, clock: Clock, people: PeopleBook, mailer: MailerBook) -> Self {
+        Self { store, clock, people, mailer }
+    }
+
+    async fn pass(&self, context: &Context, counts: &mut Counts) -> Result<(), Halt> {
+        loop {
+            let due = self.store.read(self.clock.now()).await?.due_mail(BATCH).await?;
+            if due.is_empty() {
+                break;
+            }
+            for mail in due {
+                counts.seen += 1;
+                match self.deliver(context, &mail).await? {
+                    Sent::Yes => counts.sent += 1,
+                    Sent::No => counts.refused += 1,
+                    Sent::Dropped => counts.unchanged += 1,
+                }
+            }
+        }
+        let mut tx = claimed(&self.store, &self.clock, context).await?;
+        let next = tx.next_mail_at().await?;
+        tx.look_early(None, JobKind::SendMail, next).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn deliver(&self, context: &Context, mail: &Mail) -> Result<Sent, Halt> {
+        let (people, mailer) = (self.people.load(), self.mailer.load());
+        let Some(mail) = self.freeze(context, &people, &mailer, mail.id).await? else { return Ok(Sent::Dropped) };
+        crash::point("mail.before_send");
+        let answer = match mail.body.as_deref() {
+            Some(message) => {
+                let from = people.sender.address();
+                let out = Outgoing { from: &from, to: &mail.recipient, message_id: &mail.message_id, message };
+                mailer.send(out).await
+            }
+            None => Err(MailError::permanent("the message could not be composed")),
+        };
+        crash::point("mail.after_send");
+        Ok(self.write_down(&mail, answer).await?)
+    }
+
+    /// Composes a message unless that was done before, and freezes it. `None`: it is no longer owed, or is not to be sent.
+    async fn freeze(&self, context: &Context, people: &People, mailer: &Mailer, id: i64) -> Result<Option<Mail>, Halt> {
+        let mut tx = claimed(&self.store, &self.clock, context).await?;
+        let now = tx.now;
+        let Some(mail) = tx.mail(id).await?.filter(|mail| mail.state == MailState::Owed && mail.next_attempt_at <= now)
+        else {
+            return Ok(None);
+        };
+        if mail.body.is_none() {
+            let Some((letter, shops)) = letter(&mut tx, people, &mail).await? else {
+                tx.cancel_mail(id).await?;
+                tx.commit().await?;
+                return Ok(None);
+            };
+            match compose(&letter, &envelope(people, &mail, &shops, now)) {
+                Ok(Composed { subject, message }) => tx.freeze_mail(id, &subject, &message).await?,
+                Err(error) => {
+                    refuse(&mut tx, &mail, &error.text).await?;
+                    tx.commit().await?;
+                    return Ok(None);
+                }
+            };
+            // On PostgreSQL the payload may have grown between our read and our write. Then what was composed is out of date:
+            // this transaction is dropped, and the message is still due.
+            if tx.mail(id).await?.is_none_or(|frozen| frozen.payload != mail.payload) {
+                return Ok(None);
+            }
+        }
+        if mailer.is_off() {
+            switch_off(&mut tx, id).await?;
+            tx.commit().await?;
+            return Ok(None);
+        }
+        let frozen = tx.mail(id).await?;
+        tx.commit().await?;
+        Ok(frozen)
+    }
+
+    /// Writes down the relay's answer. The claim is not asked for: what has left, has left.
+    async fn write_down(&self, mail: &Mail, answer: Result<(), MailError>) -> Result<Sent, StoreError> {
+        let mut tx = self.store.write(self.clock.now()).await?;
+        let shops = mail.shops.iter().map(ShopId::as_str).collect::<Vec<_>>().join(",");
+        let Err(error) = answer else {
+            tx.deliver_mail(mail.id, &Delivery::Sent).await?;
+            mark_sent(&mut tx, mail).await?;
+            tx.commit().await?;
+            tracing::info!(event = "reminder.sent", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops, "the mail has left");
+            return Ok(Sent::Yes);
+        };
+        match next_attempt(mail, &error, tx.now) {
+            Some(at) => {
+                tx.deliver_mail(mail.id, &Delivery::Deferred { at, error: error.text.clone() }).await?;
+                tracing::warn!(event = "mail.deferred", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops,
+                    retry_at = %at, error.text = %without(&error.text, &mail.recipient), "the mail waits for another attempt");
+            }
+            None => refuse(&mut tx, mail, &error.text).await?,
+        }
+        tx.commit().await?;
+        Ok(Sent::No)
+    }
+}
+
+/// When to try again after a failed attempt at `now`; `None`: given up. The last attempt is 48 hours after the first.
+fn next_attempt(mail: &Mail, error: &MailError, now: Timestamp) -> Option<Timestamp> {
+    let last = mail.first_attempt_at.unwrap_or(now) + PATIENCE;
+    if error.permanent || last <= now {
+        return None;
+    }
+    let doubled = FIRST_WAIT * 2_i32.pow(mail.attempts.min(10));
+    Some((now + doubled.min(LONGEST_WAIT)).min(last))
+}
+
+/// A message that will not leave: the operator has to know.
+async fn refuse(tx: &mut Tx, mail: &Mail, cause: &str) -> Result<(), StoreError> {
+    tx.deliver_mail(mail.id, &Delivery::Refused { error: cause.to_owned() }).await?;
+    let shops = mail.shops.iter().map(ShopId::as_str).collect::<Vec<_>>().join(",");
+    tracing::error!(event = "mail.refused", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops,
+        error.text = %without(cause, &mail.recipient),
+        "the mail was refused for good; see `shopsyncd mail list`, mend the cause, then `shopsyncd mail retry {}`", mail.id);
+    Ok(())
+}
+
+/// With mail switched off nothing is owed to anybody; the row stays, cancelled, so that `mail list` shows what would have been said.
+async fn switch_off(tx: &mut Tx, id: i64) -> Result<(), StoreError> {
+    let (at, error) = (tx.now, "mail is switched off".to_owned());
+    tx.deliver_mail(id, &Delivery::Deferred { at, error }).await?;
+    tx.cancel_mail(id).await?;
+    Ok(())
+}
+
+/// A relay's words without the recipient's address, which has no place in a log.
+fn without(text: &str, address: &str) -> String {
+    text.replace(address, "…")
+}
+
+fn envelope<'a>(people: &'a People, mail: &'a Mail, shops: &'a [ShopId], now: Timestamp) -> Envelope<'a> {
+    Envelope {
+        from: &people.sender,
+        to: &mail.recipient,
+        message_id: &mail.message_id,
+        shops,
+        language: Language::from_code(&mail.language),
+        zone: people.zone(),
+        now,
+    }
+}
