@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     crash,
     domain::{Counts, Outcome},
-    notices::{PeopleBook, owe_due},
+    notices::{SharedPeople, owe_due},
     scheduler::{Context, End, Handler, Stopped},
     store::{Store, Tx},
 };
@@ -19,17 +19,17 @@ use crate::{
 pub struct Remind {
     store: Store,
     clock: Clock,
-    people: PeopleBook,
+    people: SharedPeople,
 }
 
 impl Remind {
     /// For these people.
-    pub const fn new(store: Store, clock: Clock, people: PeopleBook) -> Self {
+    pub const fn new(store: Store, clock: Clock, people: SharedPeople) -> Self {
         Self { store, clock, people }
     }
 
     async fn pass(&self, context: &Context) -> Result<Counts, Halt> {
-        let people = self.people.load();
+        let people = self.people.load_full();
         let mut tx = claimed(&self.store, &self.clock, context).await?;
         let pass = owe_due(&mut tx, &people).await?;
         crash::point("remind.before_commit");

@@ -12,7 +12,7 @@ use crate::{
     crash,
     domain::{Counts, JobKind, Outcome, ShopId},
     mail::{Composed, Envelope, Language, MailError, Mailer, MailerBook, Outgoing, compose},
-    notices::{People, PeopleBook, letter, mark_sent},
+    notices::{People, SharedPeople, letter, mark_sent},
     scheduler::{Context, End, Handler, Stopped},
     store::{Delivery, Mail, MailState, Store, StoreError, Tx},
 };
@@ -30,7 +30,7 @@ const BATCH: u32 = 20;
 pub struct SendMail {
     store: Store,
     clock: Clock,
-    people: PeopleBook,
+    people: SharedPeople,
     mailer: MailerBook,
 }
 
@@ -57,7 +57,7 @@ impl Handler for SendMail {
 
 impl SendMail {
     /// For these people, through this mailer.
-    pub const fn new(store: Store, clock: Clock, people: PeopleBook, mailer: MailerBook) -> Self {
+    pub const fn new(store: Store, clock: Clock, people: SharedPeople, mailer: MailerBook) -> Self {
         Self { store, clock, people, mailer }
     }
 
@@ -84,7 +84,7 @@ impl SendMail {
     }
 
     async fn deliver(&self, context: &Context, mail: &Mail) -> Result<Sent, Halt> {
-        let (people, mailer) = (self.people.load(), self.mailer.load());
+        let (people, mailer) = (self.people.load_full(), self.mailer.load());
         let Some(mail) = self.freeze(context, &people, &mailer, mail.id).await? else { return Ok(Sent::Dropped) };
         crash::point("mail.before_send");
         let answer = match mail.body.as_deref() {

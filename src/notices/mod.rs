@@ -82,26 +82,8 @@ pub struct People {
     pub app_secrets: Vec<AppSecret>,
 }
 
-/// The people in force: replaced whole when the settings change. Clones share one value.
-#[derive(Clone)]
-pub struct PeopleBook(Arc<ArcSwap<People>>);
-
-impl PeopleBook {
-    /// With these people.
-    pub fn new(people: People) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(people)))
-    }
-
-    /// The people in force.
-    pub fn load(&self) -> Arc<People> {
-        self.0.load_full()
-    }
-
-    /// Puts others in force.
-    pub fn replace(&self, people: People) {
-        self.0.store(Arc::new(people));
-    }
-}
+/// The people in force: replaced whole when the settings change.
+pub type SharedPeople = Arc<ArcSwap<People>>;
 
 impl People {
     /// The zone of all dates.
