@@ -84,3 +84,79 @@ impl Clock {
         self.set(self.now() + span);
     }
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(seconds).unwrap()
+    }
+
+    /// Lets every task of the test's single thread go as far as it gets.
+    async fn settle() {
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    #[tokio::test]
+    async fn a_manual_clock_wakes_those_whose_time_has_come_and_nobody_else() {
+        let clock = Clock::manual(at(1_000));
+        let sleeper = |until: i64| {
+            let clock = clock.clone();
+            tokio::spawn(async move { clock.sleep_until(at(until)).await })
+        };
+        let (soon, late) = (sleeper(1_010), sleeper(1_011));
+        settle().await;
+        assert!(!soon.is_finished());
+        clock.advance(SignedDuration::from_secs(10));
+        soon.await.unwrap();
+        settle().await;
+        assert!(!late.is_finished());
+        clock.advance(SignedDuration::from_secs(1));
+        late.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn an_instant_that_has_come_is_not_waited_for() {
+        let clock = Clock::manual(at(1_000));
+        clock.sleep_until(at(1_000)).await;
+        clock.sleep(SignedDuration::ZERO).await;
+        Clock::system().sleep_until(Timestamp::now()).await;
+    }
+
+    #[tokio::test]
+    async fn a_step_back_lets_sleepers_sleep_on() {
+        let clock = Clock::manual(at(1_000));
+        let sleeper = tokio::spawn({
+            let clock = clock.clone();
+            async move { clock.sleep(SignedDuration::from_secs(10)).await }
+        });
+        settle().await;
+        clock.advance(SignedDuration::from_secs(-100));
+        settle().await;
+        clock.set(at(1_009));
+        settle().await;
+        assert!(!sleeper.is_finished());
+        clock.set(at(1_010));
+        sleeper.await.unwrap();
+    }
+
+    #[test]
+    fn clones_share_one_time_cut_to_milliseconds() {
+        let clock = Clock::manual(at(1_000));
+        let clone = clock.clone();
+        clone.set("2026-01-01T00:00:00.123456789Z".parse().unwrap());
+        assert_eq!(clock.now().to_string(), "2026-01-01T00:00:00.123Z");
+    }
+
+    #[test]
+    fn the_systems_clock_cannot_be_moved() {
+        let clock = Clock::system();
+        clock.set(at(1_000));
+        clock.advance(SignedDuration::from_hours(-1_000_000));
+        assert!(Timestamp::now().duration_since(clock.now()) < SignedDuration::from_mins(1));
+    }
+}

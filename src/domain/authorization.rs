@@ -202,3 +202,166 @@ impl Authorization {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const ISSUED: Timestamp = Timestamp::constant(1_790_000_000, 0);
+
+    fn mins(minutes: i64) -> SignedDuration {
+        SignedDuration::from_mins(minutes)
+    }
+
+    /// An authorization whose access token was issued at [`ISSUED`] and lives that many seconds.
+    fn living(seconds: i64) -> Authorization {
+        Authorization {
+            id: AuthorizationId(7),
+            account: Account { channel: "tiktok_shop".into(), app: "app".to_owned(), account: "owner".to_owned() },
+            account_name: None,
+            state: AuthorizationState::Active,
+            why: None,
+            grant_number: 1,
+            generation: 1,
+            authorized_at: ISSUED,
+            ends: None,
+            access_token: Clock { issued_at: ISSUED, ends_at: ISSUED + SignedDuration::from_secs(seconds) },
+            refresh_token_ends_at: None,
+            probed_at: Some(ISSUED),
+            intent: None,
+        }
+    }
+
+    #[test]
+    fn tokens_are_renewed_after_three_quarters_of_their_life() {
+        for (life, at) in [
+            (604_800, 453_600),
+            (14_400, 10_800),
+            (3_600, 2_700),
+            (120, 90),
+            (119, 59),
+            (60, 30),
+            (1, 1),
+            (0, 1),
+            (-5, 1),
+        ] {
+            let refresh_at = living(life).refresh_at();
+            assert_eq!(refresh_at.as_second() - ISSUED.as_second(), at, "a life of {life} s");
+        }
+    }
+
+    #[test]
+    fn a_token_is_used_until_shortly_before_its_end() {
+        for (life, age, fresh) in [
+            (3_600, 0, true),
+            (3_600, 3_539, true),
+            (3_600, 3_540, false),
+            (60, 53, true),
+            (60, 54, false),
+            (0, 0, false),
+            (3_600, 9_999, false),
+        ] {
+            let now = ISSUED + SignedDuration::from_secs(age);
+            assert_eq!(living(life).is_fresh(now), fresh, "at {age} s of {life} s");
+        }
+    }
+
+    #[test]
+    fn a_look_renews_what_would_end_before_the_next_one() {
+        // A life of four hours: due after three.
+        for (age, period, refresh) in [
+            (0, Some(30), false),
+            (179, Some(30), false),
+            (180, Some(30), true),
+            (150, Some(89), false),
+            (150, Some(91), true),
+            (150, Some(240), true),
+            (10, Some(235), false),
+            (150, Some(241), false),
+            (150, None, false),
+            (180, None, true),
+            (1_000, Some(30), true),
+        ] {
+            let look = living(14_400).look(ISSUED + mins(age), period.map(mins));
+            assert_eq!(look.refresh, refresh, "{age} min old, looked at every {period:?} min");
+        }
+    }
+
+    #[test]
+    fn the_permission_is_proved_at_most_daily() {
+        let day = SignedDuration::from_hours(24);
+        let probes = |probed_at, now| Authorization { probed_at, ..living(604_800) }.look(now, None).probe;
+        assert!(probes(None, ISSUED));
+        assert!(!probes(Some(ISSUED), ISSUED + day - SignedDuration::from_millis(1)));
+        assert!(probes(Some(ISSUED), ISSUED + day));
+        assert!(!probes(Some(ISSUED + mins(5)), ISSUED), "a clock that stepped back a little");
+        assert!(probes(Some(ISSUED + day * 365), ISSUED), "a clock that was a year ahead when it was noted");
+    }
+
+    #[test]
+    fn a_refusal_near_the_end_is_the_end() {
+        let now = ISSUED;
+        for (ends_at, state) in [
+            (Some(now - mins(60 * 24 * 9)), AuthorizationState::Lapsed),
+            (Some(now), AuthorizationState::Lapsed),
+            (Some(now + mins(60)), AuthorizationState::Lapsed),
+            (Some(now + mins(61)), AuthorizationState::Revoked),
+            (None, AuthorizationState::Revoked),
+        ] {
+            assert_eq!(AuthorizationState::after_refusal(ends_at, now), state, "{ends_at:?}");
+        }
+    }
+
+    #[test]
+    fn an_end_that_moves_by_more_than_a_week_is_a_renewal() {
+        let week = mins(7 * 24 * 60);
+        let moved = |by| Authorization::is_renewal(Some(ISSUED), Some(ISSUED + by));
+        assert!(!moved(week));
+        assert!(moved(week + SignedDuration::from_millis(1)));
+        assert!(!moved(-week * 2));
+        assert!(!Authorization::is_renewal(None, Some(ISSUED)));
+        assert!(!Authorization::is_renewal(Some(ISSUED), None));
+    }
+
+    #[test]
+    fn stored_names_are_read_back() {
+        use AuthorizationState::{Active, Lapsed, Pending, Revoked};
+        for state in [Pending, Active, Lapsed, Revoked] {
+            assert_eq!(AuthorizationState::from_name(state.as_str()), Some(state));
+        }
+        for source in [EndSource::Told, EndSource::Computed, EndSource::Configured] {
+            assert_eq!(EndSource::from_name(source.as_str()), Some(source));
+        }
+        assert_eq!((AuthorizationState::from_name("gone"), EndSource::from_name("")), (None, None));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        /// Looks at every grid instant and at `refresh_at`, as the schedule makes them.
+        #[test]
+        fn tokens_that_are_looked_at_never_run_out_and_are_not_renewed_without_need(
+            life in 120_i64..700_000,
+            period in 60_i64..700_000,
+        ) {
+            let mut authorization = living(life);
+            let (mut now, mut grid) = (ISSUED, ISSUED + SignedDuration::from_secs(period));
+            for _ in 0..50 {
+                let refresh_at = authorization.refresh_at();
+                now = if refresh_at > now { grid.min(refresh_at) } else { grid };
+                if now == grid {
+                    grid += SignedDuration::from_secs(period);
+                }
+                prop_assert!(authorization.is_fresh(now), "ran out at {}", now);
+                if authorization.look(now, Some(SignedDuration::from_secs(period))).refresh {
+                    let age = now.duration_since(authorization.access_token.issued_at).as_secs();
+                    prop_assert!(age >= life / 2, "renewed at {} of {} s", age, life);
+                    let ends_at = now + SignedDuration::from_secs(life);
+                    authorization.access_token = Clock { issued_at: now, ends_at };
+                }
+            }
+        }
+    }
+}

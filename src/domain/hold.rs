@@ -111,3 +111,106 @@ pub fn held_by(job: JobKind, facts: Facts) -> Option<Hold> {
     ];
     causes.into_iter().find_map(|(hold, stands)| stands.then_some(hold))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A shop that nothing holds.
+    const FREE: Facts = Facts {
+        paused: false,
+        app_alarm: false,
+        needs_authorization: true,
+        authorization: Some(AuthorizationState::Active),
+        closed: false,
+        scope_missing: false,
+        refresh_none: false,
+        has_source: true,
+    };
+
+    const ALL: [Hold; 9] = [
+        Hold::Paused,
+        Hold::AppAlarm,
+        Hold::Pending,
+        Hold::Revoked,
+        Hold::Lapsed,
+        Hold::ScopeMissing,
+        Hold::ShopClosed,
+        Hold::RefreshNone,
+        Hold::NoSource,
+    ];
+
+    fn held(facts: Facts) -> [Option<Hold>; 3] {
+        JobKind::OF_SHOPS.map(|job| held_by(job, facts))
+    }
+
+    #[test]
+    fn each_cause_holds_the_jobs_it_concerns() {
+        let all = |hold| [Some(hold); 3];
+        for (facts, expected) in [
+            (FREE, [None; 3]),
+            (Facts { paused: true, ..FREE }, all(Hold::Paused)),
+            (Facts { app_alarm: true, ..FREE }, all(Hold::AppAlarm)),
+            (Facts { authorization: None, ..FREE }, all(Hold::Pending)),
+            (Facts { authorization: Some(AuthorizationState::Pending), ..FREE }, all(Hold::Pending)),
+            (Facts { authorization: Some(AuthorizationState::Revoked), ..FREE }, all(Hold::Revoked)),
+            (Facts { authorization: Some(AuthorizationState::Lapsed), ..FREE }, all(Hold::Lapsed)),
+            (Facts { scope_missing: true, ..FREE }, all(Hold::ScopeMissing)),
+            (Facts { closed: true, ..FREE }, all(Hold::ShopClosed)),
+            (Facts { refresh_none: true, ..FREE }, [None, Some(Hold::RefreshNone), Some(Hold::RefreshNone)]),
+            (Facts { has_source: false, ..FREE }, [None, None, Some(Hold::NoSource)]),
+        ] {
+            assert_eq!(held(facts), expected, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn the_most_urgent_cause_is_named() {
+        let mut facts = Facts {
+            paused: true,
+            app_alarm: true,
+            needs_authorization: true,
+            authorization: Some(AuthorizationState::Revoked),
+            closed: true,
+            scope_missing: true,
+            refresh_none: true,
+            has_source: false,
+        };
+        let mut named = Vec::new();
+        while let Some(hold) = held_by(JobKind::ProductExport, facts) {
+            named.push(hold);
+            match hold {
+                Hold::Paused => facts.paused = false,
+                Hold::AppAlarm => facts.app_alarm = false,
+                Hold::Pending | Hold::Revoked | Hold::Lapsed => facts.authorization = Some(AuthorizationState::Active),
+                Hold::ScopeMissing => facts.scope_missing = false,
+                Hold::ShopClosed => facts.closed = false,
+                Hold::RefreshNone => facts.refresh_none = false,
+                Hold::NoSource => facts.has_source = true,
+            }
+        }
+        let expected: Vec<_> = ALL.into_iter().filter(|hold| !matches!(hold, Hold::Pending | Hold::Lapsed)).collect();
+        assert_eq!(named, expected);
+    }
+
+    #[test]
+    fn a_channel_without_authorization_is_held_by_people_and_settings_alone() {
+        let file = Facts { needs_authorization: false, authorization: None, refresh_none: true, ..FREE };
+        assert_eq!(held(file), [None; 3]);
+        assert_eq!(held_by(JobKind::ProductImport, Facts { paused: true, ..file }), Some(Hold::Paused));
+    }
+
+    #[test]
+    fn the_daemons_own_jobs_are_never_held() {
+        let facts = Facts { paused: true, app_alarm: true, authorization: None, has_source: false, ..FREE };
+        assert_eq!(JobKind::OF_DAEMON.map(|job| held_by(job, facts)), [None; 2]);
+    }
+
+    #[test]
+    fn stored_names_are_read_back() {
+        for hold in ALL {
+            assert_eq!(Hold::from_name(hold.as_str()), Some(hold));
+        }
+        assert_eq!(Hold::from_name("tired"), None);
+    }
+}

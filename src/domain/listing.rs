@@ -328,3 +328,131 @@ pub struct Complaint {
     /// The channel's request id, where there is one.
     pub request_id: Option<String>,
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn price(text: &str) -> Price {
+        let (amount, currency) = text.split_once(' ').unwrap();
+        Price { amount: amount.parse().unwrap(), currency: currency.parse().unwrap() }
+    }
+
+    fn listing() -> Listing {
+        Listing {
+            sku: "A-1".parse().unwrap(),
+            product_id: "17".to_owned(),
+            refs: json!({"sku_id": "5", "warehouses": {"x": 1, "y": 2}}),
+            title: "Shirt".to_owned(),
+            description: Some("Soft".to_owned()),
+            brand: None,
+            barcode: None,
+            images: vec!["https://img.example/1.jpg".to_owned()],
+            options: vec![("Size".to_owned(), "M".to_owned())],
+            prices: vec![price("19.90 EUR"), price("18 GBP")],
+            stock: Some(4),
+            status: ListingStatus::Active,
+        }
+    }
+
+    #[test]
+    fn equal_listings_have_equal_hashes_however_they_are_written() {
+        let mut same = listing();
+        same.prices[0] = price("19.9 EUR");
+        same.prices[1] = price("18.000 GBP");
+        same.refs = serde_json::from_str(r#"{"warehouses": {"y": 2, "x": 1}, "sku_id": "5"}"#).unwrap();
+        assert_eq!(same.content_hash(), listing().content_hash());
+        assert_eq!(listing().content_hash().len(), 32);
+    }
+
+    #[test]
+    fn whatever_a_listing_says_is_part_of_its_hash() {
+        let changes: [fn(&mut Listing); 12] = [
+            |it| it.sku = "A-2".parse().unwrap(),
+            |it| it.product_id.push('0'),
+            |it| it.refs = json!({"sku_id": "5", "warehouses": {"x": 2, "y": 1}}),
+            |it| it.title.push('!'),
+            |it| it.description = None,
+            |it| it.brand = Some("B".to_owned()),
+            |it| it.barcode = Some("4006381333931".to_owned()),
+            |it| it.images.clear(),
+            |it| it.options[0].1 = "L".to_owned(),
+            |it| it.prices.swap(0, 1),
+            |it| it.stock = Some(5),
+            |it| it.status = ListingStatus::Inactive,
+        ];
+        let hashes: std::collections::BTreeSet<String> = changes
+            .iter()
+            .map(|change| {
+                let mut changed = listing();
+                change(&mut changed);
+                changed.content_hash()
+            })
+            .chain([listing().content_hash()])
+            .collect();
+        assert_eq!(hashes.len(), 13);
+    }
+
+    #[test]
+    fn values_are_those_of_the_chosen_fields() {
+        let all =
+            listing().values(&[Field::Price, Field::Stock, Field::Title, Field::Description, Field::Images].into());
+        assert_eq!(all.price, Some(price("19.90 EUR")), "the shop's own price is the first");
+        assert_eq!(
+            (all.stock, all.title.as_deref(), all.description.as_deref()),
+            (Some(4), Some("Shirt"), Some("Soft"))
+        );
+        assert_eq!(all.images, Some(listing().images));
+        let stock = listing().values(&[Field::Stock].into());
+        assert_eq!(stock, Values { stock: Some(4), ..Values::default() });
+        assert_eq!(listing().values(&[].into()), Values::default());
+    }
+
+    #[test]
+    fn equal_values_have_equal_hashes_and_others_do_not() {
+        let values = |text: &str, stock| Values { price: Some(price(text)), stock, ..Values::default() };
+        assert_eq!(values("19.9 EUR", Some(1)).hash(), values("19.90 EUR", Some(1)).hash());
+        assert_eq!(values("0.00 EUR", None).hash(), values("-0 EUR", None).hash());
+        assert_ne!(values("19.9 EUR", Some(1)).hash(), values("19.91 EUR", Some(1)).hash());
+        assert_ne!(values("19.9 EUR", Some(1)).hash(), values("19.9 USD", Some(1)).hash());
+        assert_ne!(values("19.9 EUR", Some(0)).hash(), values("19.9 EUR", None).hash());
+        let retired = Values { retired: true, ..Values::default() };
+        assert_ne!(retired.hash(), Values::default().hash());
+    }
+
+    #[test]
+    fn only_what_is_wanted_can_differ() {
+        let seen = listing().values(&[Field::Price, Field::Stock, Field::Title].into());
+        let wanted = Values { price: Some(price("19.9 EUR")), title: Some("Hemd".to_owned()), ..Values::default() };
+        assert_eq!(wanted.differs(&seen), [Field::Title]);
+        assert_eq!(Values { stock: Some(3), ..wanted }.differs(&seen), [Field::Stock, Field::Title]);
+        assert_eq!(Values::default().differs(&seen), []);
+        assert_eq!(Values { retired: true, ..Values::default() }.differs(&seen), []);
+        assert_eq!(Values { stock: Some(0), ..Values::default() }.differs(&Values::default()), [Field::Stock]);
+    }
+
+    #[test]
+    fn values_are_kept_as_json_without_what_was_not_chosen() {
+        let values = Values { price: Some(price("19.90 EUR")), ..Values::default() };
+        let text = serde_json::to_string(&values).unwrap();
+        assert_eq!(text, r#"{"price":{"amount":"19.90","currency":"EUR"}}"#);
+        assert_eq!(serde_json::from_str::<Values>(&text).unwrap(), values);
+    }
+
+    #[test]
+    fn skus_and_currencies_are_judged() {
+        assert_eq!(" A 1 ".parse::<Sku>().unwrap().as_str(), "A 1");
+        for bad in ["", "  ", "a\nb", &"x".repeat(201)] {
+            assert_eq!(bad.parse::<Sku>().unwrap_err().code, "sku");
+        }
+        assert_eq!("eur".parse::<Currency>().unwrap().as_str(), "EUR");
+        for bad in ["", "EU", "EURO", "E1R", "€€€"] {
+            assert_eq!(bad.parse::<Currency>().unwrap_err().code, "currency");
+        }
+        let digits = ["EUR", "JPY", "KWD", "TWD"].map(|code| code.parse::<Currency>().unwrap().digits());
+        assert_eq!(digits, [2, 0, 3, 2]);
+    }
+}

@@ -91,17 +91,19 @@ impl Ladder {
     }
 
     /// The dates that need no mail of their own when `step` is sent at `now`: steps missed before it, and a step later
-    /// that local day.
+    /// that local day. Those that are noted already are not among them.
     pub fn covered_by(
         &self,
         step: Step,
         authorized_at: Timestamp,
         ends_at: Timestamp,
+        sent: &Sent,
         now: Timestamp,
     ) -> Vec<civil::Date> {
         let today = self.zone.to_datetime(now).date();
-        let steps = self.steps(authorized_at, ends_at).into_iter();
-        steps.map(|other| other.date).filter(|date| *date != step.date && *date <= today.max(step.date)).collect()
+        let covered =
+            |date: &civil::Date| *date != step.date && *date <= today.max(step.date) && !sent.dates.contains(date);
+        self.steps(authorized_at, ends_at).into_iter().map(|other| other.date).filter(covered).collect()
     }
 
     /// The steps that are still ahead at `now`.
@@ -148,4 +150,236 @@ fn is_crowded(step: Step, sent: &Sent, steps: &[Step]) -> bool {
 
 fn days_between(one: civil::Date, other: civil::Date) -> i64 {
     one.duration_until(other).as_hours().abs() / 24
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use jiff::{SignedDuration, ToSpan as _, civil::date};
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn berlin() -> TimeZone {
+        TimeZone::get("Europe/Berlin").unwrap()
+    }
+
+    fn ladder() -> Ladder {
+        Ladder { start: 1.month(), every: 1.week(), extra: Vec::new(), at: civil::time(8, 0, 0, 0), zone: berlin() }
+    }
+
+    fn at(local: &str) -> Timestamp {
+        local.parse::<civil::DateTime>().unwrap().to_zoned(berlin()).unwrap().timestamp()
+    }
+
+    fn shown(ladder: &Ladder, given: &str, ends: &str) -> Vec<String> {
+        let steps = ladder.steps(at(given), at(ends)).into_iter();
+        steps.map(|step| step.at.to_zoned(ladder.zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()).collect()
+    }
+
+    fn sent(dates: &[civil::Date]) -> Sent {
+        Sent { dates: dates.to_vec(), ended: false }
+    }
+
+    const GIVEN: &str = "2025-07-01T12:00";
+    const ENDS: &str = "2026-06-30T12:00";
+
+    fn due_date(sent: &Sent, now: &str) -> Option<civil::Date> {
+        match ladder().due(at(GIVEN), at(ENDS), sent, at(now)) {
+            Some(Due::Step(step)) => Some(step.date),
+            Some(Due::Ended) => panic!("ended at {now}"),
+            None => None,
+        }
+    }
+
+    #[test]
+    fn an_end_on_30_june_is_announced_from_30_may_every_week() {
+        assert_eq!(
+            shown(&ladder(), GIVEN, ENDS),
+            [
+                "2026-05-30 08:00 CEST",
+                "2026-06-06 08:00 CEST",
+                "2026-06-13 08:00 CEST",
+                "2026-06-20 08:00 CEST",
+                "2026-06-27 08:00 CEST"
+            ]
+        );
+    }
+
+    #[test]
+    fn months_are_clamped_and_later_steps_count_from_the_clamped_day() {
+        for (ends, first, second, count) in [
+            ("2026-03-31T12:00", "2026-02-28 08:00 CET", "2026-03-07 08:00 CET", 5),
+            ("2028-03-30T12:00", "2028-02-29 08:00 CET", "2028-03-07 08:00 CET", 5),
+            ("2026-03-01T12:00", "2026-02-01 08:00 CET", "2026-02-08 08:00 CET", 5),
+            ("2026-07-31T12:00", "2026-06-30 08:00 CEST", "2026-07-07 08:00 CEST", 5),
+            ("2028-02-29T12:00", "2028-01-29 08:00 CET", "2028-02-05 08:00 CET", 5),
+            ("2026-01-05T00:30", "2025-12-05 08:00 CET", "2025-12-12 08:00 CET", 5),
+        ] {
+            let steps = shown(&ladder(), "2024-01-01T00:00", ends);
+            assert_eq!((steps[0].as_str(), steps[1].as_str(), steps.len()), (first, second, count), "{ends}");
+        }
+    }
+
+    #[test]
+    fn a_step_on_the_last_day_is_owed_only_before_the_end() {
+        // 28 days after 28 February is 28 March.
+        assert_eq!(shown(&ladder(), GIVEN, "2026-03-28T09:00").len(), 5);
+        assert_eq!(shown(&ladder(), GIVEN, "2026-03-28T08:00").len(), 4, "at the instant of the end it has ended");
+        assert_eq!(shown(&ladder(), GIVEN, "2026-03-28T07:00").len(), 4);
+    }
+
+    #[test]
+    fn skipped_local_times_move_forward_and_repeated_ones_are_the_first() {
+        let night = Ladder { at: civil::time(2, 30, 0, 0), ..ladder() };
+        assert_eq!(shown(&night, GIVEN, "2026-04-29T12:00")[0], "2026-03-29 03:30 CEST");
+        assert_eq!(shown(&night, GIVEN, "2026-11-25T12:00")[0], "2026-10-25 02:30 CEST");
+    }
+
+    #[test]
+    fn steps_before_the_grant_are_not_owed() {
+        assert_eq!(shown(&ladder(), "2026-06-13T08:00", ENDS), ["2026-06-20 08:00 CEST", "2026-06-27 08:00 CEST"]);
+        assert_eq!(shown(&ladder(), "2026-06-13T07:59", ENDS).len(), 3);
+        assert_eq!(shown(&ladder(), "2026-06-29T00:00", ENDS), [""; 0]);
+    }
+
+    #[test]
+    fn extra_steps_stand_beside_the_weekly_ones() {
+        let with_extra = Ladder { extra: vec![3.days(), 1.day(), 1.month()], ..ladder() };
+        let steps = with_extra.steps(at(GIVEN), at(ENDS));
+        let extra: Vec<_> = steps.iter().filter(|step| step.extra).map(|step| step.date).collect();
+        assert_eq!(steps.len(), 6, "27 June and 30 May are ordinary steps already");
+        assert_eq!(extra, [date(2026, 6, 29)]);
+        let due = with_extra.due(at(GIVEN), at(ENDS), &sent(&[date(2026, 6, 27)]), at("2026-06-29T08:00"));
+        assert_eq!(due, Some(Due::Step(steps[5])), "not held to the distance of six days");
+    }
+
+    #[test]
+    fn ordinary_steps_are_never_nearer_than_six_days_whatever_is_set() {
+        let eager = Ladder { every: 2.days(), ..ladder() };
+        let steps = eager.steps(at(GIVEN), at(ENDS));
+        assert!(steps.windows(2).all(|pair| days_between(pair[0].date, pair[1].date) >= 6), "{steps:?}");
+        let stuck = Ladder { every: Span::new(), ..ladder() };
+        assert_eq!(stuck.steps(at(GIVEN), at(ENDS)).len(), 1, "no time at all between steps ends the ladder");
+    }
+
+    #[test]
+    fn a_step_is_owed_from_its_instant_until_it_is_noted() {
+        assert_eq!(due_date(&sent(&[]), "2026-05-30T07:59"), None);
+        assert_eq!(due_date(&sent(&[]), "2026-05-30T08:00"), Some(date(2026, 5, 30)));
+        assert_eq!(due_date(&sent(&[date(2026, 5, 30)]), "2026-06-06T07:59"), None);
+        assert_eq!(due_date(&sent(&[date(2026, 5, 30)]), "2026-06-06T08:00"), Some(date(2026, 6, 6)));
+    }
+
+    #[test]
+    fn after_downtime_only_the_latest_missed_step_is_owed() {
+        assert_eq!(due_date(&sent(&[date(2026, 5, 30)]), "2026-06-25T10:00"), Some(date(2026, 6, 20)));
+        assert_eq!(
+            due_date(&sent(&[date(2026, 6, 20)]), "2026-06-25T10:00"),
+            None,
+            "the earlier ones are not caught up"
+        );
+    }
+
+    #[test]
+    fn a_missed_step_covers_the_one_later_that_day() {
+        let ladder = ladder();
+        let now = at("2026-06-13T06:00");
+        let Some(Due::Step(step)) = ladder.due(at(GIVEN), at(ENDS), &sent(&[date(2026, 5, 30)]), now) else {
+            panic!("6 June was missed");
+        };
+        assert_eq!(step.date, date(2026, 6, 6));
+        let covered = ladder.covered_by(step, at(GIVEN), at(ENDS), &sent(&[]), now);
+        assert_eq!(covered, [date(2026, 5, 30), date(2026, 6, 13)]);
+        let noted = sent(&[date(2026, 5, 30), date(2026, 6, 6), date(2026, 6, 13)]);
+        assert_eq!(ladder.due(at(GIVEN), at(ENDS), &noted, at("2026-06-13T08:00")), None);
+        assert_eq!(ladder.next_at(at(GIVEN), at(ENDS), &noted, now), Some(at("2026-06-20T08:00")));
+        let on_time = ladder.covered_by(step, at(GIVEN), at(ENDS), &sent(&[date(2026, 5, 30)]), at("2026-06-06T08:00"));
+        assert_eq!(on_time, []);
+    }
+
+    #[test]
+    fn after_the_end_only_the_notice_is_owed_and_that_once() {
+        let ladder = ladder();
+        let due = |sent: &Sent, now: &str| ladder.due(at(GIVEN), at(ENDS), sent, at(now));
+        assert_eq!(due(&sent(&[]), ENDS), Some(Due::Ended));
+        assert_eq!(due(&sent(&[]), "2027-01-01T00:00"), Some(Due::Ended));
+        assert_eq!(due(&Sent { ended: true, ..Sent::default() }, ENDS), None);
+    }
+
+    #[test]
+    fn the_next_instant_goes_up_the_ladder_to_the_end_and_stops() {
+        let next = |sent: &Sent, now: &str| ladder().next_at(at(GIVEN), at(ENDS), sent, at(now));
+        assert_eq!(next(&sent(&[]), GIVEN), Some(at("2026-05-30T08:00")));
+        assert_eq!(next(&sent(&[]), "2026-05-30T08:00"), Some(at("2026-06-06T08:00")));
+        assert_eq!(next(&sent(&[date(2026, 6, 27)]), "2026-06-27T08:00"), Some(at(ENDS)));
+        assert_eq!(next(&Sent { ended: true, ..Sent::default() }, ENDS), None);
+    }
+
+    #[test]
+    fn an_end_that_moves_a_little_does_not_bring_the_next_mail_nearer() {
+        let done = sent(&[date(2026, 6, 6)]);
+        let moved = at("2026-07-03T12:00");
+        let due = |now: &str| ladder().due(at(GIVEN), moved, &done, at(now));
+        assert_eq!(due("2026-06-10T08:00"), None, "10 June is four days after 6 June");
+        assert!(matches!(due("2026-06-17T08:00"), Some(Due::Step(step)) if step.date == date(2026, 6, 17)));
+        assert_eq!(ladder().next_at(at(GIVEN), moved, &done, at("2026-06-07T00:00")), Some(at("2026-06-17T08:00")));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn steps_lie_between_grant_and_end_a_week_apart(
+            ends in 1_700_000_000_i64..2_000_000_000,
+            life in 0_i64..40_000_000,
+            hour in 0_i8..24,
+            zone in prop::sample::select(vec!["Europe/Berlin", "America/Sao_Paulo", "Asia/Taipei", "Pacific/Apia"]),
+        ) {
+            let ladder = Ladder { at: civil::time(hour, 30, 0, 0), zone: TimeZone::get(zone).unwrap(), ..ladder() };
+            let (ends, given) = (Timestamp::from_second(ends).unwrap(), Timestamp::from_second(ends - life).unwrap());
+            let steps = ladder.steps(given, ends);
+            prop_assert!(steps.iter().all(|step| given < step.at && step.at < ends));
+            prop_assert!(steps.windows(2).all(|pair| days_between(pair[0].date, pair[1].date) == 7));
+            if life > 32 * 86_400 {
+                prop_assert!((4..=5).contains(&steps.len()), "{:?}", steps);
+            }
+        }
+
+        /// A year in the life of a daemon that is up only now and then, while the end is moved about.
+        #[test]
+        fn however_it_goes_mails_keep_their_distance_and_the_notice_comes_once(
+            looks in prop::collection::vec(1_i64..400, 1..60),
+            moves in prop::collection::vec(-100_i64..100, 60),
+        ) {
+            let (ladder, given, ends) = (ladder(), at(GIVEN), at(ENDS));
+            let (mut now, mut noted, mut mails, mut notices) = (at("2026-05-25T00:00"), Sent::default(), Vec::new(), 0);
+            let hours = |hours: i64| SignedDuration::from_hours(hours);
+            for (wait, moved) in looks.into_iter().zip(moves) {
+                now += hours(wait);
+                let ends = ends + hours(moved);
+                let due = ladder.due(given, ends, &noted, now);
+                match due {
+                    Some(Due::Step(step)) => {
+                        prop_assert!(step.at <= now && now < ends && given < step.at);
+                        noted.dates.extend(ladder.covered_by(step, given, ends, &noted, now));
+                        noted.dates.push(step.date);
+                        mails.push(step.date);
+                    }
+                    Some(Due::Ended) => {
+                        prop_assert!(ends <= now);
+                        noted.ended = true;
+                        notices += 1;
+                    }
+                    None => {}
+                }
+                if due.is_some() {
+                    prop_assert_eq!(ladder.due(given, ends, &noted, now), None, "nothing is owed twice");
+                }
+                prop_assert!(ladder.next_at(given, ends, &noted, now).is_none_or(|next| next > now));
+            }
+            prop_assert!(mails.windows(2).all(|pair| days_between(pair[0], pair[1]) >= 6 && pair[0] < pair[1]), "{:?}", mails);
+            prop_assert!(notices <= 1);
+        }
+    }
 }

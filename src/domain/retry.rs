@@ -117,3 +117,133 @@ fn wait(attempt: u32, bound: SignedDuration, jitter: f64) -> SignedDuration {
     let full = (FIRST_WAIT * (1 << (attempt.clamp(1, 16) - 1))).min(bound);
     full / 2 + (full / 2).mul_f64(jitter.clamp(0.0, 1.0))
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::constant(1_790_000_000, 0);
+    const UNAVAILABLE: Failure = Failure::Unavailable { retry_at: None };
+
+    fn secs(seconds: i64) -> SignedDuration {
+        SignedDuration::from_secs(seconds)
+    }
+
+    fn unexpected() -> Failure {
+        Failure::Unexpected { sample: "odd".to_owned() }
+    }
+
+    /// The wait in seconds with the most jitter; `None`: no counted retry.
+    fn waits(failure: &Failure, attempt: u32, period: Option<SignedDuration>) -> Option<f64> {
+        match decide(failure, attempt, NOW, period, 1.0) {
+            Next::Retry { at, counted: true } => Some(at.duration_since(NOW).as_secs_f64()),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn waits_double_from_two_seconds_up_to_the_period_or_an_hour() {
+        let of = |period| (1..=12).map(|attempt| waits(&UNAVAILABLE, attempt, period)).collect::<Vec<_>>();
+        let seconds = |all: [f64; 11]| all.into_iter().map(Some).chain([None]).collect::<Vec<_>>();
+        let quarter = seconds([2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 900.0, 900.0]);
+        assert_eq!(of(Some(secs(900))), quarter);
+        let hour = seconds([2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0, 1024.0, 2048.0]);
+        assert_eq!(of(None), hour);
+        assert_eq!(of(Some(secs(86_400))), hour);
+        assert_eq!(waits(&UNAVAILABLE, 5, Some(secs(5))), Some(5.0));
+    }
+
+    #[test]
+    fn what_nobody_foresaw_is_given_up_sooner() {
+        let tried: Vec<_> = (1..=4).map(|attempt| waits(&unexpected(), attempt, None)).collect();
+        assert_eq!(tried, [Some(2.0), Some(4.0), Some(8.0), None]);
+        assert_eq!(decide(&unexpected(), 4, NOW, None, 0.5), Next::GiveUp);
+        assert_eq!(decide(&UNAVAILABLE, 12, NOW, None, 0.5), Next::GiveUp);
+    }
+
+    #[test]
+    fn the_other_sides_word_is_obeyed_as_far_as_the_bound_goes() {
+        let told = |seconds| Failure::Unavailable { retry_at: Some(NOW + secs(seconds)) };
+        assert_eq!(waits(&told(60), 1, None), Some(60.0));
+        assert_eq!(waits(&told(1), 3, None), Some(8.0), "never sooner than our own wait");
+        assert_eq!(waits(&told(86_400), 1, Some(secs(900))), Some(900.0));
+        assert_eq!(waits(&told(-60), 1, None), Some(2.0));
+    }
+
+    #[test]
+    fn being_throttled_does_not_count_however_often() {
+        let until = NOW + secs(7_200);
+        for attempt in [1, 4, 50] {
+            let next = decide(&Failure::Throttled { until }, attempt, NOW, Some(secs(60)), 0.0);
+            assert_eq!(next, Next::Retry { at: until, counted: false });
+        }
+        let past = Failure::Throttled { until: NOW - secs(5) };
+        assert_eq!(decide(&past, 1, NOW, None, 0.0), Next::Retry { at: NOW + secs(1), counted: false });
+    }
+
+    #[test]
+    fn a_refused_token_is_tried_once_more() {
+        let once = Next::Retry { at: NOW + secs(2), counted: true };
+        assert_eq!(decide(&Failure::TokenRejected, 1, NOW, None, 0.9), once);
+        assert_eq!(decide(&Failure::TokenRejected, 2, NOW, None, 0.9), Next::GiveUp);
+    }
+
+    #[test]
+    fn what_a_person_must_mend_is_held_and_what_nobody_can_is_given_up() {
+        let why = String::new;
+        for failure in [
+            Failure::AuthorizationEnded { why: why() },
+            Failure::ScopeMissing { scope: why() },
+            Failure::ShopClosed { why: why() },
+            Failure::AppCredentialRejected { why: why() },
+            Failure::Guarded,
+        ] {
+            assert_eq!(decide(&failure, 1, NOW, None, 0.5), Next::Hold, "{failure:?}");
+        }
+        for failure in [Failure::Rejected, Failure::Bug] {
+            assert_eq!(decide(&failure, 1, NOW, None, 0.5), Next::GiveUp, "{failure:?}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn waits_stay_in_their_upper_half_and_grow_with_attempts_and_jitter(
+            attempt in 1_u32..11,
+            period in prop::option::of(1_i64..1_000_000),
+            jitter in 0.0..1.0_f64,
+        ) {
+            let bound = secs(period.unwrap_or(3_600).min(3_600));
+            let wait = |attempt, jitter| match decide(&UNAVAILABLE, attempt, NOW, period.map(secs), jitter) {
+                Next::Retry { at, counted: true } => at.duration_since(NOW),
+                other => panic!("{other:?}"),
+            };
+            let this = wait(attempt, jitter);
+            prop_assert!(this > SignedDuration::ZERO && this <= bound);
+            prop_assert!(this >= wait(attempt, 0.0) && this <= wait(attempt, 1.0));
+            prop_assert!(wait(attempt, 0.0) * 2 >= wait(attempt, 1.0));
+            prop_assert!(wait(attempt + 1, jitter) >= this);
+        }
+
+        #[test]
+        fn every_failure_comes_to_an_end(attempt in 12_u32..u32::MAX, jitter in -1.0..2.0_f64) {
+            for failure in [UNAVAILABLE, unexpected(), Failure::TokenRejected] {
+                prop_assert_eq!(decide(&failure, attempt, NOW, None, jitter), Next::GiveUp);
+            }
+        }
+    }
+
+    #[test]
+    fn jitter_out_of_range_is_put_in_range() {
+        let at = |jitter| match decide(&UNAVAILABLE, 3, NOW, None, jitter) {
+            Next::Retry { at, .. } => Some(at),
+            _ => None,
+        };
+        assert_eq!(at(-5.0).unwrap(), at(0.0).unwrap());
+        assert_eq!(at(5.0).unwrap(), at(1.0).unwrap());
+    }
+}

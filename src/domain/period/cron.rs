@@ -92,3 +92,93 @@ fn to_jiff(time: DateTime<Utc>) -> Option<civil::DateTime> {
     )
     .ok()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn local(expression: &str, zone: &str, after: &str, count: usize) -> Vec<String> {
+        let zone = TimeZone::get(zone).unwrap();
+        let instants = instants_after(expression, &zone, after.parse().unwrap()).take(count);
+        instants.map(|at| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string()).collect()
+    }
+
+    #[test]
+    fn a_skipped_local_time_runs_at_the_next_valid_instant() {
+        assert_eq!(
+            local("30 2 * * *", "Europe/Berlin", "2026-03-28T00:00:00Z", 3),
+            ["2026-03-28 02:30 CET", "2026-03-29 03:00 CEST", "2026-03-30 02:30 CEST"]
+        );
+        assert_eq!(
+            local("*/20 * * * *", "Europe/Berlin", "2026-03-29T00:30:00Z", 4),
+            ["2026-03-29 01:40 CET", "2026-03-29 03:00 CEST", "2026-03-29 03:20 CEST", "2026-03-29 03:40 CEST"]
+        );
+    }
+
+    #[test]
+    fn a_repeated_local_time_runs_once() {
+        assert_eq!(
+            local("30 2 * * *", "Europe/Berlin", "2026-10-24T12:00:00Z", 2),
+            ["2026-10-25 02:30 CEST", "2026-10-26 02:30 CET"]
+        );
+        assert_eq!(
+            local("*/30 * * * *", "Europe/Berlin", "2026-10-25T00:00:00Z", 3),
+            ["2026-10-25 02:30 CEST", "2026-10-25 03:00 CET", "2026-10-25 03:30 CET"]
+        );
+        // Asked in the middle of the second 02:xx, which was served an hour ago.
+        assert_eq!(local("*/30 * * * *", "Europe/Berlin", "2026-10-25T01:10:00Z", 1), ["2026-10-25 03:00 CET"]);
+    }
+
+    #[test]
+    fn months_of_all_lengths_are_the_calendars() {
+        assert_eq!(
+            local("0 0 31 * *", "UTC", "2026-01-31T00:00:00Z", 3),
+            ["2026-03-31 00:00 UTC", "2026-05-31 00:00 UTC", "2026-07-31 00:00 UTC"]
+        );
+        assert_eq!(local("0 0 29 2 *", "UTC", "2026-01-01T00:00:00Z", 1), ["2028-02-29 00:00 UTC"]);
+        assert_eq!(
+            local("0 12 L 2 *", "UTC", "2027-01-01T00:00:00Z", 2),
+            ["2027-02-28 12:00 UTC", "2028-02-29 12:00 UTC"]
+        );
+    }
+
+    #[test]
+    fn a_part_of_a_second_does_not_shift_anything() {
+        assert_eq!(local("0 3 * * *", "UTC", "2026-01-01T02:59:59.999Z", 1), ["2026-01-01 03:00 UTC"]);
+        assert_eq!(local("0 3 * * *", "UTC", "2026-01-01T03:00:00.001Z", 1), ["2026-01-02 03:00 UTC"]);
+    }
+
+    #[test]
+    fn a_whole_day_that_is_skipped_costs_one_run_at_its_end() {
+        // Samoa went from 29 to 31 December 2011.
+        assert_eq!(
+            local("0 */8 * * *", "Pacific/Apia", "2011-12-30T01:00:00Z", 3),
+            ["2011-12-29 16:00 -10", "2011-12-31 00:00 +14", "2011-12-31 08:00 +14"]
+        );
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn instants_grow_and_no_civil_time_comes_twice(
+            start in 1_700_000_000_i64..1_900_000_000,
+            expression in prop::sample::select(vec!["*/7 * * * *", "0 * * * *", "30 2 * * *", "0 0 1 * *", "15 1,2,3 * * SUN"]),
+            zone in prop::sample::select(vec!["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "UTC"]),
+        ) {
+            let (after, zone) = (Timestamp::from_second(start).unwrap(), TimeZone::get(zone).unwrap());
+            let instants: Vec<_> = instants_after(expression, &zone, after).take(20).collect();
+            prop_assert_eq!(instants.len(), 20);
+            prop_assert!(after < instants[0]);
+            for pair in instants.windows(2) {
+                prop_assert!(pair[0] < pair[1]);
+                prop_assert!(zone.to_datetime(pair[0]) < zone.to_datetime(pair[1]));
+            }
+            // Asked again from any of them, the same ones follow.
+            prop_assert_eq!(instants_after(expression, &zone, instants[7]).next(), Some(instants[8]));
+        }
+    }
+}

@@ -144,3 +144,184 @@ fn millis(length: SignedDuration) -> i64 {
 fn at(millis: i64) -> Option<Timestamp> {
     Timestamp::from_millisecond(millis).ok()
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    const KEY: &str = "tw-01/product_import";
+    const START: i64 = 1_790_000_000_000;
+
+    fn ms(millis: i64) -> Timestamp {
+        Timestamp::from_millisecond(millis).unwrap()
+    }
+
+    fn instant(text: &str) -> Timestamp {
+        text.parse().unwrap()
+    }
+
+    fn every(text: &str) -> Period {
+        Period::parse(text).unwrap()
+    }
+
+    fn cron(expression: &str) -> Period {
+        Period::parse_cron(expression, TimeZone::get("Europe/Berlin").unwrap()).unwrap()
+    }
+
+    #[test]
+    fn none_calls_for_nothing() {
+        let now = ms(START);
+        assert_eq!(Period::None.length(now), None);
+        assert_eq!(Period::None.first_after(now, KEY), None);
+        assert_eq!(Period::None.next_after(now, now), None);
+        assert_eq!(Period::None.first_after_change(Some(now), now, KEY), None);
+    }
+
+    #[test]
+    fn a_new_schedule_first_runs_within_a_minute_at_its_own_offset() {
+        let now = ms(START);
+        let firsts: std::collections::BTreeSet<_> = (0..200)
+            .map(|shop| every("6h").first_after(now, &format!("shop-{shop}/product_import")).unwrap())
+            .collect();
+        assert!(firsts.len() > 190, "spread over the minute, not bunched: {}", firsts.len());
+        assert!(firsts.iter().all(|first| *first > now && *first <= ms(START + 60_000)));
+        let first = every("6h").first_after(now, KEY).unwrap();
+        assert_eq!(
+            every("1 week").first_after(now, KEY),
+            Some(first),
+            "the offset is the schedule's, not the period's"
+        );
+        assert_eq!(every("6h").first_after(ms(START + 60_000), KEY), Some(first + SignedDuration::from_secs(60)));
+    }
+
+    #[test]
+    fn what_was_missed_is_one_run_that_knows_how_many_it_stands_for() {
+        let planned = ms(START);
+        for (late, next, covers) in
+            [(0, 900, 1), (899, 900, 1), (900, 1800, 2), (901, 1800, 2), (86_400 * 30, 86_400 * 30 + 900, 2_881)]
+        {
+            let schedule = every("15m").next_after(planned, ms(START + late * 1000)).unwrap();
+            assert_eq!(schedule, Schedule { grid_at: ms(START + next * 1000), covers }, "{late} s late");
+        }
+    }
+
+    #[test]
+    fn a_clock_that_steps_back_a_little_waits_and_one_that_steps_back_far_goes_on() {
+        let planned = ms(START);
+        for (back, next) in
+            [(1, 900), (899, 900), (900, 900), (901, -900), (1800, -900), (1801, -1800), (86_400, -85_500)]
+        {
+            let now = ms(START - back * 1000);
+            let schedule = every("15m").next_after(planned, now).unwrap();
+            assert_eq!(schedule, Schedule { grid_at: ms(START + next * 1000), covers: 1 }, "{back} s back");
+        }
+        let daily = cron("0 3 * * *");
+        let planned = instant("2026-06-10T01:00:00Z");
+        for (now, next) in [
+            ("2026-06-09T23:00:00Z", "2026-06-11T01:00:00Z"),
+            ("2026-06-09T00:30:00Z", "2026-06-09T01:00:00Z"),
+            ("2026-06-01T12:00:00Z", "2026-06-02T01:00:00Z"),
+        ] {
+            let schedule = daily.next_after(planned, instant(now)).unwrap();
+            assert_eq!(schedule, Schedule { grid_at: instant(next), covers: 1 }, "{now}");
+        }
+    }
+
+    #[test]
+    fn missed_cron_instants_are_counted_by_the_calendar() {
+        let planned = instant("2026-03-28T02:00:00Z");
+        let schedule = cron("0 3 * * *").next_after(planned, instant("2026-03-31T12:00:00Z")).unwrap();
+        assert_eq!(schedule, Schedule { grid_at: instant("2026-04-01T01:00:00Z"), covers: 4 });
+        let on_time = cron("0 3 * * *").next_after(planned, planned).unwrap();
+        assert_eq!(on_time, Schedule { grid_at: instant("2026-03-29T01:00:00Z"), covers: 1 });
+        let long = cron("* * * * *").next_after(planned, planned + SignedDuration::from_hours(24 * 30)).unwrap();
+        assert_eq!(long.covers, COUNTED);
+    }
+
+    #[test]
+    fn an_exact_period_does_not_care_for_daylight_saving() {
+        let planned = instant("2026-03-28T12:00:00Z");
+        let schedule = every("1 day").next_after(planned, planned).unwrap();
+        assert_eq!(schedule.grid_at, instant("2026-03-29T12:00:00Z"));
+    }
+
+    #[test]
+    fn lengths_are_gaps() {
+        let now = instant("2026-03-28T12:00:00Z");
+        assert_eq!(every("15m").length(now), Some(SignedDuration::from_mins(15)));
+        assert_eq!(cron("0 3 * * *").length(now), Some(SignedDuration::from_hours(24)));
+        assert_eq!(
+            cron("0 1 * * *").length(now),
+            Some(SignedDuration::from_hours(23)),
+            "the night of 29 March is short"
+        );
+    }
+
+    #[test]
+    fn a_changed_period_counts_from_the_last_run_unless_that_is_past() {
+        let now = ms(START);
+        let last = ms(START - 180_000);
+        let within_a_minute = |at: Option<Timestamp>| at.unwrap() > now && at.unwrap() <= ms(START + 60_000);
+        assert_eq!(every("15m").first_after_change(Some(last), now, KEY), Some(ms(START + 720_000)));
+        assert_eq!(every("6h").first_after_change(Some(last), now, KEY), Some(ms(START - 180_000 + 21_600_000)));
+        assert!(within_a_minute(every("2m").first_after_change(Some(last), now, KEY)), "shorter takes effect at once");
+        assert!(within_a_minute(every("15m").first_after_change(None, now, KEY)));
+        let ahead = Some(ms(START + 86_400_000));
+        assert!(within_a_minute(every("15m").first_after_change(ahead, now, KEY)), "a clock that stepped back");
+        let night = cron("0 3 * * *").first_after_change(Some(last), now, KEY);
+        assert_eq!(night, cron("0 3 * * *").first_after(now, KEY));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn the_grid_never_drifts_whatever_the_delays(
+            length in 1_000_i64..100_000_000,
+            delays in prop::collection::vec(0_i64..400_000_000, 1..30),
+        ) {
+            let period = Period::Every(SignedDuration::from_millis(length));
+            let first = period.first_after(ms(START), KEY).unwrap();
+            let (mut planned, mut covered) = (first, 0_i64);
+            for delay in delays {
+                let now = planned + SignedDuration::from_millis(delay);
+                let schedule = period.next_after(planned, now).unwrap();
+                prop_assert!(schedule.grid_at > now && schedule.grid_at <= now + SignedDuration::from_millis(length));
+                covered += i64::from(schedule.covers);
+                prop_assert_eq!(schedule.grid_at.as_millisecond() - first.as_millisecond(), covered * length);
+                planned = schedule.grid_at;
+            }
+        }
+
+        #[test]
+        fn steps_of_the_clock_neither_repeat_the_planned_instant_nor_leave_the_grid(
+            length in 1_000_i64..100_000_000,
+            steps in prop::collection::vec(-400_000_000_i64..400_000_000, 1..30),
+        ) {
+            let period = Period::Every(SignedDuration::from_millis(length));
+            let mut planned = period.first_after(ms(START), KEY).unwrap();
+            for step in steps {
+                let now = planned + SignedDuration::from_millis(step);
+                let schedule = period.next_after(planned, now).unwrap();
+                prop_assert!(schedule.grid_at > now && schedule.grid_at != planned && schedule.covers >= 1);
+                prop_assert!(schedule.grid_at <= now + SignedDuration::from_millis(2 * length));
+                prop_assert!(schedule.grid_at > planned || step < -length);
+                prop_assert_eq!((schedule.grid_at.as_millisecond() - planned.as_millisecond()) % length, 0);
+                planned = schedule.grid_at;
+            }
+        }
+
+        #[test]
+        fn a_first_instant_is_ahead_by_at_most_the_period_and_a_minute(
+            length in 1_i64..1_000_000_000,
+            now in 0_i64..4_000_000_000_000,
+            key in "[a-z]{1,8}/[a-z]{1,8}",
+        ) {
+            let first = Period::Every(SignedDuration::from_millis(length)).first_after(ms(now), &key).unwrap();
+            prop_assert!(first > ms(now) && first.as_millisecond() <= now + length.min(60_000));
+        }
+    }
+}
