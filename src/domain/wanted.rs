@@ -109,7 +109,9 @@ fn wanted_price(variant: &Variant, currency: Option<Currency>, rules: &Rules) ->
     }
     let exact = source.amount.checked_mul(rate).and_then(|amount| amount.checked_mul(rules.factor));
     let exact = exact.ok_or_else(|| complain(format!("the source's price {source} is too large to be converted")))?;
-    Ok(Price { amount: rounded(exact, currency, rules.round), currency })
+    let mut amount = rounded(exact, currency, rules.round);
+    amount.rescale(currency.digits()); // people and channels write 9.90, not 9.9
+    Ok(Price { amount, currency })
 }
 
 /// The price to start from and what to multiply it with: the column of the listing's currency, else the first price
@@ -262,4 +264,323 @@ pub fn plan_digest(plan: &[Change]) -> String {
         .collect();
     lines.sort();
     digest(&lines)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decimal(text: &str) -> Decimal {
+        text.parse().unwrap()
+    }
+
+    fn price(text: &str) -> Price {
+        let (amount, currency) = text.split_once(' ').unwrap();
+        Price { amount: decimal(amount), currency: currency.parse().unwrap() }
+    }
+
+    fn eur() -> Option<Currency> {
+        "EUR".parse().ok()
+    }
+
+    fn rules() -> Rules {
+        Rules {
+            fields: [Field::Price, Field::Stock].into(),
+            create: false,
+            retire: Retire::Keep,
+            reserve: 0,
+            max: None,
+            factor: Decimal::ONE,
+            round: None,
+            convert: BTreeMap::new(),
+            guard_retire: decimal("0.2"),
+            guard_price: decimal("0.5"),
+        }
+    }
+
+    fn product() -> Product {
+        Product {
+            id: "17".to_owned(),
+            title: "Shirt".to_owned(),
+            description: Some("Soft".to_owned()),
+            brand: None,
+            images: vec!["https://img.example/1.jpg".to_owned()],
+        }
+    }
+
+    fn variant(prices: &[&str], stock: Option<i64>) -> Variant {
+        Variant {
+            sku: "A-1".parse().unwrap(),
+            product_id: "17".to_owned(),
+            barcode: None,
+            prices: prices.iter().map(|text| price(text)).collect(),
+            stock,
+            options: Vec::new(),
+        }
+    }
+
+    fn listing(sku: &str, amount: &str) -> Listing {
+        Listing {
+            sku: sku.parse().unwrap(),
+            product_id: "17".to_owned(),
+            refs: serde_json::Value::Null,
+            title: "Shirt".to_owned(),
+            description: None,
+            brand: None,
+            barcode: None,
+            images: Vec::new(),
+            options: Vec::new(),
+            prices: vec![price(amount)],
+            stock: Some(5),
+            status: ListingStatus::Active,
+        }
+    }
+
+    fn wanted_price_of(prices: &[&str], currency: &str, rules: &Rules) -> Result<String, String> {
+        match wanted(&product(), &variant(prices, None), currency.parse().ok(), rules) {
+            Ok(values) => Ok(values.price.unwrap().to_string()),
+            Err(complaint) => Err(complaint.text),
+        }
+    }
+
+    #[test]
+    fn the_column_of_the_listings_currency_goes_before_any_conversion() {
+        let convert = |pairs: &[(&str, &str)]| Rules {
+            convert: pairs.iter().map(|(currency, rate)| (currency.parse().unwrap(), decimal(rate))).collect(),
+            factor: decimal("1.10"),
+            ..rules()
+        };
+        let both = ["10.00 EUR", "8.00 GBP"];
+        let from_eur = convert(&[("EUR", "0.86")]);
+        assert_eq!(wanted_price_of(&both, "GBP", &from_eur).unwrap(), "8.80 GBP");
+        assert_eq!(wanted_price_of(&["10.00 EUR"], "GBP", &from_eur).unwrap(), "9.46 GBP");
+        assert_eq!(wanted_price_of(&["10.00 EUR"], "EUR", &from_eur).unwrap(), "11.00 EUR", "its own needs none");
+        assert_eq!(wanted_price_of(&["10.00 USD"], "EUR", &from_eur).unwrap(), "9.46 EUR", "named by its target");
+        assert_eq!(wanted_price_of(&both, "TWD", &convert(&[("GBP", "42")])).unwrap(), "369.60 TWD");
+    }
+
+    #[test]
+    fn a_price_that_cannot_be_made_is_a_complaint() {
+        let said = [
+            wanted_price_of(&["10.00 EUR"], "GBP", &rules()),
+            wanted_price_of(&[], "GBP", &rules()),
+            wanted_price_of(&["-1 EUR"], "EUR", &rules()),
+            wanted_price_of(
+                &["79228162514264337593543950335 EUR"],
+                "EUR",
+                &Rules { factor: decimal("1.1"), ..rules() },
+            ),
+        ];
+        insta::assert_snapshot!(said.map(Result::unwrap_err).join("\n"), @r#"
+        the source has no price in GBP; add a column `price.GBP` to it, or a conversion (`price.convert`) from EUR to this shop
+        the source has no price for this SKU; give it one
+        the source's price -1 EUR is negative; correct it there
+        the source's price 79228162514264337593543950335 EUR is too large to be converted
+        "#);
+        let without_price = Rules { fields: [Field::Stock].into(), ..rules() };
+        let values = wanted(&product(), &variant(&[], Some(3)), eur(), &without_price).unwrap();
+        assert_eq!(values, Values { stock: Some(3), ..Values::default() });
+    }
+
+    #[test]
+    fn prices_are_rounded_to_the_nearest_amount_with_the_ending_ties_up() {
+        for (amount, ending, rounded) in [
+            ("10.40", "0.99", "9.99"),
+            ("10.48", "0.99", "9.99"),
+            ("10.49", "0.99", "10.99"),
+            ("10.50", "0.99", "10.99"),
+            ("10.99", "0.99", "10.99"),
+            ("0.10", "0.99", "0.99"),
+            ("14.98", "9.99", "9.99"),
+            ("14.99", "9.99", "19.99"),
+            ("3.00", "9.99", "9.99"),
+            ("10.39", "0.90", "9.90"),
+            ("10.40", "0.90", "10.90"),
+            ("10.45", "0.95", "10.95"),
+            ("10.49", "0.00", "10"),
+            ("10.50", "0.00", "11"),
+            ("0.20", "0.00", "1"),
+            ("101", "9", "99"),
+            ("104", "9", "109"),
+            ("0", "0.99", "0"),
+        ] {
+            let rules = Rules { round: Some(decimal(ending)), ..rules() };
+            let values = wanted(&product(), &variant(&[&format!("{amount} EUR")], None), eur(), &rules).unwrap();
+            assert_eq!(values.price.unwrap().amount, decimal(rounded), "{amount} to {ending}");
+        }
+    }
+
+    #[test]
+    fn without_an_ending_prices_are_rounded_to_the_currencys_digits() {
+        for (prices, currency, factor, rounded) in [
+            ("10.005 EUR", "EUR", "1", "10.01"),
+            ("10.004 EUR", "EUR", "1", "10.00"),
+            ("10.10 EUR", "EUR", "1.10", "11.11"),
+            ("0.001 EUR", "EUR", "1", "0.01"),
+            ("1050.5 JPY", "JPY", "1", "1051"),
+            ("1.0005 KWD", "KWD", "1", "1.001"),
+        ] {
+            let rules = Rules { factor: decimal(factor), ..rules() };
+            assert_eq!(wanted_price_of(&[prices], currency, &rules).unwrap(), format!("{rounded} {currency}"));
+        }
+        let cents = Rules { round: Some(decimal("0.99")), ..rules() };
+        assert_eq!(wanted_price_of(&["1050.5 JPY"], "JPY", &cents).unwrap(), "1051 JPY", "there are no 99 sen");
+        let tens = Rules { round: Some(decimal("80")), ..rules() };
+        assert_eq!(wanted_price_of(&["1050.5 JPY"], "JPY", &tens).unwrap(), "1080 JPY");
+    }
+
+    #[test]
+    fn stock_is_what_is_left_after_the_reserve_between_zero_and_the_most() {
+        for (stock, reserve, max, sent) in
+            [(10, 2, Some(50), 8), (1, 2, None, 0), (100, 2, Some(50), 50), (-3, 0, None, 0), (5, 0, Some(-1), 0)]
+        {
+            let rules = Rules { reserve, max, ..rules() };
+            let values = wanted(&product(), &variant(&["1 EUR"], Some(stock)), eur(), &rules).unwrap();
+            assert_eq!(values.stock, Some(sent), "{stock} - {reserve}, at most {max:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_wanted_of_fields_not_chosen_or_not_told() {
+        let silent = Product { description: None, images: Vec::new(), ..product() };
+        let every = Rules {
+            fields: [Field::Price, Field::Stock, Field::Title, Field::Description, Field::Images].into(),
+            ..rules()
+        };
+        let values = wanted(&silent, &variant(&["1 EUR"], None), eur(), &every).unwrap();
+        let expected = Values { price: Some(price("1 EUR")), title: Some("Shirt".to_owned()), ..Values::default() };
+        assert_eq!(values, expected);
+        let told = wanted(&product(), &variant(&["1 EUR"], Some(1)), eur(), &every).unwrap();
+        assert_eq!(
+            (told.description.as_deref(), told.images, told.stock),
+            (Some("Soft"), Some(product().images), Some(1))
+        );
+        let plain = wanted(&product(), &variant(&["1 EUR"], Some(1)), None, &rules()).unwrap();
+        assert_eq!(plain, Values { price: Some(price("1 EUR")), stock: Some(1), ..Values::default() });
+    }
+
+    #[test]
+    fn dropped_skus_follow_the_shops_rule() {
+        let of = |retire| wanted_of_dropped(&Rules { retire, ..rules() });
+        assert_eq!(of(Retire::Keep), None);
+        assert_eq!(of(Retire::ZeroStock), Some(Values { stock: Some(0), dropped: true, ..Values::default() }));
+        assert_eq!(of(Retire::Deactivate), Some(Values { retired: true, dropped: true, ..Values::default() }));
+    }
+
+    #[test]
+    fn a_change_is_what_the_listing_does_not_have_yet() {
+        let listing = listing("A-1", "10.00 EUR");
+        let wanted = Values { price: Some(price("10 EUR")), stock: Some(4), ..Values::default() };
+        let changed = change(&listing, &wanted).unwrap();
+        assert_eq!((changed.fields, changed.wanted), (vec![Field::Stock], wanted.clone()));
+        assert_eq!(change(&Listing { stock: Some(4), ..listing.clone() }, &wanted), None);
+        let retired = Values { retired: true, ..Values::default() };
+        assert_eq!(change(&listing, &retired).unwrap().fields, []);
+        assert_eq!(change(&Listing { status: ListingStatus::Inactive, ..listing }, &retired), None);
+    }
+
+    fn plan(changes: &[(&str, &str, &str)]) -> Vec<Change> {
+        let one = |(sku, old, new): &(&str, &str, &str)| {
+            let wanted = Values { price: Some(price(new)), ..Values::default() };
+            change(&listing(sku, old), &wanted).unwrap()
+        };
+        changes.iter().map(one).collect()
+    }
+
+    fn retiring(count: usize, retire: Retire) -> Vec<Change> {
+        let wanted = wanted_of_dropped(&Rules { retire, ..rules() }).unwrap();
+        (0..count).map(|number| change(&listing(&format!("S-{number}"), "1 EUR"), &wanted).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_guard_lets_through_what_stays_within_its_limits() {
+        let moderate = plan(&[("A", "10 EUR", "15 EUR"), ("B", "10 EUR", "5 EUR"), ("C", "10 EUR", "14.99 EUR")]);
+        assert_eq!(guard(&moderate, 100, &rules()), None);
+        assert_eq!(guard(&retiring(20, Retire::ZeroStock), 100, &rules()), None);
+        assert_eq!(guard(&[], 0, &rules()), None);
+        let sold_out = change(&listing("A", "1 EUR"), &Values { stock: Some(0), ..Values::default() }).unwrap();
+        assert_eq!(guard(&vec![sold_out; 50], 50, &rules()), None, "stock that ran out at the source is no retirement");
+    }
+
+    #[test]
+    fn a_guard_stops_what_goes_too_far_and_says_what() {
+        let mut all = plan(&[("A", "10 EUR", "15.01 EUR"), ("B", "10 EUR", "4.99 EUR"), ("C", "10 EUR", "11 EUR")]);
+        all.extend(retiring(21, Retire::Deactivate));
+        let stops = [
+            guard(&all, 100, &rules()),
+            guard(&plan(&[("A", "10 EUR", "0 EUR")]), 100, &Rules { guard_price: Decimal::TEN, ..rules() }),
+            guard(&plan(&[("A", "0 EUR", "1 EUR")]), 100, &rules()),
+            guard(&retiring(1, Retire::ZeroStock), 4, &rules()),
+        ];
+        insta::assert_snapshot!(stops.map(|stop| stop.unwrap().text).join("\n"), @r#"
+        would retire 21 of 100 listings (`S-0` and others), more than the 20% that `guard.retire` allows; would move the price of 2 SKUs further than the 50% that `guard.price` allows, or to zero (`A`: 10 EUR to 15.01 EUR)
+        would move the price of 1 SKU further than the 1000% that `guard.price` allows, or to zero (`A`: 10 EUR to 0 EUR)
+        would move the price of 1 SKU further than the 50% that `guard.price` allows, or to zero (`A`: 0 EUR to 1 EUR)
+        would retire 1 of 4 listings (`S-0`), more than the 20% that `guard.retire` allows
+        "#);
+        let mut created = plan(&[("A", "10 EUR", "0 EUR")]);
+        created[0].listing = None;
+        assert!(guard(&created, 100, &rules()).is_some(), "a new listing for nothing");
+    }
+
+    #[test]
+    fn a_plan_is_known_by_what_it_would_do_in_whatever_order() {
+        let one = plan(&[("A", "10 EUR", "99 EUR"), ("B", "10 EUR", "98 EUR")]);
+        let same = plan(&[("B", "10 EUR", "98.00 EUR"), ("A", "10 EUR", "99 EUR")]);
+        assert_eq!(plan_digest(&one), plan_digest(&same));
+        for other in [
+            plan(&[("A", "10 EUR", "99 EUR")]),
+            plan(&[("A", "10 EUR", "99 EUR"), ("B", "10 EUR", "97 EUR")]),
+            plan(&[("A", "10 EUR", "99 EUR"), ("C", "10 EUR", "98 EUR")]),
+            [one.clone(), retiring(1, Retire::Deactivate)].concat(),
+            [&retiring(1, Retire::Deactivate), one.as_slice()].concat()[..2].to_vec(),
+        ] {
+            assert_ne!(plan_digest(&one), plan_digest(&other));
+        }
+    }
+
+    #[test]
+    fn every_rule_is_part_of_the_rules_digest() {
+        let changes: [fn(&mut Rules); 10] = [
+            |it| it.fields.clear(),
+            |it| it.create = true,
+            |it| it.retire = Retire::ZeroStock,
+            |it| it.reserve = 1,
+            |it| it.max = Some(0),
+            |it| it.factor = Decimal::TWO,
+            |it| it.round = Some(Decimal::ZERO),
+            |it| it.convert.extend([("EUR".parse().unwrap(), Decimal::ONE)]),
+            |it| it.guard_retire = Decimal::ONE,
+            |it| it.guard_price = Decimal::ONE,
+        ];
+        let changed = |change: &fn(&mut Rules)| {
+            let mut changed = rules();
+            change(&mut changed);
+            changed.digest()
+        };
+        let digests: BTreeSet<String> = changes.iter().map(changed).chain([rules().digest()]).collect();
+        assert_eq!(digests.len(), 11);
+        assert_eq!(Rules { factor: decimal("1.00"), ..rules() }.digest(), rules().digest());
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(200))]
+
+        #[test]
+        fn a_rounded_price_is_positive_has_the_ending_and_is_nearest(
+            cents in 1_i64..10_000_000,
+            ending in prop::sample::select(vec!["0.99", "0.95", "0.5", "0", "9.99", "9", "99"]),
+        ) {
+            let (amount, ending) = (Decimal::new(cents, 2), decimal(ending));
+            let found = rounded(amount, "EUR".parse().unwrap(), Some(ending));
+            let step = ending_step(ending.normalize());
+            prop_assert!(found > Decimal::ZERO);
+            prop_assert_eq!((found - ending) % step, Decimal::ZERO);
+            prop_assert!((found - amount).abs() * Decimal::TWO <= step || found <= step, "{} to {}", amount, found);
+            prop_assert_eq!(rounded(found, "EUR".parse().unwrap(), Some(ending)), found, "rounding twice changes nothing");
+        }
+    }
 }

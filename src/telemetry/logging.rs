@@ -15,7 +15,7 @@ use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     fmt::{MakeWriter, format, time::FormatTime},
     layer::{Context, SubscriberExt as _},
-    registry::LookupSpan,
+    registry::{LookupSpan, Scope},
     reload,
     util::SubscriberInitExt as _,
 };
@@ -165,7 +165,7 @@ where
 
     fn on_event(&self, event: &Event<'_>, context: Context<'_, S>) {
         let mut fields = Fields::default();
-        for span in context.event_scope(event).into_iter().flat_map(|scope| scope.from_root()) {
+        for span in context.event_scope(event).into_iter().flat_map(Scope::from_root) {
             if let Some(of_span) = span.extensions().get::<Fields>() {
                 fields.0.extend(of_span.0.clone());
             }
