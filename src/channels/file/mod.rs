@@ -1,1 +1,205 @@
-//! file
+#![doc = include_str!("README.md")]
+
+mod columns;
+mod content;
+#[cfg(feature = "fakes")]
+mod fake;
+mod items;
+mod json_lines;
+mod records;
+mod row;
+mod settings;
+mod shopify;
+#[cfg(test)]
+mod tests;
+mod text;
+mod write;
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+
+use self::{
+    content::{At, Content, Mark, Scan, cannot_read, read_page, unavailable},
+    settings::Settings,
+};
+use super::{
+    Abilities, Access, AuthorizationKind, Channel, ChannelDef, ChannelError, Consent, From, Page, PushResult,
+    SettingFault, ShopSettings, ShopStatus, Tools,
+};
+use crate::domain::{
+    Failure, Field, JobKind, PassKind,
+    wanted::{Change, Retire},
+};
+
+/// The channel's definition.
+pub const DEF: ChannelDef = ChannelDef {
+    name: "file",
+    title: "Product files",
+    page: include_str!("README.md"),
+    abilities: Abilities {
+        authorization: AuthorizationKind::None,
+        export: &[Field::Price, Field::Stock, Field::Title, Field::Description, Field::Images],
+        create: true,
+        retire: &[Retire::ZeroStock],
+        periods: &[
+            (JobKind::ProductImport, SignedDuration::from_secs(1), "1 minute"),
+            (JobKind::ProductExport, SignedDuration::from_secs(1), "15 minutes"),
+        ],
+        push_batch: 5_000,
+        changes_are_full: true,
+    },
+    app_keys: &[],
+    shop_keys: settings::KEYS,
+    build,
+    #[cfg(feature = "fakes")]
+    rig: || Box::new(fake::FileRig::csv()),
+};
+
+/// How many rows a page has; a product's rows stay together.
+const PAGE_ROWS: usize = 500;
+
+/// How often a page is begun again because the files changed while it was read.
+const TRIES: u32 = 3;
+
+fn build(shop: &ShopSettings, _: &Tools) -> Result<Arc<dyn Channel>, Vec<SettingFault>> {
+    let settings = Settings::read(&shop.own)?;
+    Ok(Arc::new(FileChannel::new(settings, PAGE_ROWS)))
+}
+
+/// A shop whose products stand in files.
+struct FileChannel(Arc<Inner>);
+
+struct Inner {
+    settings: Settings,
+    page_rows: usize,
+    /// The last look through the files, so that it need not be done for every page. It can always be made again.
+    scan: Mutex<Option<Arc<Scan>>>,
+}
+
+impl FileChannel {
+    fn new(settings: Settings, page_rows: usize) -> Self {
+        Self(Arc::new(Inner { settings, page_rows, scan: Mutex::new(None) }))
+    }
+
+    /// Reads or writes files where that blocks nobody else.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce(&Inner) -> Result<T, ChannelError> + Send + 'static,
+    ) -> Result<T, ChannelError> {
+        let inner = self.0.clone();
+        let done = tokio::task::spawn_blocking(move || work(&inner)).await;
+        done.unwrap_or_else(|error| {
+            Err(ChannelError {
+                failure: Failure::Bug,
+                text: format!("reading or writing the product file did not end: {error}"),
+                remedy: "report this with the file, or a part of it".to_owned(),
+                request_id: None,
+                not_acted: false,
+            })
+        })
+    }
+}
+
+impl Inner {
+    fn pull(&self, from: &From) -> Result<Page, ChannelError> {
+        let mark = from.cursor.as_ref().and_then(Mark::read);
+        for _ in 0..TRIES {
+            let content = Content::look(&self.settings)?;
+            let same = mark.as_ref().filter(|mark| mark.stamp == content.stamp);
+            if from.first && from.kind == PassKind::Changes && same.is_some_and(|mark| !mark.young && mark.at.is_none())
+            {
+                return Ok(Page { resume: from.cursor.clone(), ..Page::default() });
+            }
+            let at = same.filter(|_| !from.first).and_then(|mark| Some((mark.at?, mark.young)));
+            let read = self.page(&content, at, from.first);
+            if Content::look(&self.settings)?.stamp == content.stamp {
+                return read.map(|page| Page { restart: at.is_none() && !from.first, ..page });
+            }
+        }
+        Err(unavailable(
+            format!("{}: the content changes all the time while it is read", self.settings.path.display()),
+            "write to another file and rename it when it is complete",
+        ))
+    }
+
+    /// A page from a place on; without one the first page.
+    fn page(&self, content: &Content, at: Option<(At, bool)>, first: bool) -> Result<Page, ChannelError> {
+        let scan = self.scan(content, first)?;
+        let (at, young) = at.unwrap_or((At { file: 0, place: None }, false));
+        read_page(content, &self.settings, &scan, at, self.page_rows, young || content.young)
+    }
+
+    /// A look through the files: the last one, unless a pass begins or they changed.
+    fn scan(&self, content: &Content, first: bool) -> Result<Arc<Scan>, ChannelError> {
+        let kept = self.scan.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(scan) = kept.filter(|scan| !first && scan.stamp == content.stamp) {
+            return Ok(scan);
+        }
+        let scan = Arc::new(Scan::of(content, &self.settings)?);
+        *self.scan.lock().unwrap_or_else(PoisonError::into_inner) = Some(scan.clone());
+        Ok(scan)
+    }
+
+    fn probe(&self) -> Result<ShopStatus, ChannelError> {
+        for file in Content::look(&self.settings)?.files {
+            let data = fs::metadata(&file).map_err(|error| cannot_read(&file, &error))?;
+            if data.is_dir() {
+                return Err(cannot_read(&file, &std::io::ErrorKind::IsADirectory.into()));
+            }
+            fs::File::open(&file).map_err(|error| cannot_read(&file, &error))?;
+        }
+        Ok(ShopStatus { name: None })
+    }
+}
+
+/// The path without links and dots, as far as it exists.
+fn real_path(path: &Path) -> PathBuf {
+    if let Ok(real) = fs::canonicalize(path) {
+        return real;
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (fs::canonicalize(folder), path.file_name()) {
+        (Ok(folder), Some(name)) => folder.join(name),
+        _ => path.to_owned(),
+    }
+}
+
+#[async_trait]
+impl Channel for FileChannel {
+    fn place(&self) -> String {
+        real_path(&self.0.settings.path).display().to_string()
+    }
+
+    async fn probe(&self, _: &Access) -> Result<ShopStatus, ChannelError> {
+        self.blocking(Inner::probe).await
+    }
+
+    async fn pull(&self, _: &Access, from: &From) -> Result<Page, ChannelError> {
+        let from = from.clone();
+        self.blocking(move |inner| inner.pull(&from)).await
+    }
+
+    async fn push(&self, _: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
+        let changes = changes.to_vec();
+        self.blocking(move |inner| write::push(&inner.settings, &changes)).await
+    }
+
+    async fn fingerprint(&self) -> Option<String> {
+        let seen = self.blocking(|inner| Content::look(&inner.settings)).await.ok()?;
+        if !seen.young {
+            return Some(seen.stamp);
+        }
+        // Content that may still change unseen has no lasting fingerprint.
+        Some(format!("{} {:?}", seen.stamp, std::time::SystemTime::now()))
+    }
+
+    fn consent(&self) -> Option<&dyn Consent> {
+        None
+    }
+}

@@ -1,0 +1,1 @@
+//! The channel with real small files.
