@@ -66,9 +66,12 @@ impl Clock {
         }
     }
 
-    /// Waits for a span of the wall clock.
+    /// Waits for a span, whatever steps the wall clock makes meanwhile. A manual clock has to be moved by as much.
     pub async fn sleep(&self, span: SignedDuration) {
-        self.sleep_until(self.now() + span).await;
+        match &self.0 {
+            Kind::System => tokio::time::sleep(Duration::try_from(span).unwrap_or_default()).await,
+            Kind::Manual(_) => self.sleep_until(self.now() + span).await,
+        }
     }
 
     /// Moves a manual clock to `instant` and wakes whoever waits. Does nothing to the system's clock.

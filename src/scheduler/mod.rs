@@ -4,17 +4,33 @@
 //! It does not know the name of any job. The truth is in the store; the timer only decides when to look. Every instance does the same; the
 //! database is the judge of who runs what.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
+use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
     clock::Clock,
     domain::{Counts, Demand, Holder, JobKind, Outcome, RunError, RunId, ShopId, Trigger},
-    store::{Store, StoreError},
+    store::{NewRun, Store, StoreError},
+    telemetry::metrics::Metrics,
 };
+
+pub mod calendar;
+mod finisher;
+mod life;
+mod planner;
+mod runner;
+mod timer;
 
 /// What a handler is given. Jobs do not know why they were started.
 #[derive(Clone)]
@@ -41,17 +57,21 @@ pub struct Context {
 
 /// How far runs have come. Kept in memory: it is for people who watch.
 #[derive(Clone, Default)]
-pub struct Progress(Arc<std::sync::Mutex<BTreeMap<RunId, (u64, Option<u64>)>>>);
+pub struct Progress(Arc<Mutex<BTreeMap<RunId, (u64, Option<u64>)>>>);
 
 impl Progress {
-    /// Says how far a run has come: done, of how many where that is known.
+    /// Notes that `done` are behind, `of` how many where that is known.
     pub fn set(&self, run: RunId, done: u64, of: Option<u64>) {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).insert(run, (done, of));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(run, (done, of));
     }
 
-    /// How far a run has come.
+    /// How far a run has come; `None` for one that said nothing or is over.
     pub fn get(&self, run: RunId) -> Option<(u64, Option<u64>)> {
-        self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner).get(&run).copied()
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).get(&run).copied()
+    }
+
+    fn clear(&self, run: RunId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&run);
     }
 }
 
@@ -89,23 +109,96 @@ pub trait Handler: Send + Sync {
 pub type Handlers = BTreeMap<JobKind, Arc<dyn Handler>>;
 
 /// What the scheduler needs.
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// Who this is.
     pub holder: Holder,
     /// How many runs go on at once.
     pub slots: u32,
-    /// Whether other instances may share the database (PostgreSQL).
+    /// Whether other instances may share the database (PostgreSQL). Without it, whoever runs a scheduler holds
+    /// [`crate::store::lock::InstanceLock`], and everything that earlier instances left behind is taken over at once.
     pub shared: bool,
+    /// The digest of the settings served: peers compare it.
+    pub settings_digest: String,
+    /// Begins standing by, claiming nothing: its settings differ from the accepted ones.
+    pub standing_by: bool,
+    /// Where lag and durations are counted.
+    pub metrics: Metrics,
+}
+
+/// How fast an instance notices things: real spans, by the boot-time clock.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// Between two beats.
+    beat: Duration,
+    /// Between two looks at the peers' beats.
+    watch: Duration,
+    /// Without a beat for as long, an instance starts nothing and cancels what it does.
+    silent: Duration,
+    /// A peer whose beat has stood still for as long is dead.
+    dead: Duration,
+    /// After as long the rights of the dead are over too, whatever their cover.
+    covered: Duration,
+}
+
+impl Pace {
+    const USUAL: Self = Self {
+        beat: Duration::from_secs(3),
+        watch: Duration::from_millis(500),
+        silent: Duration::from_secs(6),
+        dead: Duration::from_secs(9),
+        covered: Duration::from_secs(20),
+    };
+}
+
+/// What the parts of a scheduler and its handles share.
+struct Shared {
+    store: Store,
+    clock: Clock,
+    metrics: Metrics,
+    progress: Progress,
+    /// Looks again at once.
+    wake: Notify,
+    /// Moves whenever runs have ended.
+    ended: watch::Sender<()>,
+    /// Every slot is taken: the next run that ends wakes the planner.
+    starving: AtomicBool,
+    standing_by: AtomicBool,
+    /// Who this instance is now: changes when it was declared dead.
+    holder: Mutex<Holder>,
+    last_planned: Mutex<Instant>,
+    trouble: Mutex<Option<String>>,
+}
+
+impl Shared {
+    fn holder(&self) -> Holder {
+        self.holder.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Notes, and logs once, that the store does not do as asked.
+    fn trouble(&self, error: &StoreError) {
+        let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
+        if trouble.is_none() {
+            tracing::error!(event = "store.trouble", error = %error, "the database does not answer as it should; trying on");
+        }
+        *trouble = Some(error.to_string());
+    }
+
+    fn no_trouble(&self) {
+        if self.trouble.lock().unwrap_or_else(PoisonError::into_inner).take().is_some() {
+            tracing::info!(event = "store.recovered", "the database answers again");
+        }
+    }
 }
 
 /// A running scheduler's other end. Cheap to clone.
 #[derive(Clone)]
-pub struct Handle {}
+pub struct Handle(Arc<Shared>);
 
 impl Handle {
     /// Looks again at once: schedules changed.
     pub fn wake(&self) {
-        todo!()
+        self.0.wake.notify_one();
     }
 
     /// Asks for a run now, which joins one that is unfinished; returns its number.
@@ -116,37 +209,120 @@ impl Handle {
         demand: Demand,
         trigger: Trigger,
     ) -> Result<RunId, StoreError> {
-        todo!()
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        let run = tx.run_now(&NewRun { shop: shop.cloned(), job, demand }, trigger).await?;
+        tx.commit().await?;
+        self.wake();
+        Ok(run)
     }
 
-    /// Waits until a run is over.
+    /// Waits until a run is over, whichever instance carries it out.
     pub async fn wait(&self, run: RunId) -> Result<crate::domain::Run, StoreError> {
-        todo!()
+        let mut ended = self.0.ended.subscribe();
+        loop {
+            let mut tx = self.0.store.read(self.0.clock.now()).await?;
+            let Some(found) = tx.run(run).await? else {
+                return Err(StoreError::Corrupt { table: "runs", cause: format!("there is no run {run}") });
+            };
+            drop(tx);
+            if found.state.is_final() {
+                return Ok(found);
+            }
+            // Another instance's runs are not heard of: they are looked at.
+            let _ = tokio::time::timeout(timer::LONGEST, ended.changed()).await;
+        }
     }
 
     /// How far runs have come.
     pub fn progress(&self) -> Progress {
-        todo!()
+        self.0.progress.clone()
     }
 
-    /// When the planner last looked, by the boot-time clock: the watchdog is fed by it.
-    pub fn last_planned(&self) -> std::time::Instant {
-        todo!()
+    /// When the planner last looked (or tried to): the watchdog is fed by it.
+    pub fn last_planned(&self) -> Instant {
+        *self.0.last_planned.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What is wrong with the database, as long as it is.
+    pub fn trouble(&self) -> Option<String> {
+        self.0.trouble.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Who this instance is now. It changes when peers declared it dead and it began anew.
+    pub fn holder(&self) -> Holder {
+        self.0.holder()
+    }
+
+    /// Tells the peers which settings are served; an instance that stands by claims nothing.
+    pub async fn serve_settings(&self, digest: &str, standing_by: bool) -> Result<(), StoreError> {
+        self.0.standing_by.store(standing_by, Ordering::Release);
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        tx.set_instance_settings(&self.0.holder(), digest, standing_by).await?;
+        tx.commit().await?;
+        self.wake();
+        Ok(())
     }
 }
 
 /// Makes a scheduler. Nothing happens before [`Scheduler::run`].
-pub struct Scheduler {}
+pub struct Scheduler {
+    shared: Arc<Shared>,
+    handlers: Handlers,
+    settings: Settings,
+    pace: Pace,
+}
 
 impl Scheduler {
     /// Puts it together.
     pub fn new(store: Store, clock: Clock, handlers: Handlers, settings: Settings) -> (Self, Handle) {
-        todo!()
+        let shared = Arc::new(Shared {
+            store,
+            clock,
+            metrics: settings.metrics.clone(),
+            progress: Progress::default(),
+            wake: Notify::new(),
+            ended: watch::Sender::new(()),
+            starving: AtomicBool::new(false),
+            standing_by: AtomicBool::new(settings.standing_by),
+            holder: Mutex::new(settings.holder.clone()),
+            last_planned: Mutex::new(Instant::now()),
+            trouble: Mutex::new(None),
+        });
+        let handle = Handle(shared.clone());
+        (Self { shared, handlers, settings, pace: Pace::USUAL }, handle)
     }
 
     /// Plans, claims and runs until `stop` fires; then takes no more work, lets runs reach their next safe point for at most `grace`,
     /// gives back what is left, and returns.
+    ///
+    /// # Errors
+    /// Only what kept it from giving back at the end: a database that is out of reach meanwhile is waited for.
     pub async fn run(self, stop: CancellationToken, grace: SignedDuration) -> Result<(), StoreError> {
-        todo!()
+        let Self { shared, handlers, settings, pace } = self;
+        let (finished, ends) = finisher::channel();
+        let finisher = tokio::spawn(finisher::write_down(shared.clone(), ends));
+        let listener = tokio::spawn(timer::listen(shared.clone()));
+        let mut runner = runner::Runner::new(shared.clone(), handlers, settings.slots, finished);
+        let mut planner = planner::Planner::new(shared.clone());
+        let mut incarnation = 0_u32;
+        while !stop.is_cancelled() {
+            let Some(life) = life::begin(&shared, &settings, pace, incarnation, &stop).await else { break };
+            planner.work(&mut runner, &life, &stop).await;
+            if stop.is_cancelled() {
+                runner.drain(grace).await;
+                listener.abort();
+                let done = finisher::close(runner, finisher, pace.silent).await;
+                life.end(&shared, pace.silent).await?;
+                return done;
+            }
+            // Declared dead: whatever still goes on here may go on elsewhere too.
+            runner.drain(SignedDuration::try_from(pace.beat).unwrap_or_default()).await;
+            incarnation += 1;
+        }
+        listener.abort();
+        finisher::close(runner, finisher, pace.silent).await
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -53,6 +53,16 @@ impl Tx {
         Ok(on_db!(self.execute(SQL, &id.0))? == 1)
     }
 
+    /// Whether an instance is on record and not declared dead, which it then cannot be before this transaction ends: whoever
+    /// claims runs asks first, or runs could be left with an instance that nobody watches any more.
+    pub async fn is_recorded(&mut self, id: &InstanceId) -> Result<bool, StoreError> {
+        const SQL: Both = Both {
+            sqlite: "select id from instances where id = $1 and dead = 0",
+            postgres: "select id from instances where id = $1 and dead = 0 for share",
+        };
+        Ok(on_db!(self.row(SQL, &id.0))?.is_some())
+    }
+
     /// Updates what an instance says of its settings.
     pub async fn set_instance_settings(
         &mut self,

@@ -1,0 +1,195 @@
+//! Writing down how attempts ended: what has gathered meanwhile in one transaction, until the store takes it.
+
+use std::{sync::Arc, time::Duration};
+
+use tokio::{
+    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    task::JoinHandle,
+};
+
+use super::{Shared, runner::Runner};
+use crate::{
+    crash,
+    domain::{Counts, JobKind, Outcome, RunId, ShopId},
+    store::{Finish, Finished, StoreError},
+};
+
+/// How many ends one transaction writes at most.
+const BATCH: usize = 1_000;
+/// How long ends gather after the first one: crowds are written together, single ones are not kept waiting noticeably.
+const GATHER: Duration = Duration::from_millis(2);
+const FIRST_WAIT: Duration = Duration::from_millis(100);
+const LONGEST_WAIT: Duration = Duration::from_secs(5);
+
+/// The end of an attempt, and what the log says of it.
+pub(super) struct Ended {
+    pub(super) finished: Finished,
+    pub(super) shop: Option<ShopId>,
+    pub(super) job: JobKind,
+    pub(super) attempt: u32,
+}
+
+pub(super) type Ends = UnboundedReceiver<Ended>;
+
+pub(super) fn channel() -> (UnboundedSender<Ended>, Ends) {
+    unbounded_channel()
+}
+
+/// Writes ends until every sender is gone.
+pub(super) async fn write_down(shared: Arc<Shared>, mut ends: Ends) -> Result<(), StoreError> {
+    let mut batch = Vec::with_capacity(BATCH);
+    while ends.recv_many(&mut batch, BATCH).await > 0 {
+        if batch.len() < BATCH {
+            tokio::time::sleep(GATHER).await;
+            while batch.len() < BATCH
+                && let Ok(end) = ends.try_recv()
+            {
+                batch.push(end);
+            }
+        }
+        let (finished, told): (Vec<_>, Vec<_>) =
+            batch.drain(..).map(|end| (end.finished, (end.shop, end.job, end.attempt))).unzip();
+        let stood = write(&shared, &finished).await;
+        for (end, (shop, job, attempt)) in finished.iter().zip(told) {
+            shared.progress.clear(end.id);
+            if stood.binary_search(&end.id).is_ok() {
+                tell(end, shop.as_ref(), job, attempt);
+            } else {
+                tracing::warn!(
+                    event = "run.lost",
+                    shop.id = shop.as_ref().map(ShopId::as_str),
+                    job = job.as_str(),
+                    run.id = end.id.0,
+                    run.attempt = attempt,
+                    "another instance has taken this run over; what became of this attempt does not count"
+                );
+            }
+        }
+        shared.ended.send_replace(());
+        if finished.iter().any(|end| end.finish == Finish::GivenBack || matches!(end.finish, Finish::Retry { .. })) {
+            shared.wake.notify_one();
+        }
+    }
+    Ok(())
+}
+
+/// Writes one batch, however long the store is out of reach. Returns, in order, those whose claim still stood.
+async fn write(shared: &Shared, finished: &[Finished]) -> Vec<RunId> {
+    let mut patience = FIRST_WAIT;
+    loop {
+        match try_write(shared, finished).await {
+            Ok(mut stood) => {
+                stood.sort_unstable();
+                return stood;
+            }
+            Err(error) => shared.trouble(&error),
+        }
+        tokio::time::sleep(patience).await;
+        patience = (patience * 2).min(LONGEST_WAIT);
+    }
+}
+
+async fn try_write(shared: &Shared, finished: &[Finished]) -> Result<Vec<RunId>, StoreError> {
+    let mut tx = shared.store.write(shared.clock.now()).await?;
+    let stood = tx.finish_runs(finished).await?;
+    crash::point("finish.before_commit");
+    tx.commit().await?;
+    crash::point("finish.after_commit");
+    Ok(stood)
+}
+
+/// Lets the finisher write what it has, for at most `patience`; then what is unwritten is left to whoever takes over.
+pub(super) async fn close(
+    runner: Runner,
+    finisher: JoinHandle<Result<(), StoreError>>,
+    patience: Duration,
+) -> Result<(), StoreError> {
+    drop(runner);
+    let abort = finisher.abort_handle();
+    match tokio::time::timeout(patience, finisher).await {
+        Ok(Ok(done)) => done,
+        Ok(Err(_)) => Ok(()),
+        Err(_) => {
+            abort.abort();
+            Err(sqlx::Error::PoolTimedOut.into())
+        }
+    }
+}
+
+/// The one line about how an attempt ended.
+fn tell(end: &Finished, shop: Option<&ShopId>, job: JobKind, attempt: u32) {
+    let shop = shop.map(ShopId::as_str);
+    let (job, run) = (job.as_str(), end.id.0);
+    let kind = end.error.as_ref().map(|error| error.0.as_str());
+    let text = end.error.as_ref().map_or("", |error| error.1.as_str());
+    match end.finish {
+        Finish::Ended(outcome @ (Outcome::Done | Outcome::Partly | Outcome::Cancelled)) => {
+            let outcome_text = outcome.as_str();
+            let counts = end.counts;
+            let quiet = Counts { seen: 0, unchanged: 0, ..counts } == Counts::default();
+            if outcome == Outcome::Done && quiet {
+                tracing::debug!(
+                    event = "run.finished",
+                    shop.id = shop,
+                    job,
+                    run.id = run,
+                    run.attempt = attempt,
+                    outcome = outcome_text,
+                    counts.seen = counts.seen,
+                    "{job} done, nothing changed"
+                );
+            } else {
+                tracing::info!(
+                    event = "run.finished",
+                    shop.id = shop,
+                    job,
+                    run.id = run,
+                    run.attempt = attempt,
+                    outcome = outcome_text,
+                    counts.seen = counts.seen,
+                    counts.changed = counts.changed,
+                    counts.gone = counts.gone,
+                    counts.sent = counts.sent,
+                    counts.refused = counts.refused,
+                    "{job} {outcome_text}"
+                );
+            }
+        }
+        Finish::Ended(Outcome::Held) => {
+            tracing::warn!(
+                event = "run.held",
+                shop.id = shop,
+                job,
+                run.id = run,
+                run.attempt = attempt,
+                error.kind = kind,
+                "{job} held: {text}"
+            );
+        }
+        Finish::Ended(Outcome::Failed) => {
+            tracing::error!(
+                event = "run.failed",
+                shop.id = shop,
+                job,
+                run.id = run,
+                run.attempt = attempt,
+                error.kind = kind,
+                "{job} given up: {text}"
+            );
+        }
+        Finish::Retry { at, .. } => {
+            tracing::warn!(event = "run.failed", shop.id = shop, job, run.id = run, run.attempt = attempt,
+                error.kind = kind, retry_at = %at, "{job} failed, trying again: {text}");
+        }
+        Finish::GivenBack => {
+            tracing::info!(
+                event = "run.given_back",
+                shop.id = shop,
+                job,
+                run.id = run,
+                run.attempt = attempt,
+                "{job} given back at a safe point"
+            );
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Toy handlers on a manual clock.

@@ -1,0 +1,102 @@
+//! When to look: at the next due instant, when somebody calls, and at least once a second, since wall clocks step, machines sleep
+//! and peers die without a word.
+
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
+
+use jiff::{SignedDuration, Timestamp};
+use tokio::time::Instant;
+
+use super::Shared;
+
+/// The longest wait between two looks.
+pub(super) const LONGEST: Duration = Duration::from_secs(1);
+/// The shortest time between two looks that found nothing in a hurry: what falls due close together is planned together.
+const SHORTEST: Duration = Duration::from_millis(8);
+/// A step of the wall clock that is worth a word.
+const STEP: SignedDuration = SignedDuration::from_secs(2);
+
+/// Time since the machine started, suspend included. No step of the wall clock moves it.
+pub(super) fn boot_time() -> Duration {
+    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
+    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
+}
+
+/// What the planner waits for.
+pub(super) enum Until {
+    /// The next due instant, if there is one.
+    Due(Option<Timestamp>),
+    /// A free slot: there is more to do than may go on at once.
+    Slot,
+}
+
+/// Waits for whatever is first. `looked` is when the last look began.
+pub(super) async fn wait(shared: &Shared, until: Until, looked: Instant) {
+    let now = shared.clock.now();
+    let longest = SignedDuration::try_from(LONGEST).expect("a second is a span");
+    match until {
+        Until::Due(next) => {
+            let at = next.unwrap_or(now + longest).min(now + longest);
+            tokio::select! {
+                () = shared.clock.sleep_until(at) => {}
+                () = shared.wake.notified() => {}
+            }
+            tokio::time::sleep_until(looked + SHORTEST).await;
+        }
+        Until::Slot => {
+            tokio::select! {
+                () = tokio::time::sleep(LONGEST) => {}
+                () = shared.wake.notified() => {}
+            }
+        }
+    }
+}
+
+/// Notices that the wall clock was set back.
+#[derive(Default)]
+pub(super) struct Drift(Option<(Timestamp, Duration)>);
+
+impl Drift {
+    /// By how much the wall clock fell behind the boot-time clock since the last look, if by more than it wanders.
+    pub(super) fn set_back(&mut self, wall: Timestamp, boot: Duration) -> Option<SignedDuration> {
+        let (wall_before, boot_before) = self.0.replace((wall, boot))?;
+        let passed = SignedDuration::try_from(boot.saturating_sub(boot_before)).ok()?;
+        let back = passed - wall.duration_since(wall_before);
+        (wall < wall_before && back >= STEP).then_some(back)
+    }
+}
+
+/// Wakes the planner when a peer calls, for as long as it is polled. Without the connection, looking once a second has to do.
+pub(super) async fn listen(shared: Arc<Shared>) {
+    let mut told = false;
+    loop {
+        match shared.store.wakes().await {
+            Ok(None) => return,
+            Ok(Some(mut wakes)) => {
+                told = false;
+                // Calls before this moment were not heard.
+                shared.wake.notify_one();
+                while wakes.next().await.is_ok() {
+                    shared.wake.notify_one();
+                }
+            }
+            Err(error) if !told => {
+                told = true;
+                tracing::warn!(event = "store.deaf", error = %error, "peers are not heard; looking once a second instead");
+            }
+            Err(_) => {}
+        }
+        tokio::time::sleep(LONGEST).await;
+    }
+}
+
+impl Shared {
+    /// A run has ended: wakes the planner if it waits for a slot.
+    pub(super) fn slot_is_free(&self) {
+        if self.starving.swap(false, Ordering::AcqRel) {
+            self.wake.notify_one();
+        }
+    }
+}
