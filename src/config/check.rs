@@ -181,7 +181,7 @@ fn judge_web(table: &Section<'_>, web: &Web) {
 
 impl Web {
     /// Where links point when nothing is said: `http://` plus `listen`.
-    fn default_public_url(listen: Option<std::net::SocketAddr>) -> Url {
+    pub(super) fn default_public_url(listen: Option<std::net::SocketAddr>) -> Url {
         let address = listen.or(Config::default().web.listen).map_or_else(String::new, |address| address.to_string());
         Url::parse(&format!("http://{address}")).unwrap_or_else(|_| Config::default().web.public_url)
     }

@@ -5,7 +5,10 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::{ChannelSettings, Config, Recipient, ShopConfig, Tls, Transport, values::span_in_words};
-use crate::{domain::Period, secrets::Secret};
+use crate::{
+    domain::{JobKind, Period},
+    secrets::Secret,
+};
 
 /// A value as people see it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -134,7 +137,9 @@ impl List {
     fn shop(&mut self, at: &str, shop: &ShopConfig) {
         self.text(&format!("{at}.channel"), &shop.channel);
         self.text(&format!("{at}.name"), &shop.name);
-        self.people(&format!("{at}.remind"), &shop.remind);
+        if shop.jobs.contains_key(&JobKind::AuthorizationRefresh) {
+            self.people(&format!("{at}.remind"), &shop.remind);
+        }
         for (job, period) in &shop.jobs {
             self.text(&format!("{at}.jobs.{job}"), period.to_stored());
         }
@@ -142,7 +147,9 @@ impl List {
         for (key, value) in &shop.own {
             self.text(&format!("{at}.{key}"), plain(value));
         }
-        self.export(&format!("{at}.export"), shop);
+        if shop.jobs.contains_key(&JobKind::ProductExport) {
+            self.export(&format!("{at}.export"), shop);
+        }
     }
 
     fn export(&mut self, at: &str, shop: &ShopConfig) {

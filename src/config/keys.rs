@@ -69,7 +69,12 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
 /// The candidate that was probably meant.
 pub(super) fn suggestion<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let text = text.to_lowercase();
-    let likeness = |candidate: &str| strsim::jaro_winkler(&text, &candidate.to_lowercase());
+    let likeness = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        // In short words one slip is much by proportion and still a slip.
+        let slip = text.len() > 2 && strsim::osa_distance(&text, &candidate) == 1;
+        if slip { 0.95 } else { strsim::jaro_winkler(&text, &candidate) }
+    };
     candidates
         .into_iter()
         .map(|candidate| (likeness(candidate), candidate))

@@ -76,6 +76,8 @@ pub struct Layers {
     /// The files that were found, the main file first.
     pub files: Vec<PathBuf>,
     layers: Vec<Layer>,
+    /// The names of the files in the order in which they were looked at.
+    names: Vec<String>,
 }
 
 /// One file, or the environment.
@@ -166,15 +168,23 @@ pub(super) fn shop_files(folder: &FilePath) -> std::io::Result<Vec<PathBuf>> {
 impl Layers {
     /// Where a value stands: in the last layer that says it, or else where the closest key above it does.
     pub(super) fn origin(&self, path: &[String]) -> (Origin, Option<&Variable>) {
+        let within = || self.places_within(path);
         for length in (1..=path.len()).rev() {
             let part = path.get(..length).unwrap_or_default();
-            if let Some((layer, place)) = self.place(part) {
+            // A table that only variables speak of stands nowhere itself: its first key does.
+            if let Some((layer, place)) = self.place(part).or_else(|| within().filter(|_| length == path.len())) {
                 let origin = Origin { file: layer.name.clone(), line: place.line };
                 return (origin, place.variable.as_ref());
             }
         }
-        let file = self.layers.first().map_or_else(String::new, |layer| layer.name.clone());
+        let file = self.names.first().cloned().unwrap_or_default();
         (Origin { file, line: 0 }, None)
+    }
+
+    fn places_within(&self, path: &[String]) -> Option<(&Layer, &Place)> {
+        let in_layer = |layer: &'_ Layer| layer.places.iter().position(|(at, _)| at.starts_with(path));
+        let (layer, number) = self.layers.iter().rev().find_map(|layer| Some((layer, in_layer(layer)?)))?;
+        Some((layer, layer.places.values().nth(number)?))
     }
 
     fn place(&self, path: &[String]) -> Option<(&Layer, &Place)> {
@@ -195,9 +205,9 @@ impl Layers {
         Finding { file: origin.file, line: origin.line, key, severity, cause: cause.into(), remedy: remedy.into() }
     }
 
-    /// Where a file comes in the order of layers; what is none comes first.
-    pub(super) fn position(&self, file: &str) -> Option<usize> {
-        self.layers.iter().position(|layer| layer.name == file)
+    /// Where a file comes in the order of reading; the environment comes last.
+    pub(super) fn position(&self, file: &str) -> usize {
+        self.names.iter().position(|name| name == file).unwrap_or(self.names.len())
     }
 
     /// The number of the last layer that says this very key.
@@ -238,6 +248,7 @@ impl Layers {
 
     fn read(&mut self, file: &FilePath, name: &str) -> Option<Layer> {
         self.files.push(file.to_owned());
+        self.names.push(name.to_owned());
         let text = match std::fs::read(file).map(String::from_utf8) {
             Ok(Ok(text)) => text,
             Ok(Err(_)) => {
@@ -264,7 +275,8 @@ impl Layers {
             Err(all) => {
                 for broken in all {
                     let cause = format!("not TOML at column {}: {}", broken.column, broken.message);
-                    self.fault(name, broken.line, cause, "correct the line; nothing else in this file was looked at");
+                    let remedy = "correct the line (texts stand in quotes); nothing else in this file was looked at";
+                    self.fault(name, broken.line, cause, remedy);
                 }
                 None
             }

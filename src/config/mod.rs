@@ -27,9 +27,15 @@ mod shops;
 mod spans;
 mod values;
 
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;
+
 pub mod check;
+pub mod diff;
 pub mod flat;
 pub mod load;
+pub mod watch;
 
 /// All settings, resolved: every value is valid by type, every default is filled in.
 #[derive(Debug, Clone)]

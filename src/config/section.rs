@@ -117,7 +117,7 @@ impl<'a> Section<'a> {
 
     /// A text.
     pub(super) fn text(&self, key: &str) -> Option<String> {
-        self.get(key)?.text("text")
+        self.get(key)?.text("text in quotes")
     }
 
     /// A text that is read as something; `expected` says as what, with an example.
@@ -183,7 +183,8 @@ impl<'a> Item<'a> {
 
     /// Notes that it has the wrong type. Always `None`.
     pub(super) fn mistyped<T>(&self, expected: &str) -> Option<T> {
-        self.error(format!("expected {expected}, found {}", type_of(self.value)), format!("write {expected}"));
+        let kind = expected.split(", for example").next().unwrap_or(expected);
+        self.error(format!("expected {kind}, found {}", type_of(self.value)), format!("write {expected}"));
         None
     }
 
@@ -201,7 +202,12 @@ impl<'a> Item<'a> {
         match parse(&self.text(expected)?) {
             Ok(value) => Some(value),
             Err(cause) => {
-                self.error(cause.to_string(), format!("write {expected}"));
+                // Some errors bring their remedy along.
+                let said = cause.to_string();
+                match said.split_once("; ") {
+                    Some((cause, remedy)) => self.error(cause, remedy),
+                    None => self.error(said, format!("write {expected}")),
+                }
                 None
             }
         }

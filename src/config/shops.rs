@@ -154,8 +154,8 @@ fn shop(
 ) -> Option<(ShopId, ShopConfig)> {
     let id: Result<ShopId, _> = id.parse();
     if let Err(error) = &id {
-        let remedy = "rename the shop; `name` is free";
-        table.book.find(&table.path, Severity::Error, error.to_string(), remedy);
+        let remedy = "use lower-case letters, digits, `-` and `_`, at most 64; `name` is free";
+        table.book.find(&table.path, Severity::Error, format!("`{}` is not a shop id", error.0), remedy);
     }
     if table.get("channel").is_none() {
         let names: Vec<&str> = common.facts.iter().map(|facts| facts.name).collect();
@@ -267,9 +267,10 @@ fn retire(table: &Section<'_>, facts: &ChannelFacts) -> Option<Retire> {
     if retire != Retire::Keep && !facts.retire.contains(&retire) {
         let able = |retire: &Retire| *retire == Retire::Keep || facts.retire.contains(retire);
         let able: Vec<&str> = RETIRE.iter().filter(|(_, retire)| able(retire)).map(|(name, _)| *name).collect();
-        table
-            .get("retire")?
-            .error(format!("channel `{}` cannot do that", facts.name), format!("use {}", one_of(&able)));
+        table.get("retire")?.error(
+            format!("channel `{}` cannot do that to a dropped SKU", facts.name),
+            format!("use {}", one_of(&able)),
+        );
     }
     Some(retire)
 }
@@ -319,7 +320,7 @@ pub(super) fn whole(top: &Section<'_>, config: &mut Config, facts: &[ChannelFact
         }
         refresh_period(top, &table, shop, facts);
     }
-    if unreminded {
+    if unreminded && !top.book.layers.incomplete {
         let cause = "mail is off, so nobody is reminded before an authorization ends";
         let remedy = "set `mail.transport`, and `reminders.to`";
         top.book.find(&top.open("mail").at("transport"), Severity::Warning, cause, remedy);
@@ -358,6 +359,9 @@ fn product_source(top: &Section<'_>, config: &mut Config) {
     let shops = top.open("shops");
     let Some(source) = config.product_source.clone() else {
         let exports = |shop: &ShopConfig| shop.jobs.get(&JobKind::ProductExport).is_some_and(|p| *p != Period::None);
+        if top.book.layers.incomplete {
+            return;
+        }
         for id in config.shops.iter().filter(|(_, shop)| exports(shop)).map(|(id, _)| id) {
             if let Some(item) = shops.open(id.as_str()).open("jobs").get(JobKind::ProductExport.as_str()) {
                 item.warning("nothing is exported without a product source", "set `product_source` to a shop's id");
