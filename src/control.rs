@@ -224,7 +224,8 @@ async fn converse(stream: UnixStream, answerer: Arc<dyn Answerer>) -> io::Result
     let request = match serde_json::from_str(&line) {
         Ok(request) => request,
         Err(error) => {
-            let text = format!("the request is not one this daemon knows ({error}); use the program of the daemon's version");
+            let text =
+                format!("the request is not one this daemon knows ({error}); use the program of the daemon's version");
             return say(&mut writer, &Answer::Refused(Refusal::new(64, text))).await;
         }
     };
@@ -247,10 +248,16 @@ async fn say(writer: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::
 }
 
 /// The commands' end: asks the daemon and waits for its answer. Without a daemon the refusal says so (69).
-pub async fn ask(state_dir: &Path, request: &Request, mut progress: impl FnMut(u64, Option<u64>)) -> Result<Value, Refusal> {
+pub async fn ask(
+    state_dir: &Path,
+    request: &Request,
+    mut progress: impl FnMut(u64, Option<u64>),
+) -> Result<Value, Refusal> {
     let stream = connect(state_dir).await.map_err(|error| no_daemon(&state_dir.join(SOCKET), &error))?;
     let (reader, mut writer) = stream.into_split();
-    let broken = |error: io::Error| Refusal::new(69, format!("the daemon went away before it answered ({error}); see its log, then ask again"));
+    let broken = |error: io::Error| {
+        Refusal::new(69, format!("the daemon went away before it answered ({error}); see its log, then ask again"))
+    };
     let mut line = serde_json::to_vec(request).map_err(|error| Refusal::new(1, error.to_string()))?;
     line.push(b'\n');
     writer.write_all(&line).await.map_err(broken)?;
@@ -260,7 +267,9 @@ pub async fn ask(state_dir: &Path, request: &Request, mut progress: impl FnMut(u
             Ok(Answer::Progress { done, of }) => progress(done, of),
             Ok(Answer::Done { result }) => return Ok(result),
             Ok(Answer::Refused(refusal)) => return Err(refusal),
-            Err(error) => return Err(Refusal::new(1, format!("the daemon's answer is not one this program knows ({error})"))),
+            Err(error) => {
+                return Err(Refusal::new(1, format!("the daemon's answer is not one this program knows ({error})")));
+            }
         }
     }
     Err(broken(io::ErrorKind::UnexpectedEof.into()))

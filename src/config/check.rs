@@ -234,7 +234,7 @@ fn mail(top: &Section<'_>, language: Language) -> Mail {
     let table = top.table("mail", keys::MAIL);
     let smtp = smtp(&table);
     // A relay that is described is meant to be used.
-    let unsaid = if table.get("smtp").is_some() { Some("smtp") } else { None };
+    let unsaid = if table.open("smtp").keys().is_empty() { None } else { Some("smtp") };
     let words = [("smtp", "smtp"), ("folder", "folder"), ("None", "None")];
     let transport = match word(&table, "transport", &words).or(unsaid) {
         Some("folder") => Transport::Folder,

@@ -84,7 +84,7 @@ pub(super) fn suggestion<'a>(text: &str, candidates: impl IntoIterator<Item = &'
 }
 
 /// The remedy for a word that is none of `candidates`.
-pub(super) fn choose<'a>(text: &str, candidates: &[&'a str]) -> String {
+pub(super) fn choose(text: &str, candidates: &[&str]) -> String {
     match suggestion(text, candidates.iter().copied()) {
         Some(meant) => format!("did you mean `{meant}`?"),
         None => format!("use {}", one_of(candidates)),

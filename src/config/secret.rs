@@ -40,14 +40,14 @@ fn anywhere(item: &Item<'_>) -> Option<Secret> {
     let table = item.table()?;
     table.refuse_unknown(keys::SECRET.iter().copied());
     // A later layer that names another place replaces the earlier one, although their tables merge.
-    let rank = |place: &&&str| item.book.layers.rank(&table.at(place));
-    let named: Vec<&&str> = keys::SECRET.iter().filter(|place| table.get(place).is_some()).collect();
-    let last = named.iter().filter_map(|place| rank(&place)).max();
-    let mut chosen = named.into_iter().filter(|place| rank(&place) == last);
+    let rank = |place: &str| item.book.layers.rank(&table.at(place));
+    let named: Vec<&str> = keys::SECRET.iter().copied().filter(|place| table.get(place).is_some()).collect();
+    let last = named.iter().filter_map(|place| rank(place)).max();
+    let mut chosen = named.into_iter().filter(|place| rank(place) == last);
     match (chosen.next(), chosen.next()) {
         (Some(place), None) => {
             let name = table.text(place)?;
-            match *place {
+            match place {
                 "credential" => credential(item, &name),
                 "file" => file(item, &name),
                 _ => variable(item, &name),
@@ -111,13 +111,11 @@ fn file(item: &Item<'_>, name: &str) -> Option<Secret> {
 }
 
 fn variable(item: &Item<'_>, name: &str) -> Option<Secret> {
-    match item.book.env.get(name) {
-        Some(text) => filled(item, text.to_owned(), &format!("variable `{name}`")),
-        None => {
-            unreadable(item, format!("variable `{name}` is not set here"), "set it in the daemon's environment");
-            None
-        }
+    if let Some(text) = item.book.env.get(name) {
+        return filled(item, text.to_owned(), &format!("variable `{name}`"));
     }
+    unreadable(item, format!("variable `{name}` is not set here"), "set it in the daemon's environment");
+    None
 }
 
 /// A secret that may well be readable by the daemon itself.

@@ -57,8 +57,8 @@ fn broken(text: &str, error: &toml::de::Error) -> Broken {
 }
 
 fn line_of(text: &str, offset: usize) -> u32 {
-    let before = text.as_bytes().get(..offset).unwrap_or_default();
-    u32::try_from(before.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u32::MAX - 1) + 1
+    let breaks = text.get(..offset).unwrap_or_default().matches('\n').count();
+    u32::try_from(breaks).unwrap_or(u32::MAX - 1) + 1
 }
 
 struct Walk<'a> {

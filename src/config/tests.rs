@@ -528,3 +528,62 @@ fn the_state_folder_is_systemds_else_where_it_usually_is() {
     let desk = desk.var("SHOPSYNCD__STATE_DIR", "/given");
     assert_eq!(desk.sound().state_dir, PathBuf::from("/given"));
 }
+
+const MAIN: &str = include_str!("../../config/shopsyncd.toml");
+const SHOPS: &str = include_str!("../../config/shops.d/example.toml");
+
+/// The example with its defaults spelt out: a line that begins with `#key = ` is one.
+fn with_defaults_spelt_out() -> String {
+    let is_default =
+        |line: &str| line.strip_prefix('#').is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()));
+    MAIN.lines().map(|line| if is_default(line) { &line[1..] } else { line }).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn the_example_file_says_the_defaults() {
+    let spelt_out = Desk::new(&with_defaults_spelt_out()).sound();
+    assert_eq!(flat(&spelt_out), flat(&Config::default()));
+    assert!(spelt_out.origin("reminders.at").is_some(), "the defaults were not spelt out");
+    let nothing = Desk::new("state_dir = \"/var/lib/shopsyncd\"").sound();
+    assert_eq!(flat(&nothing), flat(&Config::default()));
+}
+
+#[test]
+fn the_example_file_says_the_defaults_of_a_relay_too() {
+    let text = with_defaults_spelt_out()
+        .replace("transport = \"None\"", "transport = \"smtp\"")
+        .replace("#  host =", "host =");
+    let relay = Desk::new("[mail]\nfrom = \"a@example.com\"\n[mail.smtp]\nhost = \"smtp.example.com\"\n").sound();
+    let said = |config: &Config, key: &str| flat(config).get(key).map(ToString::to_string);
+    for key in ["mail.smtp.host", "mail.smtp.port", "mail.smtp.tls", "mail.transport"] {
+        assert!(said(&relay, key).is_some(), "{key}");
+        assert_eq!(said(&Desk::new(&text).check().config, key), said(&relay, key), "{key}");
+    }
+}
+
+#[test]
+fn every_known_key_is_in_the_example_files() {
+    let mut section = String::new();
+    let mut shown: Vec<(String, String)> = Vec::new();
+    for line in MAIN.lines().chain(SHOPS.lines()) {
+        let line = line.trim_start_matches('#').trim_start();
+        if let Some(header) = line.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+            let mut steps: Vec<&str> = header.split('.').collect();
+            if matches!(steps.first(), Some(&("channels" | "shops"))) && steps.len() > 1 {
+                steps[1] = "*";
+            }
+            section = steps.join(".");
+            shown.push((section.clone(), String::new()));
+        } else if let Some((key, _)) = line.split_once(" = ") {
+            shown.push((section.clone(), key.to_owned()));
+        }
+    }
+    for (section, keys) in super::keys::SECTIONS {
+        for key in *keys {
+            let table = if section.is_empty() { (*key).to_owned() } else { format!("{section}.{key}") };
+            let as_table = shown.iter().any(|(at, _)| *at == table || at.starts_with(&format!("{table}.")));
+            let as_key = shown.contains(&((*section).to_owned(), (*key).to_owned()));
+            assert!(as_table || as_key, "`{key}` of [{section}] is not in the example files");
+        }
+    }
+}

@@ -264,7 +264,7 @@ mod tests {
             let watched =
                 Watched { main: folder.path().join("main.toml"), secret_files: vec![folder.path().join("secret")] };
             // Of the two ways of noticing, the other one is put out of action.
-            let every = if notices { Duration::from_secs(60) } else { Duration::from_millis(50) };
+            let every = if notices { Duration::from_mins(1) } else { Duration::from_millis(50) };
             let (watch, signals) = Watch::start_with(watched, notices, every);
             Self { folder, watch, signals }
         }

@@ -119,7 +119,11 @@ pub async fn products(tx: &mut Tx, after: Option<&Sku>, limit: u32) -> Result<Pr
         let variant = VariantView::new(stored.variant);
         match products.last_mut().filter(|product| product.id == stored.product.id) {
             Some(product) => product.variants.push(variant),
-            None => products.push(ProductView { id: stored.product.id, title: stored.product.title, variants: vec![variant] }),
+            None => products.push(ProductView {
+                id: stored.product.id,
+                title: stored.product.title,
+                variants: vec![variant],
+            }),
         }
     }
     Ok(ProductList { products })
@@ -157,7 +161,13 @@ fn in_shop(config: &Config, shop: ShopId, stored: StoredListing, complaint: Opti
 
 async fn complaint_about(tx: &mut Tx, shop: &ShopId, sku: &Sku) -> Result<Option<ComplaintView>, StoreError> {
     let all: Vec<(_, _, _, Timestamp, _)> = tx.complaints(Some(shop)).await?;
-    Ok(all.into_iter().find(|(_, _, complaint, _, _)| complaint.sku == sku.as_str()).map(|(_, _, complaint, since, _)| {
-        ComplaintView { sku: complaint.sku, code: complaint.code, text: complaint.text, request_id: complaint.request_id, since }
-    }))
+    Ok(all.into_iter().find(|(_, _, complaint, _, _)| complaint.sku == sku.as_str()).map(
+        |(_, _, complaint, since, _)| ComplaintView {
+            sku: complaint.sku,
+            code: complaint.code,
+            text: complaint.text,
+            request_id: complaint.request_id,
+            since,
+        },
+    ))
 }

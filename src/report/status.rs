@@ -5,12 +5,16 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::{jobs::{HeldBy, job_state}, runs::ErrorView};
+use super::{
+    jobs::{HeldBy, job_state},
+    runs::ErrorView,
+};
 use crate::{
     config::{Config, ShopConfig},
     domain::{
         Authorization, AuthorizationId, AuthorizationState, ChannelName, Counts, EndSource, JobKind, JobState, Outcome,
-        Period, Run, RunId, ShopId, reminder::{Ladder, Sent},
+        Period, Run, RunId, ShopId,
+        reminder::{Ladder, Sent},
     },
     store::{ReminderKind, ScheduleRow, ShopRow, StoreError, Tx},
 };
@@ -145,7 +149,11 @@ pub struct MailStatus {
 }
 
 /// Everything there is to tell at `tx.now`. Reads each table once, however many shops there are.
-pub async fn status(tx: &mut Tx, config: &Config, needs_authorization: impl Fn(&ChannelName) -> bool) -> Result<Status, StoreError> {
+pub async fn status(
+    tx: &mut Tx,
+    config: &Config,
+    needs_authorization: impl Fn(&ChannelName) -> bool,
+) -> Result<Status, StoreError> {
     let now = tx.now;
     let rows: BTreeMap<ShopId, ShopRow> = tx.shops().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
     let mut schedules: BTreeMap<ShopId, Vec<ScheduleRow>> = BTreeMap::new();
@@ -166,7 +174,12 @@ pub async fn status(tx: &mut Tx, config: &Config, needs_authorization: impl Fn(&
         shops.push(shop_status(id, shop, authorization, jobs, needs_authorization(&shop.channel), complaints, now));
     }
     let (owed, refused) = tx.mail_counts().await?;
-    Ok(Status { shops, instances: instances(tx).await?, settings: settings(tx).await?, mail: MailStatus { owed, refused } })
+    Ok(Status {
+        shops,
+        instances: instances(tx).await?,
+        settings: settings(tx).await?,
+        mail: MailStatus { owed, refused },
+    })
 }
 
 fn newest_of_each(runs: Vec<Run>) -> BTreeMap<(ShopId, JobKind), Run> {
@@ -182,7 +195,10 @@ fn newest_of_each(runs: Vec<Run>) -> BTreeMap<(ShopId, JobKind), Run> {
 }
 
 /// The authorizations, each with the instant of its next reminder.
-async fn authorizations_with_reminders(tx: &mut Tx, config: &Config) -> Result<BTreeMap<AuthorizationId, (Authorization, Option<Timestamp>)>, StoreError> {
+async fn authorizations_with_reminders(
+    tx: &mut Tx,
+    config: &Config,
+) -> Result<BTreeMap<AuthorizationId, (Authorization, Option<Timestamp>)>, StoreError> {
     let ladder = ladder(config);
     let now = tx.now;
     let mut all = BTreeMap::new();
@@ -202,7 +218,13 @@ async fn authorizations_with_reminders(tx: &mut Tx, config: &Config) -> Result<B
 /// The ladder of the settings.
 pub(crate) fn ladder(config: &Config) -> Ladder {
     let reminders = &config.reminders;
-    Ladder { start: reminders.start, every: reminders.every, extra: reminders.extra.clone(), at: reminders.at, zone: config.timezone.clone() }
+    Ladder {
+        start: reminders.start,
+        every: reminders.every,
+        extra: reminders.extra.clone(),
+        at: reminders.at,
+        zone: config.timezone.clone(),
+    }
 }
 
 /// What has been done already for the grant in force.

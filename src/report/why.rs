@@ -3,7 +3,10 @@
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Serialize;
 
-use super::{jobs::{is_guarded, job_state}, relative};
+use super::{
+    jobs::{is_guarded, job_state},
+    relative,
+};
 use crate::{
     config::Config,
     domain::{Authorization, ErrorKind, Hold, JobKind, JobState, Outcome, Period, Run, RunState, ShopId},
@@ -50,7 +53,13 @@ struct Known<'a> {
 }
 
 /// Answers for a shop that stands in the settings.
-pub async fn why(tx: &mut Tx, config: &Config, shop: &ShopId, job: JobKind, surroundings: Surroundings) -> Result<Why, StoreError> {
+pub async fn why(
+    tx: &mut Tx,
+    config: &Config,
+    shop: &ShopId,
+    job: JobKind,
+    surroundings: Surroundings,
+) -> Result<Why, StoreError> {
     let row = tx.shop(shop).await?;
     let authorization = match row.as_ref().and_then(|row| row.authorization) {
         Some(id) => tx.authorization(id).await?,
@@ -66,7 +75,13 @@ pub async fn why(tx: &mut Tx, config: &Config, shop: &ShopId, job: JobKind, surr
         runs: tx.runs(&filter, 2).await?,
         settings_error: tx.fact("settings.error").await?.filter(|error| !error.is_empty()),
         now: tx.now,
-        row, authorization, alarm, shop, job, config, surroundings,
+        row,
+        authorization,
+        alarm,
+        shop,
+        job,
+        config,
+        surroundings,
     };
     let (state, held_by) = match &known.schedule {
         Some(schedule) => {
@@ -88,7 +103,9 @@ impl Known<'_> {
             lines.push("no daemon is running, so nothing runs at all; start it with `systemctl start shopsyncd` or `shopsyncd run`".into());
         }
         if let Some(error) = &self.settings_error {
-            lines.push(format!("the newest settings were refused and the ones before still serve: {error}; see `shopsyncd check`"));
+            lines.push(format!(
+                "the newest settings were refused and the ones before still serve: {error}; see `shopsyncd check`"
+            ));
         }
         lines
     }
@@ -107,11 +124,16 @@ impl Known<'_> {
             };
         };
         match state {
-            JobState::Off => format!("{name} is off: its period is `None`; set `shops.{}.jobs.{}` to a period to switch it on", self.shop, self.job),
+            JobState::Off => format!(
+                "{name} is off: its period is `None`; set `shops.{}.jobs.{}` to a period to switch it on",
+                self.shop, self.job
+            ),
             JobState::Running => format!("{name} is running{}", self.since()),
             JobState::Due => format!("{name} is due and waits for a free place"),
             JobState::Idle => format!("{name} waits for its next due instant"),
-            JobState::Paused => format!("{name} is paused by a person; `shopsyncd shops resume {}` ends the pause", self.shop),
+            JobState::Paused => {
+                format!("{name} is paused by a person; `shopsyncd shops resume {}` ends the pause", self.shop)
+            }
             JobState::Retrying => self.retrying(),
             JobState::Held => self.held(),
         }
@@ -119,15 +141,21 @@ impl Known<'_> {
 
     fn since(&self) -> String {
         let begun = self.runs.first().and_then(|run| run.started_at);
-        begun.map(|at| format!(" (since {}, attempt {})", relative(at, self.now), self.runs[0].attempt)).unwrap_or_default()
+        begun
+            .map(|at| format!(" (since {}, attempt {})", relative(at, self.now), self.runs[0].attempt))
+            .unwrap_or_default()
     }
 
     fn retrying(&self) -> String {
         let Some(run) = self.runs.first() else { return self.name() };
         let when = relative(run.available_at, self.now);
         match &run.error {
-            Some((ErrorKind::Throttled, text, _)) => format!("{} is throttled by the channel ({text}) and goes on {when}", self.name()),
-            Some((_, text, _)) => format!("{} failed in attempt {} ({text}) and is tried again {when}", self.name(), run.attempt),
+            Some((ErrorKind::Throttled, text, _)) => {
+                format!("{} is throttled by the channel ({text}) and goes on {when}", self.name())
+            }
+            Some((_, text, _)) => {
+                format!("{} failed in attempt {} ({text}) and is tried again {when}", self.name(), run.attempt)
+            }
             None => format!("{} is tried again {when}", self.name()),
         }
     }
@@ -140,14 +168,25 @@ impl Known<'_> {
         let word = self.authorization.as_ref().and_then(|known| known.why.clone());
         let word = word.map(|why| format!(" (the channel says: {why})")).unwrap_or_default();
         match self.schedule.as_ref().and_then(|schedule| schedule.held_by) {
-            Some(Hold::Paused) => format!("{name} is paused by a person; `shopsyncd shops resume {shop}` ends the pause"),
+            Some(Hold::Paused) => {
+                format!("{name} is paused by a person; `shopsyncd shops resume {shop}` ends the pause")
+            }
             Some(Hold::Pending) => format!("{name} is held: nobody has authorized the shop yet; {ask}"),
-            Some(Hold::Lapsed) => format!("{name} is held: the authorization ended{}; {ask}", ended.map(|at| format!(" on {at}")).unwrap_or_default()),
-            Some(Hold::Revoked) => format!("{name} is held: the authorization was revoked before its end{word}; a changed password at the marketplace is a usual cause; {ask}"),
-            Some(Hold::RefreshNone) => format!("{name} is held: `authorization_refresh` of this shop is `None`, so no automatic call is made for it; set a period to let it run"),
+            Some(Hold::Lapsed) => format!(
+                "{name} is held: the authorization ended{}; {ask}",
+                ended.map(|at| format!(" on {at}")).unwrap_or_default()
+            ),
+            Some(Hold::Revoked) => format!(
+                "{name} is held: the authorization was revoked before its end{word}; a changed password at the marketplace is a usual cause; {ask}"
+            ),
+            Some(Hold::RefreshNone) => format!(
+                "{name} is held: `authorization_refresh` of this shop is `None`, so no automatic call is made for it; set a period to let it run"
+            ),
             Some(Hold::ShopClosed) => {
                 let why = self.row.as_ref().and_then(|row| row.closed_why.clone()).unwrap_or_default();
-                format!("{name} is held: the channel says that the shop is closed ({why}); it is looked at once a day and goes on by itself")
+                format!(
+                    "{name} is held: the channel says that the shop is closed ({why}); it is looked at once a day and goes on by itself"
+                )
             }
             Some(Hold::ScopeMissing) => {
                 let scope = self.row.as_ref().and_then(|row| row.scope_missing.clone()).unwrap_or_default();
@@ -156,16 +195,21 @@ impl Known<'_> {
             Some(Hold::AppAlarm) => {
                 let why = self.alarm.clone().unwrap_or_default();
                 let channel = self.config.shops.get(shop).map(|known| known.channel.to_string()).unwrap_or_default();
-                format!("{name} is held: {channel} refuses our app ({why}), so all its shops wait; mend `channels.{channel}` and reload")
+                format!(
+                    "{name} is held: {channel} refuses our app ({why}), so all its shops wait; mend `channels.{channel}` and reload"
+                )
             }
-            Some(Hold::NoSource) => format!("{name} is held: no product source is named; set `product_source` to the shop whose products are the truth"),
+            Some(Hold::NoSource) => format!(
+                "{name} is held: no product source is named; set `product_source` to the shop whose products are the truth"
+            ),
             None if is_guarded(self.runs.first()) => self.guarded(),
             None => name,
         }
     }
 
     fn guarded(&self) -> String {
-        let text = self.runs.first().and_then(|run| run.error.as_ref()).map(|(_, text, _)| text.as_str()).unwrap_or_default();
+        let text =
+            self.runs.first().and_then(|run| run.error.as_ref()).map(|(_, text, _)| text.as_str()).unwrap_or_default();
         let shop = self.shop;
         format!(
             "{} is held by a guard: {text}; look at `shopsyncd jobs run {shop} product_export --dry-run`, and let this plan through with `shopsyncd jobs run {shop} product_export --release-guard`",
@@ -182,7 +226,9 @@ impl Known<'_> {
             (_, Some((ErrorKind::Guard, _, _))) => return None,
             (Some(Outcome::Done), _) if taken_over => "done, after another instance had died with it".to_owned(),
             (Some(Outcome::Done), _) => "done".to_owned(),
-            (Some(Outcome::Partly), _) => format!("partly done: {} SKUs refused, see `shopsyncd runs show {}`", run.counts.refused, run.id),
+            (Some(Outcome::Partly), _) => {
+                format!("partly done: {} SKUs refused, see `shopsyncd runs show {}`", run.counts.refused, run.id)
+            }
             (outcome, Some((_, text, remedy))) => {
                 let outcome = outcome.map_or("ended", Outcome::as_str);
                 let remedy = if remedy.is_empty() { String::new() } else { format!("; {remedy}") };
@@ -201,7 +247,8 @@ impl Known<'_> {
             return None;
         }
         let Some(next) = schedule.next_due_at else {
-            return (state == Some(JobState::Held)).then(|| "nothing that was missed is lost: it is caught up unasked once this has passed".to_owned());
+            return (state == Some(JobState::Held))
+                .then(|| "nothing that was missed is lost: it is caught up unasked once this has passed".to_owned());
         };
         let rule = match &schedule.period {
             Period::None => "asked for by the work itself".to_owned(),
@@ -215,7 +262,10 @@ impl Known<'_> {
     /// Where the period comes from.
     fn origin(&self) -> String {
         let channel = self.config.shops.get(self.shop).map(|shop| shop.channel.to_string()).unwrap_or_default();
-        let places = [(format!("shops.{}.jobs.{}", self.shop, self.job), "the shop's own"), (format!("channels.{channel}.jobs.{}", self.job), "the channel's")];
+        let places = [
+            (format!("shops.{}.jobs.{}", self.shop, self.job), "the shop's own"),
+            (format!("channels.{channel}.jobs.{}", self.job), "the channel's"),
+        ];
         for (key, words) in places {
             if let Some(origin) = self.config.origins.get(&key) {
                 return format!("{words}, {}:{}", origin.file, origin.line);

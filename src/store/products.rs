@@ -154,7 +154,12 @@ impl Tx {
 
     /// Variants that came to be listed in `shop` after it was computed what is wanted of them: their listing is there and
     /// nothing is wanted of it. By SKU after `after`, at most `limit`.
-    pub async fn newcomers(&mut self, shop: &ShopId, after: Option<&Sku>, limit: u32) -> Result<Vec<StoredVariant>, StoreError> {
+    pub async fn newcomers(
+        &mut self,
+        shop: &ShopId,
+        after: Option<&Sku>,
+        limit: u32,
+    ) -> Result<Vec<StoredVariant>, StoreError> {
         const SQL: &str = select_variants!(
             "where v.gone_at is null and v.sku > $2 and v.sku in (
                 select sku from listings
