@@ -27,7 +27,7 @@ pub mod file;
 pub mod tiktok_shop;
 
 /// Every channel, in alphabetical order.
-pub const CHANNELS: &[&ChannelDef] = &[&file::DEF];
+pub const CHANNELS: &[&ChannelDef] = &[&file::DEF, &tiktok_shop::DEF];
 
 /// The definition of a channel by its name.
 pub fn find(name: &str) -> Option<&'static ChannelDef> {

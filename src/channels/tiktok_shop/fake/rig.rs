@@ -1,0 +1,219 @@
+//! The pretend marketplace as the suite of all channels wants it.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex, PoisonError},
+};
+
+use async_trait::async_trait;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{APP_SECRET, FakeTikTok, Mishap, Seed};
+use crate::{
+    channels::{
+        Access, Channel, ShopSettings, Tokens, Tools,
+        conformance::{Actual, Fault, Owner, Rig, World},
+        tiktok_shop::DEF,
+    },
+    clock::Clock,
+    domain::{Price, Shop, Sku, Values},
+    http::Http,
+    secrets::Secret,
+};
+
+const OPEN_ID: &str = "7010736057180325637";
+const SHOP_ID: &str = "7494049642642441621";
+const PAGE_SIZE: usize = 4;
+
+/// Starts pretend worlds of TikTok Shop.
+pub fn rig() -> Box<dyn Rig> {
+    Box::new(TikTokRig)
+}
+
+struct TikTokRig;
+
+#[async_trait]
+impl Rig for TikTokRig {
+    async fn start(&self, listings: usize) -> Box<dyn World> {
+        let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
+        Box::new(TikTokWorld::start(clock, listings))
+    }
+
+    fn page_size(&self) -> usize {
+        PAGE_SIZE
+    }
+}
+
+struct TikTokWorld {
+    fake: FakeTikTok,
+    clock: Clock,
+    channel: Arc<dyn Channel>,
+    tokens: Mutex<Tokens>,
+}
+
+impl TikTokWorld {
+    fn start(clock: Clock, listings: usize) -> Self {
+        let fake = FakeTikTok::new(clock.clone()).expect("loopback has free ports");
+        fake.rules(|rules| rules.page_cap = PAGE_SIZE);
+        fake.set_redirect_url("http://127.0.0.1:8420/oauth/tiktok_shop/callback".parse().expect("a constant"));
+        fake.add_seller(OPEN_ID, "Suite Ltd", "GB");
+        fake.add_shop_with(OPEN_ID, SHOP_ID, "Suite GB", "GB", &["70685172755397199420", "70685172755397199421"]);
+        fake.add_shop(OPEN_ID, "7494049642642441622", "Suite DE", "DE");
+        let seed = |number: usize| Seed {
+            sku: format!("suite-{number:03}"),
+            title: format!("Thing {number}"),
+            price: format!("{}.50", number + 5),
+            stock: Some(number as i64 * 3 + 1),
+            options: vec![("Size".to_owned(), "M".to_owned())],
+            ..Seed::default()
+        };
+        let seeds: Vec<_> = (0..listings).map(seed).collect();
+        fake.seed_products(SHOP_ID, &seeds).expect("the shop is there");
+        let year = SignedDuration::from_hours(365 * 24);
+        let issued = fake.grant_tokens(OPEN_ID, SignedDuration::from_hours(24), year);
+        let tokens = Tokens {
+            access_token: Secret::new(issued.access_token),
+            refresh_token: Some(Secret::new(issued.refresh_token)),
+        };
+        let settings = ShopSettings {
+            shop: Shop {
+                id: "suite".parse().expect("a constant"),
+                channel: super::super::NAME.into(),
+                name: "Suite".to_owned(),
+            },
+            own: json!({"shop_id": SHOP_ID, "region": "GB"}).as_object().cloned().unwrap_or_default(),
+            channel: fake.app_settings(),
+            client_secret: Some(Secret::new(APP_SECRET)),
+            warehouse: Some("70685172755397199420".to_owned()),
+        };
+        let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
+        let channel = (DEF.build)(&settings, &tools).expect("these settings are in order");
+        Self { fake, clock, channel, tokens: Mutex::new(tokens) }
+    }
+
+    fn open(&self) -> Tokens {
+        self.tokens.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn set(&self, sku: &Sku, values: &Values) {
+        let seed = Seed {
+            sku: sku.as_str().to_owned(),
+            title: values.title.clone().unwrap_or_default(),
+            price: values.price.map(|price| price.amount.to_string()).unwrap_or_default(),
+            stock: values.stock,
+            ..Seed::default()
+        };
+        self.fake.set_product(SHOP_ID, seed).expect("the shop is there");
+    }
+}
+
+#[async_trait]
+impl World for TikTokWorld {
+    fn channel(&self) -> Arc<dyn Channel> {
+        self.channel.clone()
+    }
+
+    fn clock(&self) -> Clock {
+        self.clock.clone()
+    }
+
+    fn access(&self) -> Access {
+        let place =
+            json!({"id": SHOP_ID, "cipher": format!("ROW_cipher+{SHOP_ID}=="), "region": "GB", "name": "Suite GB"});
+        Access { token: Some(self.open().access_token), place }
+    }
+
+    fn secrets(&self) -> Vec<String> {
+        let tokens = self.open();
+        let refresh = tokens.refresh_token.map(|token| token.expose().to_owned());
+        [Some(APP_SECRET.to_owned()), Some(tokens.access_token.expose().to_owned()), refresh]
+            .into_iter()
+            .flatten()
+            .collect()
+    }
+
+    async fn actual(&self) -> BTreeMap<Sku, Actual> {
+        let text = |listing: &Value, name: &str| listing[name].as_str().unwrap_or_default().to_owned();
+        self.fake
+            .listings(SHOP_ID)
+            .iter()
+            .filter(|listing| listing["status"] != "DELETED")
+            .map(|listing| {
+                let actual = Actual {
+                    price: Price {
+                        amount: text(listing, "price").parse().expect("the fake writes decimals"),
+                        currency: text(listing, "currency").parse().expect("the fake writes currencies"),
+                    },
+                    stock: listing["stock"].as_i64().expect("the fake writes whole numbers"),
+                    title: text(listing, "title"),
+                };
+                (text(listing, "sku").parse().expect("the suite's SKUs are valid"), actual)
+            })
+            .collect()
+    }
+
+    async fn alter(&self, sku: &Sku, values: &Values) {
+        self.set(sku, values);
+    }
+
+    async fn add(&self, sku: &Sku, values: &Values) {
+        self.set(sku, values);
+    }
+
+    async fn delete(&self, sku: &Sku) {
+        self.fake.delete_product(SHOP_ID, sku.as_str());
+    }
+
+    async fn refuse(&self, sku: &Sku) {
+        self.fake.promote(SHOP_ID, sku.as_str());
+    }
+
+    async fn break_down(&self, fault: Option<Fault>) {
+        self.fake.break_down(fault.map(|fault| match fault {
+            Fault::Throttled { retry_after } => Mishap::Throttled { retry_after },
+            Fault::ServerError => Mishap::ServerError,
+            Fault::CutOff => Mishap::CutOff,
+            Fault::UnknownField => Mishap::UnknownField,
+        }));
+        if fault.is_none() {
+            // Mended also means: the pause that was asked for is over.
+            self.clock.advance(SignedDuration::from_mins(1));
+        }
+    }
+
+    fn owner(&self) -> Option<&dyn Owner> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Owner for TikTokWorld {
+    async fn agree(&self, link: &Url) -> Vec<(String, String)> {
+        self.decide(link, Some(OPEN_ID))
+    }
+
+    async fn decline(&self, link: &Url) -> Vec<(String, String)> {
+        self.decide(link, None)
+    }
+
+    async fn expire_access_token(&self) {
+        self.fake.expire_access_tokens(OPEN_ID);
+    }
+
+    async fn end_authorization(&self) {
+        self.fake.revoke(OPEN_ID);
+    }
+
+    fn tokens(&self) -> Tokens {
+        self.open()
+    }
+}
+
+impl TikTokWorld {
+    fn decide(&self, link: &Url, seller: Option<&str>) -> Vec<(String, String)> {
+        let back = self.fake.consent(link, seller).expect("the link is the channel's own");
+        back.query_pairs().into_owned().collect()
+    }
+}

@@ -1,0 +1,199 @@
+//! Consent pages and the token host.
+
+use std::{fmt::Write, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{RawQuery, State},
+    http::{StatusCode, Uri},
+    response::{Html, IntoResponse, Redirect, Response},
+    routing::get as on_get,
+};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use url::Url;
+
+use super::{
+    APP_KEY, APP_SECRET, Query, SERVICE_ID, Said, Shared, get, instead, read_query,
+    state::{Code, Issued, Mishap, World},
+};
+use crate::secrets::random_text;
+
+/// A code can be traded for this long.
+const CODE_LIFE: SignedDuration = SignedDuration::from_mins(30);
+
+pub(super) fn routes() -> Router<Arc<Shared>> {
+    Router::new()
+        .route("/open/authorize", on_get(consent_page))
+        .route("/open/authorize/decide", on_get(decide_in_browser))
+        .route("/api/v2/token/get", on_get(token_call))
+        .route("/api/v2/token/refresh", on_get(token_call))
+}
+
+/// The page on which a seller agrees. Which seller is signed in is a choice here.
+async fn consent_page(State(shared): State<Arc<Shared>>, RawQuery(raw): RawQuery) -> Response {
+    let query = read_query(raw.as_deref());
+    if get(&query, "service_id") != Some(SERVICE_ID) {
+        return (StatusCode::BAD_REQUEST, "unknown service_id").into_response();
+    }
+    let mut page = String::from("<!doctype html><title>Authorize</title><h1>Pretend TikTok Shop</h1>");
+    let state = escape(get(&query, "state").unwrap_or_default());
+    for (open_id, seller) in &shared.world().sellers {
+        // Writing to a text cannot fail.
+        let _ = write!(
+            page,
+            "<form action=\"/open/authorize/decide\" method=\"get\"><p>Signed in as {}</p>\
+             <input type=\"hidden\" name=\"service_id\" value=\"{SERVICE_ID}\">\
+             <input type=\"hidden\" name=\"state\" value=\"{state}\">\
+             <input type=\"hidden\" name=\"open_id\" value=\"{}\">\
+             <button name=\"decision\" value=\"authorize\">Authorize</button>\
+             <button name=\"decision\" value=\"cancel\">Cancel</button></form>",
+            escape(&seller.name),
+            escape(open_id),
+        );
+    }
+    Html(page).into_response()
+}
+
+fn escape(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+}
+
+/// What the buttons do. Without `open_id` the first seller decides, without `decision` the answer is yes.
+async fn decide_in_browser(State(shared): State<Arc<Shared>>, RawQuery(raw): RawQuery) -> Response {
+    let query = read_query(raw.as_deref());
+    let first = shared.world().sellers.keys().next().cloned();
+    let seller = get(&query, "open_id").map(str::to_owned).or(first);
+    let agrees = get(&query, "decision").is_none_or(|decision| decision == "authorize");
+    match decide(&shared, &query, seller.as_deref().filter(|_| agrees)) {
+        // 302, as the vendor: axum's own helpers say 303 or 307.
+        Ok(url) => {
+            let mut response = Redirect::to(url.as_str()).into_response();
+            *response.status_mut() = StatusCode::FOUND;
+            response
+        }
+        Err(error) => (StatusCode::BAD_REQUEST, error).into_response(),
+    }
+}
+
+/// A seller agrees, or (`None`) declines: where the browser goes next.
+pub(super) fn decide(shared: &Shared, query: &Query, seller: Option<&str>) -> Result<Url, String> {
+    let now = shared.clock.now();
+    let mut world = shared.world();
+    if get(query, "service_id") != Some(SERVICE_ID) {
+        return Err("unknown service_id".to_owned());
+    }
+    let mut url = world.redirect_url.clone().ok_or("the app has no redirect URL in Partner Center")?;
+    let state = get(query, "state").filter(|state| !state.is_empty());
+    let mut back = url.query_pairs_mut();
+    match seller {
+        None => {
+            back.append_pair("code", "null").append_pair("error", "auth_denied");
+        }
+        Some(open_id) => {
+            let region = world.sellers.get(open_id).ok_or("there is no such seller")?.region.clone();
+            let days = get(query, "days").and_then(|days| days.parse().ok());
+            let life = days.map_or(world.rules.authorization_life, |days: i64| SignedDuration::from_hours(24 * days));
+            let code = format!("ROW_{}", random_text(24));
+            let noted = Code { open_id: open_id.to_owned(), until: now + CODE_LIFE, life, used: false };
+            world.codes.insert(code.clone(), noted);
+            back.append_pair("app_key", APP_KEY).append_pair("code", &code).append_pair("locale", "en");
+            back.append_pair("shop_region", &region);
+        }
+    }
+    if let Some(state) = state {
+        back.append_pair("state", state);
+    }
+    drop(back);
+    Ok(url)
+}
+
+/// Both calls of the token host.
+async fn token_call(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
+    let query = read_query(uri.query());
+    let mut world = shared.world();
+    *world.stats.calls.entry(uri.path().to_owned()).or_default() += 1;
+    let mishap = world.next_of_tokens.pop_front();
+    if let Some(response) = instead(mishap) {
+        return response;
+    }
+    let lost = matches!(mishap, Some(Mishap::CutOff | Mishap::ReplyLost));
+    let said = if get(&query, "app_key") != Some(APP_KEY) {
+        Said::error(200, 98_001_004, "app_key is invalid")
+    } else if get(&query, "app_secret") != Some(APP_SECRET) {
+        Said::error(200, 98_001_004, "app_secret is invalid")
+    } else {
+        match (uri.path().ends_with("/get"), get(&query, "grant_type")) {
+            (true, Some("authorized_code")) => exchange(&mut world, &shared, &query),
+            (false, Some("refresh_token")) => refresh(&mut world, &shared, &query, lost),
+            _ => Said::error(200, 98_001_004, "grant_type is invalid"),
+        }
+    };
+    said.respond(mishap)
+}
+
+fn exchange(world: &mut World, shared: &Shared, query: &Query) -> Said {
+    let now = shared.clock.now();
+    let code = get(query, "auth_code").and_then(|code| world.codes.get_mut(code));
+    let Some(code) = code.filter(|code| !code.used && now < code.until) else {
+        return Said::error(200, 36_004_004, "auth code is invalid or has been used");
+    };
+    code.used = true;
+    let (open_id, life) = (code.open_id.clone(), code.life);
+    world.stats.exchanges += 1;
+    let issued = world.issue(&open_id, now, now + life, now);
+    granted(world, &issued)
+}
+
+fn refresh(world: &mut World, shared: &Shared, query: &Query, lost: bool) -> Said {
+    let now = shared.clock.now();
+    let forgiving = world.rules.lost_reply_forgiven;
+    let text = get(query, "refresh_token").unwrap_or_default();
+    let Some(token) = world.refresh.get_mut(text) else {
+        return Said::error(200, 36_004_005, "authorization record is not found");
+    };
+    if token.revoked {
+        return Said::error(200, 36_004_005, "authorization record is not found: the seller has deauthorized the app");
+    }
+    if token.ends_at <= now {
+        return Said::error(200, 36_004_001, "refresh token is expired");
+    }
+    let unread = token.unread.take();
+    if token.spent {
+        if unread.is_none() {
+            world.stats.refresh_tokens_spent_twice += 1;
+            return Said::error(200, 36_004_001, "refresh token is invalid");
+        }
+        world.stats.refresh_tokens_spent_after_lost_reply += 1;
+        if !forgiving {
+            return Said::error(200, 36_004_001, "refresh token is invalid");
+        }
+    }
+    token.spent = true;
+    let (open_id, authorized_at, ends_at) = (token.open_id.clone(), token.authorized_at, token.ends_at);
+    if let Some(unread) = unread.and_then(|unread| world.refresh.get_mut(&unread)) {
+        unread.revoked = true;
+    }
+    let issued = world.issue(&open_id, authorized_at, ends_at, now);
+    if lost && let Some(token) = world.refresh.get_mut(text) {
+        token.unread = Some(issued.refresh_token.clone());
+    }
+    world.stats.refreshes += 1;
+    granted(world, &issued)
+}
+
+fn granted(world: &World, issued: &Issued) -> Said {
+    let seller = world.sellers.get(&issued.open_id);
+    let text = |text: Option<&String>| text.cloned().map_or(Value::Null, Value::String);
+    Said::data(json!({
+        "access_token": issued.access_token,
+        "access_token_expire_in": issued.access_token_ends_at.as_second(),
+        "refresh_token": issued.refresh_token,
+        "refresh_token_expire_in": issued.ends_at.as_second(),
+        "open_id": issued.open_id,
+        "seller_name": text(seller.map(|seller| &seller.name)),
+        "seller_base_region": text(seller.map(|seller| &seller.region)),
+        "user_type": 0,
+        "granted_scopes": ["seller.authorization.info", "seller.product.basic", "seller.product.write"],
+    }))
+}

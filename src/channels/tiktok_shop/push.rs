@@ -1,0 +1,379 @@
+//! Export: prices, stock, and taking products off sale, one product at a time.
+//!
+//! Price and stock are calls per product with all its SKUs at once. A price call is all or nothing; a stock call and a
+//! deactivation may refuse parts inside a success. A stock call names every warehouse of a SKU, so those we do not write to go
+//! back as they were read.
+//!
+//! Vendor pages: "Update price (202309)", "Update inventory (202309)", "Deactivate products (202309)".
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use super::{
+    TikTokShop,
+    client::{ApiCall, Operation, ShopRef, token_of},
+    pull::refs,
+    wire::{PartError, Success, Trouble, part_errors},
+};
+use crate::{
+    channels::{Access, ChannelError, PushResult},
+    domain::{Complaint, Failure, Field, Listing, ListingStatus, Price, wanted::Change},
+    http::Method,
+};
+
+const PRICES: Operation = Operation::write("price update");
+const STOCKS: Operation = Operation::write("inventory update");
+const DEACTIVATE: Operation = Operation::write("deactivate");
+/// The most products in one deactivation.
+const DEACTIVATE_BATCH: usize = 20;
+/// The most pieces the vendor's page names.
+const MOST_PIECES: i64 = 99_999;
+
+/// A change on its way, and what has become of it.
+struct Work<'a> {
+    change: &'a Change,
+    /// As it stands, as far as we know; `None`: the shop does not have it.
+    listing: Option<Listing>,
+    refusal: Option<Complaint>,
+}
+
+impl Work<'_> {
+    fn of(change: &Change) -> Work<'_> {
+        Work { change, listing: change.listing.clone(), refusal: None }
+    }
+
+    /// Notes a refusal beside those noted before.
+    fn refuse(&mut self, code: &str, text: &str, request_id: Option<&str>) {
+        match &mut self.refusal {
+            Some(complaint) => complaint.text = format!("{}; {text}", complaint.text),
+            none => {
+                *none = Some(Complaint {
+                    sku: self.change.sku.as_str().to_owned(),
+                    code: code.to_owned(),
+                    text: text.to_owned(),
+                    request_id: request_id.map(str::to_owned),
+                });
+            }
+        }
+    }
+
+    fn text(&self, name: &str) -> Option<&str> {
+        self.listing.as_ref()?.refs.get(name)?.as_str()
+    }
+
+    fn sku_id(&self) -> &str {
+        self.text(refs::SKU_ID).unwrap_or_default()
+    }
+
+    /// The price to send, where one is to be sent and can be.
+    fn price(&mut self) -> Option<Price> {
+        let wanted = self.change.wanted.price.filter(|_| self.change.fields.contains(&Field::Price))?;
+        let seen = self.listing.as_ref()?.prices.first().map(|price| price.currency);
+        if seen.is_some_and(|currency| currency != wanted.currency) {
+            let text = format!("the price is wanted in {}, the shop sells in another currency", wanted.currency);
+            self.refuse("currency", &text, None);
+            return None;
+        }
+        Some(wanted)
+    }
+
+    /// The pieces to send, where they are to be sent and can be.
+    fn stock(&mut self, partly_retired: bool) -> Option<i64> {
+        let wanted = if self.change.wanted.retired {
+            partly_retired.then_some(0)
+        } else {
+            self.change.wanted.stock.filter(|_| self.change.fields.contains(&Field::Stock))
+        }?;
+        if !(0..=MOST_PIECES).contains(&wanted) {
+            let text = format!(
+                "{wanted} pieces are wanted, the channel takes 0 to {MOST_PIECES}; limit them with export.stock.max"
+            );
+            self.refuse("stock", &text, None);
+            return None;
+        }
+        if self.text(refs::WAREHOUSE).is_none() && !self.warehouses().is_empty() {
+            self.refuse("warehouse", "it is not clear which warehouse to write to; name one as export.warehouse", None);
+            return None;
+        }
+        Some(wanted)
+    }
+
+    fn warehouses(&self) -> BTreeMap<String, i64> {
+        let known = self.listing.as_ref().and_then(|listing| listing.refs.get(refs::WAREHOUSES)).cloned();
+        known.and_then(|known| serde_json::from_value(known).ok()).unwrap_or_default()
+    }
+
+    /// Every warehouse of the SKU with its pieces, ours with the wanted ones. A SKU whose warehouse is not known has
+    /// only one, and then the vendor wants none named.
+    fn inventory(&self, pieces: i64) -> Value {
+        match self.text(refs::WAREHOUSE) {
+            None => json!([{"quantity": pieces}]),
+            Some(ours) => {
+                let mut all = self.warehouses();
+                all.insert(ours.to_owned(), pieces);
+                all.into_iter().map(|(id, quantity)| json!({"warehouse_id": id, "quantity": quantity})).collect()
+            }
+        }
+    }
+
+    fn note_price(&mut self, price: Price) {
+        if let Some(listing) = &mut self.listing {
+            match listing.prices.first_mut() {
+                Some(first) => *first = price,
+                None => listing.prices.push(price),
+            }
+        }
+    }
+
+    fn note_stock(&mut self, pieces: i64) {
+        let ours = self.text(refs::WAREHOUSE).map(str::to_owned);
+        if let Some(listing) = &mut self.listing {
+            listing.stock = Some(pieces);
+            if let Some(id) = ours {
+                listing.refs[refs::WAREHOUSES][id] = json!(pieces);
+            }
+        }
+    }
+
+    fn note_deactivated(&mut self) {
+        if let Some(listing) = &mut self.listing {
+            listing.status = ListingStatus::Inactive;
+            listing.refs[refs::STATUS] = json!("SELLER_DEACTIVATED");
+        }
+    }
+
+    fn result(self) -> PushResult {
+        match (self.refusal, self.listing) {
+            (Some(complaint), _) => PushResult::Refused(complaint),
+            (None, Some(listing)) => PushResult::Done { sku: self.change.sku.clone(), listing: Box::new(listing) },
+            (None, None) => PushResult::Refused(Complaint {
+                sku: self.change.sku.as_str().to_owned(),
+                code: "not_listed".into(),
+                text: "the shop does not have this SKU; list it in Seller Center: creating is not possible here".into(),
+                request_id: None,
+            }),
+        }
+    }
+}
+
+impl TikTokShop {
+    /// Sends changes. Answers in their order.
+    pub(super) async fn push_changes(
+        &self,
+        access: &Access,
+        changes: &[Change],
+    ) -> Result<Vec<PushResult>, ChannelError> {
+        let mut works: Vec<_> = changes.iter().map(Work::of).collect();
+        let mut products: BTreeMap<String, Vec<usize>> = BTreeMap::new();
+        for (index, work) in works.iter_mut().enumerate() {
+            let product = work.text(refs::PRODUCT_ID).map(str::to_owned);
+            match product {
+                Some(product) if !work.sku_id().is_empty() => products.entry(product).or_default().push(index),
+                _ if work.listing.is_some() => {
+                    work.refuse(
+                        "no_ids",
+                        "the channel's ids of this SKU are not known; wait for the next import",
+                        None,
+                    );
+                }
+                _ => {}
+            }
+        }
+        let mut leaving = Vec::new();
+        for (product, indices) in &products {
+            if self.push_product(access, product, indices, &mut works).await? {
+                leaving.push((product.as_str(), indices.as_slice()));
+            }
+        }
+        for batch in leaving.chunks(DEACTIVATE_BATCH) {
+            self.deactivate(access, batch, &mut works).await?;
+        }
+        Ok(works.into_iter().map(Work::result).collect())
+    }
+
+    /// Sends price and stock of one product; answers whether all of it is to be taken off sale.
+    async fn push_product(
+        &self,
+        access: &Access,
+        product: &str,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Result<bool, ChannelError> {
+        let first = &works[indices[0]];
+        let status = first.text(refs::STATUS).unwrap_or_default().to_owned();
+        if status != "ACTIVATE" {
+            for index in indices {
+                let work = &mut works[*index];
+                if !work.change.wanted.retired {
+                    let text = format!(
+                        "the product is not on sale (status {status}), and only products on sale can be changed; activate it in Seller Center"
+                    );
+                    work.refuse("not_active", &text, None);
+                }
+            }
+            return Ok(false);
+        }
+        let siblings =
+            first.listing.as_ref().and_then(|listing| listing.refs.get(refs::SIBLINGS)).and_then(Value::as_u64);
+        let retired = indices.iter().filter(|index| works[**index].change.wanted.retired).count();
+        let all_retired = retired > 0 && siblings == Some(retired as u64);
+        self.push_prices(access, product, indices, works).await?;
+        self.push_stocks(access, product, indices, works, !all_retired).await?;
+        if !all_retired {
+            for index in
+                indices.iter().filter(|index| works[**index].change.wanted.retired).copied().collect::<Vec<_>>()
+            {
+                works[index].refuse(
+                    "siblings",
+                    "the product's other SKUs are still on sale, and only whole products can be taken off sale; its stock was set to 0 instead",
+                    None,
+                );
+            }
+        }
+        Ok(all_retired)
+    }
+
+    async fn push_prices(
+        &self,
+        access: &Access,
+        product: &str,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Result<(), ChannelError> {
+        let sent: Vec<_> = indices.iter().filter_map(|index| Some((*index, works[*index].price()?))).collect();
+        if sent.is_empty() {
+            return Ok(());
+        }
+        let skus: Vec<_> = sent
+            .iter()
+            .map(|(index, price)| {
+                json!({"id": works[*index].sku_id(), "price": {"amount": amount(*price), "currency": price.currency.as_str()}})
+            })
+            .collect();
+        let path = format!("/product/202309/products/{product}/prices/update");
+        match self.write(access, PRICES, &path, json!({"skus": skus})).await {
+            Ok(_) => {
+                for (index, price) in sent {
+                    works[index].note_price(price);
+                }
+                Ok(())
+            }
+            // All or nothing: the refusal concerns every SKU of the call.
+            Err(trouble) => {
+                let indices: Vec<_> = sent.iter().map(|(index, _)| *index).collect();
+                refuse_all(trouble, &indices, works)
+            }
+        }
+    }
+
+    async fn push_stocks(
+        &self,
+        access: &Access,
+        product: &str,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+        partly_retired: bool,
+    ) -> Result<(), ChannelError> {
+        let sent: Vec<_> =
+            indices.iter().filter_map(|index| Some((*index, works[*index].stock(partly_retired)?))).collect();
+        if sent.is_empty() {
+            return Ok(());
+        }
+        let skus: Vec<_> = sent
+            .iter()
+            .map(|(index, pieces)| json!({"id": works[*index].sku_id(), "inventory": works[*index].inventory(*pieces)}))
+            .collect();
+        let path = format!("/product/202309/products/{product}/inventory/update");
+        let success = match self.write(access, STOCKS, &path, json!({"skus": skus})).await {
+            Ok(success) => success,
+            Err(trouble) => {
+                let indices: Vec<_> = sent.iter().map(|(index, _)| *index).collect();
+                return refuse_all(trouble, &indices, works);
+            }
+        };
+        let errors = self.errors_in(STOCKS, &success)?;
+        for (index, pieces) in sent {
+            let work = &mut works[index];
+            let own = errors.iter().find(|error| error.detail.sku_id.as_deref().is_none_or(|id| id == work.sku_id()));
+            match own {
+                Some(error) => refuse_part(work, error, success.request_id.as_deref()),
+                None => work.note_stock(pieces),
+            }
+        }
+        Ok(())
+    }
+
+    async fn deactivate(
+        &self,
+        access: &Access,
+        batch: &[(&str, &[usize])],
+        works: &mut [Work<'_>],
+    ) -> Result<(), ChannelError> {
+        let ids: Vec<_> = batch.iter().map(|(product, _)| *product).collect();
+        let body = json!({"product_ids": ids});
+        let success = match self.write(access, DEACTIVATE, "/product/202309/products/deactivate", body).await {
+            Ok(success) => success,
+            Err(trouble) => {
+                let indices: Vec<_> = batch.iter().flat_map(|(_, indices)| indices.iter().copied()).collect();
+                return refuse_all(trouble, &indices, works);
+            }
+        };
+        let errors = self.errors_in(DEACTIVATE, &success)?;
+        for (product, indices) in batch {
+            let own = errors.iter().find(|error| error.detail.product_id.as_deref().is_none_or(|id| id == *product));
+            for index in *indices {
+                match own {
+                    Some(error) => refuse_part(&mut works[*index], error, success.request_id.as_deref()),
+                    None => works[*index].note_deactivated(),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write(&self, access: &Access, operation: Operation, path: &str, body: Value) -> Result<Success, Trouble> {
+        let plain = |error| Trouble { code: None, error: Box::new(error) };
+        let call = ApiCall {
+            operation,
+            method: Method::POST,
+            path,
+            query: Vec::new(),
+            body: Some(body),
+            shop: Some(ShopRef::of(access).map_err(plain)?),
+            token: token_of(access).map_err(plain)?,
+        };
+        self.client.api(call).await
+    }
+
+    fn errors_in(&self, operation: Operation, success: &Success) -> Result<Vec<PartError>, ChannelError> {
+        part_errors(&success.data).map_err(|error| {
+            let what = format!("its list of errors is unreadable: {error}");
+            self.reading(operation).unexpected(&what, success.request_id.clone())
+        })
+    }
+}
+
+/// A refusal of the data concerns these changes; any other trouble the whole batch.
+fn refuse_all(trouble: Trouble, indices: &[usize], works: &mut [Work<'_>]) -> Result<(), ChannelError> {
+    let Trouble { code, error } = trouble;
+    if error.failure != Failure::Rejected {
+        return Err(*error);
+    }
+    let code = code.map_or_else(|| "refused".to_owned(), |code| code.to_string());
+    for index in indices {
+        works[*index].refuse(&code, &error.text, error.request_id.as_deref());
+    }
+    Ok(())
+}
+
+fn refuse_part(work: &mut Work<'_>, error: &PartError, request_id: Option<&str>) {
+    let (code, message) = error.words();
+    work.refuse(&code, &format!("tiktok shop refused it with code {code}, {message}"), request_id);
+}
+
+/// An amount as the vendor writes it: decimal text with the currency's digits.
+fn amount(price: Price) -> String {
+    let digits = price.currency.digits();
+    format!("{:.*}", digits as usize, price.amount.round_dp(digits))
+}
