@@ -58,6 +58,36 @@ pub fn load(named: Option<&Path>, env: &Env, tools: &Tools) -> Loaded {
     }
 }
 
+/// What a watched edit lost: a settings file that vanished, and with it shops, counts as a bad edit (it may be a disk that is
+/// not there, or half of a move). `before` and `files` are the settings in force and their files. A reload that a person asks for
+/// does not ask this question.
+pub fn vanished(before: &Config, files: &[PathBuf], after: &Loaded) -> Vec<Finding> {
+    let gone = |file: &&PathBuf| !after.files.contains(file);
+    files.iter().filter(gone).filter_map(|file| lost_with(file, files, before, after)).collect()
+}
+
+fn lost_with(file: &Path, files: &[PathBuf], before: &Config, after: &Loaded) -> Option<Finding> {
+    let base = file.file_name()?.to_string_lossy().into_owned();
+    let is_main = files.first().is_some_and(|main| main == file);
+    let name = if is_main { base } else { format!("shops.d/{base}") };
+    let stood_here = |id: &&ShopId| before.origin(&format!("shops.{id}")).is_some_and(|origin| origin.file == name);
+    let kept = |id: &ShopId| after.config.as_ref().is_none_or(|config| config.shops.contains_key(id));
+    let lost: Vec<String> =
+        before.shops.keys().filter(stood_here).filter(|id| !kept(id)).map(|id| format!("`{id}`")).collect();
+    if lost.is_empty() && !is_main {
+        return None;
+    }
+    let shops = if lost.is_empty() { String::new() } else { format!(", and with it {}", lost.join(", ")) };
+    Some(Finding {
+        file: name,
+        line: 0,
+        key: String::new(),
+        severity: Severity::Error,
+        cause: format!("the file has vanished{shops}"),
+        remedy: "put it back, or run `shopsyncd reload` if that was meant".to_owned(),
+    })
+}
+
 /// What the settings must know of every channel.
 pub fn channel_facts() -> Vec<ChannelFacts> {
     CHANNELS.iter().map(|def| facts_of(def)).collect()
@@ -137,4 +167,114 @@ fn finding_of(fault: &SettingFault, id: &ShopId, shop: &ShopConfig, layers: &Lay
     };
     let path: Vec<&str> = owner.into_iter().chain(key.split('.')).collect();
     layers.finding(&path, Severity::Error, fault.cause.clone(), fault.remedy.clone())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::fs;
+
+    use tempfile::TempDir;
+
+    use super::*;
+    use crate::{clock::Clock, domain::Period, http::Http};
+
+    /// Settings in a folder, read and judged.
+    struct Desk(TempDir);
+
+    impl Desk {
+        fn new(files: &[(&str, &str)]) -> Self {
+            let desk = Self(TempDir::new().unwrap());
+            for (name, text) in files {
+                let path = desk.0.path().join(name);
+                fs::create_dir_all(path.parent().unwrap()).unwrap();
+                fs::write(path, text).unwrap();
+            }
+            desk
+        }
+
+        fn load(&self) -> Loaded {
+            let clock = Clock::manual("2026-06-15T12:00:00Z".parse().unwrap());
+            let env = Env { vars: BTreeMap::new(), serving: true, now: clock.now() };
+            let tools = Tools { http: Http::new(clock.clone()), clock };
+            load(Some(&self.0.path().join("shopsyncd.toml")), &env, &tools)
+        }
+
+        fn told(&self) -> String {
+            self.load().findings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        }
+    }
+
+    #[test]
+    fn a_fault_in_a_channels_own_settings_has_its_line_and_is_told_once() {
+        let desk = Desk::new(&[
+            (
+                "shopsyncd.toml",
+                "[shops.a]\nchannel = \"file\"\n\n[shops.b]\nchannel = \"file\"\npath = \"/srv/b.csv\"\nformat = \"excel\"\n",
+            ),
+            (
+                "shops.d/c.toml",
+                "[shops.c]\nchannel = \"file\"\npath = \"/srv/c.csv\"\n[shops.c.jobs]\nproduct_import = \"1 ms\"\n",
+            ),
+        ]);
+        insta::assert_snapshot!(desk.told(), @r#"
+        shopsyncd.toml:1: shops.a.path: the key is missing; set it; `shopsyncd channels show file` says how
+        shopsyncd.toml:7: shops.b.format: `excel` is no format that can be read; use one of "auto", "csv", "jsonl", "shopify"
+        shops.d/c.toml:5: shops.c.jobs.product_import: the period is shorter than channel `file` allows; write "1 second" or more, or "None"
+        "#);
+        assert!(desk.load().config.is_none());
+    }
+
+    #[test]
+    fn two_shops_are_never_the_same_place_of_sale() {
+        let desk = Desk::new(&[
+            ("shopsyncd.toml", "[shops.a]\nchannel = \"file\"\npath = \"/srv/a.csv\"\n"),
+            ("shops.d/b.toml", "\n[shops.b]\nchannel = \"file\"\npath = \"/srv/a.csv\"\n"),
+        ]);
+        insta::assert_snapshot!(desk.told(), @r#"
+        shops.d/b.toml:2: shops.b: the same place of sale as shop `a`; keep one of the two shops
+        "#);
+    }
+
+    #[test]
+    fn a_file_that_vanished_with_its_shops_is_a_bad_edit_and_one_whose_shops_moved_is_not() {
+        let shop = |id: &str| format!("[shops.{id}]\nchannel = \"file\"\npath = \"/srv/{id}.csv\"\n");
+        let desk = Desk::new(&[("shopsyncd.toml", ""), ("shops.d/a.toml", &shop("a")), ("shops.d/b.toml", &shop("b"))]);
+        let before = desk.load();
+        let config = before.config.as_ref().unwrap();
+        fs::rename(desk.0.path().join("shops.d/a.toml"), desk.0.path().join("shops.d/z.toml")).unwrap();
+        assert_eq!(vanished(config, &before.files, &desk.load()), []);
+        fs::remove_file(desk.0.path().join("shops.d/b.toml")).unwrap();
+        let told: Vec<String> = vanished(config, &before.files, &desk.load()).iter().map(ToString::to_string).collect();
+        insta::assert_snapshot!(told.join("\n"), @r#"
+        shops.d/b.toml: the file has vanished, and with it `b`; put it back, or run `shopsyncd reload` if that was meant
+        "#);
+    }
+
+    #[test]
+    fn every_channels_built_in_periods_are_periods_no_shorter_than_it_allows() {
+        for def in CHANNELS {
+            for (job, shortest, text) in def.abilities.periods {
+                match Period::parse(text).unwrap() {
+                    Period::Every(length) => assert!(length >= *shortest, "{} {job}", def.name),
+                    other => assert_eq!(other, Period::None, "{} {job}", def.name),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_the_example_of_shops_shows_of_channels_that_are_here_is_sound() {
+        let example = include_str!("../config/shops.d/example.toml");
+        let is_setting = |line: &str| line.starts_with(|c: char| c == '[' || c.is_ascii_lowercase());
+        let erp = example.split_once("#[shops.erp]").unwrap().1;
+        let erp: Vec<&str> =
+            erp.lines().filter_map(|line| line.strip_prefix('#')).filter(|line| is_setting(line)).collect();
+        let desk = Desk::new(&[
+            ("shopsyncd.toml", "product_source = \"erp\"\n"),
+            ("shops.d/example.toml", &format!("[shops.erp]\n{}\n", erp.join("\n"))),
+        ]);
+        assert_eq!(desk.told(), "");
+        assert_eq!(desk.load().config.unwrap().shops.len(), 1);
+    }
 }

@@ -106,8 +106,16 @@ fn channel(table: &Section<'_>, facts: &ChannelFacts) -> ChannelSettings {
 /// What the channel itself reads.
 fn raw(table: &Section<'_>, without: &[&str]) -> serde_json::Map<String, serde_json::Value> {
     let own = table.dict.into_iter().flatten().filter(|(key, _)| !without.contains(&key.as_str()));
-    // Every value of the settings is text, number, yes or no, list or table, all of which JSON has.
-    own.map(|(key, value)| (key.clone(), serde_json::to_value(value).unwrap_or_default())).collect()
+    own.map(|(key, value)| (key.clone(), raw_value(table, key, value))).collect()
+}
+
+/// Every value of the settings is text, number, yes or no, list or table, all of which JSON has. A variable of the environment
+/// has no type, and what looks like a number is most often an id: it stays text.
+fn raw_value(table: &Section<'_>, key: &str, value: &Value) -> serde_json::Value {
+    match table.book.layers.origin(&table.at(key)).1 {
+        Some(variable) if matches!(value, Value::Num(..)) => variable.text.clone().into(),
+        _ => serde_json::to_value(value).unwrap_or_default(),
+    }
 }
 
 fn read_jobs(owner: &Section<'_>, facts: &ChannelFacts, zone: &TimeZone) -> Jobs {
@@ -222,7 +230,7 @@ fn export(table: &Section<'_>, facts: &ChannelFacts) -> (Rules, Option<String>) 
     let pieces = "a whole number of pieces, 0 or more";
     let share = "a percentage, for example \"20%\"";
     let rules = Rules {
-        fields: fields(table, facts).unwrap_or(defaults.fields),
+        fields: fields(table, facts).unwrap_or_else(|| able_of(&defaults.fields, facts)),
         create: create(table, facts).unwrap_or(defaults.create),
         retire: retire(table, facts).unwrap_or(defaults.retire),
         reserve: stock.integer("reserve", pieces, |number| number >= 0).unwrap_or(defaults.reserve),
@@ -235,6 +243,11 @@ fn export(table: &Section<'_>, facts: &ChannelFacts) -> (Rules, Option<String>) 
         guard_price: guard.parsed("price", share, |text| values::share(text, 10_000)).unwrap_or(defaults.guard_price),
     };
     (rules, table.text("warehouse"))
+}
+
+/// The default fields, as far as the channel can export them.
+fn able_of(fields: &BTreeSet<Field>, facts: &ChannelFacts) -> BTreeSet<Field> {
+    fields.iter().filter(|field| facts.export_fields.contains(field)).copied().collect()
 }
 
 fn fields(table: &Section<'_>, facts: &ChannelFacts) -> Option<BTreeSet<Field>> {
