@@ -54,10 +54,6 @@ fn date_text(date: Option<civil::Date>) -> String {
     date.map(|date| date.to_string()).unwrap_or_default()
 }
 
-fn date(text: &str) -> Option<Option<civil::Date>> {
-    if text.is_empty() { Some(None) } else { text.parse().ok().map(Some) }
-}
-
 impl Tx {
     /// Notes that a mail is owed. `false`: it was noted before; nothing was written.
     pub async fn owe_reminder(
@@ -134,7 +130,10 @@ impl Tx {
                     authorization,
                     grant_number,
                     kind: row.named("reminders", "kind", ReminderKind::from_name)?,
-                    step_date: row.named("reminders", "step_date", date)?,
+                    step_date: match row.text("step_date")?.as_str() {
+                        "" => None,
+                        _ => Some(row.named("reminders", "step_date", |text| text.parse().ok())?),
+                    },
                     state: row.text("state")?,
                 })
             })

@@ -1,0 +1,1027 @@
+//! What the store keeps of shops, through the same checks on every database: authorizations, products, listings, passes,
+//! complaints, reminders, mails and the rest.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use jiff::{SignedDuration, Timestamp, civil};
+use serde_json::json;
+use shopsyncd::{
+    domain::{
+        Account, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, EndSource, Ending, Holder,
+        InstanceId, JobKind, Lease, Listing, ListingStatus, PassKind, Period, Price, Product, RunId, ShopId, Sku, Trigger,
+        Values, Variant,
+    },
+    secrets::Sealed,
+    store::{
+        Delivery, MailState, NewGrant, NewMail, NewRun, ReminderKind, SealedGrant, SealedTokens, SeenListing, Store, Tx,
+        WantedRow, WantedSchedule, WantedShop,
+    },
+};
+
+use super::Check;
+
+macro_rules! checks {
+    ($($name:ident),* $(,)?) => {
+        &[$((stringify!($name), |store| Box::pin(async { $name(store).await; Ok(()) }))),*]
+    };
+}
+
+pub(crate) const CHECKS: &[Check] = checks![
+    a_consent_makes_an_authorization_and_another_renews_it,
+    tokens_are_replaced_only_from_the_generation_that_was_read,
+    tokens_are_replaced_only_while_the_lease_stands,
+    intents_count_the_exchanges_without_an_answer,
+    a_later_end_counts_as_a_renewal_only_when_said_so,
+    an_alarm_about_a_refresh_token_ends_with_a_longer_one,
+    sealing_anew_keeps_the_generation_and_loses_to_a_refresh,
+    an_equal_page_of_listings_rewrites_no_row,
+    an_equal_page_of_the_source_rewrites_no_row,
+    a_sku_that_comes_twice_in_a_page_is_stored_as_it_came_last,
+    a_changed_product_changes_all_its_variants,
+    variants_are_paged_by_product_and_by_sku,
+    only_what_a_complete_pass_did_not_see_is_gone,
+    a_variant_that_the_source_dropped_gets_a_revision,
+    accepted_values_survive_an_older_page,
+    differences_are_what_is_wanted_and_not_seen,
+    a_refused_difference_comes_back_when_wanted_or_seen_changes,
+    what_is_no_longer_wanted_leaves_no_trace,
+    the_usual_currency_is_that_of_most_live_listings,
+    a_sku_is_found_in_every_shop,
+    a_pass_moves_with_its_page,
+    a_pass_that_begins_abandons_the_open_one,
+    complaints_keep_their_since_until_they_are_resolved,
+    a_state_is_used_once_and_in_time,
+    a_mail_is_owed_once_per_reason,
+    a_mail_is_frozen_at_its_first_attempt,
+    a_refused_mail_starts_over_when_retried,
+    only_mail_that_ended_is_pruned,
+    a_reminder_is_owed_once,
+    a_renewal_cancels_what_is_owed_and_keeps_what_was_sent,
+    shops_that_swap_their_places_both_stay,
+    a_shop_that_moves_elsewhere_starts_anew,
+    the_facts_that_hold_a_shop_are_those_noted,
+    an_alarm_of_a_channel_is_raised_once,
+    forgetting_a_shop_says_what_went,
+    a_shop_in_the_settings_is_not_forgotten,
+    an_authorization_outlives_the_first_of_two_shops,
+    the_journal_is_read_from_its_end,
+];
+
+fn at(second: i64) -> Timestamp {
+    Timestamp::from_second(1_790_000_000 + second).unwrap()
+}
+
+fn shop(id: &str) -> ShopId {
+    id.parse().unwrap()
+}
+
+fn sku(text: &str) -> Sku {
+    text.parse().unwrap()
+}
+
+fn skus(texts: &[&str]) -> Vec<Sku> {
+    texts.iter().map(|text| sku(text)).collect()
+}
+
+fn price(amount: &str, currency: &str) -> Price {
+    Price { amount: amount.parse().unwrap(), currency: currency.parse().unwrap() }
+}
+
+fn seen(code: &str, amount: &str) -> SeenListing {
+    let listing = Listing {
+        sku: sku(code),
+        product_id: "p1".to_owned(),
+        refs: json!({ "id": 7 }),
+        title: "Shirt".to_owned(),
+        description: None,
+        brand: None,
+        barcode: None,
+        images: Vec::new(),
+        options: Vec::new(),
+        prices: vec![price(amount, "EUR")],
+        stock: Some(5),
+        status: ListingStatus::Active,
+    };
+    let values = Values { price: Some(listing.prices[0]), ..Values::default() };
+    SeenListing { hash: listing.content_hash(), seen_hash: values.hash(), listing }
+}
+
+fn wanted(code: &str, amount: &str) -> WantedRow {
+    WantedRow { sku: sku(code), wanted: Some(Values { price: Some(price(amount, "EUR")), ..Values::default() }) }
+}
+
+fn variant(product: &str, title: &str, code: &str, amount: &str) -> (Product, Variant) {
+    let product = Product {
+        id: product.to_owned(),
+        title: title.to_owned(),
+        description: None,
+        brand: None,
+        images: Vec::new(),
+    };
+    let variant = Variant {
+        sku: sku(code),
+        product_id: product.id.clone(),
+        barcode: None,
+        prices: vec![price(amount, "EUR")],
+        stock: Some(1),
+        options: Vec::new(),
+    };
+    (product, variant)
+}
+
+fn wanted_shop(id: &str, place: &str) -> WantedShop {
+    WantedShop { id: shop(id), channel: ChannelName::from("tiktok_shop"), name: id.to_owned(), place: place.to_owned() }
+}
+
+fn sealed(text: &str) -> Sealed {
+    Sealed(text.as_bytes().to_vec())
+}
+
+fn sealed_grant(text: &str, ends: Option<i64>) -> SealedGrant {
+    SealedGrant {
+        access_token: sealed(&format!("access {text}")),
+        access_token_issued_at: at(0),
+        access_token_ends_at: at(3600),
+        refresh_token: Some(sealed(&format!("refresh {text}"))),
+        refresh_token_ends_at: Some(at(100_000)),
+        ends: ends.map(|second| Ending { at: at(second), source: EndSource::Told }),
+    }
+}
+
+fn new_grant(account: &str) -> NewGrant {
+    NewGrant {
+        account: Account {
+            channel: ChannelName::from("tiktok_shop"),
+            app: "app".to_owned(),
+            account: account.to_owned(),
+        },
+        account_name: Some("Shirts".to_owned()),
+        authorized_at: at(0),
+    }
+}
+
+async fn granted(tx: &mut Tx, account: &str) -> AuthorizationId {
+    tx.grant(&new_grant(account), |_, _| sealed_grant("1", Some(1000))).await.unwrap().id
+}
+
+async fn lease(tx: &mut Tx, holder: &str) -> Lease {
+    let holder: Holder = InstanceId(holder.to_owned());
+    tx.take_lease("authorization/1", &holder, 0).await.unwrap().unwrap()
+}
+
+async fn put(tx: &mut Tx, id: &str, page: &[SeenListing]) {
+    tx.put_listings(&shop(id), page, at(0)).await.unwrap();
+}
+
+async fn differing(tx: &mut Tx, id: &str) -> Vec<String> {
+    let found = tx.differences(&shop(id), None, 100).await.unwrap();
+    found.iter().map(|one| one.sku.to_string()).collect()
+}
+
+/// What tells whether any row of these tables was written: the places and writers of all rows on PostgreSQL, on SQLite the
+/// writer's count of all rows that it ever changed.
+async fn writes(store: &Store, tables: &[&str]) -> String {
+    match store {
+        Store::Sqlite { writer, .. } => {
+            sqlx::query_scalar::<_, i64>("select total_changes()").fetch_one(writer).await.unwrap().to_string()
+        }
+        Store::Postgres(pool) => {
+            let mut rows = Vec::new();
+            for table in tables {
+                let sql = format!("select concat(ctid, ' ', xmin, ' ', xmax) from {table} order by 1");
+                let found = sqlx::query_scalar::<_, String>(sqlx::AssertSqlSafe(sql)).fetch_all(pool).await.unwrap();
+                assert!(!found.is_empty(), "{table} is empty and would prove nothing");
+                rows.extend(found);
+            }
+            rows.join("\n")
+        }
+    }
+}
+
+// Authorizations
+
+async fn a_consent_makes_an_authorization_and_another_renews_it(store: Store) {
+    let mut tx = store.write(at(5)).await.unwrap();
+    let made = tx
+        .grant(&new_grant("a"), |_, generation| {
+            assert_eq!(generation, 1);
+            sealed_grant("1", Some(1000))
+        })
+        .await
+        .unwrap();
+    assert_eq!((made.grant_number, made.generation, made.state), (1, 1, AuthorizationState::Active));
+    let other = granted(&mut tx, "b").await;
+    tx.set_authorization_state(made.id, 1, AuthorizationState::Revoked, Some("changed password")).await.unwrap();
+    tx.set_probed(made.id).await.unwrap();
+    tx.set_alarmed(made.id).await.unwrap();
+    let untouched = tx.authorization(other).await.unwrap();
+
+    let mut again = new_grant("a");
+    again.account_name = None;
+    again.authorized_at = at(500);
+    let renewed = tx
+        .grant(&again, |id, generation| {
+            assert_eq!((id, generation), (made.id, 2), "sealing is for this row and generation");
+            sealed_grant("2", None)
+        })
+        .await
+        .unwrap();
+    assert_eq!((renewed.grant_number, renewed.generation, renewed.state), (2, 2, AuthorizationState::Active));
+    assert_eq!((renewed.why.as_deref(), renewed.probed_at, renewed.ends), (None, None, None));
+    assert_eq!(renewed.account_name.as_deref(), Some("Shirts"), "a name once told stays");
+    assert_eq!(renewed.authorized_at, at(500));
+    assert_eq!(tx.alarmed_at(made.id).await.unwrap(), None);
+    let tokens = tx.sealed_tokens(made.id).await.unwrap().unwrap();
+    assert_eq!(tokens.access_token, sealed("access 2"));
+    assert_eq!(tokens.previous_refresh_token, None, "tokens of an earlier consent are of no use");
+    assert_eq!(tx.authorization(other).await.unwrap(), untouched, "the other account is as it was");
+    assert_eq!(tx.authorization_of(&again.account).await.unwrap(), Some(renewed));
+    let all = tx.authorizations().await.unwrap();
+    assert_eq!(all.iter().map(|one| one.id).collect::<Vec<_>>(), [made.id, other]);
+}
+
+async fn tokens_are_replaced_only_from_the_generation_that_was_read(store: Store) {
+    let mut tx = store.write(at(5)).await.unwrap();
+    let (id, lease) = (granted(&mut tx, "a").await, lease(&mut tx, "one").await);
+    assert!(tx.note_intent(id, 1, &lease).await.unwrap());
+    assert!(tx.replace_tokens(id, 1, &lease, &sealed_grant("2", None), false).await.unwrap());
+    let after = tx.authorization(id).await.unwrap().unwrap();
+    assert_eq!((after.generation, after.grant_number, after.intent), (2, 1, None));
+    assert_eq!(after.ends.map(|ends| ends.at), Some(at(1000)), "an end that was not told again stays");
+    let tokens = tx.sealed_tokens(id).await.unwrap().unwrap();
+    assert_eq!(tokens.previous_refresh_token, Some(sealed("refresh 1")));
+
+    assert!(!tx.replace_tokens(id, 1, &lease, &sealed_grant("3", None), true).await.unwrap());
+    assert!(!tx.note_intent(id, 1, &lease).await.unwrap());
+    assert!(!tx.set_authorization_state(id, 1, AuthorizationState::Revoked, Some("late news")).await.unwrap());
+    assert_eq!(tx.authorization(id).await.unwrap(), Some(after), "whoever came late changed nothing");
+    assert_eq!(tx.sealed_tokens(id).await.unwrap(), Some(tokens));
+}
+
+async fn tokens_are_replaced_only_while_the_lease_stands(store: Store) {
+    let mut tx = store.write(at(5)).await.unwrap();
+    let (id, lost) = (granted(&mut tx, "a").await, lease(&mut tx, "one").await);
+    let stands = lease(&mut tx, "two").await;
+    tx.note_intent(id, 1, &stands).await.unwrap();
+    let before = tx.authorization(id).await.unwrap();
+    let tokens = tx.sealed_tokens(id).await.unwrap();
+    assert!(!tx.replace_tokens(id, 1, &lost, &sealed_grant("2", None), false).await.unwrap());
+    assert!(!tx.note_intent(id, 1, &lost).await.unwrap());
+    tx.clear_intent(id, &lost).await.unwrap();
+    assert_eq!(tx.authorization(id).await.unwrap(), before);
+    assert_eq!(tx.sealed_tokens(id).await.unwrap(), tokens);
+    assert!(tx.replace_tokens(id, 1, &stands, &sealed_grant("2", Some(9000)), true).await.unwrap());
+    let after = tx.authorization(id).await.unwrap().unwrap();
+    assert_eq!((after.grant_number, after.authorized_at, after.generation), (2, at(5), 2));
+}
+
+async fn intents_count_the_exchanges_without_an_answer(store: Store) {
+    let mut tx = store.write(at(5)).await.unwrap();
+    let (id, lease) = (granted(&mut tx, "a").await, lease(&mut tx, "one").await);
+    for unanswered in 0..3 {
+        assert!(tx.note_intent(id, 1, &lease).await.unwrap());
+        let intent = tx.authorization(id).await.unwrap().unwrap().intent.unwrap();
+        assert_eq!((intent.generation, intent.unanswered, intent.begun_at), (1, unanswered, at(5)));
+    }
+    tx.clear_intent(id, &lease).await.unwrap();
+    assert_eq!(tx.authorization(id).await.unwrap().unwrap().intent, None);
+    tx.note_intent(id, 1, &lease).await.unwrap();
+    assert_eq!(tx.authorization(id).await.unwrap().unwrap().intent.unwrap().unanswered, 0);
+}
+
+async fn a_later_end_counts_as_a_renewal_only_when_said_so(store: Store) {
+    let mut tx = store.write(at(50)).await.unwrap();
+    let id = granted(&mut tx, "a").await;
+    let ends = |second| Some(Ending { at: at(second), source: EndSource::Computed });
+    tx.set_end(id, ends(2000), false).await.unwrap();
+    let moved = tx.authorization(id).await.unwrap().unwrap();
+    assert_eq!((moved.ends, moved.grant_number, moved.authorized_at), (ends(2000), 1, at(0)));
+    tx.set_end(id, ends(9000), true).await.unwrap();
+    let renewed = tx.authorization(id).await.unwrap().unwrap();
+    assert_eq!((renewed.ends, renewed.grant_number, renewed.authorized_at), (ends(9000), 2, at(50)));
+    tx.commit().await.unwrap();
+
+    let before = writes(&store, &["authorizations"]).await;
+    let mut tx = store.write(at(60)).await.unwrap();
+    tx.set_end(id, ends(9000), false).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(writes(&store, &["authorizations"]).await, before, "the same end is not written again");
+}
+
+async fn an_alarm_about_a_refresh_token_ends_with_a_longer_one(store: Store) {
+    let mut tx = store.write(at(5)).await.unwrap();
+    let (id, lease) = (granted(&mut tx, "a").await, lease(&mut tx, "one").await);
+    tx.set_alarmed(id).await.unwrap();
+    tx.replace_tokens(id, 1, &lease, &sealed_grant("2", None), false).await.unwrap();
+    assert_eq!(tx.alarmed_at(id).await.unwrap(), Some(at(5)), "it still ends at the same instant");
+    let mut longer = sealed_grant("3", None);
+    longer.refresh_token_ends_at = Some(at(200_000));
+    tx.replace_tokens(id, 2, &lease, &longer, false).await.unwrap();
+    assert_eq!(tx.alarmed_at(id).await.unwrap(), None);
+}
+
+async fn sealing_anew_keeps_the_generation_and_loses_to_a_refresh(store: Store) {
+    let mut tx = store.write(at(5)).await.unwrap();
+    let (first, second) = (granted(&mut tx, "a").await, granted(&mut tx, "b").await);
+    let page = tx.authorizations_sealed_after(AuthorizationId(0), 1).await.unwrap();
+    assert_eq!(page.iter().map(|one| one.0).collect::<Vec<_>>(), [first]);
+    let rest = tx.authorizations_sealed_after(first, 10).await.unwrap();
+    assert_eq!(rest.iter().map(|one| one.0).collect::<Vec<_>>(), [second]);
+
+    let anew = SealedTokens { access_token: sealed("anew"), ..page[0].1.clone() };
+    assert!(tx.put_sealed(first, anew.generation, &anew).await.unwrap());
+    assert_eq!(tx.sealed_tokens(first).await.unwrap(), Some(anew));
+    assert_eq!(tx.sealed_tokens(second).await.unwrap().as_ref(), Some(&rest[0].1));
+
+    let lease = lease(&mut tx, "one").await;
+    tx.replace_tokens(second, 1, &lease, &sealed_grant("2", None), false).await.unwrap();
+    assert!(!tx.put_sealed(second, 1, &rest[0].1).await.unwrap());
+    assert_eq!(tx.sealed_tokens(second).await.unwrap().unwrap().access_token, sealed("access 2"));
+}
+
+// Listings, products and passes
+
+async fn an_equal_page_of_listings_rewrites_no_row(store: Store) {
+    let tables = ["listings"];
+    let page = [seen("a", "1"), seen("b", "2"), seen("c", "3")];
+    let mut tx = store.write(at(10)).await.unwrap();
+    let counts = tx.put_listings(&shop("x"), &page, at(0)).await.unwrap();
+    assert_eq!((counts.seen, counts.changed, counts.unchanged), (3, 3, 0));
+    tx.put_wanted(&shop("x"), &[wanted("a", "5"), wanted("new", "5")]).await.unwrap();
+    tx.put_refused(&shop("x"), &skus(&["a"])).await.unwrap();
+    tx.commit().await.unwrap();
+    let before = writes(&store, &tables).await;
+
+    let mut tx = store.write(at(20)).await.unwrap();
+    let counts = tx.put_listings(&shop("x"), &page, at(15)).await.unwrap();
+    assert_eq!((counts.seen, counts.changed, counts.unchanged), (3, 0, 3));
+    tx.put_wanted(&shop("x"), &[wanted("a", "5.00"), wanted("new", "5")]).await.unwrap();
+    tx.put_refused(&shop("x"), &skus(&["a", "b"])).await.unwrap();
+    let hashes: Vec<_> = page.iter().map(|one| (one.listing.sku.clone(), one.seen_hash.clone())).collect();
+    tx.put_seen_hashes(&shop("x"), &hashes).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(writes(&store, &tables).await, before);
+
+    let mut tx = store.write(at(30)).await.unwrap();
+    let counts = tx.put_listings(&shop("x"), &[seen("a", "1"), seen("b", "9")], at(25)).await.unwrap();
+    assert_eq!((counts.changed, counts.unchanged), (1, 1));
+    tx.commit().await.unwrap();
+    assert_ne!(writes(&store, &tables).await, before, "the proof notices a write");
+}
+
+async fn an_equal_page_of_the_source_rewrites_no_row(store: Store) {
+    let tables = ["products", "variants"];
+    let page = [variant("p1", "Shirt", "a", "1"), variant("p1", "Shirt", "b", "1"), variant("p2", "Hat", "c", "1")];
+    let mut tx = store.write(at(10)).await.unwrap();
+    let counts = tx.put_variants(&page).await.unwrap();
+    assert_eq!((counts.seen, counts.changed, counts.unchanged), (3, 3, 0));
+    tx.commit().await.unwrap();
+    let before = writes(&store, &tables).await;
+
+    let mut tx = store.write(at(20)).await.unwrap();
+    let counts = tx.put_variants(&page).await.unwrap();
+    assert_eq!((counts.seen, counts.changed, counts.unchanged), (3, 0, 3));
+    assert_eq!(tx.variants_revision().await.unwrap(), 1);
+    tx.commit().await.unwrap();
+    assert_eq!(writes(&store, &tables).await, before);
+}
+
+async fn a_sku_that_comes_twice_in_a_page_is_stored_as_it_came_last(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    put(&mut tx, "x", &[seen("a", "1"), seen("a", "2")]).await;
+    let stored = tx.listings_of(&shop("x"), &skus(&["a"])).await.unwrap();
+    assert_eq!(stored[0].listing.as_ref().unwrap().prices, [price("2", "EUR")]);
+    tx.put_variants(&[variant("p", "Old", "a", "1"), variant("p", "New", "a", "2")]).await.unwrap();
+    let stored = tx.variant(&sku("a")).await.unwrap().unwrap();
+    assert_eq!((stored.product.title.as_str(), stored.variant.prices[0]), ("New", price("2", "EUR")));
+}
+
+async fn a_changed_product_changes_all_its_variants(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.put_variants(&[
+        variant("p1", "Shirt", "a", "1"),
+        variant("p1", "Shirt", "b", "1"),
+        variant("p2", "Hat", "c", "1"),
+    ])
+    .await
+    .unwrap();
+    let counts = tx.put_variants(&[variant("p1", "Better shirt", "a", "1")]).await.unwrap();
+    assert_eq!((counts.seen, counts.changed, counts.unchanged), (1, 1, 0));
+    let changed = tx.variants_since(1, None, 10).await.unwrap();
+    let changed: Vec<_> = changed.iter().map(|one| (one.variant.sku.as_str(), one.product.title.as_str())).collect();
+    assert_eq!(changed, [("a", "Better shirt"), ("b", "Better shirt")], "c belongs to another product");
+    tx.put_variants(&[variant("p2", "Hat", "c", "7")]).await.unwrap();
+    let changed = tx.variants_since(2, None, 10).await.unwrap();
+    assert_eq!(changed.iter().map(|one| one.variant.sku.as_str()).collect::<Vec<_>>(), ["c"]);
+    assert_eq!(tx.variants_revision().await.unwrap(), 3);
+}
+
+async fn variants_are_paged_by_product_and_by_sku(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let page: Vec<_> = [("p2", "B"), ("p1", "z"), ("p2", "a"), ("p1", "_"), ("p3", "ä")]
+        .iter()
+        .map(|(product, code)| variant(product, "Shirt", code, "1"))
+        .collect();
+    tx.put_variants(&page).await.unwrap();
+    let mut found = Vec::new();
+    while let [.., last] | [last] = tx.variants(found.last(), 2).await.unwrap().as_slice() {
+        let last = last.variant.sku.clone();
+        found.extend(tx.variants(found.last(), 2).await.unwrap().into_iter().map(|one| one.variant.sku));
+        assert_eq!(found.last(), Some(&last));
+    }
+    assert_eq!(found, skus(&["_", "z", "B", "a", "ä"]), "byte by byte, on every database");
+    let mut by_sku = Vec::new();
+    loop {
+        let page = tx.variants_since(0, by_sku.last(), 2).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        by_sku.extend(page.into_iter().map(|one| one.variant.sku));
+    }
+    assert_eq!(by_sku, skus(&["B", "_", "a", "z", "ä"]));
+    let known = tx.variants_of(&skus(&["z", "B", "nowhere"])).await.unwrap();
+    assert_eq!(known.into_iter().map(|one| one.variant.sku).collect::<Vec<_>>(), skus(&["B", "z"]));
+}
+
+async fn only_what_a_complete_pass_did_not_see_is_gone(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    put(&mut tx, "x", &[seen("a", "1"), seen("b", "1"), seen("c", "1"), seen("fresh", "1")]).await;
+    put(&mut tx, "y", &[seen("a", "1"), seen("c", "1")]).await;
+    tx.put_wanted(&shop("x"), &[wanted("only-wanted", "1")]).await.unwrap();
+    let pass = tx.begin_pass(&shop("x"), PassKind::Full).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut tx = store.write(at(20)).await.unwrap();
+    tx.put_accepted(&shop("x"), &[seen("fresh", "2")]).await.unwrap();
+    tx.note_seen(&shop("x"), pass.number, 0, &skus(&["a"])).await.unwrap();
+    tx.note_seen(&shop("x"), pass.number, 1, &skus(&["b"])).await.unwrap();
+    tx.note_seen(&shop("y"), pass.number, 0, &skus(&["c"])).await.unwrap();
+    let before = [tx.listings(&shop("y"), None, 10).await.unwrap(), tx.listings(&shop("x"), None, 10).await.unwrap()];
+    assert_eq!(tx.drop_unseen_listings(&shop("x"), pass.number, pass.started_at).await.unwrap(), 1);
+    assert_eq!(tx.listings(&shop("y"), None, 10).await.unwrap(), before[0], "another shop is untouched");
+    for (after, before) in tx.listings(&shop("x"), None, 10).await.unwrap().into_iter().zip(&before[1]) {
+        if after.sku == sku("c") {
+            assert!(after.gone && !before.gone);
+        } else {
+            assert_eq!(&after, before, "seen, accepted since, or never there");
+        }
+    }
+    assert_eq!(tx.live_listings(&shop("x")).await.unwrap(), 3);
+    assert_eq!(
+        tx.drop_unseen_listings(&shop("y"), pass.number, pass.started_at + SignedDuration::from_secs(5)).await.unwrap(),
+        1,
+        "the chunks of the other shop were still there"
+    );
+    put(&mut tx, "x", &[seen("c", "1")]).await;
+    assert_eq!(tx.live_listings(&shop("x")).await.unwrap(), 4, "what is seen again is back");
+}
+
+async fn a_variant_that_the_source_dropped_gets_a_revision(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.put_variants(&[variant("p", "Shirt", "a", "1"), variant("p", "Shirt", "b", "1")]).await.unwrap();
+    put(&mut tx, "x", &[seen("a", "1"), seen("b", "1"), seen("c", "1")]).await;
+    tx.note_seen(&shop("erp"), 1, 0, &skus(&["a"])).await.unwrap();
+    tx.note_seen(&shop("erp"), 2, 0, &skus(&["b"])).await.unwrap();
+    assert_eq!(tx.drop_unseen_variants(&shop("erp"), 1).await.unwrap(), 1);
+    assert_eq!(tx.drop_unseen_variants(&shop("erp"), 1).await.unwrap(), 0, "gone once");
+    let changed = tx.variants_since(1, None, 10).await.unwrap();
+    assert_eq!(changed.iter().map(|one| (one.variant.sku.as_str(), one.gone)).collect::<Vec<_>>(), [("b", true)]);
+    let there = tx.variants(None, 10).await.unwrap();
+    assert_eq!(there.iter().map(|one| one.variant.sku.as_str()).collect::<Vec<_>>(), ["a"]);
+    assert_eq!(tx.unknown_to_source(&shop("x"), 10).await.unwrap(), skus(&["b", "c"]));
+    assert_eq!(tx.unknown_to_source(&shop("x"), 1).await.unwrap(), skus(&["b"]));
+
+    tx.put_variants(&[variant("p", "Shirt", "b", "1")]).await.unwrap();
+    let back = tx.variant(&sku("b")).await.unwrap().unwrap();
+    assert_eq!((back.gone, back.revision), (false, 3));
+}
+
+async fn accepted_values_survive_an_older_page(store: Store) {
+    let mut tx = store.write(at(20)).await.unwrap();
+    put(&mut tx, "x", &[seen("a", "1"), seen("b", "1")]).await;
+    tx.put_accepted(&shop("x"), &[seen("a", "2")]).await.unwrap();
+    let amount = async |tx: &mut Tx, code: &str| {
+        let stored = tx.listings_of(&shop("x"), &skus(&[code])).await.unwrap();
+        stored[0].listing.as_ref().unwrap().prices[0].amount.to_string()
+    };
+    let counts = tx.put_listings(&shop("x"), &[seen("a", "1"), seen("b", "3")], at(10)).await.unwrap();
+    assert_eq!((counts.changed, counts.unchanged), (1, 1));
+    assert_eq!((amount(&mut tx, "a").await, amount(&mut tx, "b").await), ("2".to_owned(), "3".to_owned()));
+    tx.put_listings(&shop("x"), &[seen("a", "1")], at(20)).await.unwrap();
+    assert_eq!(amount(&mut tx, "a").await, "2", "of the same instant nobody knows which was first");
+    tx.put_listings(&shop("x"), &[seen("a", "4")], at(21)).await.unwrap();
+    assert_eq!(amount(&mut tx, "a").await, "4");
+}
+
+async fn differences_are_what_is_wanted_and_not_seen(store: Store) {
+    let mut tx = store.write(at(20)).await.unwrap();
+    put(&mut tx, "x", &[seen("equal", "1"), seen("differs", "1"), seen("left", "1"), seen("gone", "1")]).await;
+    let rows = [wanted("equal", "1.00"), wanted("differs", "2"), wanted("new", "3"), wanted("gone", "4")];
+    tx.put_wanted(&shop("x"), &rows).await.unwrap();
+    tx.put_wanted(&shop("y"), &[wanted("elsewhere", "1")]).await.unwrap();
+    tx.note_seen(&shop("x"), 1, 0, &skus(&["equal", "differs", "left"])).await.unwrap();
+    tx.drop_unseen_listings(&shop("x"), 1, at(30)).await.unwrap();
+    assert_eq!(differing(&mut tx, "x").await, ["differs", "new"]);
+    let first = tx.differences(&shop("x"), None, 1).await.unwrap();
+    assert_eq!(first[0].wanted, rows[1].wanted);
+    let second = tx.differences(&shop("x"), Some(&first[0].sku), 1).await.unwrap();
+    assert_eq!((second[0].sku.as_str(), second[0].listing.as_ref()), ("new", None));
+
+    tx.put_accepted(&shop("x"), &[seen("differs", "2"), seen("new", "3")]).await.unwrap();
+    assert_eq!(differing(&mut tx, "x").await, Vec::<String>::new());
+    tx.put_seen_hashes(&shop("x"), &[(sku("equal"), "of other fields".to_owned())]).await.unwrap();
+    assert_eq!(differing(&mut tx, "x").await, ["equal"]);
+}
+
+async fn a_refused_difference_comes_back_when_wanted_or_seen_changes(store: Store) {
+    let mut tx = store.write(at(20)).await.unwrap();
+    put(&mut tx, "x", &[seen("a", "1"), seen("b", "1")]).await;
+    tx.put_wanted(&shop("x"), &[wanted("a", "2"), wanted("b", "2"), wanted("new", "2")]).await.unwrap();
+    tx.put_refused(&shop("x"), &skus(&["a", "new"])).await.unwrap();
+    assert_eq!(differing(&mut tx, "x").await, ["b"]);
+    assert!(tx.listings_of(&shop("x"), &skus(&["a"])).await.unwrap()[0].refused);
+    assert!(!tx.listings_of(&shop("x"), &skus(&["b"])).await.unwrap()[0].refused);
+
+    tx.put_wanted(&shop("x"), &[wanted("a", "3")]).await.unwrap();
+    assert_eq!(differing(&mut tx, "x").await, ["a", "b"]);
+    tx.put_refused(&shop("x"), &skus(&["a"])).await.unwrap();
+    assert_eq!(differing(&mut tx, "x").await, ["b"]);
+    tx.put_listings(&shop("x"), &[seen("a", "1.5")], at(10)).await.unwrap();
+    assert_eq!(differing(&mut tx, "x").await, ["a", "b"]);
+    tx.put_refused(&shop("x"), &skus(&["a", "b"])).await.unwrap();
+    tx.retry_refused(&shop("x")).await.unwrap();
+    assert_eq!(differing(&mut tx, "x").await, ["a", "b", "new"]);
+}
+
+async fn what_is_no_longer_wanted_leaves_no_trace(store: Store) {
+    let mut tx = store.write(at(20)).await.unwrap();
+    put(&mut tx, "x", &[seen("a", "1")]).await;
+    tx.put_wanted(&shop("x"), &[wanted("a", "2"), wanted("new", "2"), wanted("stays", "2")]).await.unwrap();
+    let nothing = |code| WantedRow { sku: sku(code), wanted: None };
+    tx.put_wanted(&shop("x"), &[nothing("a"), nothing("new"), nothing("never")]).await.unwrap();
+    let left = tx.listings(&shop("x"), None, 10).await.unwrap();
+    let left: Vec<_> =
+        left.iter().map(|one| (one.sku.as_str(), one.listing.is_some(), one.wanted.is_some())).collect();
+    assert_eq!(left, [("a", true, false), ("stays", false, true)]);
+    assert_eq!(differing(&mut tx, "x").await, ["stays"]);
+}
+
+async fn the_usual_currency_is_that_of_most_live_listings(store: Store) {
+    let mut tx = store.write(at(20)).await.unwrap();
+    assert_eq!(tx.usual_currency(&shop("x")).await.unwrap(), None);
+    let mut page = vec![seen("a", "1"), seen("b", "1"), seen("c", "1"), seen("d", "1"), seen("e", "1")];
+    page[3].listing.prices.clear();
+    page[4].listing.prices.clear();
+    for (one, currency) in page.iter_mut().zip(["GBP", "GBP", "EUR"]) {
+        one.listing.prices = vec![price("1", currency), price("2", "SEK")];
+    }
+    put(&mut tx, "x", &page).await;
+    tx.put_wanted(&shop("x"), &[wanted("new", "2")]).await.unwrap();
+    assert_eq!(tx.usual_currency(&shop("x")).await.unwrap(), Some("GBP".parse().unwrap()));
+    assert_eq!(tx.live_listings(&shop("x")).await.unwrap(), 5, "those without a price too, those only wanted not");
+}
+
+async fn a_sku_is_found_in_every_shop(store: Store) {
+    let mut tx = store.write(at(20)).await.unwrap();
+    tx.sync_shops(&[wanted_shop("x-2", "1"), wanted_shop("x10", "2"), wanted_shop("z", "3")]).await.unwrap();
+    put(&mut tx, "x10", &[seen("a", "1"), seen("b", "1")]).await;
+    put(&mut tx, "x-2", &[seen("a", "2")]).await;
+    put(&mut tx, "z", &[seen("b", "2")]).await;
+    let found = tx.listings_by_sku(&sku("a")).await.unwrap();
+    assert_eq!(found.iter().map(|one| one.0.as_str()).collect::<Vec<_>>(), ["x-2", "x10"]);
+}
+
+async fn a_pass_moves_with_its_page(store: Store) {
+    let mut tx = store.write(at(20)).await.unwrap();
+    assert_eq!(tx.open_pass(&shop("x")).await.unwrap(), None);
+    let pass = tx.begin_pass(&shop("x"), PassKind::Full).await.unwrap();
+    assert_eq!((pass.number, pass.started_at), (1, at(20)));
+    tx.commit().await.unwrap();
+
+    let page = Cursor("page 2".to_owned());
+    let mut tx = store.write(at(30)).await.unwrap();
+    put(&mut tx, "x", &[seen("a", "1")]).await;
+    tx.move_pass(&shop("x"), 1, &page).await.unwrap();
+    drop(tx);
+    let mut tx = store.write(at(40)).await.unwrap();
+    assert_eq!(tx.open_pass(&shop("x")).await.unwrap(), Some(pass), "page and cursor were undone together");
+    assert_eq!(tx.live_listings(&shop("x")).await.unwrap(), 0);
+    put(&mut tx, "x", &[seen("a", "1")]).await;
+    tx.move_pass(&shop("x"), 1, &page).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut tx = store.write(at(50)).await.unwrap();
+    assert_eq!(tx.open_pass(&shop("x")).await.unwrap().unwrap().cursor, Some(page));
+    let resume = Cursor("since noon".to_owned());
+    tx.end_pass(&shop("x"), 1, Some(&resume)).await.unwrap();
+    assert_eq!(tx.open_pass(&shop("x")).await.unwrap(), None);
+    assert_eq!(tx.last_pass(&shop("x"), PassKind::Full).await.unwrap().unwrap().ended_at, Some(at(50)));
+    assert_eq!(tx.resume_cursor(&shop("x")).await.unwrap(), Some(resume));
+    assert_eq!(tx.resume_cursor(&shop("y")).await.unwrap(), None);
+}
+
+async fn a_pass_that_begins_abandons_the_open_one(store: Store) {
+    let mut tx = store.write(at(20)).await.unwrap();
+    let resume = |text: &str| Cursor(text.to_owned());
+    tx.begin_pass(&shop("x"), PassKind::Full).await.unwrap();
+    tx.end_pass(&shop("x"), 1, Some(&resume("one"))).await.unwrap();
+    tx.begin_pass(&shop("x"), PassKind::Changes).await.unwrap();
+    tx.end_pass(&shop("x"), 2, Some(&resume("two"))).await.unwrap();
+    assert_eq!(tx.begin_pass(&shop("x"), PassKind::Full).await.unwrap().number, 3);
+    tx.note_seen(&shop("x"), 3, 0, &skus(&["a"])).await.unwrap();
+    let fourth = tx.begin_pass(&shop("x"), PassKind::Changes).await.unwrap();
+    assert_eq!((fourth.number, fourth.cursor), (4, None));
+    assert_eq!(tx.resume_cursor(&shop("x")).await.unwrap(), Some(resume("two")), "an abandoned pass leaves nothing");
+    tx.move_pass(&shop("x"), 3, &resume("late")).await.unwrap();
+    assert_eq!(tx.open_pass(&shop("x")).await.unwrap().unwrap().cursor, None);
+    tx.end_pass(&shop("x"), 4, Some(&resume("four"))).await.unwrap();
+    assert_eq!(tx.last_pass(&shop("x"), PassKind::Changes).await.unwrap().unwrap().number, 4);
+    assert_eq!(tx.last_pass(&shop("x"), PassKind::Full).await.unwrap().unwrap().number, 1);
+    put(&mut tx, "x", &[seen("a", "1")]).await;
+    assert_eq!(tx.drop_unseen_listings(&shop("x"), 3, at(30)).await.unwrap(), 1, "its chunks went with it");
+    tx.forget_passes(&shop("x")).await.unwrap();
+    assert_eq!(tx.last_pass(&shop("x"), PassKind::Full).await.unwrap(), None);
+    assert_eq!(tx.resume_cursor(&shop("x")).await.unwrap(), None);
+}
+
+// Complaints
+
+async fn complaints_keep_their_since_until_they_are_resolved(store: Store) {
+    let complaint = |sku: &str, text: &str| Complaint {
+        sku: sku.to_owned(),
+        code: "price".to_owned(),
+        text: text.to_owned(),
+        request_id: Some("r1".to_owned()),
+    };
+    let (import, export) = (JobKind::ProductImport, JobKind::ProductExport);
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.put_complaints(&shop("x"), import, RunId(1), &[complaint("a", "no\0 price"), complaint("b", "none")])
+        .await
+        .unwrap();
+    tx.put_complaints(&shop("x"), export, RunId(1), &[complaint("a", "refused")]).await.unwrap();
+    tx.put_complaints(&shop("y"), import, RunId(1), &[complaint("a", "none")]).await.unwrap();
+    tx.commit().await.unwrap();
+
+    let mut tx = store.write(at(20)).await.unwrap();
+    let twice = [complaint("a", "first"), complaint("a", "still no price"), complaint("c", "none")];
+    tx.put_complaints(&shop("x"), import, RunId(2), &twice).await.unwrap();
+    let standing = tx.complaints(Some(&shop("x"))).await.unwrap();
+    let standing: Vec<_> = standing
+        .iter()
+        .map(|(_, job, one, since, run)| (*job, one.sku.as_str(), one.text.as_str(), *since, run.0))
+        .collect();
+    assert_eq!(
+        standing,
+        [
+            (export, "a", "refused", at(10), 1),
+            (import, "a", "still no price", at(10), 2),
+            (import, "b", "none", at(10), 1),
+            (import, "c", "none", at(20), 2),
+        ]
+    );
+    assert_eq!(tx.complaint_counts().await.unwrap(), [(shop("x"), 4), (shop("y"), 1)]);
+    tx.resolve_complaints_before(&shop("x"), import, RunId(2)).await.unwrap();
+    assert_eq!(tx.complaint_counts().await.unwrap(), [(shop("x"), 3), (shop("y"), 1)], "b was not said again");
+    tx.resolve_complaints(&shop("x"), import, &["a".to_owned()]).await.unwrap();
+    let standing = tx.complaints(None).await.unwrap();
+    let standing: Vec<_> = standing.iter().map(|one| (one.0.as_str(), one.1, one.2.sku.as_str())).collect();
+    assert_eq!(standing, [("x", export, "a"), ("x", import, "c"), ("y", import, "a")]);
+}
+
+// States, mails, reminders
+
+async fn a_state_is_used_once_and_in_time(store: Store) {
+    let mut tx = store.write(at(100)).await.unwrap();
+    tx.put_state("one", &shop("x"), "browser").await.unwrap();
+    tx.put_state("two", &shop("y"), "").await.unwrap();
+    assert_eq!(tx.use_state("one", at(100)).await.unwrap(), None, "too old");
+    assert_eq!(tx.use_state("one", at(99)).await.unwrap(), Some((shop("x"), "browser".to_owned())));
+    assert_eq!(tx.use_state("one", at(99)).await.unwrap(), None, "used");
+    assert_eq!(tx.use_state("three", at(99)).await.unwrap(), None, "unknown");
+    assert_eq!(tx.prune_states(at(100)).await.unwrap(), 0);
+    assert_eq!(tx.use_state("two", at(99)).await.unwrap(), Some((shop("y"), String::new())));
+    assert_eq!(tx.prune_states(at(101)).await.unwrap(), 2);
+}
+
+fn new_mail(dedup: &str) -> NewMail {
+    NewMail {
+        dedup: dedup.to_owned(),
+        kind: "reminder".to_owned(),
+        recipient: "owner@example.com".to_owned(),
+        language: "en".to_owned(),
+        shops: vec![shop("x")],
+        payload: json!({ "days": 7 }),
+    }
+}
+
+async fn a_mail_is_owed_once_per_reason(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let id = tx.owe_mail(&new_mail("r"), "example.com").await.unwrap().unwrap();
+    let other = tx.owe_mail(&new_mail("other"), "example.com").await.unwrap().unwrap();
+    assert_eq!(tx.owe_mail(&new_mail("r"), "example.com").await.unwrap(), None);
+    assert!(tx.amend_mail(id, &[shop("x"), shop("y")], &json!({ "days": 6 })).await.unwrap());
+    let mail = tx.mail_by_dedup("r").await.unwrap().unwrap();
+    assert_eq!((mail.id, mail.shops.len(), &mail.payload), (id, 2, &json!({ "days": 6 })));
+    assert!(mail.message_id.starts_with(&format!("<shopsyncd.{id}.")) && mail.message_id.ends_with("@example.com>"));
+    assert_eq!(tx.mail(other).await.unwrap().unwrap().payload, json!({ "days": 7 }));
+
+    assert!(tx.cancel_mail(id).await.unwrap());
+    assert!(!tx.cancel_mail(id).await.unwrap());
+    assert_eq!(tx.owe_mail(&new_mail("r"), "example.com").await.unwrap(), None, "cancelled is not forgotten");
+    assert_eq!(tx.due_mail(10).await.unwrap().iter().map(|one| one.id).collect::<Vec<_>>(), [other]);
+    assert_eq!(tx.mail_counts().await.unwrap(), (1, 0));
+}
+
+async fn a_mail_is_frozen_at_its_first_attempt(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let id = tx.owe_mail(&new_mail("r"), "example.com").await.unwrap().unwrap();
+    assert!(tx.freeze_mail(id, "subject", "body").await.unwrap());
+    assert!(!tx.amend_mail(id, &[], &json!(null)).await.unwrap(), "too late");
+    assert!(tx.freeze_mail(id, "another", "text").await.unwrap(), "still owed");
+    let later = Delivery::Deferred { at: at(60), error: "451 later".to_owned() };
+    tx.deliver_mail(id, &later).await.unwrap();
+    assert_eq!(tx.due_mail(10).await.unwrap(), []);
+    assert_eq!(tx.next_mail_at().await.unwrap(), Some(at(60)));
+    tx.commit().await.unwrap();
+
+    let mut tx = store.write(at(60)).await.unwrap();
+    let due = tx.due_mail(10).await.unwrap().pop().unwrap();
+    assert_eq!((due.subject.as_deref(), due.body.as_deref()), (Some("subject"), Some("body")));
+    assert_eq!((due.attempts, due.first_attempt_at, due.error.as_deref()), (1, Some(at(10)), Some("451 later")));
+    assert!(tx.cancel_mail(id).await.unwrap());
+    tx.deliver_mail(id, &later).await.unwrap();
+    assert_eq!(tx.mail(id).await.unwrap().unwrap().state, MailState::Cancelled);
+    tx.deliver_mail(id, &Delivery::Sent).await.unwrap();
+    let sent = tx.mail(id).await.unwrap().unwrap();
+    assert_eq!((sent.state, sent.sent_at, sent.attempts), (MailState::Sent, Some(at(60)), 2), "the relay has it");
+    assert!(!tx.freeze_mail(id, "s", "b").await.unwrap());
+    assert!(!tx.retry_mail(id).await.unwrap());
+}
+
+async fn a_refused_mail_starts_over_when_retried(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let id = tx.owe_mail(&new_mail("r"), "example.com").await.unwrap().unwrap();
+    tx.deliver_mail(id, &Delivery::Refused { error: "550 unknown".to_owned() }).await.unwrap();
+    let refused = tx.mails(Some(MailState::Refused), 10).await.unwrap();
+    assert_eq!(refused.iter().map(|one| (one.id, one.error.as_deref())).collect::<Vec<_>>(), [(id, Some("550 unknown"))]);
+    assert_eq!(tx.mail_counts().await.unwrap(), (0, 1));
+    assert!(tx.retry_mail(id).await.unwrap());
+    let owed = tx.mail(id).await.unwrap().unwrap();
+    assert_eq!((owed.state, owed.attempts, owed.first_attempt_at), (MailState::Owed, 0, None));
+    assert_eq!(tx.mails(None, 10).await.unwrap(), [owed]);
+}
+
+async fn only_mail_that_ended_is_pruned(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    for reason in ["sent", "refused", "cancelled", "owed"] {
+        tx.owe_mail(&new_mail(reason), "example.com").await.unwrap();
+    }
+    let id = async |tx: &mut Tx, dedup: &str| tx.mail_by_dedup(dedup).await.unwrap().unwrap().id;
+    let (sent, refused, cancelled) = (id(&mut tx, "sent").await, id(&mut tx, "refused").await, id(&mut tx, "cancelled").await);
+    tx.deliver_mail(sent, &Delivery::Sent).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = store.write(at(20)).await.unwrap();
+    tx.deliver_mail(refused, &Delivery::Refused { error: "no".to_owned() }).await.unwrap();
+    tx.cancel_mail(cancelled).await.unwrap();
+    assert_eq!(tx.prune_mail(at(20)).await.unwrap(), 1);
+    assert_eq!(tx.mail(sent).await.unwrap(), None);
+    assert_eq!(tx.prune_mail(at(9999)).await.unwrap(), 2);
+    let left = tx.mails(None, 10).await.unwrap();
+    assert_eq!(left.iter().map(|one| one.dedup.as_str()).collect::<Vec<_>>(), ["owed"]);
+}
+
+async fn a_reminder_is_owed_once(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let (one, two) = (granted(&mut tx, "a").await, granted(&mut tx, "b").await);
+    let day = |day| civil::date(2027, 6, day);
+    let step = ReminderKind::Step;
+    assert!(tx.owe_reminder(one, 1, step, Some(day(20))).await.unwrap());
+    assert!(!tx.owe_reminder(one, 1, step, Some(day(20))).await.unwrap());
+    assert!(tx.owe_reminder(one, 2, step, Some(day(20))).await.unwrap(), "another grant has another ladder");
+    assert!(tx.owe_reminder(two, 1, step, Some(day(20))).await.unwrap(), "as has another authorization");
+    assert!(tx.owe_reminder(one, 1, ReminderKind::Ended, None).await.unwrap());
+    assert!(!tx.owe_reminder(one, 1, ReminderKind::Ended, None).await.unwrap());
+    tx.mark_reminded(one, 1, step, Some(day(20))).await.unwrap();
+    tx.cover_reminders(one, 1, &[day(6), day(13), day(13), day(20)]).await.unwrap();
+    assert!(!tx.owe_reminder(one, 1, step, Some(day(13))).await.unwrap(), "a covered step needs no mail");
+    let rows = tx.reminders_of(one, 1).await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.kind, row.step_date, row.state.as_str())).collect();
+    assert_eq!(
+        rows,
+        [
+            (ReminderKind::Ended, None, "owed"),
+            (step, Some(day(6)), "covered"),
+            (step, Some(day(13)), "covered"),
+            (step, Some(day(20)), "sent"),
+        ]
+    );
+}
+
+async fn a_renewal_cancels_what_is_owed_and_keeps_what_was_sent(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let (one, two) = (granted(&mut tx, "a").await, granted(&mut tx, "b").await);
+    let step = ReminderKind::Step;
+    for day in [6, 13] {
+        tx.owe_reminder(one, 1, step, Some(civil::date(2027, 6, day))).await.unwrap();
+    }
+    tx.mark_reminded(one, 1, step, Some(civil::date(2027, 6, 6))).await.unwrap();
+    tx.owe_reminder(one, 1, ReminderKind::Ended, None).await.unwrap();
+    tx.owe_reminder(one, 1, ReminderKind::Renewed, None).await.unwrap();
+    tx.owe_reminder(two, 1, step, Some(civil::date(2027, 6, 6))).await.unwrap();
+    assert_eq!(tx.cancel_reminders(one).await.unwrap(), 2);
+    let rows = tx.reminders_of(one, 1).await.unwrap();
+    let rows: Vec<_> = rows.iter().map(|row| (row.kind, row.state.as_str())).collect();
+    assert_eq!(
+        rows,
+        [
+            (ReminderKind::Ended, "cancelled"),
+            (ReminderKind::Renewed, "owed"),
+            (step, "sent"),
+            (step, "cancelled")
+        ]
+    );
+    assert_eq!(tx.reminders_of(two, 1).await.unwrap()[0].state, "owed", "another authorization's are untouched");
+}
+
+// Shops
+
+async fn shops_that_swap_their_places_both_stay(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.sync_shops(&[wanted_shop("a", "1"), wanted_shop("b", "2"), wanted_shop("c", "3")]).await.unwrap();
+    tx.set_paused(&shop("c"), true).await.unwrap();
+    tx.sync_shops(&[wanted_shop("a", "2"), wanted_shop("b", "1"), wanted_shop("d", "3")]).await.unwrap();
+    let shops = tx.shops().await.unwrap();
+    let shops: Vec<_> =
+        shops.iter().map(|one| (one.id.as_str(), one.place.as_deref().unwrap(), one.configured, one.paused)).collect();
+    assert_eq!(shops, [("a", "2", true, false), ("b", "1", true, false), ("c", "3", false, true), ("d", "3", true, false)]);
+    tx.commit().await.unwrap();
+
+    let before = writes(&store, &["shops"]).await;
+    let mut tx = store.write(at(20)).await.unwrap();
+    tx.sync_shops(&[wanted_shop("a", "2"), wanted_shop("b", "1"), wanted_shop("d", "3")]).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(writes(&store, &["shops"]).await, before, "settings that say the same write nothing");
+}
+
+async fn a_shop_that_moves_elsewhere_starts_anew(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.sync_shops(&[wanted_shop("a", "1"), wanted_shop("b", "2")]).await.unwrap();
+    let id = granted(&mut tx, "account").await;
+    for one in ["a", "b"] {
+        tx.tie_shop(&shop(one), id, &json!({ "cipher": one })).await.unwrap();
+        tx.set_closed(&shop(one), Some("frozen")).await.unwrap();
+        tx.set_seen_fingerprint(&shop(one), Some("f")).await.unwrap();
+        tx.begin_pass(&shop(one), PassKind::Full).await.unwrap();
+        tx.end_pass(&shop(one), 1, None).await.unwrap();
+        put(&mut tx, one, &[seen("s", "1")]).await;
+    }
+    let stays = tx.shop(&shop("b")).await.unwrap();
+    assert_eq!(stays.as_ref().unwrap().place_data, json!({ "cipher": "b" }));
+    tx.sync_shops(&[wanted_shop("a", "9"), wanted_shop("b", "2")]).await.unwrap();
+    let moved = tx.shop(&shop("a")).await.unwrap().unwrap();
+    assert_eq!((moved.authorization, moved.closed_why, moved.seen_fingerprint), (None, None, None));
+    assert_eq!((moved.place.as_deref(), moved.place_data, moved.configured), (Some("9"), json!(null), true));
+    assert_eq!(tx.last_pass(&shop("a"), PassKind::Full).await.unwrap(), None, "the next import is complete");
+    assert_eq!(tx.live_listings(&shop("a")).await.unwrap(), 1, "and will tell what is gone");
+    assert_eq!(tx.shop(&shop("b")).await.unwrap(), stays);
+    assert!(tx.last_pass(&shop("b"), PassKind::Full).await.unwrap().is_some());
+    assert_eq!(tx.shops_of(id).await.unwrap().iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["b"]);
+}
+
+async fn the_facts_that_hold_a_shop_are_those_noted(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.sync_shops(&[wanted_shop("a", "1"), wanted_shop("b", "2")]).await.unwrap();
+    let schedule = |id: &str, period| WantedSchedule {
+        shop: Some(shop(id)),
+        job: JobKind::AuthorizationRefresh,
+        period,
+    };
+    tx.sync_schedules(&[schedule("a", Period::None), schedule("b", Period::parse("1 hour").unwrap())]).await.unwrap();
+    let plain = tx.hold_facts(&shop("b"), true, true).await.unwrap();
+    assert!(!plain.paused && !plain.app_alarm && !plain.closed && !plain.scope_missing && !plain.refresh_none);
+    assert_eq!((plain.needs_authorization, plain.has_source, plain.authorization), (true, true, None));
+
+    let id = granted(&mut tx, "account").await;
+    tx.tie_shop(&shop("a"), id, &json!(null)).await.unwrap();
+    tx.set_authorization_state(id, 1, AuthorizationState::Lapsed, None).await.unwrap();
+    tx.set_paused(&shop("a"), true).await.unwrap();
+    tx.set_closed(&shop("a"), Some("frozen")).await.unwrap();
+    tx.set_scope_missing(&shop("a"), Some("products")).await.unwrap();
+    assert_eq!(tx.hold_facts(&shop("b"), true, true).await.unwrap(), plain, "the other shop is free");
+    tx.raise_channel_alarm(&ChannelName::from("tiktok_shop"), "client secret").await.unwrap();
+    let held = tx.hold_facts(&shop("a"), false, false).await.unwrap();
+    assert!(held.paused && held.app_alarm && held.closed && held.scope_missing && held.refresh_none);
+    assert_eq!((held.needs_authorization, held.has_source), (false, false));
+    assert_eq!(held.authorization, Some(AuthorizationState::Lapsed));
+    for note in [None, Some("again")] {
+        tx.set_closed(&shop("a"), note).await.unwrap();
+        assert_eq!(tx.hold_facts(&shop("a"), true, true).await.unwrap().closed, note.is_some());
+    }
+}
+
+async fn an_alarm_of_a_channel_is_raised_once(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let (one, other) = (ChannelName::from("tiktok_shop"), ChannelName::from("shopee"));
+    assert!(tx.raise_channel_alarm(&one, "wrong secret").await.unwrap());
+    assert!(!tx.raise_channel_alarm(&one, "again").await.unwrap());
+    assert_eq!(tx.channel_alarm(&one).await.unwrap().as_deref(), Some("wrong secret"));
+    assert_eq!(tx.channel_alarm(&other).await.unwrap(), None);
+    assert!(tx.clear_channel_alarm(&one).await.unwrap());
+    assert!(!tx.clear_channel_alarm(&one).await.unwrap());
+}
+
+/// A shop with something in every table that forgetting concerns.
+async fn furnish(tx: &mut Tx, id: &str, authorization: AuthorizationId) {
+    let schedule =
+        WantedSchedule { shop: Some(shop(id)), job: JobKind::ProductImport, period: Period::parse("1 hour").unwrap() };
+    tx.sync_schedules(&[schedule]).await.unwrap();
+    let run = NewRun { shop: Some(shop(id)), job: JobKind::ProductImport, demand: Demand::default() };
+    tx.run_now(&run, Trigger::Now).await.unwrap();
+    tx.tie_shop(&shop(id), authorization, &json!(null)).await.unwrap();
+    put(tx, id, &[seen("a", "1"), seen("b", "1")]).await;
+    let complaint =
+        Complaint { sku: "a".to_owned(), code: "c".to_owned(), text: "t".to_owned(), request_id: None };
+    tx.put_complaints(&shop(id), JobKind::ProductImport, RunId(1), &[complaint]).await.unwrap();
+    let pass = tx.begin_pass(&shop(id), PassKind::Full).await.unwrap();
+    tx.note_seen(&shop(id), pass.number, 0, &skus(&["a"])).await.unwrap();
+    tx.put_state(&format!("state of {id}"), &shop(id), "").await.unwrap();
+    let mail = NewMail { shops: vec![shop(id)], ..new_mail(&format!("mail of {id}")) };
+    tx.owe_mail(&mail, "example.com").await.unwrap();
+    tx.note("daemon", "imported", Some(&shop(id)), "2 listings").await.unwrap();
+}
+
+async fn forgetting_a_shop_says_what_went(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.sync_shops(&[wanted_shop("a", "1"), wanted_shop("b", "2")]).await.unwrap();
+    let (first, second) = (granted(&mut tx, "first").await, granted(&mut tx, "second").await);
+    tx.owe_reminder(first, 1, ReminderKind::Ended, None).await.unwrap();
+    tx.owe_reminder(second, 1, ReminderKind::Ended, None).await.unwrap();
+    furnish(&mut tx, "a", first).await;
+    tx.sync_shops(&[wanted_shop("b", "2")]).await.unwrap();
+    let gone = tx.forget_shop(&shop("a")).await.unwrap();
+    let gone: Vec<_> = gone.iter().map(|(words, count)| (words.as_str(), *count)).collect();
+    assert_eq!(
+        gone,
+        [
+            ("listings", 2),
+            ("complaints", 1),
+            ("passes", 1),
+            ("pages of passes", 1),
+            ("schedules", 1),
+            ("runs", 1),
+            ("authorizations under way", 1),
+            ("owed mails", 1),
+            ("reminders", 1),
+            ("authorization", 1),
+            ("shop", 1),
+        ]
+    );
+    assert_eq!(tx.shop(&shop("a")).await.unwrap(), None);
+    assert_eq!(tx.authorization(first).await.unwrap(), None);
+    assert!(tx.authorization(second).await.unwrap().is_some());
+    assert_eq!(tx.reminders_of(second, 1).await.unwrap().len(), 1);
+    assert_eq!(tx.journal(Some(&shop("a")), 10).await.unwrap().len(), 1, "what happened has happened");
+    let again = granted(&mut tx, "first").await;
+    assert!(again > second, "no number is given twice");
+}
+
+async fn a_shop_in_the_settings_is_not_forgotten(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.sync_shops(&[wanted_shop("a", "1")]).await.unwrap();
+    put(&mut tx, "a", &[seen("a", "1")]).await;
+    assert_eq!(tx.forget_shop(&shop("a")).await.unwrap(), []);
+    assert_eq!(tx.forget_shop(&shop("unknown")).await.unwrap(), []);
+    assert_eq!(tx.live_listings(&shop("a")).await.unwrap(), 1);
+}
+
+async fn an_authorization_outlives_the_first_of_two_shops(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.sync_shops(&[wanted_shop("a", "1"), wanted_shop("b", "2")]).await.unwrap();
+    let id = granted(&mut tx, "account").await;
+    for one in ["a", "b"] {
+        tx.tie_shop(&shop(one), id, &json!(null)).await.unwrap();
+        put(&mut tx, one, &[seen("a", "1")]).await;
+    }
+    tx.sync_shops(&[]).await.unwrap();
+    let words = |gone: Vec<(String, u64)>| gone.into_iter().map(|one| one.0).collect::<Vec<_>>();
+    assert_eq!(words(tx.forget_shop(&shop("a")).await.unwrap()), ["listings", "shop"]);
+    assert!(tx.authorization(id).await.unwrap().is_some());
+    assert_eq!(tx.live_listings(&shop("b")).await.unwrap(), 1);
+    assert_eq!(words(tx.forget_shop(&shop("b")).await.unwrap()), ["listings", "authorization", "shop"]);
+    assert_eq!(tx.authorization(id).await.unwrap(), None);
+}
+
+async fn the_journal_is_read_from_its_end(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.note("daemon", "started", None, "version 1").await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = store.write(at(20)).await.unwrap();
+    tx.note("owner", "authorized", Some(&shop("x")), "by \0 link").await.unwrap();
+    tx.note("owner", "authorized", Some(&shop("y")), "by link").await.unwrap();
+    let lines = tx.journal(None, 2).await.unwrap();
+    let lines: Vec<_> = lines.iter().map(|line| (line.0, line.3.as_ref().map(ShopId::as_str))).collect();
+    assert_eq!(lines, [(at(20), Some("y")), (at(20), Some("x"))]);
+    assert_eq!(tx.prune_journal(at(20)).await.unwrap(), 1);
+    let left = tx.journal(Some(&shop("x")), 10).await.unwrap();
+    let expected = (at(20), "owner".to_owned(), "authorized".to_owned(), Some(shop("x")), "by  link".to_owned());
+    assert_eq!(left, [expected]);
+}
