@@ -102,15 +102,18 @@ impl Tx {
         page: &[SeenListing],
         pass_started_at: Timestamp,
     ) -> Result<Counts, StoreError> {
+        // Equal rows are left out before the conflict, not in its `where`: PostgreSQL locks whatever conflicts, and a lock
+        // is written to the row's page.
         const SQL: Both = bulk!([sku, body, hash, seen_hash, currency] "
             insert into listings (shop, sku, body, hash, seen_hash, currency)
-            select $2, sku, body, hash, seen_hash, currency from page where true
+            select $2, sku, body, hash, seen_hash, currency from page where not exists (
+                select 1 from listings known
+                where known.shop = $2 and known.sku = page.sku and known.hash = page.hash
+                    and known.seen_hash = page.seen_hash and known.gone_at is null)
             on conflict (shop, sku) do update
                 set body = excluded.body, hash = excluded.hash, seen_hash = excluded.seen_hash,
                     currency = excluded.currency, gone_at = null
-            where (listings.accepted_at is null or listings.accepted_at < $3)
-                and (listings.hash is distinct from excluded.hash or listings.gone_at is not null
-                    or listings.seen_hash is distinct from excluded.seen_hash)");
+            where listings.accepted_at is null or listings.accepted_at < $3");
         let changed = on_db!(self.execute(SQL, rows_of(page), shop.as_str(), ms(pass_started_at)))?;
         let seen = page.len() as u64;
         Ok(Counts { seen, changed, unchanged: seen.saturating_sub(changed), ..Counts::default() })
@@ -187,9 +190,10 @@ impl Tx {
     pub async fn put_wanted(&mut self, shop: &ShopId, rows: &[WantedRow]) -> Result<(), StoreError> {
         const PUT: Both = bulk!([sku, wanted, wanted_hash] "
             insert into listings (shop, sku, wanted, wanted_hash)
-            select $2, sku, wanted, wanted_hash from page where true
-            on conflict (shop, sku) do update set wanted = excluded.wanted, wanted_hash = excluded.wanted_hash
-            where listings.wanted_hash is distinct from excluded.wanted_hash");
+            select $2, sku, wanted, wanted_hash from page where not exists (
+                select 1 from listings known
+                where known.shop = $2 and known.sku = page.sku and known.wanted_hash = page.wanted_hash)
+            on conflict (shop, sku) do update set wanted = excluded.wanted, wanted_hash = excluded.wanted_hash");
         const CLEAR: Both = bulk!([sku] "
             update listings set wanted = null, wanted_hash = null, refused_hash = null
             where shop = $2 and sku in (select sku from page) and wanted_hash is not null and body is not null");
@@ -232,31 +236,20 @@ impl Tx {
 
     /// Writes `seen_hash` of listings.
     pub async fn put_seen_hashes(&mut self, shop: &ShopId, hashes: &[(Sku, String)]) -> Result<(), StoreError> {
-        const SQL: Both = bulk!([sku, seen_hash] "
-            update listings set seen_hash = page.seen_hash from page
-            where listings.shop = $2 and listings.sku = page.sku and listings.seen_hash is distinct from page.seen_hash");
         let rows: Vec<_> = hashes.iter().map(|(sku, hash)| json!({ "sku": sku, "seen_hash": hash })).collect();
-        on_db!(self.execute(SQL, json_text(&rows), shop.as_str()))?;
+        on_db!(self.execute(SEEN_HASHES, json_text(&rows), shop.as_str()))?;
         Ok(())
     }
 
     /// Listings of a shop for these SKUs, with their currency known: for computing what is wanted.
     pub async fn listings_of(&mut self, shop: &ShopId, skus: &[Sku]) -> Result<Vec<StoredListing>, StoreError> {
-        const SQL: Both = bulk!([sku] "
-            select sku, body, wanted, gone_at, cast(case
-                when refused_hash = wanted_hash || '/' || coalesce(seen_hash, '') then 1 else 0 end as bigint) as refused
-            from listings where shop = $2 and sku in (select sku from page) order by sku");
         let rows = sku_rows(skus.iter().map(Sku::as_str));
-        on_db!(self.rows(SQL, rows, shop.as_str()))?.iter().map(stored).collect()
+        on_db!(self.rows(LISTINGS_OF, rows, shop.as_str()))?.iter().map(stored).collect()
     }
 
     /// The currency most listings of a shop are priced in.
     pub async fn usual_currency(&mut self, shop: &ShopId) -> Result<Option<Currency>, StoreError> {
-        const SQL: &str = "
-            select currency from listings
-            where shop = $1 and currency is not null and gone_at is null and currency <> ''
-            group by currency order by count(*) desc, currency limit 1";
-        let row = on_db!(self.row(SQL, shop.as_str()))?;
+        let row = on_db!(self.row(USUAL_CURRENCY, shop.as_str()))?;
         row.map(|row| row.named(TABLE, "currency", |text| text.parse().ok())).transpose()
     }
 
@@ -274,9 +267,7 @@ impl Tx {
 
     /// How many listings of a shop are there (not gone).
     pub async fn live_listings(&mut self, shop: &ShopId) -> Result<u64, StoreError> {
-        const SQL: &str = "
-            select count(*) as live from listings where shop = $1 and currency is not null and gone_at is null";
-        Ok(on_db!(self.row(SQL, shop.as_str()))?.map_or(Ok(0), |row| row.int("live"))? as u64)
+        Ok(on_db!(self.row(LIVE_LISTINGS, shop.as_str()))?.map_or(Ok(0), |row| row.int("live"))? as u64)
     }
 
     /// How a SKU stands in every shop, in order of shop.
@@ -300,10 +291,71 @@ impl Tx {
     }
 }
 
-/// Repeats the condition of the index `listings_differ` to the letter: SQLite uses it for nothing else.
-const DIFFERENCES: &str = select_listings!(
-    "from listings
-     where shop = $1 and wanted_hash is not null and wanted_hash <> coalesce(seen_hash, '') and gone_at is null
-        and sku > $2 and (refused_hash is null or refused_hash <> wanted_hash || '/' || coalesce(seen_hash, ''))
-     order by sku limit $3"
-);
+const LISTINGS_OF: Both = bulk!([sku] "
+    select sku, body, wanted, gone_at, cast(case
+        when refused_hash = wanted_hash || '/' || coalesce(seen_hash, '') then 1 else 0 end as bigint) as refused
+    from listings where shop = $2 and sku in (select sku from page) order by sku");
+
+/// Writes `seen_hash` of known listings where it differs. Not an update joined with the page: SQLite would read the page once for
+/// each listing of the shop.
+const SEEN_HASHES: Both = bulk!([sku, seen_hash] "
+    insert into listings (shop, sku, seen_hash)
+    select $2, sku, seen_hash from page where exists (
+        select 1 from listings known
+        where known.shop = $2 and known.sku = page.sku and known.seen_hash is distinct from page.seen_hash)
+    on conflict (shop, sku) do update set seen_hash = excluded.seen_hash");
+
+const USUAL_CURRENCY: &str = "
+    select currency from listings
+    where shop = $1 and currency is not null and gone_at is null and currency <> ''
+    group by currency order by count(*) desc, currency limit 1";
+
+const LIVE_LISTINGS: Both = Both {
+    sqlite: "
+        select count(*) as live from listings indexed by listings_live
+        where shop = $1 and currency is not null and gone_at is null",
+    postgres: "select count(*) as live from listings where shop = $1 and currency is not null and gone_at is null",
+};
+
+/// Repeats the condition of the index `listings_differ` to the letter, or SQLite could not use it; left to itself it would walk the
+/// whole shop by its key.
+macro_rules! differences {
+    ($index:literal) => {
+        concat!(
+            select_listings!("from listings "),
+            $index,
+            " where shop = $1 and wanted_hash is not null and wanted_hash <> coalesce(seen_hash, '') and gone_at is null
+                and sku > $2 and (refused_hash is null or refused_hash <> wanted_hash || '/' || coalesce(seen_hash, ''))
+              order by sku limit $3"
+        )
+    };
+}
+
+const DIFFERENCES: Both = Both { sqlite: differences!("indexed by listings_differ"), postgres: differences!("") };
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+pub(super) mod tests {
+    use sqlx::{AssertSqlSafe, Row as _};
+
+    use super::*;
+    use crate::store::Store;
+
+    /// How SQLite means to carry a statement out.
+    pub(in crate::store) async fn plan(store: &Store, sql: &str) -> String {
+        let Store::Sqlite { readers, .. } = store else { unreachable!("a file was opened") };
+        let rows = sqlx::query(AssertSqlSafe(format!("explain query plan {sql}"))).fetch_all(readers).await.unwrap();
+        rows.iter().map(|row| row.get::<String, _>("detail")).collect::<Vec<_>>().join("\n")
+    }
+
+    #[tokio::test]
+    async fn large_shops_are_read_through_their_indexes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:plans.db", folder.path()).await.unwrap();
+        insta::assert_snapshot!(plan(&store, DIFFERENCES.sqlite).await, @"");
+        insta::assert_snapshot!(plan(&store, LIVE_LISTINGS.sqlite).await, @"");
+        insta::assert_snapshot!(plan(&store, USUAL_CURRENCY).await, @"");
+        insta::assert_snapshot!(plan(&store, LISTINGS_OF.sqlite).await, @"");
+        insta::assert_snapshot!(plan(&store, SEEN_HASHES.sqlite).await, @"");
+    }
+}

@@ -44,26 +44,38 @@ macro_rules! select_variants {
     };
 }
 
+/// Variants of a product that changed have changed too, whether they are on this page or not.
+const TOUCH: Both = bulk!([id] "
+    update variants set revision = $2
+    where product_id in (select id from page) and revision < $2
+    returning sku");
+
+const VARIANTS_AFTER: &str = select_variants!(
+    "where v.gone_at is null
+        and (v.product_id, v.sku) > (coalesce((select product_id from variants where sku = $1), ''), $1)
+     order by v.product_id, v.sku limit $2"
+);
+
+const VARIANTS_SINCE: &str = select_variants!("where v.revision > $1 and v.sku > $2 order by v.sku limit $3");
+
 impl Tx {
     /// Stores a page of the source: products and variants that differ get the next revision, unchanged ones are not
     /// written. Of a SKU that comes twice the last one counts. Counts `seen`, `changed`, `unchanged`.
     pub async fn put_variants(&mut self, page: &[(Product, Variant)]) -> Result<Counts, StoreError> {
+        // Equal rows are left out before the conflict: see `put_listings`.
         const PRODUCTS: Both = bulk!([id, body] "
-            insert into products (id, body) select id, body from page where true
-            on conflict (id) do update set body = excluded.body where products.body <> excluded.body
+            insert into products (id, body) select id, body from page where not exists (
+                select 1 from products known where known.id = page.id and known.body = page.body)
+            on conflict (id) do update set body = excluded.body
             returning id");
         const VARIANTS: Both = bulk!([sku, product_id, body] "
             insert into variants (sku, product_id, body, revision)
-            select sku, product_id, body, cast($2 as bigint) from page where true
+            select sku, product_id, body, cast($2 as bigint) from page where not exists (
+                select 1 from variants known
+                where known.sku = page.sku and known.product_id = page.product_id and known.body = page.body
+                    and known.gone_at is null)
             on conflict (sku) do update
-                set product_id = excluded.product_id, body = excluded.body, revision = excluded.revision, gone_at = null
-            where variants.body <> excluded.body or variants.product_id <> excluded.product_id
-                or variants.gone_at is not null");
-        // Variants of a product that changed have changed too, whether they are on this page or not.
-        const TOUCH: Both = bulk!([id] "
-            update variants set revision = $2
-            where product_id in (select id from page) and revision < $2
-            returning sku");
+                set product_id = excluded.product_id, body = excluded.body, revision = excluded.revision, gone_at = null");
         let products: BTreeMap<_, _> =
             page.iter().map(|(product, _)| (product.id.as_str(), json_text(product))).collect();
         let variants: BTreeMap<_, _> =
@@ -131,9 +143,8 @@ impl Tx {
         after: Option<&Sku>,
         limit: u32,
     ) -> Result<Vec<StoredVariant>, StoreError> {
-        const SQL: &str = select_variants!("where v.revision > $1 and v.sku > $2 order by v.sku limit $3");
         let after = after.map_or("", Sku::as_str);
-        on_db!(self.rows(SQL, revision, after, i64::from(limit)))?.iter().map(stored_variant).collect()
+        on_db!(self.rows(VARIANTS_SINCE, revision, after, i64::from(limit)))?.iter().map(stored_variant).collect()
     }
 
     /// One variant.
@@ -172,12 +183,23 @@ impl Tx {
 
     /// Variants that are there, in order of product and SKU, after `after`, at most `limit`.
     pub async fn variants(&mut self, after: Option<&Sku>, limit: u32) -> Result<Vec<StoredVariant>, StoreError> {
-        const SQL: &str = select_variants!(
-            "where v.gone_at is null
-                and (v.product_id, v.sku) > (coalesce((select product_id from variants where sku = $1), ''), $1)
-             order by v.product_id, v.sku limit $2"
-        );
         let after = after.map_or("", Sku::as_str);
-        on_db!(self.rows(SQL, after, i64::from(limit)))?.iter().map(stored_variant).collect()
+        on_db!(self.rows(VARIANTS_AFTER, after, i64::from(limit)))?.iter().map(stored_variant).collect()
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::store::{Store, listings::tests::plan};
+
+    #[tokio::test]
+    async fn a_large_source_is_read_through_its_indexes() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:plans.db", folder.path()).await.unwrap();
+        insta::assert_snapshot!(plan(&store, TOUCH.sqlite).await, @"");
+        insta::assert_snapshot!(plan(&store, VARIANTS_AFTER).await, @"");
+        insta::assert_snapshot!(plan(&store, VARIANTS_SINCE).await, @"");
     }
 }

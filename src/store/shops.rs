@@ -92,11 +92,13 @@ impl Tx {
                 seen_fingerprint = null, released_plan = null
             where id = $1";
         const PUT: Both = bulk!([id, channel, name, place] "
-            insert into shops (id, channel, name, place, configured) select id, channel, name, place, 1 from page where true
+            insert into shops (id, channel, name, place, configured)
+            select id, channel, name, place, 1 from page where not exists (
+                select 1 from shops known
+                where known.id = page.id and known.channel = page.channel and known.name = page.name
+                    and known.place = page.place and known.configured = 1)
             on conflict (id) do update
-                set channel = excluded.channel, name = excluded.name, place = excluded.place, configured = 1
-            where shops.configured = 0 or shops.name <> excluded.name or shops.channel <> excluded.channel
-                or shops.place is distinct from excluded.place");
+                set channel = excluded.channel, name = excluded.name, place = excluded.place, configured = 1");
         let rows: Vec<_> = wanted
             .iter()
             .map(|shop| {

@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp, civil};
 use serde_json::json;
 use shopsyncd::{
     domain::{
-        Account, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, EndSource, Ending, Holder,
-        InstanceId, JobKind, Lease, Listing, ListingStatus, PassKind, Period, Price, Product, RunId, ShopId, Sku, Trigger,
-        Values, Variant,
+        Account, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, EndSource, Ending,
+        Holder, InstanceId, JobKind, Lease, Listing, ListingStatus, PassKind, Period, Price, Product, RunId, ShopId,
+        Sku, Trigger, Values, Variant,
     },
     secrets::Sealed,
     store::{
-        Delivery, MailState, NewGrant, NewMail, NewRun, ReminderKind, SealedGrant, SealedTokens, SeenListing, Store, Tx,
-        WantedRow, WantedSchedule, WantedShop,
+        Delivery, MailState, NewGrant, NewMail, NewRun, ReminderKind, SealedGrant, SealedTokens, SeenListing, Store,
+        Tx, WantedRow, WantedSchedule, WantedShop,
     },
 };
 
@@ -110,13 +110,8 @@ fn wanted(code: &str, amount: &str) -> WantedRow {
 }
 
 fn variant(product: &str, title: &str, code: &str, amount: &str) -> (Product, Variant) {
-    let product = Product {
-        id: product.to_owned(),
-        title: title.to_owned(),
-        description: None,
-        brand: None,
-        images: Vec::new(),
-    };
+    let product =
+        Product { id: product.to_owned(), title: title.to_owned(), description: None, brand: None, images: Vec::new() };
     let variant = Variant {
         sku: sku(code),
         product_id: product.id.clone(),
@@ -559,8 +554,7 @@ async fn what_is_no_longer_wanted_leaves_no_trace(store: Store) {
     let nothing = |code| WantedRow { sku: sku(code), wanted: None };
     tx.put_wanted(&shop("x"), &[nothing("a"), nothing("new"), nothing("never")]).await.unwrap();
     let left = tx.listings(&shop("x"), None, 10).await.unwrap();
-    let left: Vec<_> =
-        left.iter().map(|one| (one.sku.as_str(), one.listing.is_some(), one.wanted.is_some())).collect();
+    let left: Vec<_> = left.iter().map(|one| (one.sku.as_str(), one.listing.is_some(), one.wanted.is_some())).collect();
     assert_eq!(left, [("a", true, false), ("stays", false, true)]);
     assert_eq!(differing(&mut tx, "x").await, ["stays"]);
 }
@@ -762,7 +756,10 @@ async fn a_refused_mail_starts_over_when_retried(store: Store) {
     let id = tx.owe_mail(&new_mail("r"), "example.com").await.unwrap().unwrap();
     tx.deliver_mail(id, &Delivery::Refused { error: "550 unknown".to_owned() }).await.unwrap();
     let refused = tx.mails(Some(MailState::Refused), 10).await.unwrap();
-    assert_eq!(refused.iter().map(|one| (one.id, one.error.as_deref())).collect::<Vec<_>>(), [(id, Some("550 unknown"))]);
+    assert_eq!(
+        refused.iter().map(|one| (one.id, one.error.as_deref())).collect::<Vec<_>>(),
+        [(id, Some("550 unknown"))]
+    );
     assert_eq!(tx.mail_counts().await.unwrap(), (0, 1));
     assert!(tx.retry_mail(id).await.unwrap());
     let owed = tx.mail(id).await.unwrap().unwrap();
@@ -776,7 +773,8 @@ async fn only_mail_that_ended_is_pruned(store: Store) {
         tx.owe_mail(&new_mail(reason), "example.com").await.unwrap();
     }
     let id = async |tx: &mut Tx, dedup: &str| tx.mail_by_dedup(dedup).await.unwrap().unwrap().id;
-    let (sent, refused, cancelled) = (id(&mut tx, "sent").await, id(&mut tx, "refused").await, id(&mut tx, "cancelled").await);
+    let (sent, refused, cancelled) =
+        (id(&mut tx, "sent").await, id(&mut tx, "refused").await, id(&mut tx, "cancelled").await);
     tx.deliver_mail(sent, &Delivery::Sent).await.unwrap();
     tx.commit().await.unwrap();
     let mut tx = store.write(at(20)).await.unwrap();
@@ -832,12 +830,7 @@ async fn a_renewal_cancels_what_is_owed_and_keeps_what_was_sent(store: Store) {
     let rows: Vec<_> = rows.iter().map(|row| (row.kind, row.state.as_str())).collect();
     assert_eq!(
         rows,
-        [
-            (ReminderKind::Ended, "cancelled"),
-            (ReminderKind::Renewed, "owed"),
-            (step, "sent"),
-            (step, "cancelled")
-        ]
+        [(ReminderKind::Ended, "cancelled"), (ReminderKind::Renewed, "owed"), (step, "sent"), (step, "cancelled")]
     );
     assert_eq!(tx.reminders_of(two, 1).await.unwrap()[0].state, "owed", "another authorization's are untouched");
 }
@@ -852,7 +845,10 @@ async fn shops_that_swap_their_places_both_stay(store: Store) {
     let shops = tx.shops().await.unwrap();
     let shops: Vec<_> =
         shops.iter().map(|one| (one.id.as_str(), one.place.as_deref().unwrap(), one.configured, one.paused)).collect();
-    assert_eq!(shops, [("a", "2", true, false), ("b", "1", true, false), ("c", "3", false, true), ("d", "3", true, false)]);
+    assert_eq!(
+        shops,
+        [("a", "2", true, false), ("b", "1", true, false), ("c", "3", false, true), ("d", "3", true, false)]
+    );
     tx.commit().await.unwrap();
 
     let before = writes(&store, &["shops"]).await;
@@ -890,11 +886,8 @@ async fn a_shop_that_moves_elsewhere_starts_anew(store: Store) {
 async fn the_facts_that_hold_a_shop_are_those_noted(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
     tx.sync_shops(&[wanted_shop("a", "1"), wanted_shop("b", "2")]).await.unwrap();
-    let schedule = |id: &str, period| WantedSchedule {
-        shop: Some(shop(id)),
-        job: JobKind::AuthorizationRefresh,
-        period,
-    };
+    let schedule =
+        |id: &str, period| WantedSchedule { shop: Some(shop(id)), job: JobKind::AuthorizationRefresh, period };
     tx.sync_schedules(&[schedule("a", Period::None), schedule("b", Period::parse("1 hour").unwrap())]).await.unwrap();
     let plain = tx.hold_facts(&shop("b"), true, true).await.unwrap();
     assert!(!plain.paused && !plain.app_alarm && !plain.closed && !plain.scope_missing && !plain.refresh_none);
@@ -938,8 +931,7 @@ async fn furnish(tx: &mut Tx, id: &str, authorization: AuthorizationId) {
     tx.run_now(&run, Trigger::Now).await.unwrap();
     tx.tie_shop(&shop(id), authorization, &json!(null)).await.unwrap();
     put(tx, id, &[seen("a", "1"), seen("b", "1")]).await;
-    let complaint =
-        Complaint { sku: "a".to_owned(), code: "c".to_owned(), text: "t".to_owned(), request_id: None };
+    let complaint = Complaint { sku: "a".to_owned(), code: "c".to_owned(), text: "t".to_owned(), request_id: None };
     tx.put_complaints(&shop(id), JobKind::ProductImport, RunId(1), &[complaint]).await.unwrap();
     let pass = tx.begin_pass(&shop(id), PassKind::Full).await.unwrap();
     tx.note_seen(&shop(id), pass.number, 0, &skus(&["a"])).await.unwrap();
