@@ -352,10 +352,21 @@ pub(super) mod tests {
     async fn large_shops_are_read_through_their_indexes() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open("sqlite:plans.db", folder.path()).await.unwrap();
-        insta::assert_snapshot!(plan(&store, DIFFERENCES.sqlite).await, @"");
-        insta::assert_snapshot!(plan(&store, LIVE_LISTINGS.sqlite).await, @"");
-        insta::assert_snapshot!(plan(&store, USUAL_CURRENCY).await, @"");
-        insta::assert_snapshot!(plan(&store, LISTINGS_OF.sqlite).await, @"");
-        insta::assert_snapshot!(plan(&store, SEEN_HASHES.sqlite).await, @"");
+        insta::assert_snapshot!(plan(&store, DIFFERENCES.sqlite).await, @"SEARCH listings USING INDEX listings_differ (shop=? AND sku>?)");
+        insta::assert_snapshot!(plan(&store, LIVE_LISTINGS.sqlite).await, @"SEARCH listings USING INDEX listings_live (shop=? AND currency>?)");
+        insta::assert_snapshot!(plan(&store, USUAL_CURRENCY).await, @r"
+        SEARCH listings USING INDEX listings_live (shop=? AND currency>?)
+        USE TEMP B-TREE FOR ORDER BY
+        ");
+        insta::assert_snapshot!(plan(&store, LISTINGS_OF.sqlite).await, @r"
+        SEARCH listings USING PRIMARY KEY (shop=? AND sku=?)
+        LIST SUBQUERY 2
+        SCAN json_each VIRTUAL TABLE INDEX 1:
+        CREATE BLOOM FILTER
+        ");
+        insta::assert_snapshot!(plan(&store, SEEN_HASHES.sqlite).await, @r"
+        SCAN json_each VIRTUAL TABLE INDEX 1:
+        SEARCH known EXISTS USING PRIMARY KEY (shop=? AND sku=?)
+        ");
     }
 }

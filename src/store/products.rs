@@ -198,8 +198,22 @@ mod tests {
     async fn a_large_source_is_read_through_its_indexes() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open("sqlite:plans.db", folder.path()).await.unwrap();
-        insta::assert_snapshot!(plan(&store, TOUCH.sqlite).await, @"");
-        insta::assert_snapshot!(plan(&store, VARIANTS_AFTER).await, @"");
-        insta::assert_snapshot!(plan(&store, VARIANTS_SINCE).await, @"");
+        insta::assert_snapshot!(plan(&store, TOUCH.sqlite).await, @r"
+        SEARCH variants USING INDEX variants_product (product_id=?)
+        LIST SUBQUERY 2
+        SCAN json_each VIRTUAL TABLE INDEX 1:
+        CREATE BLOOM FILTER
+        ");
+        insta::assert_snapshot!(plan(&store, VARIANTS_AFTER).await, @r"
+        SEARCH v USING INDEX variants_product ((product_id,sku)>(?,?))
+        SCALAR SUBQUERY 1
+        SEARCH variants USING PRIMARY KEY (sku=?)
+        REUSE SUBQUERY 1
+        SEARCH p USING PRIMARY KEY (id=?)
+        ");
+        insta::assert_snapshot!(plan(&store, VARIANTS_SINCE).await, @r"
+        SEARCH v USING PRIMARY KEY (sku>?)
+        SEARCH p USING PRIMARY KEY (id=?)
+        ");
     }
 }

@@ -14,6 +14,8 @@ use sqlx::Executor as _;
 
 #[path = "database_runs.rs"]
 mod runs;
+#[path = "database_shops.rs"]
+mod shops;
 
 /// How a check ends.
 pub(crate) type Checked = Result<(), Box<dyn Error + Send + Sync>>;
@@ -29,8 +31,8 @@ pub(crate) fn noon() -> Timestamp {
 pub(crate) fn trials() -> (Vec<Trial>, usize) {
     let server = std::env::var("SHOPSYNCD_TEST_POSTGRES").ok();
     let mut trials = Vec::new();
-    let checks = runs::CHECKS;
-    for &(name, check) in checks {
+    let checks = [runs::CHECKS, shops::CHECKS].concat();
+    for &(name, check) in &checks {
         trials.push(Trial::test(format!("database::sqlite::{name}"), move || {
             let folder = tempfile::tempdir()?;
             block_on(async {

@@ -447,9 +447,9 @@ async fn only_what_a_complete_pass_did_not_see_is_gone(store: Store) {
 
     let mut tx = store.write(at(20)).await.unwrap();
     tx.put_accepted(&shop("x"), &[seen("fresh", "2")]).await.unwrap();
-    tx.note_seen(&shop("x"), pass.number, 0, &skus(&["a"])).await.unwrap();
-    tx.note_seen(&shop("x"), pass.number, 1, &skus(&["b"])).await.unwrap();
-    tx.note_seen(&shop("y"), pass.number, 0, &skus(&["c"])).await.unwrap();
+    tx.note_seen(&shop("x"), pass.number, &skus(&["a"])).await.unwrap();
+    tx.note_seen(&shop("x"), pass.number, &skus(&["b"])).await.unwrap();
+    tx.note_seen(&shop("y"), pass.number, &skus(&["c"])).await.unwrap();
     let before = [tx.listings(&shop("y"), None, 10).await.unwrap(), tx.listings(&shop("x"), None, 10).await.unwrap()];
     assert_eq!(tx.drop_unseen_listings(&shop("x"), pass.number, pass.started_at).await.unwrap(), 1);
     assert_eq!(tx.listings(&shop("y"), None, 10).await.unwrap(), before[0], "another shop is untouched");
@@ -474,8 +474,8 @@ async fn a_variant_that_the_source_dropped_gets_a_revision(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
     tx.put_variants(&[variant("p", "Shirt", "a", "1"), variant("p", "Shirt", "b", "1")]).await.unwrap();
     put(&mut tx, "x", &[seen("a", "1"), seen("b", "1"), seen("c", "1")]).await;
-    tx.note_seen(&shop("erp"), 1, 0, &skus(&["a"])).await.unwrap();
-    tx.note_seen(&shop("erp"), 2, 0, &skus(&["b"])).await.unwrap();
+    tx.note_seen(&shop("erp"), 1, &skus(&["a"])).await.unwrap();
+    tx.note_seen(&shop("erp"), 2, &skus(&["b"])).await.unwrap();
     assert_eq!(tx.drop_unseen_variants(&shop("erp"), 1).await.unwrap(), 1);
     assert_eq!(tx.drop_unseen_variants(&shop("erp"), 1).await.unwrap(), 0, "gone once");
     let changed = tx.variants_since(1, None, 10).await.unwrap();
@@ -513,7 +513,7 @@ async fn differences_are_what_is_wanted_and_not_seen(store: Store) {
     let rows = [wanted("equal", "1.00"), wanted("differs", "2"), wanted("new", "3"), wanted("gone", "4")];
     tx.put_wanted(&shop("x"), &rows).await.unwrap();
     tx.put_wanted(&shop("y"), &[wanted("elsewhere", "1")]).await.unwrap();
-    tx.note_seen(&shop("x"), 1, 0, &skus(&["equal", "differs", "left"])).await.unwrap();
+    tx.note_seen(&shop("x"), 1, &skus(&["equal", "differs", "left"])).await.unwrap();
     tx.drop_unseen_listings(&shop("x"), 1, at(30)).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, ["differs", "new"]);
     let first = tx.differences(&shop("x"), None, 1).await.unwrap();
@@ -621,7 +621,7 @@ async fn a_pass_that_begins_abandons_the_open_one(store: Store) {
     tx.begin_pass(&shop("x"), PassKind::Changes).await.unwrap();
     tx.end_pass(&shop("x"), 2, Some(&resume("two"))).await.unwrap();
     assert_eq!(tx.begin_pass(&shop("x"), PassKind::Full).await.unwrap().number, 3);
-    tx.note_seen(&shop("x"), 3, 0, &skus(&["a"])).await.unwrap();
+    tx.note_seen(&shop("x"), 3, &skus(&["a"])).await.unwrap();
     let fourth = tx.begin_pass(&shop("x"), PassKind::Changes).await.unwrap();
     assert_eq!((fourth.number, fourth.cursor), (4, None));
     assert_eq!(tx.resume_cursor(&shop("x")).await.unwrap(), Some(resume("two")), "an abandoned pass leaves nothing");
@@ -934,7 +934,7 @@ async fn furnish(tx: &mut Tx, id: &str, authorization: AuthorizationId) {
     let complaint = Complaint { sku: "a".to_owned(), code: "c".to_owned(), text: "t".to_owned(), request_id: None };
     tx.put_complaints(&shop(id), JobKind::ProductImport, RunId(1), &[complaint]).await.unwrap();
     let pass = tx.begin_pass(&shop(id), PassKind::Full).await.unwrap();
-    tx.note_seen(&shop(id), pass.number, 0, &skus(&["a"])).await.unwrap();
+    tx.note_seen(&shop(id), pass.number, &skus(&["a"])).await.unwrap();
     tx.put_state(&format!("state of {id}"), &shop(id), "").await.unwrap();
     let mail = NewMail { shops: vec![shop(id)], ..new_mail(&format!("mail of {id}")) };
     tx.owe_mail(&mail, "example.com").await.unwrap();
