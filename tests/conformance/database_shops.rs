@@ -418,10 +418,12 @@ async fn variants_are_paged_by_product_and_by_sku(store: Store) {
         .collect();
     tx.put_variants(&page).await.unwrap();
     let mut found = Vec::new();
-    while let [.., last] | [last] = tx.variants(found.last(), 2).await.unwrap().as_slice() {
-        let last = last.variant.sku.clone();
-        found.extend(tx.variants(found.last(), 2).await.unwrap().into_iter().map(|one| one.variant.sku));
-        assert_eq!(found.last(), Some(&last));
+    loop {
+        let page = tx.variants(found.last(), 2).await.unwrap();
+        if page.is_empty() {
+            break;
+        }
+        found.extend(page.into_iter().map(|one| one.variant.sku));
     }
     assert_eq!(found, skus(&["_", "z", "B", "a", "ä"]), "byte by byte, on every database");
     let mut by_sku = Vec::new();
