@@ -185,6 +185,22 @@ impl TokenKeeper {
         Ok(())
     }
 
+    /// New credentials of our app on a channel have come with the settings: its shops try again at once. Does nothing
+    /// where no alarm stands.
+    pub async fn note_app_changed(&self, channel: &ChannelName) -> Result<(), KeeperError> {
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        if tx.clear_channel_alarm(channel).await? {
+            tx.note("daemon", "channel.changed", None, &format!("new credentials for channel {channel} are in force"))
+                .await?;
+            for entry in self.0.shops.of_channel(channel) {
+                recover(&mut tx, &entry).await?;
+            }
+            tx.commit().await?;
+            self.wake();
+        }
+        Ok(())
+    }
+
     /// A live call has just worked: whatever the shop was thought to be held by at the channel has passed, and what was
     /// missed meanwhile is caught up.
     pub(super) async fn note_working(&self, standing: &Standing) -> Result<(), KeeperError> {

@@ -30,6 +30,9 @@ mod error;
 mod holds;
 mod links;
 mod look;
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+pub(crate) mod pretend;
 mod refresh;
 mod shops;
 mod tell;
@@ -116,7 +119,7 @@ impl TokenKeeper {
     /// What a call to this shop needs: a token that is fresh, renewed first where it is not.
     pub async fn access(&self, shop: &ShopId) -> Result<Access, KeeperError> {
         let standing = self.standing(shop).await?;
-        self.check_usable(&standing)?;
+        standing.check_usable()?;
         self.fresh(standing).await
     }
 
@@ -124,7 +127,7 @@ impl TokenKeeper {
     /// it is still the one that was refused.
     pub async fn rejected(&self, shop: &ShopId, refused: &Access) -> Result<Access, KeeperError> {
         let standing = self.standing(shop).await?;
-        self.check_usable(&standing)?;
+        standing.check_usable()?;
         let Some((authorization, tokens)) = standing.granted() else { return self.open(&standing) };
         let newest = self.open(&standing)?;
         let same = match (&newest.token, &refused.token) {
@@ -177,25 +180,6 @@ impl TokenKeeper {
         self.open(&self.standing(&standing.entry.shop.id).await?)
     }
 
-    /// Whether calls may be made for the shop at all.
-    fn check_usable(&self, standing: &Standing) -> Result<(), KeeperError> {
-        if !standing.entry.needs_authorization() {
-            return Ok(());
-        }
-        if standing.entry.refresh_is_none() {
-            return Err(standing.held(Hold::RefreshNone));
-        }
-        if standing.alarm.is_some() {
-            return Err(standing.held(Hold::AppAlarm));
-        }
-        match standing.authorization.as_ref().map(|authorization| authorization.state) {
-            None | Some(AuthorizationState::Pending) => Err(standing.held(Hold::Pending)),
-            Some(AuthorizationState::Lapsed) => Err(standing.held(Hold::Lapsed)),
-            Some(AuthorizationState::Revoked) => Err(standing.held(Hold::Revoked)),
-            Some(AuthorizationState::Active) => Ok(()),
-        }
-    }
-
     /// What is on record of a shop.
     async fn standing(&self, shop: &ShopId) -> Result<Standing, KeeperError> {
         let entry = self.0.shops.get(shop).ok_or_else(|| KeeperError::UnknownShop(shop.clone()))?;
@@ -227,6 +211,28 @@ impl Standing {
     /// The authorization with its tokens, where there is one.
     fn granted(&self) -> Option<(&Authorization, &SealedTokens)> {
         self.authorization.as_ref().zip(self.tokens.as_ref())
+    }
+
+    /// Whether calls may be made for the shop at all.
+    fn check_usable(&self) -> Result<(), KeeperError> {
+        self.check_authorized()?;
+        if self.alarm.is_some() { Err(self.held(Hold::AppAlarm)) } else { Ok(()) }
+    }
+
+    /// Whether its owner's permission and its settings allow calls.
+    fn check_authorized(&self) -> Result<(), KeeperError> {
+        if !self.entry.needs_authorization() {
+            return Ok(());
+        }
+        if self.entry.refresh_is_none() {
+            return Err(self.held(Hold::RefreshNone));
+        }
+        match self.authorization.as_ref().map(|authorization| authorization.state) {
+            None | Some(AuthorizationState::Pending) => Err(self.held(Hold::Pending)),
+            Some(AuthorizationState::Lapsed) => Err(self.held(Hold::Lapsed)),
+            Some(AuthorizationState::Revoked) => Err(self.held(Hold::Revoked)),
+            Some(AuthorizationState::Active) => Ok(()),
+        }
     }
 
     fn held(&self, hold: Hold) -> KeeperError {
@@ -285,3 +291,7 @@ async fn standing_in(tx: &mut Tx, entry: Arc<ShopEntry>) -> Result<Standing, Kee
 fn token_row(id: AuthorizationId, column: &str, generation: i64) -> String {
     format!("authorization/{id}/{column}/{generation}")
 }
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests;

@@ -385,7 +385,11 @@ fn timed_out(shop: &str) -> ChannelError {
 
 fn unanswered_words(times: u32, begun_at: Option<Timestamp>) -> String {
     let last = begun_at.map(|at| format!(" (last begun {at})")).unwrap_or_default();
-    let times = if times == 1 { "once".to_owned() } else { format!("{times} times") };
+    let times = match times {
+        1 => "once".to_owned(),
+        2 => "twice".to_owned(),
+        more => format!("{more} times"),
+    };
     format!(
         "a renewal of the tokens was sent {times}{last} and no answer arrived, so they may be spent and the new ones lost"
     )

@@ -79,4 +79,5 @@ async fn nothing_here(State(people): State<People>) -> Response {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;

@@ -1,1 +1,219 @@
+use std::sync::Arc;
 
+use axum::{
+    Router,
+    body::{Body, to_bytes},
+    http::{Request, Response, StatusCode, header},
+};
+use jiff::SignedDuration;
+use tower::ServiceExt;
+use url::Url;
+
+use super::{Internal, People, Readiness, internal_router, people_router};
+use crate::{
+    domain::{AuthorizationState, Period},
+    keeper::{
+        Links, Page,
+        pretend::{Bench, DAY, shop, start},
+    },
+};
+
+async fn bench() -> (Bench, Router) {
+    let bench = Bench::new(&["a"], Period::Every(SignedDuration::from_mins(30))).await;
+    let router = router(&bench);
+    (bench, router)
+}
+
+fn links(bench: &Bench) -> Links {
+    Links::new(bench.sealer.clone(), bench.keeper.shops().clone())
+}
+
+fn router(bench: &Bench) -> Router {
+    people_router(People { keeper: bench.keeper.clone(), links: links(bench), clock: bench.clock.clone() })
+}
+
+/// Makes the page one that is reached from elsewhere.
+fn publish(bench: &Bench) {
+    let page = Page { public_url: Url::parse("https://shops.example.com/sync/").unwrap(), loopback: false };
+    bench.replace_page(page);
+}
+
+async fn get(router: &Router, path: &str, headers: &[(header::HeaderName, &str)]) -> Response<Body> {
+    let mut request = Request::get(path);
+    if !headers.iter().any(|(name, _)| name == header::HOST) {
+        request = request.header(header::HOST, "127.0.0.1:8420");
+    }
+    for (name, value) in headers {
+        request = request.header(name, *value);
+    }
+    router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+async fn text(answer: Response<Body>) -> String {
+    String::from_utf8(to_bytes(answer.into_body(), 1 << 20).await.unwrap().to_vec()).unwrap()
+}
+
+fn header_of(answer: &Response<Body>, name: header::HeaderName) -> String {
+    answer.headers().get(name).unwrap().to_str().unwrap().to_owned()
+}
+
+/// Begins in a browser: the address of the callback it will end on, and its cookie.
+async fn begin(router: &Router, path: &str) -> (String, String) {
+    let answer = get(router, path, &[]).await;
+    assert_eq!(answer.status(), StatusCode::FOUND);
+    let url = Url::parse(&header_of(&answer, header::LOCATION)).unwrap();
+    let state = url.query_pairs().find(|(key, _)| key == "state").unwrap().1.into_owned();
+    let cookie = header_of(&answer, header::SET_COOKIE);
+    (format!("/oauth/market/callback?code=c&state={state}"), cookie.split(';').next().unwrap().to_owned())
+}
+
+#[tokio::test]
+async fn an_owner_consents_in_one_browser_and_is_thanked() {
+    let (bench, router) = bench().await;
+    let (callback, cookie) = begin(&router, "/authorize/a").await;
+    let answer = get(&router, &callback, &[(header::COOKIE, &cookie)]).await;
+    assert_eq!(answer.status(), StatusCode::OK);
+    let page = text(answer).await;
+    assert!(page.contains("Seller seller-1 (seller-1) authorized Shop a."), "{page}");
+    assert!(page.contains("good until 2027-01-10"), "{page}");
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+}
+
+#[tokio::test]
+async fn a_callback_in_another_browser_is_refused_with_the_reason() {
+    let (bench, router) = bench().await;
+    let (callback, _) = begin(&router, "/authorize/a").await;
+    for headers in [vec![], vec![(header::COOKIE, "shopsyncd-browser=another")]] {
+        let answer = get(&router, &callback, &headers).await;
+        assert_eq!(answer.status(), StatusCode::FORBIDDEN);
+        assert!(text(answer).await.contains("begun in another browser"));
+    }
+    assert_eq!(bench.authorization("a").await, None);
+}
+
+#[tokio::test]
+async fn a_browser_keeps_its_cookie_over_several_consents() {
+    let (_bench, router) = bench().await;
+    let (first, cookie) = begin(&router, "/authorize/a").await;
+    let again = get(&router, "/authorize/a", &[(header::COOKIE, &cookie)]).await;
+    assert_eq!(again.status(), StatusCode::FOUND);
+    assert!(again.headers().get(header::SET_COOKIE).is_none());
+    assert_eq!(get(&router, &first, &[(header::COOKIE, &cookie)]).await.status(), StatusCode::OK);
+}
+
+#[tokio::test]
+async fn a_callback_says_why_it_is_refused() {
+    let (bench, router) = bench().await;
+    let (callback, cookie) = begin(&router, "/authorize/a").await;
+    let cookies = [(header::COOKIE, cookie.as_str())];
+    assert_eq!(get(&router, &callback, &cookies).await.status(), StatusCode::OK);
+    let used = get(&router, &callback, &cookies).await;
+    assert_eq!(used.status(), StatusCode::GONE);
+
+    let cases = [
+        ("/oauth/market/callback?error=denied", StatusCode::BAD_REQUEST, "the owner refused"),
+        ("/oauth/market/callback?code=c", StatusCode::BAD_REQUEST, "not started here"),
+        ("/oauth/nowhere/callback?code=c", StatusCode::NOT_FOUND, "nowhere"),
+    ];
+    for (path, status, words) in cases {
+        let answer = get(&router, path, &cookies).await;
+        assert_eq!(answer.status(), status, "{path}");
+        let page = text(answer).await;
+        assert!(page.contains(words) || page.contains("AuthorizationEnded"), "{path}: {page}");
+    }
+
+    bench.market().account = "seller-2".into();
+    let (callback, cookie) = begin(&router, "/authorize/a").await;
+    let other = get(&router, &callback, &[(header::COOKIE, &cookie)]).await;
+    assert_eq!(other.status(), StatusCode::FORBIDDEN);
+    let page = text(other).await;
+    assert!(
+        page.contains("seller-2") && page.contains("seller-1") && page.contains("Everything is as it was"),
+        "{page}"
+    );
+}
+
+#[tokio::test]
+async fn a_page_for_others_opens_with_a_link_alone() {
+    let (bench, router) = bench().await;
+    publish(&bench);
+    let bare = get(&router, "/authorize/a", &[(header::HOST, "shops.example.com")]).await;
+    assert_eq!(bare.status(), StatusCode::FORBIDDEN);
+    assert!(text(bare).await.contains("shopsyncd shops authorize a"));
+
+    let link = links(&bench).renew_link(&shop("a"), start());
+    assert!(link.as_str().starts_with("https://shops.example.com/sync/authorize/a?link="), "{link}");
+    let path = format!("/authorize/a?{}", link.query().unwrap());
+    let answer = get(&router, &path, &[]).await;
+    assert_eq!(answer.status(), StatusCode::FOUND);
+    let cookie = header_of(&answer, header::SET_COOKIE);
+    assert!(cookie.starts_with("__Host-") && cookie.contains("; Secure") && cookie.contains("HttpOnly"), "{cookie}");
+    // Scanners open links: it works again.
+    assert_eq!(get(&router, &path, &[]).await.status(), StatusCode::FOUND);
+
+    bench.clock.advance(DAY * 35);
+    let expired = get(&router, &path, &[]).await;
+    assert_eq!(expired.status(), StatusCode::FORBIDDEN);
+    assert!(text(expired).await.contains("This link has expired"));
+    assert_eq!(get(&router, "/authorize/a?link=x", &[]).await.status(), StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_name_that_was_pointed_at_this_machine_does_not_count_as_loopback() {
+    let (_bench, router) = bench().await;
+    for (host, status) in [
+        ("evil.example.com", StatusCode::FORBIDDEN),
+        ("127.0.0.1.evil.example.com", StatusCode::FORBIDDEN),
+        ("localhost:8420", StatusCode::FOUND),
+        ("[::1]:8420", StatusCode::FOUND),
+    ] {
+        assert_eq!(get(&router, "/authorize/a", &[(header::HOST, host)]).await.status(), status, "{host}");
+    }
+}
+
+#[tokio::test]
+async fn unknown_shops_and_addresses_have_a_page() {
+    let (_bench, router) = bench().await;
+    for path in ["/authorize/zz", "/authorize/Not%20A%20Shop", "/elsewhere"] {
+        assert_eq!(get(&router, path, &[]).await.status(), StatusCode::NOT_FOUND, "{path}");
+    }
+    assert!(!text(get(&router, "/authorize/%3Cscript%3E", &[]).await).await.contains("<script>"));
+}
+
+#[tokio::test]
+async fn every_answer_is_guarded() {
+    let (_bench, router) = bench().await;
+    for path in ["/", "/style.css", "/authorize/a", "/authorize/zz", "/oauth/market/callback", "/elsewhere"] {
+        let answer = get(&router, path, &[]).await;
+        assert!(header_of(&answer, header::CONTENT_SECURITY_POLICY).starts_with("default-src 'none'"), "{path}");
+        assert_eq!(header_of(&answer, header::CACHE_CONTROL), "no-store", "{path}");
+        assert_eq!(header_of(&answer, header::REFERRER_POLICY), "no-referrer", "{path}");
+    }
+}
+
+struct Obstacles(Vec<String>);
+
+#[async_trait::async_trait]
+impl Readiness for Obstacles {
+    async fn obstacles(&self) -> Vec<String> {
+        self.0.clone()
+    }
+}
+
+fn internal(obstacles: &[&str]) -> Router {
+    let readiness = Arc::new(Obstacles(obstacles.iter().map(|text| (*text).to_owned()).collect()));
+    internal_router(Internal { readiness, metrics: Arc::new(|| "# EOF\n".to_owned()) })
+}
+
+#[tokio::test]
+async fn machines_learn_health_readiness_and_metrics() {
+    let ready = internal(&[]);
+    assert_eq!(get(&ready, "/healthz", &[]).await.status(), StatusCode::OK);
+    assert_eq!(text(get(&ready, "/readyz", &[]).await).await, r#"{"ready":true}"#);
+    assert_eq!(text(get(&ready, "/metrics", &[]).await).await, "# EOF\n");
+    let blocked = internal(&["database: away"]);
+    let answer = get(&blocked, "/readyz", &[]).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(text(answer).await, r#"{"ready":false,"reasons":["database: away"]}"#);
+    assert_eq!(get(&blocked, "/healthz", &[]).await.status(), StatusCode::OK);
+}

@@ -1,0 +1,471 @@
+//! A small marketplace and a daemon's database around the keeper, for the tests of whoever uses it.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex},
+};
+
+use async_trait::async_trait;
+use jiff::{SignedDuration, Timestamp, ToSpan, civil, tz::TimeZone};
+use tokio::sync::Notify;
+use url::Url;
+
+use super::{Page, ShopBook, ShopEntry, TokenKeeper};
+use crate::{
+    channels::{
+        Abilities, Access, AuthorizationKind, Callback, Channel, ChannelError, Consent, From as PullFrom, Grant,
+        Identity, Page as ListingPage, PushResult, ShopStatus, Tokens,
+    },
+    clock::Clock,
+    domain::{
+        Authorization, EndSource, Ending, Failure, Hold, InstanceId, JobKind, Period, Run, Shop, ShopId, Trigger,
+        reminder::Ladder,
+        wanted::{Change, Retire, Rules},
+    },
+    mail::{Language, Sender},
+    notices::{People, Recipient, SharedPeople, ShopPeople},
+    secrets::{Sealer, Secret},
+    store::{InstanceRow, RunFilter, Store, WantedSchedule, WantedShop},
+};
+
+pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
+
+static ABILITIES: Abilities = Abilities {
+    authorization: AuthorizationKind::Consent,
+    export: &[],
+    create: false,
+    retire: &[],
+    periods: &[],
+    push_batch: 1,
+    changes_are_full: false,
+};
+
+/// What becomes of the next exchange.
+pub(crate) enum Next {
+    /// The token is spent, the answer is lost.
+    LoseReply,
+    /// It is not acted upon.
+    Unreachable,
+    /// It is refused.
+    Refuse(Failure),
+    /// It waits until told, then goes on.
+    Wait(Arc<Notify>, Arc<Notify>),
+}
+
+/// What the marketplace knows.
+pub(crate) struct Market {
+    pub(crate) account: String,
+    pub(crate) covers: BTreeSet<String>,
+    pub(crate) ends_at: Option<Timestamp>,
+    pub(crate) script: VecDeque<Next>,
+    pub(crate) probe: Option<Failure>,
+    /// Whether the last spent token may be spent once more after a lost reply.
+    pub(crate) repeats: bool,
+    pub(crate) tells_end: bool,
+    pub(crate) refreshes: u32,
+    pub(crate) probes: u32,
+    pub(crate) exchanges: u32,
+    /// Refresh tokens spent, with how often.
+    pub(crate) spent: BTreeMap<String, u32>,
+    minted: u32,
+    now: Clock,
+}
+
+impl Market {
+    fn mint(&mut self) -> Grant {
+        self.minted += 1;
+        let now = self.now.now();
+        Grant {
+            tokens: Tokens {
+                access_token: Secret::new(format!("access-{}", self.minted)),
+                refresh_token: Some(Secret::new(format!("refresh-{}", self.minted))),
+            },
+            account: self.account.clone(),
+            account_name: Some(format!("Seller {}", self.account)),
+            access_token_ends_at: now + SignedDuration::from_hours(4),
+            refresh_token_ends_at: None,
+            ends: self.ends_at.map(|at| Ending { at, source: EndSource::Told }),
+        }
+    }
+
+    pub(crate) fn access_token(&self) -> String {
+        format!("access-{}", self.minted)
+    }
+}
+
+pub(crate) type Shared = Arc<Mutex<Market>>;
+
+struct Stall {
+    place: String,
+    market: Shared,
+}
+
+pub(crate) fn failed(failure: Failure, not_acted: bool) -> ChannelError {
+    ChannelError {
+        text: format!("the market says {failure:?}"),
+        failure,
+        remedy: String::new(),
+        request_id: None,
+        not_acted,
+    }
+}
+
+#[async_trait]
+impl Channel for Stall {
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+
+    async fn probe(&self, access: &Access) -> Result<ShopStatus, ChannelError> {
+        let mut market = self.market.lock().unwrap();
+        market.probes += 1;
+        if let Some(failure) = market.probe.clone() {
+            return Err(failed(failure, true));
+        }
+        if access.token.as_ref().is_none_or(|token| token.expose() != market.access_token()) {
+            return Err(failed(Failure::TokenRejected, true));
+        }
+        Ok(ShopStatus { name: Some("the stall".into()) })
+    }
+
+    async fn pull(&self, _: &Access, _: &PullFrom) -> Result<ListingPage, ChannelError> {
+        Ok(ListingPage::default())
+    }
+
+    async fn push(&self, _: &Access, _: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
+        Ok(Vec::new())
+    }
+
+    fn consent(&self) -> Option<&dyn Consent> {
+        Some(self)
+    }
+}
+
+#[async_trait]
+impl Consent for Stall {
+    fn app(&self) -> String {
+        "app".into()
+    }
+
+    fn link(&self, state: &str, callback: &Url) -> Url {
+        let mut url = Url::parse("https://market.example/consent").unwrap();
+        url.query_pairs_mut().append_pair("state", state).append_pair("back", callback.as_str());
+        url
+    }
+
+    fn read_callback(&self, query: &[(String, String)]) -> Result<Callback, ChannelError> {
+        let get = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        match get("code") {
+            Some(code) => Ok(Callback { code: Secret::new(code), state: get("state") }),
+            None => Err(failed(Failure::AuthorizationEnded { why: "the owner refused".into() }, true)),
+        }
+    }
+
+    async fn exchange(&self, _: &Callback) -> Result<Vec<Grant>, ChannelError> {
+        let mut market = self.market.lock().unwrap();
+        market.exchanges += 1;
+        Ok(vec![market.mint()])
+    }
+
+    async fn refresh(&self, spent: &Tokens) -> Result<Grant, ChannelError> {
+        let token = spent.refresh_token.as_ref().unwrap().expose().to_owned();
+        let next = {
+            let mut market = self.market.lock().unwrap();
+            market.refreshes += 1;
+            market.script.pop_front()
+        };
+        let mut lost = false;
+        match next {
+            Some(Next::Unreachable) => return Err(failed(Failure::Unavailable { retry_at: None }, true)),
+            Some(Next::Refuse(failure)) => return Err(failed(failure, true)),
+            Some(Next::LoseReply) => lost = true,
+            Some(Next::Wait(begun, go_on)) => {
+                begun.notify_one();
+                go_on.notified().await;
+            }
+            None => {}
+        }
+        let mut market = self.market.lock().unwrap();
+        let times = *market.spent.entry(token.clone()).and_modify(|times| *times += 1).or_insert(1);
+        if times > 1 && !(times == 2 && market.repeats) {
+            return Err(failed(Failure::AuthorizationEnded { why: "this refresh token was used".into() }, true));
+        }
+        let grant = market.mint();
+        if lost { Err(failed(Failure::Unavailable { retry_at: None }, false)) } else { Ok(grant) }
+    }
+
+    async fn identify(&self, _: &Secret) -> Result<Identity, ChannelError> {
+        let market = self.market.lock().unwrap();
+        let place = market.covers.contains(&self.place).then(|| serde_json::json!({ "cipher": self.place }));
+        Ok(Identity {
+            places: market.covers.iter().map(|place| (place.clone(), format!("Stall {place}"))).collect(),
+            place,
+        })
+    }
+
+    fn tells_end(&self) -> bool {
+        self.market.lock().unwrap().tells_end
+    }
+}
+
+/// A daemon's parts, without the daemon.
+pub(crate) struct Bench {
+    pub(crate) keeper: TokenKeeper,
+    pub(crate) store: Store,
+    pub(crate) clock: Clock,
+    pub(crate) sealer: Sealer,
+    pub(crate) market: Shared,
+    people: SharedPeople,
+    _dir: tempfile::TempDir,
+}
+
+pub(crate) fn shop(id: &str) -> ShopId {
+    id.parse().unwrap()
+}
+
+pub(crate) fn start() -> Timestamp {
+    "2026-01-10T12:00:00Z".parse().unwrap()
+}
+
+impl Bench {
+    /// Shops `a`, `b` and so on, each at the place of its own name, all with this period of the refresh job.
+    pub(crate) async fn new(shops: &[&str], refresh: Period) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:test.db", dir.path()).await.unwrap();
+        let clock = Clock::manual(start());
+        let market = Arc::new(Mutex::new(Market {
+            account: "seller-1".into(),
+            covers: shops.iter().map(|id| (*id).to_owned()).collect(),
+            ends_at: Some(start() + DAY * 365),
+            script: VecDeque::new(),
+            probe: None,
+            repeats: true,
+            tells_end: true,
+            refreshes: 0,
+            probes: 0,
+            exchanges: 0,
+            spent: BTreeMap::new(),
+            minted: 0,
+            now: clock.clone(),
+        }));
+        let jobs = BTreeMap::from([
+            (JobKind::AuthorizationRefresh, refresh),
+            (JobKind::ProductImport, Period::Every(SignedDuration::from_hours(1))),
+            (JobKind::ProductExport, Period::Every(SignedDuration::from_hours(1))),
+        ]);
+        let entries = shops.iter().map(|id| entry(id, &jobs, &market));
+        let page = Page { public_url: Url::parse("http://127.0.0.1:8420").unwrap(), loopback: true };
+        let book = ShopBook::new(page, entries);
+        let sealer = Sealer::parse(&Sealer::generate()).unwrap();
+        let people = people(shops);
+        let holder = InstanceId("one".into());
+        let keeper = TokenKeeper::new(store.clone(), clock.clone(), sealer.clone(), book, people.clone(), holder);
+        let bench = Self { keeper, store, clock, sealer, market, people, _dir: dir };
+        bench.sync(shops, &jobs).await;
+        bench
+    }
+
+    /// The keeper of another instance on the same database.
+    pub(crate) fn another(&self) -> TokenKeeper {
+        let shops = self.keeper.shops().clone();
+        let holder = InstanceId("two".into());
+        TokenKeeper::new(
+            self.store.clone(),
+            self.clock.clone(),
+            self.sealer.clone(),
+            shops,
+            self.people.clone(),
+            holder,
+        )
+    }
+
+    async fn sync(&self, shops: &[&str], jobs: &BTreeMap<JobKind, Period>) {
+        let mut tx = self.store.write(self.clock.now()).await.unwrap();
+        for id in ["one", "two"] {
+            let instance = InstanceRow {
+                id: InstanceId(id.into()),
+                version: "0".into(),
+                started_at: tx.now,
+                beat: 0,
+                settings_digest: String::new(),
+                standing_by: false,
+                dead: false,
+            };
+            tx.add_instance(&instance).await.unwrap();
+        }
+        let wanted: Vec<WantedShop> = shops
+            .iter()
+            .map(|id| WantedShop {
+                id: shop(id),
+                channel: "market".into(),
+                name: (*id).to_owned(),
+                place: (*id).to_owned(),
+            })
+            .collect();
+        tx.sync_shops(&wanted).await.unwrap();
+        let mut schedules: Vec<WantedSchedule> = shops
+            .iter()
+            .flat_map(|id| {
+                jobs.iter().map(|(job, period)| WantedSchedule {
+                    shop: Some(shop(id)),
+                    job: *job,
+                    period: period.clone(),
+                })
+            })
+            .collect();
+        for job in JobKind::OF_DAEMON {
+            schedules.push(WantedSchedule { shop: None, job, period: Period::Every(DAY) });
+        }
+        tx.sync_schedules(&schedules).await.unwrap();
+        for id in shops {
+            let entry = self.keeper.shops().get(&shop(id)).unwrap();
+            super::settle_holds(&mut tx, &entry).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    /// The owner consents in a browser.
+    pub(crate) async fn consent(&self, id: &str) -> Result<super::Consented, super::ConsentError> {
+        let state = self.begin(id, Some("browser")).await;
+        self.finish(&state, Some("browser")).await
+    }
+
+    /// Begins a consent and returns its state.
+    pub(crate) async fn begin(&self, id: &str, browser: Option<&str>) -> String {
+        let url = self.keeper.begin_consent(&shop(id), browser).await.unwrap();
+        url.query_pairs().find(|(key, _)| key == "state").unwrap().1.into_owned()
+    }
+
+    pub(crate) async fn finish(
+        &self,
+        state: &str,
+        browser: Option<&str>,
+    ) -> Result<super::Consented, super::ConsentError> {
+        let query = [("code".to_owned(), "code-1".to_owned()), ("state".to_owned(), state.to_owned())];
+        self.keeper.finish_consent(&"market".into(), &query, browser).await
+    }
+
+    /// A bench with shop `a` (or several) authorized, and the runs that follow from it gone.
+    pub(crate) async fn authorized(shops: &[&str]) -> Self {
+        let bench = Self::new(shops, Period::Every(SignedDuration::from_mins(30))).await;
+        bench.consent(shops[0]).await.unwrap();
+        bench.clear_runs(shops).await;
+        bench
+    }
+
+    pub(crate) async fn clear_runs(&self, shops: &[&str]) {
+        let mut tx = self.store.write(self.clock.now()).await.unwrap();
+        for id in shops {
+            tx.cancel_waiting(&shop(id), None).await.unwrap();
+        }
+        tx.commit().await.unwrap();
+    }
+
+    pub(crate) async fn authorization(&self, id: &str) -> Option<Authorization> {
+        let mut tx = self.store.read(self.clock.now()).await.unwrap();
+        let number = tx.shop(&shop(id)).await.unwrap().unwrap().authorization?;
+        tx.authorization(number).await.unwrap()
+    }
+
+    /// Unfinished runs of shops, oldest first, with why they came to be.
+    pub(crate) async fn waiting(&self, id: &str) -> Vec<(JobKind, Trigger)> {
+        let mut tx = self.store.read(self.clock.now()).await.unwrap();
+        let filter = RunFilter { shop: Some(shop(id)), ..RunFilter::default() };
+        let mut runs: Vec<Run> = tx.runs(&filter, 100).await.unwrap();
+        runs.reverse();
+        runs.into_iter().filter(|run| !run.state.is_final()).map(|run| (run.job, run.trigger)).collect()
+    }
+
+    pub(crate) async fn holds(&self, id: &str) -> Vec<Option<Hold>> {
+        let mut tx = self.store.read(self.clock.now()).await.unwrap();
+        let schedules = tx.schedules(Some(&shop(id))).await.unwrap();
+        JobKind::OF_SHOPS
+            .iter()
+            .map(|job| schedules.iter().find(|schedule| schedule.job == *job).unwrap().held_by)
+            .collect()
+    }
+
+    /// The instant at which the refresh job was asked to look, whatever its grid says.
+    pub(crate) async fn next_look(&self, id: &str) -> Option<Timestamp> {
+        let mut tx = self.store.read(self.clock.now()).await.unwrap();
+        let schedules = tx.schedules(Some(&shop(id))).await.unwrap();
+        schedules.iter().find(|schedule| schedule.job == JobKind::AuthorizationRefresh).unwrap().early_at
+    }
+
+    /// The kinds of all mails.
+    pub(crate) async fn mails(&self) -> Vec<String> {
+        let mut tx = self.store.read(self.clock.now()).await.unwrap();
+        let mut kinds: Vec<String> = tx.mails(None, 100).await.unwrap().into_iter().map(|mail| mail.kind).collect();
+        kinds.sort();
+        kinds
+    }
+
+    /// Moves the page elsewhere.
+    pub(crate) fn replace_page(&self, page: Page) {
+        let shops = self.keeper.shops();
+        let entries = shops.all().into_iter().map(|known| entry(known.shop.id.as_str(), &known.jobs, &self.market));
+        shops.replace(page, entries.collect::<Vec<_>>());
+    }
+
+    pub(crate) fn market(&self) -> std::sync::MutexGuard<'_, Market> {
+        self.market.lock().unwrap()
+    }
+}
+
+fn entry(id: &str, jobs: &BTreeMap<JobKind, Period>, market: &Shared) -> ShopEntry {
+    ShopEntry {
+        shop: Shop { id: shop(id), channel: "market".into(), name: format!("Shop {id}") },
+        channel: Arc::new(Stall { place: id.to_owned(), market: Arc::clone(market) }),
+        abilities: &ABILITIES,
+        rules: rules(),
+        jobs: jobs.clone(),
+        full_import: Period::None,
+        is_source: false,
+        has_source: true,
+    }
+}
+
+fn rules() -> Rules {
+    Rules {
+        fields: BTreeSet::new(),
+        create: false,
+        retire: Retire::Keep,
+        reserve: 0,
+        max: None,
+        factor: 1.into(),
+        round: None,
+        convert: BTreeMap::new(),
+        guard_retire: 1.into(),
+        guard_price: 1.into(),
+    }
+}
+
+fn people(shops: &[&str]) -> SharedPeople {
+    let owner = Recipient { address: "owner@example.com".into(), language: Language::En };
+    let shops = shops
+        .iter()
+        .map(|id| {
+            let known = ShopPeople {
+                name: format!("Shop {id}"),
+                channel_title: "Market".into(),
+                recipients: vec![owner.clone()],
+            };
+            (shop(id), known)
+        })
+        .collect();
+    Arc::new(arc_swap::ArcSwap::from_pointee(People {
+        shops,
+        operator: vec![Recipient { address: "ops@example.com".into(), language: Language::En }],
+        ladder: Ladder {
+            start: 1.month(),
+            every: 1.week(),
+            extra: Vec::new(),
+            at: civil::time(8, 0, 0, 0),
+            zone: TimeZone::UTC,
+        },
+        language: Language::En,
+        sender: Sender::parse("shops@example.com").unwrap(),
+        link: Arc::new(|shop| Url::parse(&format!("http://127.0.0.1:8420/authorize/{shop}")).unwrap()),
+        app_secrets: Vec::new(),
+    }))
+}
