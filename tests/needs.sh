@@ -1,0 +1,42 @@
+#!/usr/bin/env bash
+# needs.sh demo|test: says what is missing for it, and installs it where it can.
+set -euo pipefail
+for_what=${1:?demo or test}
+
+say() { printf 'needs: %s\n' "$*"; }
+give_up() { say "$*" >&2; exit 1; }
+have() { command -v "$1" >/dev/null 2>&1; }
+have_postgres() { have postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
+
+install_packages() {
+  local as_root=()
+  have apt-get || give_up "missing: $*. This is not Debian, so please install what these packages hold by hand"
+  if [ "$(id -u)" != 0 ]; then
+    have sudo || give_up "missing: $*. Neither root nor sudo is at hand; ask somebody for: apt-get install $*"
+    as_root=(sudo)
+  fi
+  say "missing: $*; installing with apt-get"
+  "${as_root[@]}" apt-get update -q
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+}
+
+packages=()
+have cc || packages+=(gcc libc6-dev)
+if [ "$for_what" = test ]; then
+  have_postgres || packages+=(postgresql)
+fi
+[ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
+
+have cargo || give_up "missing: Rust. Install it from https://rustup.rs and open a new shell"
+[ "$for_what" = test ] || exit 0
+
+for component in rustfmt clippy; do
+  have "cargo-${component/rust/}" && "cargo-${component/rust/}" --version >/dev/null 2>&1 && continue
+  say "missing: $component; adding it with rustup"
+  have rustup || give_up "there is no rustup: install $component as your Rust was installed"
+  rustup component add "$component"
+done
+if ! cargo nextest --version >/dev/null 2>&1; then
+  say "missing: cargo-nextest; installing it with cargo, which takes some minutes"
+  cargo install cargo-nextest --locked || say "cargo-nextest could not be installed (see above); the tests run with cargo test"
+fi
