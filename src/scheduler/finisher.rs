@@ -1,6 +1,9 @@
 //! Writing down how attempts ended: what has gathered meanwhile in one transaction, until the store takes it.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, PoisonError},
+    time::Duration,
+};
 
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -65,6 +68,14 @@ pub(super) async fn write_down(shared: Arc<Shared>, mut ends: Ends) -> Result<()
                 );
             }
         }
+        let mut open = shared.open.lock().unwrap_or_else(PoisonError::into_inner);
+        for end in &finished {
+            // Not if it was claimed here again meanwhile, under another number.
+            if matches!(open.get(&end.id), Some(None)) {
+                open.remove(&end.id);
+            }
+        }
+        drop(open);
         shared.ended.send_replace(());
         if finished.iter().any(|end| end.finish == Finish::GivenBack || matches!(end.finish, Finish::Retry { .. })) {
             shared.wake.notify_one();
@@ -111,7 +122,7 @@ pub(super) async fn close(
         Ok(Err(_)) => Ok(()),
         Err(_) => {
             abort.abort();
-            Err(sqlx::Error::PoolTimedOut.into())
+            Err(StoreError::Unanswered(patience))
         }
     }
 }

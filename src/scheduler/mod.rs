@@ -16,12 +16,12 @@ use std::{
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use tokio::sync::{Notify, watch};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
     clock::Clock,
     domain::{Counts, Demand, Holder, JobKind, Outcome, RunError, RunId, ShopId, Trigger},
-    store::{NewRun, Store, StoreError},
+    store::{Claimed, NewRun, Store, StoreError},
     telemetry::metrics::Metrics,
 };
 
@@ -57,7 +57,10 @@ pub struct Context {
 
 /// How far runs have come. Kept in memory: it is for people who watch.
 #[derive(Clone, Default)]
-pub struct Progress(Arc<Mutex<BTreeMap<RunId, (u64, Option<u64>)>>>);
+pub struct Progress(Arc<Mutex<BTreeMap<RunId, Far>>>);
+
+/// What is behind, and of how much.
+type Far = (u64, Option<u64>);
 
 impl Progress {
     /// Notes that `done` are behind, `of` how many where that is known.
@@ -168,6 +171,8 @@ struct Shared {
     holder: Mutex<Holder>,
     last_planned: Mutex<Instant>,
     trouble: Mutex<Option<String>>,
+    /// The runs claimed here that are not written down as ended: under way, or (without a claim) waiting to be written.
+    open: Mutex<BTreeMap<RunId, Option<Claimed>>>,
 }
 
 impl Shared {
@@ -287,6 +292,7 @@ impl Scheduler {
             holder: Mutex::new(settings.holder.clone()),
             last_planned: Mutex::new(Instant::now()),
             trouble: Mutex::new(None),
+            open: Mutex::default(),
         });
         let handle = Handle(shared.clone());
         (Self { shared, handlers, settings, pace: Pace::USUAL }, handle)
@@ -301,7 +307,7 @@ impl Scheduler {
         let Self { shared, handlers, settings, pace } = self;
         let (finished, ends) = finisher::channel();
         let finisher = tokio::spawn(finisher::write_down(shared.clone(), ends));
-        let listener = tokio::spawn(timer::listen(shared.clone()));
+        let _listener = AbortOnDropHandle::new(tokio::spawn(timer::listen(shared.clone())));
         let mut runner = runner::Runner::new(shared.clone(), handlers, settings.slots, finished);
         let mut planner = planner::Planner::new(shared.clone());
         let mut incarnation = 0_u32;
@@ -310,7 +316,6 @@ impl Scheduler {
             planner.work(&mut runner, &life, &stop).await;
             if stop.is_cancelled() {
                 runner.drain(grace).await;
-                listener.abort();
                 let done = finisher::close(runner, finisher, pace.silent).await;
                 life.end(&shared, pace.silent).await?;
                 return done;
@@ -319,7 +324,6 @@ impl Scheduler {
             runner.drain(SignedDuration::try_from(pace.beat).unwrap_or_default()).await;
             incarnation += 1;
         }
-        listener.abort();
         finisher::close(runner, finisher, pace.silent).await
     }
 }

@@ -21,6 +21,8 @@ use crate::{
 const BATCH: u32 = 1_000;
 /// How long after a schedule without a next instant is looked at again.
 const NEVER: SignedDuration = SignedDuration::from_hours(24);
+/// How long a look may take.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long an outage of the store is waited out between two attempts: the first, and the longest.
 const FIRST_WAIT: std::time::Duration = std::time::Duration::from_millis(100);
 const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -47,6 +49,8 @@ struct Look {
 pub(super) struct Planner {
     shared: Arc<Shared>,
     drift: Drift,
+    /// The last look may have claimed runs without our hearing of it.
+    unsure: bool,
 }
 
 /// Why planning ended for this incarnation.
@@ -64,7 +68,7 @@ impl From<StoreError> for Refused {
 
 impl Planner {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, drift: Drift::default() }
+        Self { shared, drift: Drift::default(), unsure: false }
     }
 
     /// Looks, starts what is due, and waits, until `stop` fires or the instance is declared dead.
@@ -79,9 +83,20 @@ impl Planner {
             runner.reap();
             let idle = life.is_silent() || self.shared.standing_by.load(Ordering::Acquire);
             let free = if idle { 0 } else { runner.free() };
-            let until = match self.look(life, free, idle).await {
+            let look = tokio::select! {
+                look = tokio::time::timeout(PATIENCE, self.look(life, free, idle)) => {
+                    look.unwrap_or(Err(Refused::Store(StoreError::Unanswered(PATIENCE))))
+                }
+                // What was asked of the store may have been done all the same.
+                () = life.changed() => {
+                    self.unsure = true;
+                    continue;
+                }
+            };
+            let until = match look {
                 Ok(look) => {
                     self.shared.no_trouble();
+                    self.unsure = false;
                     patience = FIRST_WAIT;
                     let full = look.claimed.len() as u32 == free;
                     for run in look.claimed {
@@ -101,6 +116,7 @@ impl Planner {
                 }
                 Err(Refused::Dead) => return,
                 Err(Refused::Store(error)) => {
+                    self.unsure = true;
                     self.shared.trouble(&error);
                     tokio::select! {
                         () = tokio::time::sleep(patience) => {}
@@ -128,6 +144,11 @@ impl Planner {
         if let Some(back) = self.drift.set_back(now, timer::boot_time()) {
             let moved = tx.realign_schedules().await? + tx.shift_waiting(back).await?;
             tracing::warn!(event = "clock.set_back", by = %back, moved, "the wall clock was set back; schedules follow it");
+        }
+        if self.unsure {
+            let known: Vec<_> =
+                self.shared.open.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
+            tx.give_back_strays(life.holder(), &known).await?;
         }
         let mut claimed = tx.claim_runs(life.holder(), free).await?;
         let left = free - claimed.len() as u32;

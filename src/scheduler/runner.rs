@@ -2,10 +2,9 @@
 
 use std::{
     any::Any,
-    collections::BTreeMap,
     panic::AssertUnwindSafe,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, PoisonError,
         atomic::{AtomicU32, Ordering},
     },
     time::Duration,
@@ -18,7 +17,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{Context, End, Handler, Handlers, Shared, Stopped, finisher::Ended};
 use crate::{
-    domain::{Counts, ErrorKind, Failure, Holder, Next, Outcome, RunError, RunId, ShopId, Trigger, retry},
+    domain::{Counts, ErrorKind, Failure, Holder, Next, Outcome, RunError, ShopId, Trigger, retry},
     store::{Claimed, Finish, Finished},
 };
 
@@ -34,8 +33,6 @@ pub(super) struct Runner {
     slots: u32,
     taken: Arc<AtomicU32>,
     tasks: JoinSet<()>,
-    /// The attempts whose end nobody has reported yet.
-    open: Arc<Mutex<BTreeMap<RunId, Claimed>>>,
     finished: UnboundedSender<Ended>,
     cancel: CancellationToken,
 }
@@ -48,7 +45,6 @@ impl Runner {
             slots,
             taken: Arc::default(),
             tasks: JoinSet::new(),
-            open: Arc::default(),
             finished,
             cancel: CancellationToken::new(),
         }
@@ -88,9 +84,9 @@ impl Runner {
             progress: shared.progress.clone(),
         };
         self.taken.fetch_add(1, Ordering::AcqRel);
-        self.open.lock().unwrap_or_else(PoisonError::into_inner).insert(run.id, run.clone());
+        shared.open.lock().unwrap_or_else(PoisonError::into_inner).insert(run.id, Some(run.clone()));
         let handler = self.handlers.get(&run.job).cloned();
-        let (shared, taken, open) = (shared.clone(), self.taken.clone(), self.open.clone());
+        let (shared, taken) = (shared.clone(), self.taken.clone());
         let finished = self.finished.clone();
         self.tasks.spawn(async move {
             let begun = std::time::Instant::now();
@@ -98,7 +94,7 @@ impl Runner {
             let took = SignedDuration::try_from(begun.elapsed()).unwrap_or(SignedDuration::MAX);
             shared.metrics.observe_run_duration(run.job, took);
             let end = settle(&shared, &run, ended).await;
-            open.lock().unwrap_or_else(PoisonError::into_inner).remove(&run.id);
+            shared.open.lock().unwrap_or_else(PoisonError::into_inner).insert(run.id, None);
             let _ = finished.send(end);
             taken.fetch_sub(1, Ordering::AcqRel);
             shared.slot_is_free();
@@ -111,10 +107,11 @@ impl Runner {
         let all = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout(Duration::try_from(grace).unwrap_or_default(), all).await;
         self.tasks.shutdown().await;
-        let left = std::mem::take(&mut *self.open.lock().unwrap_or_else(PoisonError::into_inner));
-        for run in left.into_values() {
-            self.taken.fetch_sub(1, Ordering::AcqRel);
-            let _ = self.finished.send(end(&run, Finish::GivenBack, Counts::default(), None));
+        self.taken.store(0, Ordering::Release);
+        for open in self.shared.open.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
+            if let Some(run) = open.take() {
+                let _ = self.finished.send(end(&run, Finish::GivenBack, Counts::default(), None));
+            }
         }
     }
 }
@@ -183,7 +180,10 @@ async fn attempt(
             return Err(Stopped { counts, error: timed_out(limit) });
         }
     };
-    ended.unwrap_or_else(|panic| Err(bug(format!("a fault in the program: {}", words(panic.as_ref())))))
+    match ended {
+        Ok(ended) => ended,
+        Err(panic) => Err(bug(format!("a fault in the program: {}", words(panic.as_ref())))),
+    }
 }
 
 fn timed_out(limit: SignedDuration) -> RunError {

@@ -127,6 +127,9 @@ pub enum StoreError {
         /// The newest this program knows.
         known: i64,
     },
+    /// The database did not answer in time.
+    #[error("database: no answer within {} s", .0.as_secs())]
+    Unanswered(std::time::Duration),
     /// There is no database yet.
     #[error("no database at {place} yet; `shopsyncd run` makes it")]
     Absent {
@@ -156,6 +159,6 @@ pub enum StoreError {
 impl StoreError {
     /// Whether trying again later may help.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Database(_))
+        matches!(self, Self::Database(_) | Self::Unanswered(_))
     }
 }

@@ -26,7 +26,7 @@ pub struct Claimed {
     /// What it does.
     pub job: JobKind,
     /// Why it came to be.
-    pub trigger: crate::domain::Trigger,
+    pub trigger: Trigger,
     /// The instant it stands for.
     pub due_at: Timestamp,
     /// The number of this attempt, from 1.
@@ -267,6 +267,20 @@ impl Tx {
         }
         let rows: Vec<_> = finished.iter().map(|end| Ending::of(end, self.now)).collect();
         on_db!(self.rows(FINISH, json(&rows), ms(self.now)))?.iter().map(|row| row.int("id").map(RunId)).collect()
+    }
+
+    /// Gives back the runs that `holder` has claimed but knows nothing of: a claim whose commit was never answered. Returns how
+    /// many.
+    pub async fn give_back_strays(&mut self, holder: &Holder, known: &[RunId]) -> Result<u64, StoreError> {
+        const SQL: Both = Both {
+            sqlite: "update runs set state = 'available', available_at = $3, attempt = attempt - 1, instance = null
+                where state in ('available', 'running', 'retryable') and state = 'running' and instance = $1
+                    and id not in (select value from json_each($2))",
+            postgres: "update runs set state = 'available', available_at = $3, attempt = attempt - 1, instance = null
+                where state in ('available', 'running', 'retryable') and state = 'running' and instance = $1
+                    and id not in (select v::bigint from jsonb_array_elements_text($2::jsonb) as j (v))",
+        };
+        on_db!(self.execute(SQL, &holder.0, json(known), ms(self.now)))
     }
 
     /// Whether the claim still stands: jobs ask before they write. Locks the run's row for this transaction.

@@ -12,6 +12,8 @@ use libtest_mimic::{Failed, Trial};
 use shopsyncd::store::Store;
 use sqlx::Executor as _;
 
+#[path = "database_peers.rs"]
+mod peers;
 #[path = "database_runs.rs"]
 mod runs;
 #[path = "database_shops.rs"]
@@ -42,6 +44,10 @@ pub(crate) fn trials() -> (Vec<Trial>, usize) {
                 Ok(())
             })
         }));
+    }
+    // Only a server has peers.
+    let on_server = [&checks, peers::CHECKS].concat();
+    for &(name, check) in &on_server {
         let on = server.clone();
         trials.push(
             Trial::test(format!("database::postgres::{name}"), move || {
@@ -51,7 +57,7 @@ pub(crate) fn trials() -> (Vec<Trial>, usize) {
             .with_ignored_flag(server.is_none()),
         );
     }
-    (trials, if server.is_none() { checks.len() } else { 0 })
+    (trials, if server.is_none() { on_server.len() } else { 0 })
 }
 
 async fn on_postgres(server: String, check: fn(Store) -> Pin<Box<dyn Future<Output = Checked>>>) -> Checked {

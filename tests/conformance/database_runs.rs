@@ -24,6 +24,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     a_claim_that_was_lost_writes_nothing,
     counts_of_attempts_add_up,
     a_run_given_back_counts_no_attempt,
+    a_claim_nobody_knows_of_is_given_back,
     the_runs_of_the_dead_are_taken_over,
     the_holder_of_the_lock_voids_everybody_else,
     a_lease_has_one_holder_and_a_number_that_grows,
@@ -514,5 +515,22 @@ async fn facts_are_replaced(store: Store) -> Checked {
     tx.commit().await?;
     let mut tx = store.read(noon()).await?;
     assert_eq!(tx.fact("settings").await?.as_deref(), Some("two"));
+    Ok(())
+}
+
+async fn a_claim_nobody_knows_of_is_given_back(store: Store) -> Checked {
+    let now = imports(&store, &["a", "b", "c"]).await?;
+    let mine = plan(&store, now, 2).await?;
+    let theirs = claim(&store, now, &other()).await?.remove(0);
+    let mut tx = store.write(now).await?;
+    assert_eq!(tx.give_back_strays(&me(), &[mine[0].id]).await?, 1);
+    for (id, state) in
+        [(mine[0].id, RunState::Running), (mine[1].id, RunState::Available), (theirs.id, RunState::Running)]
+    {
+        assert_eq!(tx.run(id).await?.expect("the run").state, state);
+    }
+    tx.commit().await?;
+    let again = claim(&store, now, &me()).await?.remove(0);
+    assert_eq!((again.id, again.attempt, again.taken_over), (mine[1].id, 1, false));
     Ok(())
 }

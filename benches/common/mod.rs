@@ -1,0 +1,133 @@
+//! What both benchmarks need: a database of their own, no-op handlers, and this process's figures.
+
+use std::{path::PathBuf, sync::Arc};
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use shopsyncd::{
+    domain::{Counts, InstanceId, JobKind, Outcome, RunId},
+    scheduler::{Context, End, Handler, Handlers, Settings, Stopped},
+    store::Store,
+    telemetry::metrics::Metrics,
+};
+use sqlx::{AssertSqlSafe, Executor as _};
+use tokio::sync::mpsc::UnboundedSender;
+
+pub(crate) type Failure = Box<dyn std::error::Error>;
+
+/// A fresh database; dropped with [`Bed::clear`].
+pub(crate) struct Bed {
+    pub(crate) store: Store,
+    folder: Option<PathBuf>,
+    server: Option<(String, String)>,
+}
+
+impl Bed {
+    pub(crate) async fn sqlite(name: &str) -> Result<Self, Failure> {
+        let folder = std::env::temp_dir().join(format!("shopsyncd-bench-{name}-{}", std::process::id()));
+        let store = Store::open("sqlite:bench.db", &folder).await?;
+        Ok(Self { store, folder: Some(folder), server: None })
+    }
+
+    pub(crate) async fn postgres(server: &str, name: &str) -> Result<Self, Failure> {
+        let name = format!("shopsyncd_bench_{name}_{}", std::process::id());
+        sqlx::PgPool::connect(server).await?.execute(AssertSqlSafe(format!("create database {name}"))).await?;
+        let mut url = url::Url::parse(server)?;
+        url.set_path(&name);
+        let store = Store::open(url.as_str(), &std::env::temp_dir()).await?;
+        Ok(Self { store, folder: None, server: Some((server.to_owned(), name)) })
+    }
+
+    pub(crate) async fn clear(self) -> Result<(), Failure> {
+        self.store.close().await;
+        if let Some(folder) = self.folder {
+            std::fs::remove_dir_all(folder)?;
+        }
+        if let Some((server, name)) = self.server {
+            let drop = AssertSqlSafe(format!("drop database {name} with (force)"));
+            sqlx::PgPool::connect(&server).await?.execute(drop).await?;
+        }
+        Ok(())
+    }
+
+    /// A number asked of the database.
+    pub(crate) async fn number(&self, sql: &'static str) -> Result<i64, Failure> {
+        Ok(match &self.store {
+            Store::Sqlite { readers, .. } => sqlx::query_scalar(sql).fetch_one(readers).await?,
+            Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await?,
+        })
+    }
+
+    /// The settings under which commits are made durable.
+    pub(crate) async fn durability(&self) -> Result<String, Failure> {
+        Ok(match &self.store {
+            Store::Sqlite { writer, .. } => {
+                let level: i64 = sqlx::query_scalar("pragma synchronous").fetch_one(writer).await?;
+                format!("SQLite, WAL, synchronous={}", ["OFF", "NORMAL", "FULL", "EXTRA"][level as usize])
+            }
+            Store::Postgres(pool) => {
+                let commit: String = sqlx::query_scalar("show synchronous_commit").fetch_one(pool).await?;
+                let fsync: String = sqlx::query_scalar("show fsync").fetch_one(pool).await?;
+                format!("PostgreSQL, synchronous_commit={commit}, fsync={fsync}")
+            }
+        })
+    }
+}
+
+/// Does nothing, and says when.
+struct Noop(Option<UnboundedSender<(RunId, Timestamp)>>);
+
+#[async_trait]
+impl Handler for Noop {
+    async fn run(&self, context: Context) -> Result<End, Stopped> {
+        if let Some(seen) = &self.0 {
+            let _ = seen.send((context.run, Timestamp::now()));
+        }
+        Ok(End::Ended(Outcome::Done, Counts::default()))
+    }
+}
+
+pub(crate) fn noops(seen: Option<UnboundedSender<(RunId, Timestamp)>>) -> Handlers {
+    let noop: Arc<dyn Handler> = Arc::new(Noop(seen));
+    JobKind::OF_SHOPS.into_iter().map(|job| (job, noop.clone())).collect()
+}
+
+pub(crate) fn settings(slots: u32, shared: bool) -> Settings {
+    Settings {
+        holder: InstanceId("bench".to_owned()),
+        slots,
+        shared,
+        settings_digest: String::new(),
+        standing_by: false,
+        metrics: Metrics::new(),
+    }
+}
+
+/// Processor, cores and load: figures mean nothing without them.
+pub(crate) fn machine() -> String {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let info = read("/proc/cpuinfo");
+    let model = info.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or(" : ?");
+    let cores = info.lines().filter(|line| line.starts_with("processor")).count();
+    let load = read("/proc/loadavg");
+    format!(
+        "{cores} cores,{}, load before {}",
+        model.trim_start_matches([' ', '\t', ':']),
+        load.split(' ').next().unwrap_or("?")
+    )
+}
+
+/// Seconds of processor time this process has used.
+pub(crate) fn cpu_seconds() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
+    let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
+    (ticks(11) + ticks(12)) / 100.0
+}
+
+/// The most memory this process ever had, in MiB.
+pub(crate) fn peak_mib() -> f64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
+    line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}

@@ -1,0 +1,147 @@
+//! 100,000 due no-op runs, planned, claimed, finished and kept in history, against the shortest loop that writes the same rows.
+//!
+//! `cargo bench --bench drain`; PostgreSQL where `SHOPSYNCD_TEST_POSTGRES` names a server.
+#![expect(missing_docs, clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
+
+use std::time::{Duration, Instant};
+
+use jiff::{SignedDuration, Timestamp};
+use shopsyncd::{
+    clock::Clock,
+    domain::{JobKind, Period},
+    scheduler::Scheduler,
+    store::{Store, WantedSchedule},
+};
+use tokio_util::sync::CancellationToken;
+
+#[expect(dead_code, reason = "the other benchmark uses the rest")]
+mod common;
+
+use common::{Bed, Failure};
+
+const RUNS: i64 = 100_000;
+const BATCH: i64 = 1_000;
+const SLOTS: u32 = 1_000;
+const SAMPLES: usize = 3;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    println!("drain: {RUNS} due runs; {}; {SAMPLES} samples, the median counts", common::machine());
+    measure(|name| async move { Bed::sqlite(&name).await }, 60_000).await?;
+    match std::env::var("SHOPSYNCD_TEST_POSTGRES") {
+        Ok(server) => {
+            measure(
+                move |name| {
+                    let server = server.clone();
+                    async move { Bed::postgres(&server, &name).await }
+                },
+                45_000,
+            )
+            .await
+        }
+        Err(_) => {
+            println!("PostgreSQL left out: SHOPSYNCD_TEST_POSTGRES names no server");
+            Ok(())
+        }
+    }
+}
+
+async fn measure<F: Future<Output = Result<Bed, Failure>>>(
+    bed: impl Fn(String) -> F,
+    target: u32,
+) -> Result<(), Failure> {
+    let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
+    let mut durability = String::new();
+    for sample in 0..SAMPLES {
+        let fresh = bed(format!("hand_{sample}")).await?;
+        durability = fresh.durability().await?;
+        due(&fresh).await?;
+        by_hand.push(baseline(&fresh).await?);
+        fresh.clear().await?;
+        let fresh = bed(format!("ours_{sample}")).await?;
+        due(&fresh).await?;
+        ours.push(drain(&fresh).await?);
+        fresh.clear().await?;
+    }
+    let rate = |spans: &mut Vec<Duration>| {
+        spans.sort_unstable();
+        RUNS as f64 / spans[spans.len() / 2].as_secs_f64()
+    };
+    let (ours, by_hand) = (rate(&mut ours), rate(&mut by_hand));
+    println!(
+        "{durability}: {ours:.0} runs a second (target {target}); by hand {by_hand:.0}; ratio {:.2} (target 3)",
+        by_hand / ours
+    );
+    Ok(())
+}
+
+/// Schedules that are all due.
+async fn due(bed: &Bed) -> Result<(), Failure> {
+    let hour = Period::Every(SignedDuration::from_hours(1));
+    let wanted: Vec<_> = (0..RUNS)
+        .map(|n| WantedSchedule {
+            shop: Some(format!("shop-{:06}", n / 3).parse().unwrap()),
+            job: JobKind::OF_SHOPS[n as usize % 3],
+            period: hour.clone(),
+        })
+        .collect();
+    let mut tx = bed.store.write(Timestamp::now() - SignedDuration::from_mins(30)).await?;
+    tx.sync_schedules(&wanted).await?;
+    Ok(tx.commit().await?)
+}
+
+async fn drain(bed: &Bed) -> Result<Duration, Failure> {
+    let shared = bed.store.is_postgres();
+    let settings = common::settings(SLOTS, shared);
+    let (scheduler, _handle) = Scheduler::new(bed.store.clone(), Clock::system(), common::noops(None), settings);
+    let stop = CancellationToken::new();
+    let begun = Instant::now();
+    let running = tokio::spawn(scheduler.run(stop.clone(), SignedDuration::from_secs(10)));
+    while bed.number("select count(*) from schedules where planned_at is null").await? > 0
+        || bed.number("select count(*) from runs where state in ('available', 'running', 'retryable')").await? > 0
+    {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let took = begun.elapsed();
+    stop.cancel();
+    running.await??;
+    assert_eq!(bed.number("select count(*) from runs where state = 'completed' and outcome = 'done'").await?, RUNS);
+    Ok(took)
+}
+
+/// The same rows: a run inserted as running, its schedule moved, the run completed; a thousand a transaction.
+async fn baseline(bed: &Bed) -> Result<Duration, Failure> {
+    const SQL: [&str; 3] = [
+        "insert into runs (shop, job, run_trigger, state, due_at, available_at, started_at, attempt, instance, lease_number)
+            select shop, job, 'schedule', 'running', next_due_at, next_due_at, $1, 1, 'bench', 1 from schedules
+            where next_due_at <= $1 order by next_due_at limit 1000",
+        "update schedules set planned_at = next_due_at, grid_at = grid_at + 3600000, next_due_at = next_due_at + 3600000
+            where (shop, job) in (select shop, job from schedules where next_due_at <= $1 order by next_due_at limit 1000)",
+        "update runs set state = 'completed', outcome = 'done', finished_at = $1
+            where (shop, job) in (select shop, job from runs where state in ('available', 'running', 'retryable'))
+                and state in ('available', 'running', 'retryable')",
+    ];
+    let now = Timestamp::now().as_millisecond();
+    let begun = Instant::now();
+    for _ in 0..RUNS / BATCH {
+        match &bed.store {
+            Store::Sqlite { writer, .. } => {
+                let mut tx = writer.begin_with("begin immediate").await?;
+                sqlx::query(SQL[0]).bind(now).execute(&mut *tx).await?;
+                sqlx::query(SQL[1]).bind(now).execute(&mut *tx).await?;
+                tx.commit().await?;
+                sqlx::query(SQL[2]).bind(now).execute(writer).await?;
+            }
+            Store::Postgres(pool) => {
+                let mut tx = pool.begin().await?;
+                sqlx::query(SQL[0]).bind(now).execute(&mut *tx).await?;
+                sqlx::query(SQL[1]).bind(now).execute(&mut *tx).await?;
+                tx.commit().await?;
+                sqlx::query(SQL[2]).bind(now).execute(pool).await?;
+            }
+        }
+    }
+    let took = begun.elapsed();
+    assert_eq!(bed.number("select count(*) from runs where state = 'completed'").await?, RUNS);
+    Ok(took)
+}
