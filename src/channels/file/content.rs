@@ -130,7 +130,8 @@ pub(super) struct Scan {
 impl Scan {
     /// Reads all files to the end. A fault anywhere in them is an error: nothing of them counts then.
     pub(super) fn of(content: &Content, settings: &Settings) -> Result<Self, ChannelError> {
-        // By hash: 16 bytes a SKU instead of its text. Two of a million SKUs collide once in ten million files.
+        // By hash, which takes less room than the SKU. Of a million SKUs two share one by chance in one of some 40
+        // million files.
         let mut first: HashMap<u64, (usize, u64)> = HashMap::new();
         let mut scan = Self { stamp: content.stamp.clone(), rows: 0, doubled: HashMap::new() };
         let mut entries: Vec<Entry> = Vec::new();

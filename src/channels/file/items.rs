@@ -148,32 +148,34 @@ pub(super) fn ragged_row(row: &Row, (has, wants): (usize, usize)) -> Complaint {
     row.complaint("columns", &cause, "put cells that contain the delimiter in quotes")
 }
 
-/// Reads the next row that says anything; `false` at the end. A last row that is too short means that the file is still
-/// being written.
-pub(super) fn next_row(
-    records: &mut Records,
-    record: &mut Record,
-    delimiter: u8,
-    width: usize,
-) -> Result<bool, ReadError> {
-    loop {
-        if !records.next_record(delimiter, record)? {
-            return Ok(false);
+/// Reads the next row that says anything; `false` at the end.
+fn next_row(records: &mut Records, record: &mut Record, delimiter: u8, width: usize) -> Result<bool, ReadError> {
+    while records.next_record(delimiter, record)? {
+        if !is_empty_row(record, width) {
+            refuse_short_end(records, record, width)?;
+            return Ok(true);
         }
-        if record.is_blank() && (record.width() == 1 || record.width() >= width) {
-            continue;
-        }
-        if record.width() < width && records.is_at_end()? {
-            return Err(Fault {
-                line: record.line,
-                column: record.line_text().chars().count() as u64 + 1,
-                cause: format!("the last line is short: {} of {width} columns", record.width()),
-                remedy: "write the file again: it is half written".to_owned(),
-            }
-            .into());
-        }
-        return Ok(true);
     }
+    Ok(false)
+}
+
+/// Whether a row is a blank line, or delimiters only.
+pub(super) fn is_empty_row(record: &Record, width: usize) -> bool {
+    record.is_blank() && (record.width() == 1 || record.width() >= width)
+}
+
+/// A last row that is too short means that the file is still being written.
+pub(super) fn refuse_short_end(records: &mut Records, record: &Record, width: usize) -> Result<(), ReadError> {
+    if record.width() >= width || !records.is_at_end()? {
+        return Ok(());
+    }
+    Err(Fault {
+        line: record.line,
+        column: record.line_text().chars().count() as u64 + 1,
+        cause: format!("the last line is short: {} of {width} columns", record.width()),
+        remedy: "write the file again: it is half written".to_owned(),
+    }
+    .into())
 }
 
 fn read_layout(records: &mut Records, record: &mut Record, settings: &Settings) -> Result<Layout, ReadError> {

@@ -76,6 +76,8 @@ pub(super) struct Text {
     piece: Vec<u8>,
     at: usize,
     ended: bool,
+    /// What follows the piece is not in the encoding.
+    broken: bool,
 }
 
 impl Text {
@@ -99,6 +101,7 @@ impl Text {
             piece: Vec::new(),
             at: 0,
             ended: false,
+            broken: false,
         };
         text.seek(0)?;
         Ok(text)
@@ -115,6 +118,7 @@ impl Text {
             piece: text.as_bytes().to_vec(),
             at: 0,
             ended: true,
+            broken: false,
         }
     }
 
@@ -130,6 +134,7 @@ impl Text {
         self.piece.clear();
         self.at = 0;
         self.ended = false;
+        self.broken = false;
         if self.decoder.is_none() {
             file.seek(SeekFrom::Start(self.mark_bytes + offset))?;
             return Ok(());
@@ -151,6 +156,9 @@ impl Text {
     pub(super) fn fill(&mut self) -> io::Result<&[u8]> {
         while self.at == self.piece.len() && !self.ended {
             self.read_piece()?;
+        }
+        if self.broken && self.at == self.piece.len() {
+            return Err(io::Error::from(io::ErrorKind::InvalidData));
         }
         Ok(&self.piece[self.at..])
     }
@@ -181,6 +189,9 @@ impl Text {
         let (result, _, written) =
             decoder.decode_to_utf8_without_replacement(&self.raw[..length], &mut self.piece, self.ended);
         self.piece.truncate(written);
-        if result == DecoderResult::InputEmpty { Ok(()) } else { Err(io::Error::from(io::ErrorKind::InvalidData)) }
+        // What could be read before the fault is handed out first, so that the fault is found on its own line.
+        self.broken = result != DecoderResult::InputEmpty;
+        self.ended |= self.broken;
+        Ok(())
     }
 }

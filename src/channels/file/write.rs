@@ -13,7 +13,7 @@ use std::{
 use super::{
     columns::Columns,
     content::{Content, cannot_read, explain, unavailable},
-    items::{Items, Layout, next_row, ragged_row},
+    items::{Items, Layout, is_empty_row, ragged_row, refuse_short_end},
     json_lines::{self, Object},
     real_path,
     records::{Place, ReadError, Record, Records},
@@ -164,19 +164,14 @@ impl<'a> Rewriting<'a> {
     /// Reads what comes next, blank lines included. Rows are held to what a reader of the file demands.
     fn read(&self, records: &mut Records, record: &mut Record, rows_begin: Place) -> Result<bool, ReadError> {
         let Layout::Csv(columns) = &self.layout else { return records.next_line(record) };
-        let place = records.place();
-        if place.offset >= rows_begin.offset {
-            if !next_row(records, record, columns.delimiter, columns.width)? {
-                records.seek(place)?;
-                return records.next_record(columns.delimiter, record);
-            }
-            if record.line == place.line {
-                return Ok(true);
-            }
-            // Blank lines were passed over: copy them too.
-            records.seek(place)?;
+        let is_row = records.place().offset >= rows_begin.offset;
+        if !records.next_record(columns.delimiter, record)? {
+            return Ok(false);
         }
-        records.next_record(columns.delimiter, record)
+        if is_row && !is_empty_row(record, columns.width) {
+            refuse_short_end(records, record, columns.width)?;
+        }
+        Ok(true)
     }
 
     /// The row with its change, if there is one that makes a difference.
@@ -455,7 +450,7 @@ impl Drop for Draft {
 }
 
 /// A file that cannot be replaced. The old one stands as it was.
-fn cannot_write(path: &Path, error: &io::Error) -> ChannelError {
+pub(super) fn cannot_write(path: &Path, error: &io::Error) -> ChannelError {
     let folder = path.parent().unwrap_or(Path::new(".")).display();
     let name = path.display();
     match error.kind() {
