@@ -48,7 +48,9 @@ async fn every_field_that_can_be_exported_arrives(def: &ChannelDef, rig: &dyn Ri
     let read = read_all(world.as_ref()).await?;
     let mut expected = world.actual().await;
     let changes = read.listings[1..].iter().map(|listing| change(listing, &fields)).collect::<Result<Vec<_>, _>>()?;
-    changes.iter().for_each(|change| apply(&mut expected, change));
+    for change in &changes {
+        apply(&mut expected, change);
+    }
     accepted(world.as_ref(), &changes).await?;
     let actual = world.actual().await;
     ensure!(actual == expected, "the shop has {actual:?} instead of {expected:?}");

@@ -208,7 +208,7 @@ impl Records {
             return Err(fault.into());
         }
         self.place.offset += bytes.len() as u64;
-        self.place.line += bytes.iter().filter(|byte| **byte == b'\n').count() as u64;
+        self.place.line += line_breaks(&bytes);
         record.line = start;
         record.is_cut = !ended;
         record.cells = split.cells;
@@ -308,6 +308,10 @@ fn content_end(bytes: &[u8]) -> usize {
     bytes.strip_suffix(b"\r").unwrap_or(bytes).len()
 }
 
+fn line_breaks(bytes: &[u8]) -> u64 {
+    bytes.split(|byte| *byte == b'\n').skip(1).count() as u64
+}
+
 fn unclosed(line: u64, bytes: &[u8], quote: usize) -> Fault {
     at(
         line,
@@ -339,7 +343,7 @@ fn too_long(line: u64, bytes: &[u8], split: &Split) -> Fault {
 /// A fault at byte `index` of a record that begins on `line`.
 fn at(line: u64, bytes: &[u8], index: usize, cause: &str, remedy: &str) -> Fault {
     let before = &bytes[..index];
-    let breaks = before.iter().filter(|byte| **byte == b'\n').count() as u64;
+    let breaks = line_breaks(before);
     let line_start = before.iter().rposition(|byte| *byte == b'\n').map_or(0, |found| found + 1);
     let column = String::from_utf8_lossy(&before[line_start..]).chars().count() as u64 + 1;
     Fault { line: line + breaks, column, cause: cause.to_owned(), remedy: remedy.to_owned() }

@@ -185,7 +185,7 @@ fn columns(own: &Map<String, Value>, faults: &mut Vec<SettingFault>) -> BTreeMap
                 faults.push(fault(&key, format!("`{name}` is not a column of ours"), remedy));
             }
             None | Some("") => {
-                faults.push(fault(&key, "it names no header", "write the header as it stands in the file"))
+                faults.push(fault(&key, "it names no header", "write the header as it stands in the file"));
             }
             Some(header) => {
                 columns.insert(name.clone(), header.to_owned());

@@ -5,7 +5,7 @@ use super::*;
 const HEADER: &str = "sku,title,price,currency,stock\n";
 
 fn rows(from: usize, to: usize) -> String {
-    (from..to).map(|n| format!("S{n:03},Product {n},{n}.50,EUR,{n}\n")).collect()
+    (from..to).map(|n| format!("S{n:03},Product {n},{n}.50,EUR,{n}\n")).collect::<Vec<_>>().concat()
 }
 
 fn skus(listings: &[Listing]) -> Vec<&str> {

@@ -87,7 +87,7 @@ fn a_broken_line_of_json_refuses_the_file() {
 
 #[test]
 fn a_fault_at_the_end_refuses_the_first_page_too() {
-    let rows: String = (0..50).map(|n| format!("S{n},T,1,EUR,1\n")).collect();
+    let rows = (0..50).map(|n| format!("S{n},T,1,EUR,1\n")).collect::<Vec<_>>().concat();
     let shop = Shop::new("products.csv", format!("sku,title,price,currency,stock\n{rows}S50,\"T"));
     assert!(shop.pull(PassKind::Full, None, true).is_err());
 }

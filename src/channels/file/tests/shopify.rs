@@ -1,5 +1,7 @@
 //! Shopify's product export, with the oddities of real files.
 
+use std::fmt::Write;
+
 use super::*;
 
 const EXPORT: &str = "\
@@ -147,8 +149,8 @@ fn pages_do_not_split_a_product() {
     for product in 0..4 {
         for variant in 0..5 {
             let title = if variant == 0 { format!("Product {product}") } else { String::new() };
-            rows.push_str(&format!("p{product},{title},Size,{variant},p{product}-{variant},3.50,\n"));
-            rows.push_str(&format!("p{product},,,,,,https://cdn.test/{product}-{variant}.jpg\n"));
+            writeln!(rows, "p{product},{title},Size,{variant},p{product}-{variant},3.50,").unwrap();
+            writeln!(rows, "p{product},,,,,,https://cdn.test/{product}-{variant}.jpg").unwrap();
         }
     }
     let header = "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price,Image Src\n";
