@@ -31,9 +31,15 @@ pub async fn prune(store: &Store, clock: &Clock, keep: SignedDuration) -> Result
     let now = clock.now();
     let mut pruned = Pruned::default();
 
-    let mut tx = store.write(now).await?;
-    pruned.runs = tx.prune_runs(now - keep).await?;
-    tx.commit().await?;
+    loop {
+        let mut tx = store.write(now).await?;
+        let runs = tx.prune_runs(now - keep).await?;
+        tx.commit().await?;
+        if runs == 0 {
+            break;
+        }
+        pruned.runs += runs;
+    }
 
     let mut tx = store.write(now).await?;
     pruned.mails = tx.prune_mail(now - keep.max(MAIL_AT_LEAST)).await?;

@@ -57,3 +57,6 @@ pub(super) async fn claimed(store: &Store, clock: &Clock, context: &Context) -> 
     }
     Ok(tx)
 }
+
+#[cfg(test)]
+mod story;

@@ -12,7 +12,7 @@ use crate::{
     crash,
     domain::{Counts, JobKind, Outcome, ShopId},
     mail::{Composed, Envelope, Language, MailError, Mailer, MailerBook, Outgoing, compose},
-    notices::{People, SharedPeople, letter, mark_sent},
+    notices::{People, SharedPeople, bring_up_to_date, letter, mark_sent, owe_failing},
     scheduler::{Context, End, Handler, Stopped},
     store::{Delivery, Mail, MailState, Store, StoreError, Tx},
 };
@@ -62,6 +62,10 @@ impl SendMail {
     }
 
     async fn pass(&self, context: &Context, counts: &mut Counts) -> Result<(), Halt> {
+        // This job looks in every few minutes anyway; no run of another job could say of itself that it keeps failing.
+        let mut tx = claimed(&self.store, &self.clock, context).await?;
+        owe_failing(&mut tx, &self.people.load()).await?;
+        tx.commit().await?;
         loop {
             let due = self.store.read(self.clock.now()).await?.due_mail(BATCH).await?;
             if due.is_empty() {
@@ -108,6 +112,10 @@ impl SendMail {
             return Ok(None);
         };
         if mail.body.is_none() {
+            if bring_up_to_date(&mut tx, people, &mail).await? {
+                tx.commit().await?;
+                return Ok(None);
+            }
             let Some((letter, shops)) = letter(&mut tx, people, &mail).await? else {
                 tx.cancel_mail(id).await?;
                 tx.commit().await?;

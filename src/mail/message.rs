@@ -131,3 +131,6 @@ fn header(name: &'static str, value: &str) -> HeaderValue {
 pub(super) fn one_line(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
+
+#[cfg(test)]
+mod tests;

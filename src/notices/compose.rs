@@ -9,7 +9,11 @@ use crate::{
 
 /// The letter, and the shops it is about; `None`: there is nothing left to say.
 pub async fn letter(tx: &mut Tx, people: &People, mail: &Mail) -> Result<Option<(Letter, Vec<ShopId>)>, StoreError> {
-    let letter = match Payload::of(mail)? {
+    let Some(payload) = Payload::of(mail) else {
+        tracing::error!(mail.id = mail.id, mail.kind = %mail.kind, "a mail owed by another version of shopsyncd cannot be read and is dropped");
+        return Ok(None);
+    };
+    let letter = match payload {
         Payload::Reminder { steps } => reminder(tx, people, &mail.recipient, &steps).await?,
         Payload::Ended(grant) => match standing(tx, &grant).await? {
             Some(authorization) if is_over(&authorization, tx.now) => {
@@ -36,8 +40,8 @@ pub async fn letter(tx: &mut Tx, people: &People, mail: &Mail) -> Result<Option<
 
 /// Marks what a mail told as told.
 pub async fn mark_sent(tx: &mut Tx, mail: &Mail) -> Result<(), StoreError> {
-    match Payload::of(mail)? {
-        Payload::Reminder { steps } => {
+    match Payload::of(mail) {
+        Some(Payload::Reminder { steps }) => {
             for step in steps {
                 if is_told(tx, &step).await? {
                     let kind = ReminderKind::Step;
@@ -45,13 +49,13 @@ pub async fn mark_sent(tx: &mut Tx, mail: &Mail) -> Result<(), StoreError> {
                 }
             }
         }
-        Payload::Ended(grant) => {
+        Some(Payload::Ended(grant)) => {
             tx.mark_reminded(grant.authorization, grant.grant_number, ReminderKind::Ended, None).await?;
         }
-        Payload::Renewed(grant) => {
+        Some(Payload::Renewed(grant)) => {
             tx.mark_reminded(grant.authorization, grant.grant_number, ReminderKind::Renewed, None).await?;
         }
-        Payload::FreshLink { .. } | Payload::Operator { .. } | Payload::Test => {}
+        Some(Payload::FreshLink { .. } | Payload::Operator { .. } | Payload::Test) | None => {}
     }
     Ok(())
 }

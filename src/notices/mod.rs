@@ -5,6 +5,7 @@
 //! speaks of what has been settled meanwhile.
 
 mod compose;
+mod failing;
 mod owe;
 mod upcoming;
 mod watched;
@@ -13,10 +14,11 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 pub use compose::{letter, mark_sent};
+pub use failing::owe_failing;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 pub use owe::{
-    Pass, note_app_refused, note_end_moved, note_ended, note_renewal, owe_due, owe_fresh_link, owe_operator_mail,
-    owe_test_mail,
+    Pass, bring_up_to_date, note_app_refused, note_end_moved, note_ended, note_renewal, owe_due, owe_fresh_link,
+    owe_operator_mail, owe_test_mail,
 };
 use serde::{Deserialize, Serialize};
 pub use upcoming::{UpcomingMail, upcoming_mails};
@@ -160,10 +162,8 @@ impl Payload {
         serde_json::to_value(self).expect("plain texts and numbers are always JSON")
     }
 
-    fn of(mail: &crate::store::Mail) -> Result<Self, crate::store::StoreError> {
-        serde_json::from_value(mail.payload.clone()).map_err(|cause| crate::store::StoreError::Corrupt {
-            table: "outbox",
-            cause: format!("payload of mail {}: {cause}", mail.id),
-        })
+    /// Reads what a mail is composed from; `None` where this program did not write it.
+    fn of(mail: &crate::store::Mail) -> Option<Self> {
+        serde_json::from_value(mail.payload.clone()).ok()
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::{Timestamp, civil::Date};
 
 use super::{
-    AppSecret, GrantRef, News, Payload, People, Recipient, StepRef, Watched,
+    AppSecret, GrantRef, Language, News, Payload, People, Recipient, StepRef, Watched,
     watched::{configured_shops, watch, watched},
 };
 use crate::{
@@ -262,12 +262,41 @@ async fn owe_step(tx: &mut Tx, people: &People, one: &Watched, step: Step) -> Re
     Ok(true)
 }
 
+/// A day's mail that did not leave on its day is not sent as it is: what has fallen due since is owed first, and what is left of it goes
+/// on today's mail, so that nobody gets two. `true`: this one was replaced.
+pub async fn bring_up_to_date(tx: &mut Tx, people: &People, mail: &Mail) -> Result<bool, StoreError> {
+    let stale = mail.subject.is_none() && people.date(mail.owed_at) < people.date(tx.now);
+    let Some(Payload::Reminder { steps }) = Payload::of(mail) else { return Ok(false) };
+    if !stale {
+        return Ok(false);
+    }
+    owe_due(tx, people).await?;
+    if tx.mail(mail.id).await?.is_none_or(|mail| mail.state != MailState::Owed) {
+        return Ok(true);
+    }
+    let recipient = Recipient { address: mail.recipient.clone(), language: Language::from_code(&mail.language) };
+    match place_today(tx, people, &recipient).await? {
+        Place::New(dedup) => {
+            let payload = Payload::Reminder { steps };
+            owe(tx, people, dedup, "reminder", &recipient, &mail.shops, &payload).await?;
+        }
+        Place::Open(today, mut more) => {
+            more.extend(steps);
+            let mut shops = today.shops;
+            merge(&mut shops, mail.shops.clone());
+            tx.amend_mail(today.id, &shops, &Payload::Reminder { steps: more }.to_json()).await?;
+        }
+        Place::Left => return Ok(false),
+    }
+    tx.cancel_mail(mail.id).await
+}
+
 /// Where a step goes today.
 enum Place {
     /// On a new mail with this reason.
     New(String),
     /// On one that is waiting.
-    Open(Mail, Vec<StepRef>),
+    Open(Box<Mail>, Vec<StepRef>),
     /// Today's mail has left.
     Left,
 }
@@ -277,11 +306,11 @@ async fn place_today(tx: &mut Tx, people: &People, recipient: &Recipient) -> Res
     let mut dedup = first.clone();
     for number in 2.. {
         let Some(mail) = tx.mail_by_dedup(&dedup).await? else { return Ok(Place::New(dedup)) };
-        match (mail.state, Payload::of(&mail)?) {
+        match (mail.state, Payload::of(&mail)) {
             // A cancelled mail was never seen by anybody.
             (MailState::Cancelled, _) => dedup = format!("{first}/{number}"),
-            (MailState::Owed, Payload::Reminder { steps }) if mail.subject.is_none() => {
-                return Ok(Place::Open(mail, steps));
+            (MailState::Owed, Some(Payload::Reminder { steps })) if mail.subject.is_none() => {
+                return Ok(Place::Open(Box::new(mail), steps));
             }
             _ => return Ok(Place::Left),
         }
@@ -310,7 +339,7 @@ async fn add(
             let mut steps = Vec::new();
             for mail in tx.mails(Some(MailState::Owed), MANY).await? {
                 let waiting = mail.recipient == recipient.address && mail.subject.is_none();
-                if let (true, Payload::Reminder { steps: older }) = (waiting, Payload::of(&mail)?) {
+                if let (true, Some(Payload::Reminder { steps: older })) = (waiting, Payload::of(&mail)) {
                     tx.cancel_mail(mail.id).await?;
                     steps.extend(older);
                     merge(&mut all, mail.shops);
@@ -332,11 +361,11 @@ fn merge(all: &mut Vec<ShopId>, more: Vec<ShopId>) {
 /// Takes a renewed authorization out of a mail that is still owed.
 async fn settle(tx: &mut Tx, mail: &Mail, renewed: &Authorization) -> Result<(), StoreError> {
     let settled = |grant: &GrantRef| grant.authorization == renewed.id && grant.grant_number < renewed.grant_number;
-    match Payload::of(mail)? {
-        Payload::Ended(grant) | Payload::Renewed(grant) if settled(&grant) => {
+    match Payload::of(mail) {
+        Some(Payload::Ended(grant) | Payload::Renewed(grant)) if settled(&grant) => {
             tx.cancel_mail(mail.id).await?;
         }
-        Payload::Reminder { steps } => {
+        Some(Payload::Reminder { steps }) => {
             let count = steps.len();
             let left: Vec<StepRef> = steps.into_iter().filter(|step| step.authorization != renewed.id).collect();
             if left.is_empty() {

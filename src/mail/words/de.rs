@@ -73,21 +73,22 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
 fn reminder(items: &[Item], now: &Zoned) -> Page {
     let shops: usize = items.iter().map(|item| item.shops.len()).sum();
     let first = items.first();
-    let when = first.map_or_else(String::new, |item| ends(item, now));
+    let ends = format!("endet {}", first.map_or_else(String::new, |item| when(item, now)));
     let (subject, opening) = match items {
         [item] => {
             let these = if shops == 1 { "diesem Shop" } else { "diesen Shops" };
             (
-                format!("{}: Berechtigung {when}", subject_names(item)),
+                format!("{}: Berechtigung {ends}", subject_names(item)),
                 format!(
-                    "Die Berechtigung, in {these} zu arbeiten, {when}. Nur wem der Shop gehört, kann sie erneuern."
+                    "Die Berechtigung, in {these} zu arbeiten, {ends}. Nur wem der Shop gehört, kann sie erneuern."
                 ),
             )
         }
         _ => (
             format!(
-                "Berechtigungen für {shops} Shops enden bald: {} {when}",
-                first.map_or_else(String::new, subject_names)
+                "Berechtigungen für {shops} Shops enden bald, zuerst {}: {}",
+                first.map_or_else(String::new, subject_names),
+                first.map_or_else(String::new, |item| when(item, now))
             ),
             "Die Berechtigungen, in diesen Shops zu arbeiten, enden bald, die dringendste zuerst. Nur wem ein Shop gehört, kann seine Berechtigung erneuern."
                 .to_owned(),
@@ -157,7 +158,8 @@ fn renewed(item: &Item, now: &Zoned) -> Page {
 
 fn block(item: &Item, now: &Zoned, act: &str) -> Block {
     let mut lines = vec![format!("Kanal: {}", channel(&item.channel, item.account.as_deref()))];
-    if let Some(at) = item.ends_at {
+    // The end date of a refused permission means nothing any more.
+    if let (Some(at), None) = (item.ends_at, &item.revoked) {
         let at = local(at, now);
         let word = if at > *now { "Endet" } else { "Geendet" };
         lines.push(format!("{word}: {}", moment(&at)));
@@ -167,7 +169,7 @@ fn block(item: &Item, now: &Zoned, act: &str) -> Block {
     }
     let one = item.shops.len() == 1;
     let links = item.shops.iter().map(|shop| {
-        let words = if one { act.to_owned() } else { format!("{act}: {}", one_line(&shop.name)) };
+        let words = if one { act.to_owned() } else { format!("Berechtigung für {} erneuern", one_line(&shop.name)) };
         (words, shop.renew.to_string())
     });
     Block { heading: listed(&names(&item.shops), "und"), lines, links: links.collect() }
@@ -243,15 +245,14 @@ fn subject_names(item: &Item) -> String {
     short(&names(&item.shops), "und", |count| format!("{count} weitere Shops"))
 }
 
-/// "endet in 20 Tagen, am 13. Dezember".
-fn ends(item: &Item, now: &Zoned) -> String {
-    let Some(at) = item.ends_at.map(|at| local(at, now)) else { return "endet".to_owned() };
+/// "in 20 Tagen, am 13. Dezember".
+fn when(item: &Item, now: &Zoned) -> String {
+    let Some(at) = item.ends_at.map(|at| local(at, now)) else { return "bald".to_owned() };
     let date = day(at.date(), now.date());
     match days_left(&at, now) {
-        days if days > 1 => format!("endet in {days} Tagen, am {date}"),
-        1 => format!("endet morgen, am {date}"),
-        0 => format!("endet heute um {} Uhr", at.strftime("%H:%M")),
-        _ => format!("endete am {date}"),
+        days if days > 1 => format!("in {days} Tagen, am {date}"),
+        1 => format!("morgen, am {date}"),
+        _ => format!("heute um {} Uhr", at.strftime("%H:%M")),
     }
 }
 

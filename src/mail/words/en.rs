@@ -72,19 +72,20 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
 fn reminder(items: &[Item], now: &Zoned) -> Page {
     let shops: usize = items.iter().map(|item| item.shops.len()).sum();
     let first = items.first();
-    let when = first.map_or_else(String::new, |item| ends(item, now));
+    let ends = format!("ends {}", first.map_or_else(String::new, |item| when(item, now)));
     let (subject, opening) = match items {
         [item] => {
             let these = if shops == 1 { "this shop" } else { "these shops" };
             (
-                format!("{}: permission {when}", subject_names(item)),
-                format!("The permission to work in {these} {when}. Only the owner of the shop can renew it."),
+                format!("{}: permission {ends}", subject_names(item)),
+                format!("The permission to work in {these} {ends}. Only the owner of the shop can renew it."),
             )
         }
         _ => (
             format!(
-                "Permission for {shops} shops ends soon: {} {when}",
-                first.map_or_else(String::new, subject_names)
+                "Permission for {shops} shops ends soon, first {}: {}",
+                first.map_or_else(String::new, subject_names),
+                first.map_or_else(String::new, |item| when(item, now))
             ),
             "The permissions to work in these shops end soon, the most urgent one first. Only the owner of a shop can renew its permission."
                 .to_owned(),
@@ -154,7 +155,8 @@ fn renewed(item: &Item, now: &Zoned) -> Page {
 
 fn block(item: &Item, now: &Zoned, act: &str) -> Block {
     let mut lines = vec![format!("Channel: {}", channel(&item.channel, item.account.as_deref()))];
-    if let Some(at) = item.ends_at {
+    // The end date of a refused permission means nothing any more.
+    if let (Some(at), None) = (item.ends_at, &item.revoked) {
         let at = local(at, now);
         let word = if at > *now { "Ends" } else { "Ended" };
         lines.push(format!("{word}: {}", moment(&at)));
@@ -240,15 +242,14 @@ fn subject_names(item: &Item) -> String {
     short(&names(&item.shops), "and", |count| format!("{count} more shops"))
 }
 
-/// "ends in 20 days, on 13 December".
-fn ends(item: &Item, now: &Zoned) -> String {
-    let Some(at) = item.ends_at.map(|at| local(at, now)) else { return "ends".to_owned() };
+/// "in 20 days, on 13 December".
+fn when(item: &Item, now: &Zoned) -> String {
+    let Some(at) = item.ends_at.map(|at| local(at, now)) else { return "soon".to_owned() };
     let date = day(at.date(), now.date());
     match days_left(&at, now) {
-        days if days > 1 => format!("ends in {days} days, on {date}"),
-        1 => format!("ends tomorrow, on {date}"),
-        0 => format!("ends today at {}", at.strftime("%H:%M")),
-        _ => format!("ended on {date}"),
+        days if days > 1 => format!("in {days} days, on {date}"),
+        1 => format!("tomorrow, on {date}"),
+        _ => format!("today at {}", at.strftime("%H:%M")),
     }
 }
 
