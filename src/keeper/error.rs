@@ -31,7 +31,7 @@ pub enum KeeperError {
         /// The shop.
         shop: ShopId,
         /// The channel's error.
-        error: ChannelError,
+        error: Box<ChannelError>,
     },
     /// Another instance is renewing the tokens and takes its time.
     #[error("shop `{0}`: its tokens are being renewed by another instance, which has not finished yet")]

@@ -167,7 +167,7 @@ impl TokenKeeper {
             Err(error) => error,
         };
         self.note_failure(shop, &error).await?;
-        Err(KeeperError::Channel { shop: shop.clone(), error })
+        Err(KeeperError::Channel { shop: shop.clone(), error: Box::new(error) })
     }
 
     /// Opens the token on record, renewing it first where it is not fresh.

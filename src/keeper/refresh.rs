@@ -306,7 +306,7 @@ impl TokenKeeper {
         if matches!(error.failure, Failure::ScopeMissing { .. } | Failure::ShopClosed { .. }) {
             self.note_failure(shop, &error).await?;
         }
-        Err(KeeperError::Channel { shop: shop.clone(), error })
+        Err(KeeperError::Channel { shop: shop.clone(), error: Box::new(error) })
     }
 
     /// No answer arrived: whether the tokens are spent, nobody can tell. The note stays, so that whoever comes next knows;
@@ -324,7 +324,7 @@ impl TokenKeeper {
             self.wake();
             return Err(self.standing(&entry.shop.id).await?.held(Hold::Revoked));
         }
-        Err(KeeperError::Channel { shop: entry.shop.id.clone(), error })
+        Err(KeeperError::Channel { shop: entry.shop.id.clone(), error: Box::new(error) })
     }
 
     /// Seals what a channel granted, for the generation that will hold it.
