@@ -7,7 +7,7 @@ use super::*;
 #[tokio::test]
 async fn a_search_that_finds_too_many_is_split_until_each_part_fits() {
     let scene = Scene::new();
-    scene.fake.rules(|rules| (rules.result_cap, rules.page_cap) = (10, 4));
+    scene.fake.rules(|rules| (rules.result_cap, rules.page_cap) = (12, 8));
     let mut expected = BTreeSet::new();
     // Several per second, some seconds far apart, and one older than TikTok Shop itself.
     for (number, at) in
@@ -34,7 +34,11 @@ async fn more_products_than_can_be_listed_in_one_second_are_an_error_with_words(
     let scene = Scene::seeded(&[seed("a"), seed("b"), seed("c")]);
     scene.fake.rules(|rules| rules.result_cap = 2);
     let (channel, access) = (scene.channel(), scene.access().await);
-    let mut from = From { kind: PassKind::Full, cursor: None, first: true };
+    let noon = scene.clock.now().as_second();
+    // Far into the halving: begun without bounds it takes three dozen calls to come here.
+    let under = json!({"started": noon, "parts": [{"from": noon - 1, "to": noon + 1}], "page_token": ""});
+    let cursor = crate::domain::Cursor(json!({"under": under}).to_string());
+    let mut from = From { kind: PassKind::Full, cursor: Some(cursor), first: false };
     let error = loop {
         match channel.pull(&access, &from).await {
             Ok(page) => from = From { cursor: page.next, first: false, ..from },
