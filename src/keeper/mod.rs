@@ -34,6 +34,7 @@ mod look;
 #[expect(clippy::unwrap_used, reason = "tests")]
 pub(crate) mod pretend;
 mod refresh;
+mod reseal;
 mod shops;
 mod tell;
 
@@ -54,7 +55,9 @@ struct Inner {
     sealer: Sealer,
     shops: ShopBook,
     people: SharedPeople,
+    /// Who takes the leases; see [`TokenKeeper::acts_as`].
     holder: Holder,
+    incarnation: OnceLock<Box<dyn Fn() -> Holder + Send + Sync>>,
     /// One exchange at a time per authorization inside this instance, so that its own jobs queue here and not at the lease.
     /// What is guarded is the lease as far as it is not known to be given back.
     queues: std::sync::Mutex<BTreeMap<AuthorizationId, Arc<Mutex<Option<Lease>>>>>,
@@ -91,6 +94,7 @@ impl TokenKeeper {
             shops,
             people,
             holder,
+            incarnation: OnceLock::new(),
             queues: std::sync::Mutex::default(),
             exchanges: TaskTracker::new(),
             said_ending: std::sync::Mutex::default(),
@@ -101,6 +105,16 @@ impl TokenKeeper {
     /// Names who is to be woken when the keeper has asked for runs: the scheduler. Only the first call counts.
     pub fn wakes(&self, wake: impl Fn() + Send + Sync + 'static) {
         let _ = self.0.wake.set(Box::new(wake));
+    }
+
+    /// Names who knows the instance that is alive now: peers may have declared this one dead, and it begun anew as
+    /// another. Only the first call counts; without it the holder given at first takes the leases.
+    pub fn acts_as(&self, incarnation: impl Fn() -> Holder + Send + Sync + 'static) {
+        let _ = self.0.incarnation.set(Box::new(incarnation));
+    }
+
+    fn holder(&self) -> Holder {
+        self.0.incarnation.get().map_or_else(|| self.0.holder.clone(), |incarnation| incarnation())
     }
 
     /// The shops in force.

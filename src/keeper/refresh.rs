@@ -131,7 +131,7 @@ impl TokenKeeper {
         if let Some(left) = held.take() {
             tx.give_back(&left).await?;
         }
-        let Some(lease) = tx.take_lease(&format!("authorization/{id}"), &self.0.holder, COVER_MS).await? else {
+        let Some(lease) = tx.take_lease(&format!("authorization/{id}"), &self.holder(), COVER_MS).await? else {
             return Ok(Turn::Taken);
         };
         *held = Some(lease.clone());
@@ -224,7 +224,7 @@ impl TokenKeeper {
             if moved {
                 return Ok(true);
             }
-            let Some(again) = tx.take_lease(&lease.name, &self.0.holder, COVER_MS).await? else { return Ok(false) };
+            let Some(again) = tx.take_lease(&lease.name, &self.holder(), COVER_MS).await? else { return Ok(false) };
             *lease = again;
             if !tx.replace_tokens(id, spend.generation, lease, &sealed, renewed).await? {
                 return Ok(false);

@@ -328,5 +328,28 @@ impl Scheduler {
     }
 }
 
+impl Scheduler {
+    /// Carries out one attempt of one waiting run and nothing else, for commands that work without a daemon.
+    pub async fn run_one(self, run: RunId) -> Result<(), StoreError> {
+        let Self { shared, handlers, settings, pace } = self;
+        let (finished, ends) = finisher::channel();
+        let finisher = tokio::spawn(finisher::write_down(shared.clone(), ends));
+        let mut runner = runner::Runner::new(shared.clone(), handlers, 1, finished);
+        let Some(life) = life::begin(&shared, &settings, pace, 0, &CancellationToken::new()).await else {
+            return Ok(());
+        };
+        let mut tx = shared.store.write(shared.clock.now()).await?;
+        let claimed = tx.claim_run(run, &shared.holder()).await?;
+        tx.commit().await?;
+        if let Some(claimed) = claimed {
+            runner.start(claimed, &shared.holder());
+        }
+        runner.ended().await;
+        let done = finisher::close(runner, finisher, pace.silent).await;
+        life.end(&shared, pace.silent).await?;
+        done
+    }
+}
+
 #[cfg(test)]
 mod tests;

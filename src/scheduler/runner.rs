@@ -101,6 +101,11 @@ impl Runner {
         });
     }
 
+    /// Waits until everything under way has ended.
+    pub(super) async fn ended(&mut self) {
+        while self.tasks.join_next().await.is_some() {}
+    }
+
     /// Cancels everything, waits for at most `grace`, cuts off what is left, and gives that back.
     pub(super) async fn drain(&mut self, grace: SignedDuration) {
         self.cancel_all();

@@ -150,6 +150,33 @@ impl Store {
         matches!(self, Self::Postgres(_))
     }
 
+    /// The version of an open database.
+    pub async fn version(&self) -> Result<i64, StoreError> {
+        self.check_version().await
+    }
+
+    /// Whether the database can be used: none yet is well, since `run` makes it.
+    pub async fn probe(url: &str, state_dir: &Path) -> Result<(), StoreError> {
+        match Self::open_for_reading(url, state_dir).await {
+            Ok(store) => store.close().await,
+            Err(StoreError::Absent { .. } | StoreError::Older { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// Writes a consistent copy of a SQLite database to `file`, which must not exist, while others read and write.
+    pub async fn backup(&self, file: &Path) -> Result<(), StoreError> {
+        let Self::Sqlite { readers, .. } = self else {
+            return Err(StoreError::Url {
+                url: "postgres".into(),
+                cause: "a copy of a server is made with pg_dump".into(),
+            });
+        };
+        sqlx::query("vacuum into $1").bind(file.display().to_string()).execute(readers).await?;
+        Ok(())
+    }
+
     /// Closes every connection, after the transactions under way.
     pub async fn close(&self) {
         match self {

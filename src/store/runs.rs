@@ -94,6 +94,22 @@ pub struct RunFilter {
     pub before: Option<RunId>,
 }
 
+/// A picked row, as it is once claimed.
+fn claimed(row: &Row) -> Result<Claimed, StoreError> {
+    Ok(Claimed {
+        id: RunId(row.int("id")?),
+        shop: row.shop("runs", "shop")?,
+        job: row.named("runs", "job", |text| text.parse().ok())?,
+        trigger: row.named("runs", "run_trigger", trigger)?,
+        due_at: row.instant("due_at")?,
+        attempt: row.int("attempt")? as u32 + 1,
+        lease_number: row.int("lease_number")? + 1,
+        demand: row.opt_json("runs", "demand")?.unwrap_or_default(),
+        // Waiting with somebody's name on it: that somebody died.
+        taken_over: row.text("state")? == "available" && row.opt_text("instance")?.is_some(),
+    })
+}
+
 impl Tx {
     /// Makes one run of each planned schedule and moves the schedules on. At most `slots` of them are claimed at once by `holder`
     /// and returned; the rest is available. A schedule with an unfinished run gets none: the instants fold into that
@@ -203,28 +219,28 @@ impl Tx {
         if max == 0 {
             return Ok(Vec::new());
         }
-        let claimed = on_db!(self.rows(PICK, ms(self.now), i64::from(max)))?
-            .iter()
-            .map(|row| {
-                Ok(Claimed {
-                    id: RunId(row.int("id")?),
-                    shop: row.shop("runs", "shop")?,
-                    job: row.named("runs", "job", |text| text.parse().ok())?,
-                    trigger: row.named("runs", "run_trigger", trigger)?,
-                    due_at: row.instant("due_at")?,
-                    attempt: row.int("attempt")? as u32 + 1,
-                    lease_number: row.int("lease_number")? + 1,
-                    demand: row.opt_json("runs", "demand")?.unwrap_or_default(),
-                    // Waiting with somebody's name on it: that somebody died.
-                    taken_over: row.text("state")? == "available" && row.opt_text("instance")?.is_some(),
-                })
-            })
-            .collect::<Result<Vec<_>, StoreError>>()?;
+        let rows = on_db!(self.rows(PICK, ms(self.now), i64::from(max)))?;
+        let claimed = rows.iter().map(claimed).collect::<Result<Vec<_>, StoreError>>()?;
         if !claimed.is_empty() {
             let ids: Vec<_> = claimed.iter().map(|run| run.id.0).collect();
             on_db!(self.execute(CLAIM, json(&ids), ms(self.now), &holder.0))?;
         }
         Ok(claimed)
+    }
+
+    /// Claims one run that waits, whenever its next attempt is due. `None`: it is under way or over.
+    pub async fn claim_run(&mut self, id: RunId, holder: &Holder) -> Result<Option<Claimed>, StoreError> {
+        const PICK: &str = "
+            select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, demand from runs
+            where id = $1 and state in ('available', 'retryable')";
+        const CLAIM: &str = "
+            update runs set state = 'running', started_at = $2, attempt = attempt + 1, instance = $3,
+                lease_number = lease_number + 1
+            where id = $1 and lease_number = $4 and state in ('available', 'retryable')";
+        let Some(row) = on_db!(self.row(PICK, id.0))? else { return Ok(None) };
+        let claimed = claimed(&row)?;
+        let taken = on_db!(self.execute(CLAIM, id.0, ms(self.now), &holder.0, claimed.lease_number - 1))?;
+        Ok((taken > 0).then_some(claimed))
     }
 
     /// Ends attempts. Returns those whose claim still stood; the others changed nothing.
