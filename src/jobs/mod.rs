@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     domain::{Counts, ErrorKind, Failure, JobKind, RunError},
     keeper::{KeeperError, ShopBook, ShopEntry, TokenKeeper},
+    mail::MailerBook,
     notices::SharedPeople,
     scheduler::{Context, End, Handlers, Stopped},
     store::{Store, StoreError, Tx},
@@ -101,8 +102,8 @@ impl Work {
     }
 }
 
-/// The handlers of the jobs that shops have.
-pub fn handlers(work: &Work) -> Handlers {
+/// The handlers of all jobs.
+pub fn handlers(work: &Work, mailer: &MailerBook) -> Handlers {
     let import = product_import::ProductImport::new(work.clone());
     Handlers::from([
         (
@@ -110,6 +111,19 @@ pub fn handlers(work: &Work) -> Handlers {
             Arc::new(authorization_refresh::AuthorizationRefresh::new(work.keeper.clone())) as _,
         ),
         (JobKind::ProductImport, Arc::new(import.clone()) as _),
+        (
+            JobKind::Remind,
+            Arc::new(remind::Remind::new(work.store.clone(), work.clock.clone(), work.people.clone())) as _,
+        ),
+        (
+            JobKind::SendMail,
+            Arc::new(send_mail::SendMail::new(
+                work.store.clone(),
+                work.clock.clone(),
+                work.people.clone(),
+                mailer.clone(),
+            )) as _,
+        ),
         (JobKind::ProductExport, Arc::new(product_export::ProductExport::new(work.clone(), import)) as _),
     ])
 }

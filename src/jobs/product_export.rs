@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     Halt, Work,
@@ -17,13 +17,14 @@ use crate::{
     channels::PushResult,
     crash,
     domain::{
-        Complaint, Counts, Currency, ErrorKind, Failure, JobKind, ListingStatus, Outcome, PassKind, Sku,
-        wanted::{self, Change},
+        Complaint, Counts, Currency, ErrorKind, Failure, JobKind, ListingStatus, Outcome, PassKind, RunError, RunId,
+        Sku,
+        wanted::{self, Change, GuardStop},
     },
     keeper::ShopEntry,
     notices::{News, owe_operator_mail},
     scheduler::{Context, End, Handler, Stopped},
-    store::{StoredListing, StoredVariant, Tx, WantedRow},
+    store::{Store, StoredListing, StoredVariant, Tx, WantedRow},
 };
 
 /// How many rows are computed in one transaction.
@@ -106,7 +107,7 @@ impl ProductExport {
         let mut after = Some(Progress::Begin);
         while let Some(at) = after {
             let mut tx = self.work.write(context).await?;
-            let (next, refused) = want_chunk(&mut tx, context, entry, at).await?;
+            let (next, refused) = want_chunk(&mut tx, context.run, entry, at).await?;
             tx.commit().await?;
             counts.refused += refused;
             after = next;
@@ -224,12 +225,7 @@ enum Progress {
 }
 
 /// One transaction's worth of computing; returns where to go on and how many complaints it made.
-async fn want_chunk(
-    tx: &mut Tx,
-    context: &Context,
-    entry: &ShopEntry,
-    at: Progress,
-) -> Result<(Option<Progress>, u64), Halt> {
+async fn want_chunk(tx: &mut Tx, run: RunId, entry: &ShopEntry, at: Progress) -> Result<(Option<Progress>, u64), Halt> {
     let shop = &entry.shop.id;
     let digest = entry.rules.digest();
     match at {
@@ -264,7 +260,7 @@ async fn want_chunk(
                 tx.set_wanted_mark(shop, &digest, upto).await?;
                 return Ok((Some(Progress::Newcomers(None)), 0));
             };
-            let refused = want_variants(tx, context, entry, &variants).await?;
+            let refused = want_variants(tx, run, entry, &variants).await?;
             Ok((Some(Progress::Variants { since, upto, after: Some(last) }), refused))
         }
         Progress::Newcomers(after) => {
@@ -272,19 +268,14 @@ async fn want_chunk(
             let Some(last) = variants.last().map(|row| row.variant.sku.clone()) else {
                 return Ok((None, 0));
             };
-            let refused = want_variants(tx, context, entry, &variants).await?;
+            let refused = want_variants(tx, run, entry, &variants).await?;
             Ok((Some(Progress::Newcomers(Some(last))), refused))
         }
     }
 }
 
 /// Computes and stores what is wanted of some variants; returns how many complaints that made.
-async fn want_variants(
-    tx: &mut Tx,
-    context: &Context,
-    entry: &ShopEntry,
-    variants: &[StoredVariant],
-) -> Result<u64, Halt> {
+async fn want_variants(tx: &mut Tx, run: RunId, entry: &ShopEntry, variants: &[StoredVariant]) -> Result<u64, Halt> {
     let shop = &entry.shop.id;
     let usual = tx.usual_currency(shop).await?;
     let skus: Vec<Sku> = variants.iter().map(|row| row.variant.sku.clone()).collect();
@@ -304,7 +295,7 @@ async fn want_variants(
     tx.put_wanted(shop, &rows).await?;
     let resolved: Vec<String> = skus.iter().map(ToString::to_string).collect();
     tx.resolve_complaints(shop, JobKind::ProductExport, &resolved).await?;
-    tx.put_complaints(shop, JobKind::ProductExport, context.run, &complaints).await?;
+    tx.put_complaints(shop, JobKind::ProductExport, run, &complaints).await?;
     Ok(complaints.len() as u64)
 }
 
@@ -389,21 +380,22 @@ async fn note_results(
 
 /// The plan as it would be carried out now, computed and then forgotten: for `--dry-run`. Writes nothing.
 pub async fn dry_run(
-    work: &Work,
+    store: &Store,
+    now: Timestamp,
     entry: &ShopEntry,
-    context: &Context,
-) -> Result<(Vec<Change>, Option<String>), String> {
-    let words = |halt: Halt| match halt {
-        Halt::Failed(error) => error.text,
-        Halt::Cancelled => "stopped".into(),
+) -> Result<(Vec<Change>, Option<GuardStop>), RunError> {
+    let planned = async {
+        let mut tx = store.write(now).await?;
+        let mut at = Some(Progress::Begin);
+        while let Some(progress) = at {
+            at = want_chunk(&mut tx, RunId(0), entry, progress).await?.0;
+        }
+        let plan = plan(&mut tx, entry).await?;
+        let stop = wanted::guard(&plan, tx.live_listings(&entry.shop.id).await?, &entry.rules);
+        Ok((plan, stop))
     };
-    let mut tx = work.store.write(work.clock.now()).await.map_err(|error| error.to_string())?;
-    let mut at = Some(Progress::Begin);
-    while let Some(progress) = at {
-        at = want_chunk(&mut tx, context, entry, progress).await.map_err(words)?.0;
-    }
-    let plan = plan(&mut tx, entry).await.map_err(words)?;
-    let live = tx.live_listings(&entry.shop.id).await.map_err(|error| error.to_string())?;
-    let stop = wanted::guard(&plan, live, &entry.rules).map(|stop| stop.text);
-    Ok((plan, stop))
+    planned.await.map_err(|halt| match halt {
+        Halt::Failed(error) => error,
+        Halt::Cancelled => unreachable!("nothing cancels a transaction that is forgotten"),
+    })
 }

@@ -1,7 +1,7 @@
 //! Runs, as `runs list` and `runs show` tell them.
 
 use jiff::Timestamp;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     domain::{Counts, ErrorKind, JobKind, Outcome, Run, RunId, RunState, ShopId, Trigger},
@@ -16,7 +16,7 @@ pub struct RunsView {
 }
 
 /// One run.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct RunView {
     /// Its number.
     pub id: RunId,
@@ -43,12 +43,12 @@ pub struct RunView {
     /// What went wrong.
     pub error: Option<ErrorView>,
     /// `runs show` only: the complaints it last confirmed.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complaints: Option<Vec<ComplaintView>>,
 }
 
 /// What went wrong.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ErrorView {
     /// The kind.
     pub kind: ErrorKind,
@@ -59,7 +59,7 @@ pub struct ErrorView {
 }
 
 /// A standing complaint about a SKU.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ComplaintView {
     /// The SKU.
     pub sku: String,

@@ -81,7 +81,11 @@ fn read_filter(filter: &str) -> Result<EnvFilter, LogError> {
     if filter.trim().is_empty() {
         return Err(fault("it is empty".to_owned()));
     }
-    EnvFilter::builder().parse(filter).map_err(|error| fault(error.to_string()))
+    let filter = EnvFilter::builder().parse(filter).map_err(|error| fault(error.to_string()))?;
+    // The calendar's library tells its own life at `info`, without events; whoever names it in `log.level` still sees it.
+    let quiet = "tokio_cron_scheduler=warn".parse().map_err(|_| fault("a directive of ours".to_owned()))?;
+    let named = filter.to_string().contains("tokio_cron_scheduler");
+    Ok(if named { filter } else { filter.add_directive(quiet) })
 }
 
 /// What `auto` stands for here. An automatic journal that does not listen after all is no reason to stay silent.

@@ -2,6 +2,7 @@
 
 mod columns;
 mod content;
+mod dump;
 #[cfg(feature = "fakes")]
 mod fake;
 mod items;
@@ -14,6 +15,8 @@ mod shopify;
 mod tests;
 mod text;
 mod write;
+
+pub use dump::Writer;
 
 use std::{
     fs,

@@ -7,7 +7,7 @@ pub mod fake;
 mod pull;
 mod push;
 pub mod sign;
-#[cfg(all(test, feature = "fakes"))]
+#[cfg(test)]
 mod tests;
 mod wire;
 
