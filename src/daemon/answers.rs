@@ -1,0 +1,281 @@
+//! What the daemon answers on its control socket.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+
+use super::Shared;
+use crate::{
+    control::{Answerer, ProgressSink, Refusal, Request},
+    domain::{Demand, JobKind, RunId, ShopId, Trigger},
+    keeper::{ConsentError, Consented, HandedIn, KeeperError, settle_holds},
+    mail::Sender,
+    notices,
+    report::{self, Surroundings},
+    secrets::Secret,
+    store::{StoreError, Tx},
+};
+
+type Answered = Result<Value, Refusal>;
+
+#[async_trait]
+impl Answerer for Shared {
+    async fn answer(&self, request: Request, progress: ProgressSink) -> Answered {
+        match request {
+            Request::Reload => Ok(json!(self.reload().await?)),
+            Request::Diff => Ok(json!(self.difference()?.lines)),
+            Request::Health => {
+                let reasons = self.ailments().await;
+                Ok(json!({ "healthy": reasons.is_empty(), "reasons": reasons }))
+            }
+            Request::Status => {
+                let status =
+                    report::status(&mut self.reading().await?, &self.config.load(), super::needs_authorization).await;
+                value(&status.map_err(unavailable)?)
+            }
+            Request::Why { shop, job } => {
+                let around = Surroundings { daemon: true };
+                let why = report::why(&mut self.reading().await?, &self.config.load(), &shop, job, around).await;
+                value(&why.map_err(unavailable)?)
+            }
+            Request::RunNow { shop, job, demand, wait } => self.run_now(&shop, job, demand, wait, progress).await,
+            Request::Authorize { shop } => {
+                self.known(&shop)?;
+                let link = self.keeper.begin_consent(&shop, None).await.map_err(|error| consent_refused(&error))?;
+                Ok(json!({ "link": link }))
+            }
+            Request::Authorized { shop, address } => self.authorized(&shop, &address).await,
+            Request::HandIn { shop, tokens } => self.hand_in(&shop, tokens).await,
+            Request::Test { shop } => {
+                self.known(&shop)?;
+                let status = self.keeper.test(&shop).await.map_err(|error| keeper_refused(&error))?;
+                let name = status.name.map(|name| format!(" and calls it \"{name}\"")).unwrap_or_default();
+                Ok(json!({ "text": format!("shop `{shop}`: the channel accepts the permission{name}") }))
+            }
+            Request::Pause { shop } => self.pause(&shop, true).await,
+            Request::Resume { shop } => self.pause(&shop, false).await,
+            Request::Forget { shop } => self.forget(&shop).await,
+            Request::MailRetry { id } => self.mail_retry(id).await,
+            Request::MailTest { address } => self.mail_test(&address).await,
+            Request::Reseal => {
+                let count = self.keeper.reseal().await.map_err(|error| keeper_refused(&error))?;
+                Ok(
+                    json!({ "resealed": count, "text": format!("{count} authorizations are sealed with the first key") }),
+                )
+            }
+        }
+    }
+}
+
+impl Shared {
+    async fn reading(&self) -> Result<Tx, Refusal> {
+        self.store.read(self.clock.now()).await.map_err(unavailable)
+    }
+
+    async fn writing(&self) -> Result<Tx, Refusal> {
+        self.store.write(self.clock.now()).await.map_err(unavailable)
+    }
+
+    fn known(&self, shop: &ShopId) -> Result<std::sync::Arc<crate::keeper::ShopEntry>, Refusal> {
+        self.shops.get(shop).ok_or_else(|| {
+            Refusal::new(64, format!("shop `{shop}` is not in the settings in force; see `shopsyncd shops list`"))
+        })
+    }
+
+    async fn run_now(
+        &self,
+        shop: &ShopId,
+        job: JobKind,
+        demand: Demand,
+        wait: bool,
+        progress: ProgressSink,
+    ) -> Answered {
+        let entry = self.known(shop)?;
+        if !entry.jobs.contains_key(&job) {
+            let text = format!("shop `{shop}` has no job {job}: its channel {} does not do that", entry.shop.channel);
+            return Err(Refusal::new(64, text));
+        }
+        if let Some(text) = self.refuses_runs(shop, job).await? {
+            return Err(Refusal::new(77, text));
+        }
+        let run = self.handle.run_now(Some(shop), job, demand, Trigger::Now).await.map_err(unavailable)?;
+        if wait {
+            self.wait_for(run, progress).await?;
+        }
+        let view = report::run_show(&mut self.reading().await?, run).await.map_err(unavailable)?;
+        value(&view)
+    }
+
+    /// A shop whose refresh is `None` gets no call that was not asked for by its owner; a person is told so.
+    async fn refuses_runs(&self, shop: &ShopId, job: JobKind) -> Result<Option<String>, Refusal> {
+        let around = Surroundings { daemon: true };
+        let why = report::why(&mut self.reading().await?, &self.config.load(), shop, job, around)
+            .await
+            .map_err(unavailable)?;
+        Ok(why.held_by.filter(|held| *held != "guard").map(|_| why.text))
+    }
+
+    async fn wait_for(&self, run: RunId, progress: ProgressSink) -> Result<(), Refusal> {
+        let waited = self.handle.wait(run);
+        tokio::pin!(waited);
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(250));
+        loop {
+            tokio::select! {
+                ended = &mut waited => return ended.map(drop).map_err(unavailable),
+                _ = ticks.tick() => {
+                    if let Some((done, of)) = self.handle.progress().get(run) {
+                        // A command that went away needs no progress.
+                        let _ = progress.send((done, of)).await;
+                    }
+                }
+            }
+        }
+    }
+
+    async fn authorized(&self, shop: &ShopId, address: &str) -> Answered {
+        let entry = self.known(shop)?;
+        let query = query_of(address)?;
+        let consented = self
+            .keeper
+            .finish_consent(&entry.shop.channel, &query, None)
+            .await
+            .map_err(|error| consent_refused(&error))?;
+        Ok(json!({ "text": words(&consented) }))
+    }
+
+    async fn hand_in(&self, shop: &ShopId, tokens: Value) -> Answered {
+        self.known(shop)?;
+        let tokens =
+            HandedIn::parse(&Secret::new(tokens.to_string())).map_err(|error| Refusal::new(64, error.to_string()))?;
+        let consented = self.keeper.hand_in(shop, tokens).await.map_err(|error| consent_refused(&error))?;
+        Ok(json!({ "text": words(&consented) }))
+    }
+
+    async fn pause(&self, shop: &ShopId, paused: bool) -> Answered {
+        let entry = self.known(shop)?;
+        let mut tx = self.writing().await?;
+        let noted = async {
+            tx.set_paused(shop, paused).await?;
+            settle_holds(&mut tx, &entry).await?;
+            let event = if paused { "shop.paused" } else { "shop.resumed" };
+            tx.note("operator", event, Some(shop), if paused { "paused" } else { "resumed" }).await?;
+            tx.commit().await
+        };
+        noted.await.map_err(unavailable)?;
+        self.handle.wake();
+        let text = if paused {
+            format!("shop `{shop}` is paused: no job of it runs until `shopsyncd shops resume {shop}`")
+        } else {
+            format!("shop `{shop}` goes on; what was missed is caught up unasked")
+        };
+        Ok(json!({ "text": text }))
+    }
+
+    async fn forget(&self, shop: &ShopId) -> Answered {
+        if self.shops.get(shop).is_some() {
+            return Err(Refusal::new(
+                77,
+                format!("shop `{shop}` is in the settings; take it out of the files first, then forget it"),
+            ));
+        }
+        let mut tx = self.writing().await?;
+        let erased = tx.forget_shop(shop).await.map_err(unavailable)?;
+        tx.note("operator", "shop.forgotten", None, &format!("forgot shop `{shop}`")).await.map_err(unavailable)?;
+        tx.commit().await.map_err(unavailable)?;
+        let words: Vec<_> =
+            erased.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect();
+        let words =
+            if words.is_empty() { "nothing was kept of it".into() } else { format!("erased {}", words.join(", ")) };
+        Ok(
+            json!({ "erased": erased.into_iter().collect::<std::collections::BTreeMap<_, _>>(), "text": format!("shop `{shop}`: {words}") }),
+        )
+    }
+
+    async fn mail_retry(&self, id: i64) -> Answered {
+        let mut tx = self.writing().await?;
+        let due = tx.retry_mail(id).await.map_err(unavailable)?;
+        tx.commit().await.map_err(unavailable)?;
+        if !due {
+            return Err(Refusal::new(77, format!("mail {id} is neither owed nor refused; see `shopsyncd mail list`")));
+        }
+        self.handle.run_now(None, JobKind::SendMail, Demand::default(), Trigger::Now).await.map_err(unavailable)?;
+        Ok(json!({ "text": format!("mail {id} is delivered now; `shopsyncd mail list` tells how it went") }))
+    }
+
+    async fn mail_test(&self, address: &str) -> Answered {
+        let mut tx = self.writing().await?;
+        Sender::parse(address).map_err(|error| Refusal::new(64, format!("`{address}` is not an address: {error}")))?;
+        let id = notices::owe_test_mail(&mut tx, &self.people.load(), address).await.map_err(unavailable)?;
+        tx.commit().await.map_err(unavailable)?;
+        let run =
+            self.handle.run_now(None, JobKind::SendMail, Demand::default(), Trigger::Now).await.map_err(unavailable)?;
+        self.handle.wait(run).await.map_err(unavailable)?;
+        let mail = self.reading().await?.mail(id).await.map_err(unavailable)?;
+        match mail {
+            Some(mail) if mail.state == crate::store::MailState::Sent => {
+                Ok(json!({ "text": format!("sent to {address} as {}", mail.message_id) }))
+            }
+            Some(mail) => Err(Refusal::new(
+                1,
+                format!("not sent to {address}: {}", mail.error.unwrap_or_else(|| "not yet attempted".into())),
+            )),
+            None => Err(Refusal::new(1, "the test mail is gone".to_owned())),
+        }
+    }
+}
+
+/// The query of the address on which the browser ended.
+fn query_of(address: &str) -> Result<Vec<(String, String)>, Refusal> {
+    let url = url::Url::parse(address.trim()).map_err(|error| {
+        Refusal::new(64, format!("`{address}` is not an address ({error}); paste all of what the browser shows"))
+    })?;
+    Ok(url.query_pairs().into_owned().collect())
+}
+
+fn value(view: &impl serde::Serialize) -> Answered {
+    serde_json::to_value(view).map_err(|error| Refusal::new(1, error.to_string()))
+}
+
+fn unavailable(error: StoreError) -> Refusal {
+    Refusal::new(if error.is_passing() { 69 } else { 1 }, error.to_string())
+}
+
+fn keeper_refused(error: &KeeperError) -> Refusal {
+    let remedy = error.remedy();
+    let text = if remedy.is_empty() { error.to_string() } else { format!("{error}; {remedy}") };
+    Refusal::new(exit_of(error), text)
+}
+
+fn exit_of(error: &KeeperError) -> u8 {
+    use crate::domain::Failure::{
+        AppCredentialRejected, AuthorizationEnded, ScopeMissing, ShopClosed, Throttled, Unavailable,
+    };
+    match error.failure() {
+        Unavailable { .. } | Throttled { .. } => 75,
+        AuthorizationEnded { .. } | ScopeMissing { .. } | ShopClosed { .. } => 77,
+        AppCredentialRejected { .. } => 78,
+        _ => 1,
+    }
+}
+
+fn consent_refused(error: &ConsentError) -> Refusal {
+    let exit = match error {
+        ConsentError::UnknownShop(_)
+        | ConsentError::NotNeeded(_)
+        | ConsentError::NoSuchChannel(_)
+        | ConsentError::Incomplete(_) => 64,
+        error if error.is_refusal() => 77,
+        _ => 75,
+    };
+    Refusal::new(exit, error.to_string())
+}
+
+/// What a consent came to.
+fn words(consented: &Consented) -> String {
+    let shops: Vec<_> = consented.shops.iter().map(|shop| format!("`{shop}`")).collect();
+    let end = consented.ends_at.map_or("it has no end".to_owned(), |at| format!("it ends {at}"));
+    format!(
+        "account `{}` is authorized for {}; {end}. Probe, import and export run now",
+        consented.account,
+        shops.join(", ")
+    )
+}

@@ -1,0 +1,78 @@
+//! Putting settings in force: the shops that jobs work with, and the tables brought in line.
+
+use std::sync::Arc;
+
+use super::{StartError, own_schedules};
+use crate::{
+    channels::{Tools, find},
+    config::Config,
+    domain::{Shop, ShopId},
+    keeper::{Page, ShopBook, ShopEntry, settle_holds},
+    settings,
+    store::{StoreError, Tx, WantedSchedule, WantedShop},
+};
+
+/// Where people reach the page.
+pub(super) fn page(config: &Config) -> Page {
+    let loopback = config.web.listen.is_some_and(|address| address.ip().is_loopback()) && !config.web.public_url_set;
+    Page { public_url: config.web.public_url.clone(), loopback }
+}
+
+/// The shops with their channels built.
+pub(super) fn entries(config: &Config, tools: &Tools) -> Result<Vec<ShopEntry>, StartError> {
+    config.shops.keys().map(|id| entry(config, id, tools)).collect()
+}
+
+/// One shop with its channel built.
+pub(super) fn entry(config: &Config, id: &ShopId, tools: &Tools) -> Result<ShopEntry, StartError> {
+    let shop = &config.shops[id];
+    let unknown = || StartError::Settings(format!("shop `{id}`: there is no channel `{}`", shop.channel));
+    let def = find(shop.channel.as_str()).ok_or_else(unknown)?;
+    // `check` has built it once already; what fails now has changed since.
+    let channel = settings::build(config, id, tools).map_err(|faults| {
+        let words: Vec<_> =
+            faults.iter().map(|fault| format!("{}: {}; {}", fault.key, fault.cause, fault.remedy)).collect();
+        StartError::Settings(format!("shop `{id}`: {}", words.join("; ")))
+    })?;
+    Ok(ShopEntry {
+        shop: Shop { id: id.clone(), channel: shop.channel.clone(), name: shop.name.clone() },
+        channel,
+        abilities: &def.abilities,
+        rules: shop.export.clone(),
+        jobs: shop.jobs.clone(),
+        full_import: shop.full_import.clone(),
+        is_source: config.product_source.as_ref() == Some(id),
+        has_source: config.product_source.is_some(),
+    })
+}
+
+/// Brings shops, schedules and holds in line with the settings, and notes that they are in force.
+pub(super) async fn sync(tx: &mut Tx, config: &Config, shops: &ShopBook) -> Result<(), StoreError> {
+    let entries = shops.all();
+    tx.sync_shops(&entries.iter().map(|entry| wanted_shop(entry)).collect::<Vec<_>>()).await?;
+    tx.sync_schedules(&wanted_schedules(&entries)).await?;
+    for entry in &entries {
+        settle_holds(tx, entry).await?;
+    }
+    tx.set_fact("settings.digest", &config.digest).await?;
+    tx.set_fact("settings.loaded_at", &tx.now.to_string()).await?;
+    tx.set_fact("settings.error", "").await
+}
+
+fn wanted_shop(entry: &ShopEntry) -> WantedShop {
+    let Shop { id, channel, name } = entry.shop.clone();
+    WantedShop { id, channel, name, place: entry.channel.place() }
+}
+
+fn wanted_schedules(entries: &[Arc<ShopEntry>]) -> Vec<WantedSchedule> {
+    let of_shops = entries.iter().flat_map(|entry| {
+        let shop = &entry.shop.id;
+        entry.jobs.iter().map(|(job, period)| WantedSchedule {
+            shop: Some(shop.clone()),
+            job: *job,
+            period: period.clone(),
+        })
+    });
+    let own = own_schedules().into_iter().map(|(job, period)| WantedSchedule { shop: None, job, period });
+    of_shops.chain(own).collect()
+}

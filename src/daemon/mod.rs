@@ -1,0 +1,345 @@
+//! The daemon: everything put together, run, reloaded, drained and stopped.
+//!
+//! [`App`] is a value: the program builds it from files, tests build it with fakes and a manual clock. The order in
+//! which things start, and its reverse, is written in [`App::build`] and [`App::run`] and nowhere else.
+
+use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+
+use arc_swap::ArcSwap;
+use jiff::SignedDuration;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use crate::{
+    channels::{AuthorizationKind, Tools, find},
+    clock::Clock,
+    config::{Config, LogFormat, load::Env},
+    control,
+    domain::{ChannelName, InstanceId, JobKind, Period},
+    http::{Http, HttpEvent},
+    jobs::{self, Work},
+    keeper::{Links, ShopBook, TokenKeeper},
+    mail::{MailError, MailerBook},
+    notices::SharedPeople,
+    scheduler::{self, Handle, Scheduler},
+    secrets::{SealError, random_text},
+    store::{
+        Store, StoreError,
+        lock::{InstanceLock, LockError},
+    },
+    telemetry::{
+        logging::{Format, LogHandle},
+        metrics::Metrics,
+    },
+    web,
+};
+
+mod answers;
+mod force;
+mod health;
+mod housekeeping;
+mod once;
+mod people;
+mod reload;
+mod seal;
+mod supervise;
+mod systemd;
+
+pub use once::{dry_run, run_once};
+pub use people::people_of;
+
+/// How long runs may take to reach their next safe point when the daemon stops.
+const GRACE: SignedDuration = SignedDuration::from_secs(15);
+
+/// How many runs go on at once.
+const SLOTS: u32 = 64;
+
+/// Where the settings came from, for reading them again.
+#[derive(Debug, Clone)]
+pub struct Files {
+    /// The main file, where one was named.
+    pub config: Option<PathBuf>,
+    /// The environment.
+    pub env: Env,
+}
+
+/// Why the daemon did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// Another daemon works on the same state.
+    #[error(transparent)]
+    Locked(#[from] LockError),
+    /// Something that only shows when the settings are put to use.
+    #[error("{0}")]
+    Settings(String),
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A listener's address cannot be had.
+    #[error("cannot listen on {address}: {cause}; is another program there? Change `web.{key}`")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// The setting.
+        key: &'static str,
+        /// Why.
+        cause: std::io::Error,
+    },
+    /// The state folder, the control socket, the watcher.
+    #[error("{what}: {cause}")]
+    Io {
+        /// The thing.
+        what: String,
+        /// Why.
+        cause: std::io::Error,
+    },
+}
+
+impl From<SealError> for StartError {
+    fn from(error: SealError) -> Self {
+        Self::Settings(format!("seal_key: {error}"))
+    }
+}
+
+impl From<MailError> for StartError {
+    fn from(error: MailError) -> Self {
+        Self::Settings(format!("mail: {error}"))
+    }
+}
+
+impl StartError {
+    /// The exit code that says how: see `cli`.
+    pub const fn exit(&self) -> u8 {
+        match self {
+            Self::Locked(_) => 75,
+            Self::Settings(_) => 78,
+            Self::Store(_) | Self::Listen { .. } => 69,
+            Self::Io { .. } => 1,
+        }
+    }
+}
+
+/// Why the daemon ended by itself: one of its parts did.
+#[derive(Debug, thiserror::Error)]
+#[error("{part} ended by itself: {cause}; this is a fault of the program, report it with the log")]
+pub struct Ended {
+    /// Which part.
+    pub part: &'static str,
+    /// How.
+    pub cause: String,
+}
+
+/// What every part of the daemon shares.
+pub(crate) struct Shared {
+    pub files: Files,
+    pub clock: Clock,
+    pub config: ArcSwap<Config>,
+    pub store: Store,
+    pub tools: Tools,
+    pub shops: ShopBook,
+    pub people: SharedPeople,
+    pub mailer: MailerBook,
+    pub keeper: TokenKeeper,
+    pub links: Links,
+    pub handle: Handle,
+    pub metrics: Metrics,
+    pub log: Option<LogHandle>,
+    /// One reload at a time.
+    pub reloading: tokio::sync::Mutex<()>,
+}
+
+/// A daemon, built and not yet running.
+pub struct App {
+    shared: Arc<Shared>,
+    scheduler: Scheduler,
+    people: Option<TcpListener>,
+    internal: Option<TcpListener>,
+    /// On SQLite: the right to work on this state. Given back when dropped.
+    _lock: Option<InstanceLock>,
+}
+
+impl App {
+    /// Opens and checks everything that can be wrong, so that a daemon that starts is one that works.
+    pub async fn build(config: Config, files: Files, clock: Clock, log: Option<LogHandle>) -> Result<Self, StartError> {
+        seal::make_state_dir(&config.state_dir)?;
+        let sqlite = config.database_url.expose().starts_with("sqlite:");
+        let lock = if sqlite { Some(InstanceLock::take(&config.state_dir, clock.now())?) } else { None };
+        let store = Store::open(config.database_url.expose(), &config.state_dir).await?;
+        let sealer = seal::sealer(&config, &store).await?;
+        let people_listener = listen(config.web.listen, "listen").await?;
+        let internal_listener = listen(config.web.internal, "internal").await?;
+
+        let metrics = Metrics::new();
+        let observed = metrics.clone();
+        let tools =
+            Tools { http: Http::observed(clock.clone(), move |event| count(&observed, event)), clock: clock.clone() };
+        let shops = ShopBook::new(force::page(&config), force::entries(&config, &tools)?);
+        let instance = InstanceId(random_text(9));
+        let links = Links::new(sealer.clone(), shops.clone());
+        let people = Arc::new(ArcSwap::from_pointee(people::people(&config, &links, &clock)?));
+        let mailer = MailerBook::new(people::mailer(&config, &clock)?);
+        let keeper =
+            TokenKeeper::new(store.clone(), clock.clone(), sealer, shops.clone(), people.clone(), instance.clone());
+
+        let work = Work {
+            store: store.clone(),
+            clock: clock.clone(),
+            keeper: keeper.clone(),
+            shops: shops.clone(),
+            people: people.clone(),
+        };
+        let handlers = jobs::handlers(&work, &mailer);
+        let settings = scheduler::Settings {
+            holder: instance.clone(),
+            slots: SLOTS,
+            shared: !sqlite,
+            settings_digest: config.digest.clone(),
+            standing_by: false,
+            metrics: metrics.clone(),
+        };
+        let (scheduler, handle) = Scheduler::new(store.clone(), clock.clone(), handlers, settings);
+        let waker = handle.clone();
+        keeper.wakes(move || waker.wake());
+        let incarnation = handle.clone();
+        keeper.acts_as(move || incarnation.holder());
+
+        let shared = Arc::new(Shared {
+            files,
+            clock,
+            config: ArcSwap::from_pointee(config),
+            store,
+            tools,
+            shops,
+            people,
+            mailer,
+            keeper,
+            links,
+            handle,
+            metrics,
+            log,
+            reloading: tokio::sync::Mutex::default(),
+        });
+        shared.enter().await?;
+        Ok(Self { shared, scheduler, people: people_listener, internal: internal_listener, _lock: lock })
+    }
+
+    /// Runs until `stop` fires, then takes no more work, lets what goes on reach its next safe point, and ends.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), Ended> {
+        let Self { shared, scheduler, people, internal, _lock } = self;
+        let config = shared.config.load_full();
+        tracing::info!(
+            event = "daemon.started",
+            instance.id = %shared.handle.holder(),
+            version = env!("CARGO_PKG_VERSION"),
+            "shopsyncd {} serves {} shops from {}", env!("CARGO_PKG_VERSION"), config.shops.len(), config.state_dir.display()
+        );
+        // Listeners and the like end with `stop` at once; the scheduler drains, and only then is it over.
+        let mut parts = JoinSet::new();
+        let draining = stop.clone();
+        supervise::part(&mut parts, "the scheduler", async move {
+            scheduler.run(draining, GRACE).await.map_err(|error| error.to_string())
+        });
+        if let Some(listener) = people {
+            let router = web::people_router(shared.page());
+            supervise::serve(&mut parts, "the page", listener, router, stop.clone());
+        }
+        if let Some(listener) = internal {
+            let router = web::internal_router(shared.for_machines());
+            supervise::serve(&mut parts, "the internal listener", listener, router, stop.clone());
+        }
+        let (answerer, state_dir, stopping) = (Arc::clone(&shared), config.state_dir.clone(), stop.clone());
+        supervise::part(&mut parts, "the control socket", async move {
+            control::serve(&state_dir, answerer, stopping).await.map_err(|error| error.to_string())
+        });
+        supervise::part(&mut parts, "the settings watcher", reload::watch(Arc::clone(&shared), stop.clone()));
+        supervise::part(&mut parts, "the watchdog", systemd::watchdog(Arc::clone(&shared), stop.clone()));
+        supervise::part(&mut parts, "the housekeeping calendar", housekeeping::keep(Arc::clone(&shared), stop.clone()));
+
+        let ended = supervise::all(parts, &stop).await;
+        systemd::stopping();
+        tracing::info!(event = "daemon.stopping", instance.id = %shared.handle.holder(), "shopsyncd stops");
+        shared.keeper.drained().await;
+        shared.store.close().await;
+        ended
+    }
+
+    /// Where the page listens: tests bind port 0.
+    pub fn page_address(&self) -> Option<SocketAddr> {
+        self.people.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// What a person's hand on the daemon can do: the same requests as through the control socket.
+    pub fn answerer(&self) -> Arc<dyn control::Answerer> {
+        Arc::clone(&self.shared) as _
+    }
+
+    /// The scheduler's other end.
+    pub fn handle(&self) -> Handle {
+        self.shared.handle.clone()
+    }
+
+    /// The database, for looking at what happened.
+    pub fn store(&self) -> Store {
+        self.shared.store.clone()
+    }
+}
+
+impl Shared {
+    /// Puts the settings in force, before anything runs by them.
+    async fn enter(&self) -> Result<(), StartError> {
+        let config = self.config.load();
+        let mut tx = self.store.write(self.clock.now()).await?;
+        force::sync(&mut tx, &config, &self.shops).await?;
+        tx.commit().await?;
+        self.metrics.set_settings_accepted(self.clock.now());
+        Ok(())
+    }
+}
+
+/// The schedules of the daemon's own jobs: their real instants are early looks, the period only bounds the wait.
+pub(crate) fn own_schedules() -> [(JobKind, Period); 2] {
+    [
+        (JobKind::Remind, Period::Every(SignedDuration::from_hours(6))),
+        (JobKind::SendMail, Period::Every(SignedDuration::from_mins(10))),
+    ]
+}
+
+/// Whether shops of a channel need their owner's permission.
+pub fn needs_authorization(channel: &ChannelName) -> bool {
+    find(channel.as_str()).is_some_and(|def| def.abilities.authorization != AuthorizationKind::None)
+}
+
+/// The log format that the settings name.
+pub fn log_format(format: LogFormat) -> Format {
+    match format {
+        LogFormat::Auto => Format::Auto,
+        LogFormat::Journal => Format::Journal,
+        LogFormat::Pretty => Format::Pretty,
+        LogFormat::Json => Format::Json,
+    }
+}
+
+async fn listen(address: Option<SocketAddr>, key: &'static str) -> Result<Option<TcpListener>, StartError> {
+    match address {
+        None => Ok(None),
+        Some(address) => {
+            let bound = TcpListener::bind(address).await;
+            bound.map(Some).map_err(|cause| StartError::Listen { address, key, cause })
+        }
+    }
+}
+
+fn count(metrics: &Metrics, event: &HttpEvent) {
+    let channel = ChannelName::from(event.channel);
+    let result = match event.status {
+        None => "unreachable",
+        Some(200..=299) => "ok",
+        Some(429) => "throttled",
+        Some(400..=499) => "refused",
+        Some(_) => "failed",
+    };
+    metrics.count_channel_request(&channel, result);
+    if event.throttled {
+        metrics.count_throttled(&channel);
+    }
+}

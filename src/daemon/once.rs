@@ -1,0 +1,53 @@
+//! Work without a daemon: one run, or the plan of one.
+
+use super::{App, Files, force};
+use crate::{
+    channels::Tools,
+    clock::Clock,
+    config::{Config, load::Env},
+    control::Refusal,
+    domain::{
+        Demand, JobKind, ShopId, Trigger,
+        wanted::{Change, GuardStop},
+    },
+    http::Http,
+    jobs::product_export,
+    report::{self, RunView},
+    store::{Store, StoreError},
+};
+
+/// Carries out one run in this process, holding the daemon's lock. Whatever else is due is left to the daemon.
+pub async fn run_once(mut config: Config, shop: &ShopId, job: JobKind, demand: Demand) -> Result<RunView, Refusal> {
+    (config.web.listen, config.web.internal) = (None, None);
+    let clock = Clock::system();
+    let files = Files { config: None, env: Env::of_process(true, clock.now()) };
+    let app =
+        App::build(config, files, clock, None).await.map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
+    app.run_one(shop, job, demand).await.map_err(unavailable)
+}
+
+/// The plan of an export as it would be carried out now. Sends and writes nothing.
+pub async fn dry_run(config: Config, shop: &ShopId) -> Result<(Vec<Change>, Option<GuardStop>), Refusal> {
+    let clock = Clock::system();
+    let store = Store::open_for_reading(config.database_url.expose(), &config.state_dir).await.map_err(unavailable)?;
+    let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
+    let entry = force::entry(&config, shop, &tools).map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
+    let plan = product_export::dry_run(&store, clock.now(), &entry).await;
+    plan.map_err(|error| Refusal::new(1, format!("{}; {}", error.text, error.remedy)))
+}
+
+impl App {
+    async fn run_one(self, shop: &ShopId, job: JobKind, demand: Demand) -> Result<RunView, StoreError> {
+        let Self { shared, scheduler, _lock, .. } = self;
+        let run = shared.handle.run_now(Some(shop), job, demand, Trigger::Now).await?;
+        scheduler.run_one(run).await?;
+        shared.keeper.drained().await;
+        let view = report::run_show(&mut shared.store.read(shared.clock.now()).await?, run).await?;
+        shared.store.close().await;
+        view.ok_or_else(|| StoreError::Corrupt { table: "runs", cause: format!("there is no run {run}") })
+    }
+}
+
+fn unavailable(error: StoreError) -> Refusal {
+    Refusal::new(if error.is_passing() { 69 } else { 1 }, error.to_string())
+}

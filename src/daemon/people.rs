@@ -1,0 +1,93 @@
+//! From the settings to what notices and mail need to know.
+
+use std::sync::Arc;
+
+use super::StartError;
+use crate::{
+    clock::Clock,
+    config::{self, Config, Language},
+    domain::{ShopId, reminder::Ladder},
+    keeper::Links,
+    mail::{self, Mailer, Sender},
+    notices::{AppSecret, LinkMaker, People, Recipient, ShopPeople},
+};
+
+/// Who is told what, by the settings.
+pub(super) fn people(config: &Config, links: &Links, clock: &Clock) -> Result<People, StartError> {
+    let (links, clock) = (links.clone(), clock.clone());
+    people_with(config, Arc::new(move |shop: &ShopId| links.renew_link(shop, clock.now())))
+}
+
+/// The same for commands that send nothing: its links lead to the page and are not signed.
+pub fn people_of(config: &Config) -> Result<People, StartError> {
+    let page = super::force::page(config);
+    people_with(config, Arc::new(move |shop: &ShopId| page.address(&format!("authorize/{shop}"))))
+}
+
+fn people_with(config: &Config, link: LinkMaker) -> Result<People, StartError> {
+    let shops = config.shops.iter().map(|(id, shop)| {
+        let known = ShopPeople {
+            name: shop.name.clone(),
+            channel_title: channel_title(shop.channel.as_str()),
+            recipients: recipients(&shop.remind),
+        };
+        (id.clone(), known)
+    });
+    let app_secrets = config.channels.iter().filter_map(|(channel, settings)| {
+        let ends_on = settings.client_secret_ends?;
+        Some(AppSecret { channel: channel.clone(), channel_title: channel_title(channel.as_str()), ends_on })
+    });
+    Ok(People {
+        shops: shops.collect(),
+        operator: recipients(&config.mail.operator),
+        language: language(config.mail.language),
+        ladder: ladder(config),
+        sender: Sender::parse(&config.mail.from)?,
+        link,
+        app_secrets: app_secrets.collect(),
+    })
+}
+
+/// The ladder of `[reminders]`.
+pub(crate) fn ladder(config: &Config) -> Ladder {
+    let config::Reminders { start, every, extra, at, .. } = config.reminders.clone();
+    Ladder { start, every, extra, at, zone: config.timezone.clone() }
+}
+
+/// What people call a channel: `tiktok_shop` is TikTok Shop.
+fn channel_title(channel: &str) -> String {
+    crate::channels::find(channel).map_or(channel, |def| def.title).to_owned()
+}
+
+fn recipients(known: &[config::Recipient]) -> Vec<Recipient> {
+    let recipient =
+        |known: &config::Recipient| Recipient { address: known.address.clone(), language: language(known.language) };
+    known.iter().map(recipient).collect()
+}
+
+const fn language(language: Language) -> mail::Language {
+    match language {
+        Language::En => mail::Language::En,
+        Language::De => mail::Language::De,
+    }
+}
+
+/// How mail leaves, by the settings.
+pub(super) fn mailer(config: &Config, clock: &Clock) -> Result<Mailer, StartError> {
+    let transport = match &config.mail.transport {
+        config::Transport::None => mail::Transport::None,
+        config::Transport::Folder => mail::Transport::Folder(config.state_dir.join("mail")),
+        config::Transport::Smtp(smtp) => mail::Transport::Smtp(mail::Smtp {
+            host: smtp.host.clone(),
+            port: smtp.port,
+            tls: match smtp.tls {
+                config::Tls::Starttls => mail::Tls::Starttls,
+                config::Tls::Implicit => mail::Tls::Implicit,
+                config::Tls::None => mail::Tls::None,
+            },
+            username: smtp.username.clone(),
+            password: smtp.password.clone(),
+        }),
+    };
+    Ok(Mailer::new(&mail::Settings { transport }, clock.clone())?)
+}

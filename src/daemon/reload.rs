@@ -1,0 +1,133 @@
+//! New settings while the daemon runs: read, judged, compared, and put in force whole, or not at all.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::{Shared, force, people, systemd};
+use crate::{
+    config::{
+        Config,
+        diff::{Diff, diff, keep_until_restart},
+        load::DEFAULT_FILE,
+        watch::{Watch, Watched},
+    },
+    control::Refusal,
+    settings,
+};
+
+/// Puts every edit of the settings files in force until `stop` fires.
+pub(super) async fn watch(shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
+    let main = shared.files.config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
+    let secret_files = shared.read_settings().secret_files;
+    let (watch, mut edits) = Watch::start(Watched { main, secret_files });
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            edit = edits.recv() => {
+                edit.ok_or("the watcher is gone")?;
+                // The outcome is logged and told where it is decided.
+                let _ = shared.reload().await;
+                watch.set_secret_files(&shared.read_settings().secret_files);
+            }
+        }
+    }
+}
+
+impl Shared {
+    pub(super) fn read_settings(&self) -> settings::Loaded {
+        settings::load(self.files.config.as_deref(), &self.files.env, &self.tools)
+    }
+
+    /// What a reload would change.
+    pub(super) fn difference(&self) -> Result<Diff, Refusal> {
+        let config = accepted(self.read_settings())?;
+        Ok(diff(&self.config.load(), &config))
+    }
+
+    /// Reads the settings again and puts them in force. Anything wrong: the old ones keep serving, and the findings are
+    /// told everywhere. Answers what changed, in lines.
+    pub(super) async fn reload(&self) -> Result<Vec<String>, Refusal> {
+        let _one_at_a_time = self.reloading.lock().await;
+        let reloading = systemd::Reloading::begin();
+        let outcome = match accepted(self.read_settings()) {
+            Ok(config) => self.put_in_force(config).await,
+            Err(refusal) => Err(refusal),
+        };
+        if let Err(refusal) = &outcome {
+            self.refuse(refusal).await;
+        }
+        reloading.end(&self.ailments().await);
+        outcome
+    }
+
+    async fn put_in_force(&self, config: Config) -> Result<Vec<String>, Refusal> {
+        let old = self.config.load_full();
+        let changes = diff(&old, &config);
+        let config = keep_until_restart(&old, config);
+        let wrong = |text: String| Refusal::new(78, text);
+        let entries = force::entries(&config, &self.tools).map_err(|error| wrong(error.to_string()))?;
+        let log = self.log.as_ref().filter(|_| old.log.level != config.log.level);
+        if let Some(log) = log {
+            log.set_filter(&config.log.level).map_err(|error| wrong(format!("log.level: {error}")))?;
+        }
+        let mailer = people::mailer(&config, &self.clock).map_err(|error| wrong(format!("mail: {error}")))?;
+        let people = people::people(&config, &self.links, &self.clock).map_err(|error| wrong(error.to_string()))?;
+        let old_people = self.people.load_full();
+        self.shops.replace(force::page(&config), entries);
+        self.people.store(Arc::new(people));
+        self.mailer.replace(mailer);
+        if let Err(error) = self.store_settings(&config).await {
+            // The database is away: the old settings serve on, and the next reload tries again.
+            let entries = force::entries(&old, &self.tools).map_err(|error| wrong(error.to_string()))?;
+            self.shops.replace(force::page(&old), entries);
+            self.people.store(old_people);
+            return Err(Refusal::new(69, error.to_string()));
+        }
+        self.config.store(Arc::new(config));
+        self.handle.wake();
+        self.metrics.set_settings_accepted(self.clock.now());
+        if !changes.lines.is_empty() {
+            tracing::info!(
+                event = "settings.reloaded",
+                changes = changes.lines.len(),
+                "settings reloaded: {}",
+                changes.lines.join("; ")
+            );
+        }
+        Ok(changes.lines)
+    }
+
+    async fn store_settings(&self, config: &Config) -> Result<(), crate::store::StoreError> {
+        let mut tx = self.store.write(self.clock.now()).await?;
+        force::sync(&mut tx, config, &self.shops).await?;
+        tx.commit().await?;
+        self.handle.serve_settings(&config.digest, false).await
+    }
+
+    /// Tells that an edit was refused: log, metric, `status`.
+    async fn refuse(&self, refusal: &Refusal) {
+        let findings: Vec<String> = refusal.findings.iter().map(ToString::to_string).collect();
+        let text = if findings.is_empty() { refusal.text.clone() } else { findings.join(" | ") };
+        tracing::error!(event = "settings.rejected", "settings rejected, the ones before keep serving: {text}");
+        self.metrics.set_settings_refused();
+        let noted = async {
+            let mut tx = self.store.write(self.clock.now()).await?;
+            tx.set_fact("settings.error", &text).await?;
+            tx.commit().await
+        };
+        if let Err(error) = noted.await {
+            tracing::warn!(event = "store.failed", "cannot note that the settings were rejected: {error}");
+        }
+    }
+}
+
+/// The settings, or everything that is wrong with them (78).
+fn accepted(loaded: settings::Loaded) -> Result<Config, Refusal> {
+    let findings: Vec<_> = loaded.errors().cloned().collect();
+    loaded.config.ok_or_else(|| Refusal {
+        exit: 78,
+        text: "the settings were refused and the ones before keep serving".into(),
+        findings,
+    })
+}

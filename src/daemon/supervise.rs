@@ -1,0 +1,60 @@
+//! The daemon's long tasks: one that ends by itself, or panics, ends the daemon, loudly.
+
+use std::future::Future;
+
+use axum::Router;
+use tokio::{net::TcpListener, task::JoinSet};
+use tokio_util::sync::CancellationToken;
+
+use super::Ended;
+
+/// The tasks, each with its name.
+pub(super) type Parts = JoinSet<(&'static str, Result<(), String>)>;
+
+/// Starts a part.
+pub(super) fn part(
+    parts: &mut Parts,
+    name: &'static str,
+    work: impl Future<Output = Result<(), String>> + Send + 'static,
+) {
+    parts.spawn(async move { (name, tokio::spawn(work).await.unwrap_or_else(|panic| Err(panic.to_string()))) });
+}
+
+/// Starts a listener.
+pub(super) fn serve(
+    parts: &mut Parts,
+    name: &'static str,
+    listener: TcpListener,
+    router: Router,
+    stop: CancellationToken,
+) {
+    let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
+    part(parts, name, async move {
+        let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+        tokio::select! {
+            served = serving => served.map_err(|error| error.to_string()),
+            // A browser that keeps its connection open must not keep the daemon.
+            () = async { stop.cancelled().await; tokio::time::sleep(std::time::Duration::from_secs(2)).await } => Ok(()),
+        }
+    });
+}
+
+/// Waits for all parts. The first that ends before `stop` has fired ends the others.
+pub(super) async fn all(mut parts: Parts, stop: &CancellationToken) -> Result<(), Ended> {
+    let mut first = Ok(());
+    while let Some(joined) = parts.join_next().await {
+        let (part, result) = joined.unwrap_or_else(|error| ("a part", Err(error.to_string())));
+        let early = !stop.is_cancelled();
+        let ended = match result {
+            Ok(()) if early => Some("it had nothing more to do".to_owned()),
+            Ok(()) => None,
+            Err(cause) => Some(cause),
+        };
+        if let (Some(cause), true) = (ended, first.is_ok()) {
+            tracing::error!(event = "daemon.failed", "{part} ended by itself: {cause}");
+            first = Err(Ended { part, cause });
+            stop.cancel();
+        }
+    }
+    first
+}
