@@ -173,3 +173,7 @@ pub mod jobs; // one file per job kind
 pub mod control; // the control socket, both ends
 pub mod report; // what people and scripts are told
 pub mod web; // authorize pages, callbacks, health, metrics
+pub mod daemon; // everything put together, run, reloaded, drained
+
+// 6: people, at a terminal
+pub mod cli; // the commands and their exit codes

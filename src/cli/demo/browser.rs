@@ -1,0 +1,54 @@
+//! A pretend browser: an owner who opens the link, agrees on the consent page, and is led back.
+
+use url::Url;
+
+use crate::{
+    clock::Clock,
+    http::{Answer, BudgetKey, Call, Http, Method, Rate},
+};
+
+/// Opens `/authorize/SHOP` on the page and, signed in as `account`, agrees to whatever the marketplace asks.
+pub(super) async fn consent(page: &str, shop: &str, account: &str) -> Result<(), String> {
+    let http = Http::new(Clock::system());
+    let begun = get(&http, &format!("{page}/authorize/{shop}"), None).await?;
+    let cookie = begun.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+    let consent_page = led_to(&begun)?;
+    let html = get(&http, &consent_page, None).await?;
+    let fields =
+        form_of(&String::from_utf8_lossy(&html.body), account).ok_or("the consent page has no form for the seller")?;
+    let mut agree = Url::parse(&consent_page).map_err(|error| error.to_string())?;
+    agree.set_path("/open/authorize/decide");
+    agree.query_pairs_mut().clear().extend_pairs(fields).append_pair("decision", "authorize");
+    let callback = led_to(&get(&http, agree.as_str(), None).await?)?;
+    match get(&http, &callback, cookie).await?.status {
+        200 => Ok(()),
+        status => Err(format!("the callback ended in {status}")),
+    }
+}
+
+async fn get(http: &Http, url: &str, cookie: Option<&str>) -> Result<Answer, String> {
+    let call = Call {
+        method: Method::GET,
+        url: Url::parse(url).map_err(|error| error.to_string())?,
+        headers: cookie.map(|cookie| ("cookie", cookie.to_owned())).into_iter().collect(),
+        body: None,
+        budget: BudgetKey { channel: "demo", app: String::new(), place: String::new(), operation: "browse" },
+        rate: Rate { per_second: 10, burst: 10 },
+    };
+    http.send(call).await.map_err(|error| error.to_string())
+}
+
+fn led_to(answer: &Answer) -> Result<String, String> {
+    answer.header("location").map(str::to_owned).ok_or_else(|| format!("led nowhere ({})", answer.status))
+}
+
+/// The hidden fields of the form in which this account is signed in.
+fn form_of(html: &str, account: &str) -> Option<Vec<(String, String)>> {
+    let form = html.split("<form").find(|form| form.contains(&format!("value=\"{account}\"")))?;
+    let attribute = |input: &str, name: &str| {
+        let (_, rest) = input.split_once(&format!("{name}=\""))?;
+        Some(rest.split('"').next()?.replace("&quot;", "\"").replace("&lt;", "<").replace("&amp;", "&"))
+    };
+    let inputs = form.split("<input").skip(1);
+    Some(inputs.filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value")?))).collect())
+}

@@ -1,0 +1,299 @@
+//! `demo`: the whole thing with pretend marketplaces on loopback, nothing to set up.
+//!
+//! Serves the fakes in this process and keeps a real daemon as its child, which is started again when it is killed, as
+//! systemd would. Everything stands in a scratch folder: settings to edit, the product file, the mails, the log.
+
+use std::{
+    fs, io,
+    path::{Path, PathBuf},
+    time::{Duration, Instant},
+};
+
+use clap::Args;
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tokio::process::{Child, Command};
+
+use super::{Outcome, exit, print};
+use crate::{
+    channels::tiktok_shop::fake::{APP_SECRET, FakeTikTok},
+    clock::Clock,
+    control::{self, Refusal, Request},
+};
+
+mod browser;
+mod catalogue;
+mod watch;
+
+/// The shop that is authorized on the marketplace's consent page, and its account.
+const BY_CONSENT: (&str, &str) = ("tiktok-uk", "seller-harbour");
+/// The shop whose tokens are handed in, and its account.
+const HANDED_IN: (&str, &str) = ("tiktok-de", "seller-hafen");
+
+/// What the demo takes.
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Where to put everything; default: a new scratch folder
+    #[arg(long, value_name = "FOLDER")]
+    dir: Option<PathBuf>,
+    /// Stop by itself once everything has happened
+    #[arg(long)]
+    once: bool,
+}
+
+/// The demo's files and addresses.
+struct Stage {
+    dir: PathBuf,
+    config: PathBuf,
+    state_dir: PathBuf,
+    page: String,
+    fake: FakeTikTok,
+}
+
+pub(super) async fn demo(args: DemoArgs) -> Outcome {
+    let stage = Stage::build(args.dir)
+        .map_err(|error| Refusal::new(exit::FAILED, format!("cannot set the demo up: {error}")))?;
+    let mut child = stage.start_daemon().map_err(failed)?;
+    tokio::select! {
+        shown = show(&stage) => {
+            shown?;
+            if !args.once {
+                stage.go_on(&mut child).await.map_err(failed)?;
+            }
+        }
+        asked = tokio::signal::ctrl_c() => asked.map_err(failed)?,
+    }
+    print::text("\nstopping; the folder stays for you to look at")?;
+    stop(&mut child).await.map_err(failed)
+}
+
+fn failed(error: io::Error) -> Refusal {
+    Refusal::new(exit::FAILED, format!("the demo failed: {error}"))
+}
+
+/// Everything that is to be seen, one thing after the other.
+async fn show(stage: &Stage) -> Outcome {
+    let began = Instant::now();
+    let say = |text: String| print::text(&format!("[{:>4.1} s] {text}", began.elapsed().as_secs_f64()));
+    print::text(&stage.introduction())?;
+    watch::until_ready(&stage.state_dir).await?;
+    say("the daemon is ready; it reads the product source, and both shops wait for their owners".into())?;
+
+    browser::consent(&stage.page, BY_CONSENT.0, BY_CONSENT.1)
+        .await
+        .map_err(|error| Refusal::new(exit::FAILED, error))?;
+    say(format!(
+        "{}: its owner opened the link and agreed on the marketplace's consent page (in a pretend browser)",
+        BY_CONSENT.0
+    ))?;
+
+    let tokens = stage.old_tokens();
+    control::ask(&stage.state_dir, &Request::HandIn { shop: shop(HANDED_IN.0)?, tokens }, |_, _| {}).await?;
+    say(format!(
+        "{}: tokens handed in, consent given 345 days ago, 20 days left: a reminder is owed at once",
+        HANDED_IN.0
+    ))?;
+
+    watch::until_done(stage, say).await?;
+    print::text(&stage.where_to_look())
+}
+
+fn shop(id: &str) -> Result<crate::domain::ShopId, Refusal> {
+    id.parse().map_err(|error: crate::domain::InvalidShopId| Refusal::new(exit::FAILED, error.to_string()))
+}
+
+impl Stage {
+    fn build(dir: Option<PathBuf>) -> io::Result<Self> {
+        let dir = match dir {
+            Some(dir) => dir,
+            None => std::env::temp_dir().join(format!("shopsyncd-demo-{}", std::process::id())),
+        };
+        fs::create_dir_all(dir.join("shops.d"))?;
+        let dir = dir.canonicalize()?;
+        let (listen, internal) = (free_address()?, free_address()?);
+        let page = format!("http://{listen}");
+        let fake = FakeTikTok::new(Clock::system())?;
+        fake.set_redirect_url(format!("{page}/oauth/tiktok_shop/callback").parse().map_err(io::Error::other)?);
+        for ((_, account), (name, region, id, factor)) in [
+            (BY_CONSENT, ("Harbour Ltd", "GB", "7490000000000000001", 100)),
+            (HANDED_IN, ("Hafen GmbH", "DE", "7490000000000000002", 115)),
+        ] {
+            fake.add_seller(account, name, region);
+            fake.add_shop(account, id, name, region);
+            fake.seed_products(id, &catalogue::listed(factor)).map_err(io::Error::other)?;
+        }
+        let (config, state_dir) = (dir.join("shopsyncd.toml"), dir.join("state"));
+        fs::write(dir.join("products.csv"), catalogue::shopify_csv())?;
+        fs::write(&config, settings(&dir, &listen, &internal, fake.url().as_str().trim_end_matches('/')))?;
+        fs::write(dir.join("shops.d/shops.toml"), shops(&dir))?;
+        Ok(Self { config, state_dir, page, fake, dir })
+    }
+
+    fn start_daemon(&self) -> io::Result<Child> {
+        let log = fs::OpenOptions::new().create(true).append(true).open(self.log())?;
+        Command::new(std::env::current_exe()?)
+            .args(["--config", &self.config.to_string_lossy(), "run"])
+            .env_remove("RUNTIME_DIRECTORY")
+            .env_remove("NOTIFY_SOCKET")
+            .stderr(log)
+            .kill_on_drop(true)
+            .process_group(0)
+            .spawn()
+    }
+
+    fn log(&self) -> PathBuf {
+        self.dir.join("daemon.log")
+    }
+
+    /// Tokens as an operator would bring them from a former program: agreed to 345 days ago, 20 days left.
+    fn old_tokens(&self) -> Value {
+        let day = SignedDuration::from_hours(24);
+        let issued = self.fake.grant_tokens(HANDED_IN.1, day * 345, day * 20);
+        let mut tokens = serde_json::to_value(&issued).unwrap_or_default();
+        tokens["authorized_at"] = json!(Clock::system().now() - day * 345);
+        tokens
+    }
+
+    /// Keeps the daemon running until Ctrl-C, as systemd would.
+    async fn go_on(&self, child: &mut Child) -> io::Result<()> {
+        loop {
+            tokio::select! {
+                asked = tokio::signal::ctrl_c() => return asked,
+                status = child.wait() => {
+                    print::aside(&format!("the daemon ended ({}); starting it again: it goes on where it was", status?));
+                    *child = self.start_daemon()?;
+                }
+            }
+        }
+    }
+
+    fn introduction(&self) -> String {
+        format!(
+            "This is shopsyncd with a pretend TikTok Shop on {fake}.\n\
+             Its product source is a file in Shopify's format with {skus} SKUs; two shops sell them.\n\
+             Everything stands in {dir}\n",
+            fake = self.fake.url(),
+            skus = catalogue::skus(),
+            dir = self.dir.display(),
+        )
+    }
+
+    fn where_to_look(&self) -> String {
+        let program = std::env::current_exe().map_or("shopsyncd".into(), |path| path.display().to_string());
+        let command = format!("{program} --config {}", self.config.display());
+        let mail = newest(&self.state_dir.join("mail")).map_or("(none)".into(), |path| path.display().to_string());
+        format!(
+            "\nIt goes on like this until Ctrl-C. Look around, in another terminal:\n\
+             \n  every shop at a glance    {command} status\
+             \n  the history               {command} runs list\
+             \n  one SKU everywhere        {command} products show T-000-1\
+             \n  why a job (does not) run  {command} jobs why tiktok-uk product_export\
+             \n  what is to come           {command} upcoming --days 30\
+             \n  the reminder              {mail}\
+             \n  the log                   {log}\
+             \n  the settings, to edit     {settings}\
+             \n  the products, to edit     {products}\
+             \n\nAn edit takes effect within two seconds. Kill the daemon if you like: nothing is lost.",
+            log = self.log().display(),
+            settings = self.config.display(),
+            products = self.dir.join("products.csv").display(),
+        )
+    }
+}
+
+/// The file that was written last.
+fn newest(folder: &Path) -> Option<PathBuf> {
+    let entries = fs::read_dir(folder).ok()?.flatten();
+    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ending| ending == "eml")).max()
+}
+
+fn free_address() -> io::Result<String> {
+    Ok(std::net::TcpListener::bind("127.0.0.1:0")?.local_addr()?.to_string())
+}
+
+async fn stop(child: &mut Child) -> io::Result<()> {
+    if let Some(pid) = child.id().and_then(|pid| rustix::process::Pid::from_raw(pid as i32)) {
+        rustix::process::kill_process(pid, rustix::process::Signal::TERM)?;
+    }
+    tokio::time::timeout(Duration::from_secs(25), child.wait()).await.map_err(io::Error::other)?.map(drop)
+}
+
+fn settings(dir: &Path, listen: &str, internal: &str, marketplace: &str) -> String {
+    format!(
+        r#"# The demo's settings. Edit them while it runs.
+timezone = "Europe/London"
+product_source = "erp"
+state_dir = "{state}"
+
+[web]
+listen = "{listen}"
+internal = "{internal}"
+
+[log]
+format = "pretty"
+
+[mail]
+transport = "folder"                # one .eml per message in state/mail
+from = "shopsyncd demo <demo@example.com>"
+operator = ["operator@example.com"]
+
+[reminders]
+to = ["owner@example.com"]
+
+[channels.tiktok_shop]
+client_id = "{app}"
+client_secret = {{ file = "{secret}" }}
+service_id = "{service}"
+api_url = "{marketplace}"
+token_url = "{marketplace}"
+consent_url = "{marketplace}"
+
+[channels.tiktok_shop.jobs]
+authorization_refresh = "5 seconds"
+product_import = "10 seconds"
+product_export = "3 seconds"
+"#,
+        state = dir.join("state").display(),
+        app = crate::channels::tiktok_shop::fake::APP_KEY,
+        service = crate::channels::tiktok_shop::fake::SERVICE_ID,
+        secret = {
+            let path = dir.join("tiktok-secret");
+            // A pretend secret of a pretend marketplace; a file shows where a real one belongs.
+            let _ = fs::write(&path, APP_SECRET);
+            path.display().to_string()
+        },
+    )
+}
+
+fn shops(dir: &Path) -> String {
+    format!(
+        r#"[shops.erp]
+channel = "file"
+name = "ERP export"
+path = "{products}"
+currency = "GBP"                    # Shopify's file does not say
+
+[shops.erp.jobs]
+product_import = "2 seconds"
+
+[shops.{uk}]
+channel = "tiktok_shop"
+name = "TikTok Shop UK"
+shop_id = "7490000000000000001"
+region = "GB"
+
+[shops.{de}]
+channel = "tiktok_shop"
+name = "TikTok Shop Germany"
+shop_id = "7490000000000000002"
+region = "DE"
+remind = [{{ address = "inhaberin@example.com", language = "de" }}]
+
+[shops.{de}.export]
+price = {{ convert = {{ EUR = "1.15" }} }}
+"#,
+        products = dir.join("products.csv").display(),
+        uk = BY_CONSENT.0,
+        de = HANDED_IN.0,
+    )
+}

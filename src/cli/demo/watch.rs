@@ -1,0 +1,96 @@
+//! Watching the daemon of the demo: what has happened, as it happens.
+
+use std::{
+    collections::BTreeSet,
+    path::Path,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+
+use super::{BY_CONSENT, HANDED_IN, Stage, newest};
+use crate::{
+    cli::{Outcome, exit},
+    control::{self, Refusal, Request},
+};
+
+/// How long everything may take together before the demo says that something is wrong.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// How often is looked.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// Waits until the daemon answers.
+pub(super) async fn until_ready(state_dir: &Path) -> Outcome {
+    let began = Instant::now();
+    while control::ask(state_dir, &Request::Health, |_, _| {}).await.is_err() {
+        if began.elapsed() > LIMIT {
+            return Err(Refusal::new(exit::FAILED, "the daemon did not start; see daemon.log in the demo's folder"));
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+    Ok(())
+}
+
+/// What is waited for, each told once when it has happened.
+pub(super) async fn until_done(stage: &Stage, say: impl Fn(String) -> Outcome) -> Outcome {
+    let began = Instant::now();
+    let mut told = BTreeSet::new();
+    loop {
+        let status = control::ask(&stage.state_dir, &Request::Status, |_, _| {}).await.unwrap_or_default();
+        for (key, done) in happened(stage, &status) {
+            if let Some(text) = done.filter(|_| !told.contains(key)) {
+                told.insert(key);
+                say(text)?;
+            }
+        }
+        if told.len() == happened(stage, &status).len() {
+            return Ok(());
+        }
+        if began.elapsed() > LIMIT {
+            return Err(Refusal::new(
+                exit::FAILED,
+                format!("not everything happened in time; see {}", stage.log().display()),
+            ));
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
+fn happened(stage: &Stage, status: &Value) -> Vec<(&'static str, Option<String>)> {
+    let stats = stage.fake.stats();
+    let last = |shop: &str, job: &str| {
+        let shop = status["shops"].as_array().into_iter().flatten().find(|view| view["id"] == shop)?;
+        let last = shop["jobs"][job]["last"].clone();
+        matches!(last["outcome"].as_str(), Some("done" | "partly")).then_some(last)
+    };
+    let import =
+        |shop: &str| last(shop, "product_import").map(|last| format!("{shop}: {} SKUs read", last["counts"]["seen"]));
+    let sent = stats.prices_changed + stats.stocks_changed;
+    let exported = [BY_CONSENT.0, HANDED_IN.0].iter().all(|shop| last(shop, "product_export").is_some()) && sent > 0;
+    let reminder = newest(&stage.state_dir.join("mail"));
+    vec![
+        (
+            "source",
+            last("erp", "product_import")
+                .map(|_| "erp: the product source is read; what it complains of is kept (`runs show`)".to_owned()),
+        ),
+        ("uk", import(BY_CONSENT.0)),
+        ("de", import(HANDED_IN.0)),
+        (
+            "export",
+            exported.then(|| {
+                format!(
+                    "both shops are brought in line: {} prices and {} stocks sent, nothing else",
+                    stats.prices_changed, stats.stocks_changed
+                )
+            }),
+        ),
+        (
+            "refresh",
+            (stats.refreshes > 0)
+                .then(|| format!("a token was renewed ({} so far); its refresh token was spent once", stats.refreshes)),
+        ),
+        ("reminder", reminder.map(|path| format!("the owed reminder is written: {}", path.display()))),
+    ]
+}

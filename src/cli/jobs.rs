@@ -1,0 +1,133 @@
+//! `jobs`: run one now, look at its plan, or ask why it did not run.
+
+use super::{
+    JobsCommand, JobsRun, Outcome, exit,
+    open::{self, Env},
+    print, runs,
+};
+use crate::{
+    control::{Refusal, Request},
+    daemon,
+    domain::{Demand, JobKind, ShopId, wanted::Change},
+    report::{self, RunView, Surroundings},
+};
+
+pub(super) async fn jobs(env: &Env, command: JobsCommand) -> Outcome {
+    match command {
+        JobsCommand::Run(run) if run.dry_run => dry_run(env, &run).await,
+        JobsCommand::Run(run) => run_now(env, run).await,
+        JobsCommand::Why { shop, job } => why(env, &shop, job).await,
+    }
+}
+
+async fn run_now(env: &Env, run: JobsRun) -> Outcome {
+    let JobsRun { shop, job, wait, release_guard, full, .. } = run;
+    let demand = Demand { full, release_guard };
+    let request = Request::RunNow { shop: shop.clone(), job, demand, wait };
+    let view = match env.ask(&request).await {
+        Err(refusal) if refusal.exit == exit::UNAVAILABLE && wait => here(env, &shop, job, demand, refusal).await?,
+        Err(refusal) => return Err(refusal),
+        Ok(answer) => serde_json::from_value(answer).map_err(|error| Refusal::new(exit::FAILED, error.to_string()))?,
+    };
+    if env.json {
+        print::json(&view)?;
+    } else if wait {
+        runs::print_run(&view)?;
+    } else {
+        print::text(&format!(
+            "run {} of {job} of shop `{shop}` is asked for; `shopsyncd runs show {}` tells how it goes",
+            view.id, view.id
+        ))?;
+    }
+    ended(&view, wait)
+}
+
+/// The exit code of a run that was waited for: 0 done, 1 partly or failed, 77 held.
+fn ended(view: &RunView, wait: bool) -> Outcome {
+    use crate::domain::Outcome::{Done, Held};
+    match view.outcome {
+        _ if !wait => Ok(()),
+        Some(Done) => Ok(()),
+        Some(Held) => Err(Refusal::new(exit::REFUSED, "")),
+        _ => Err(Refusal::new(exit::FAILED, "")),
+    }
+}
+
+/// Without a daemon, on SQLite, the run is carried out by this process, under the daemon's lock.
+async fn here(env: &Env, shop: &ShopId, job: JobKind, demand: Demand, no_daemon: Refusal) -> Result<RunView, Refusal> {
+    let config = env.settings()?;
+    open::known_shop(&config, shop)?;
+    if !config.database_url.expose().starts_with("sqlite:") {
+        return Err(no_daemon);
+    }
+    daemon::run_once(config, shop, job, demand).await
+}
+
+async fn dry_run(env: &Env, run: &JobsRun) -> Outcome {
+    let config = env.settings()?;
+    open::known_shop(&config, &run.shop)?;
+    if run.job != JobKind::ProductExport {
+        return Err(Refusal::new(exit::USAGE, "only product_export has a plan; leave --dry-run away"));
+    }
+    let (plan, guard) = daemon::dry_run(config, &run.shop).await?;
+    if env.json {
+        let changes: Vec<_> = plan
+            .iter()
+            .map(|change| {
+                let seen = change.listing.as_ref().map(|listing| listing.values(&change.fields.iter().copied().collect()));
+                serde_json::json!({ "sku": change.sku, "fields": change.fields, "seen": seen, "wanted": change.wanted, "create": change.listing.is_none() })
+            })
+            .collect();
+        return print::json(&serde_json::json!({ "plan": changes, "guard": guard.as_ref().map(|stop| &stop.text) }));
+    }
+    print_plan(&plan)?;
+    print::text(&match guard {
+        Some(stop) => format!("{} changes; a guard would stop this: {}", plan.len(), stop.text),
+        None => format!("{} changes; nothing was sent", plan.len()),
+    })
+}
+
+fn print_plan(plan: &[Change]) -> Outcome {
+    let mut table = print::table(&["SKU", "FIELD", "SEEN", "WANTED"]);
+    for change in plan {
+        let seen = change.listing.as_ref().map(|listing| listing.values(&change.fields.iter().copied().collect()));
+        let seen = serde_json::to_value(seen).unwrap_or_default();
+        let wanted = serde_json::to_value(&change.wanted).unwrap_or_default();
+        if change.wanted.retired {
+            table.add_row([change.sku.to_string(), "on sale".into(), "yes".into(), "no".into()]);
+        }
+        for field in &change.fields {
+            let key = serde_json::to_value(field).unwrap_or_default();
+            let key = key.as_str().unwrap_or_default();
+            table.add_row([change.sku.to_string(), key.to_owned(), cell(&seen[key]), cell(&wanted[key])]);
+        }
+    }
+    print::print_table(&table)
+}
+
+fn cell(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::Null => "-".into(),
+        serde_json::Value::String(text) => text.clone(),
+        value if value["amount"].is_string() => {
+            format!(
+                "{} {}",
+                value["amount"].as_str().unwrap_or_default(),
+                value["currency"].as_str().unwrap_or_default()
+            )
+        }
+        value => value.to_string(),
+    }
+}
+
+async fn why(env: &Env, shop: &ShopId, job: JobKind) -> Outcome {
+    let daemon = env.daemon_answers().await;
+    let Some(config) = env.load().config else {
+        let text = env.ask(&Request::Why { shop: shop.clone(), job }).await?;
+        return if env.json { print::json(&text) } else { print::text(text["text"].as_str().unwrap_or_default()) };
+    };
+    open::known_shop(&config, shop)?;
+    let mut tx = open::reading(&config).await?;
+    let why = report::why(&mut tx, &config, shop, job, Surroundings { daemon }).await.map_err(open::unavailable)?;
+    if env.json { print::json(&why) } else { print::text(&why.text) }
+}

@@ -1,0 +1,345 @@
+//! The commands: what they are called, what they reach, and how they end.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use clap::{Args, CommandFactory, Parser, Subcommand};
+
+use crate::{
+    control::Refusal,
+    domain::{JobKind, ShopId},
+};
+
+mod channels;
+mod check;
+mod db;
+#[cfg(feature = "fakes")]
+mod demo;
+mod jobs;
+mod keys;
+mod mail;
+mod open;
+mod print;
+mod products;
+mod run;
+mod runs;
+mod shops;
+mod status;
+mod upcoming;
+
+/// Exit codes. systemd does not restart on [`exit::CONFIGURATION`].
+pub mod exit {
+    /// Not done; the text says why.
+    pub const FAILED: u8 = 1;
+    /// The command line is wrong.
+    pub const USAGE: u8 = 64;
+    /// A daemon or database is needed and none answers.
+    pub const UNAVAILABLE: u8 = 69;
+    /// Not now; try again later.
+    pub const TRY_LATER: u8 = 75;
+    /// Refused: held, another account, or not allowed.
+    pub const REFUSED: u8 = 77;
+    /// The settings are wrong.
+    pub const CONFIGURATION: u8 = 78;
+}
+
+/// Keeps the permission to work in many shops alive, and their products equal to one source.
+#[derive(Debug, Parser)]
+#[command(name = "shopsyncd", version, about, max_term_width = 100)]
+pub struct Cli {
+    /// The main settings file
+    #[arg(long, global = true, value_name = "FILE", env = "SHOPSYNCD_CONFIG")]
+    config: Option<PathBuf>,
+    /// Answer in JSON
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the daemon
+    Run,
+    /// Make the daemon read its settings again; waits, and tells the outcome
+    Reload,
+    /// List everything wrong or worth knowing in the settings
+    Check {
+        /// Also say what a reload would change
+        #[arg(long)]
+        diff: bool,
+    },
+    /// Show every shop: its clocks, its jobs, what comes next
+    Status,
+    /// Show the mails, ends and runs that are to come
+    Upcoming {
+        /// How many days ahead
+        #[arg(long, default_value_t = 35)]
+        days: u32,
+        /// As a calendar
+        #[arg(long)]
+        ics: bool,
+    },
+    /// Shops: list, show, authorize, test, pause, resume, forget
+    #[command(subcommand)]
+    Shops(ShopsCommand),
+    /// Channels: what each can do
+    #[command(subcommand)]
+    Channels(ChannelsCommand),
+    /// Jobs: run one now, or ask why it did not run
+    #[command(subcommand)]
+    Jobs(JobsCommand),
+    /// The history of runs
+    #[command(subcommand)]
+    Runs(RunsCommand),
+    /// Products: a SKU as the source wants it and in every shop
+    #[command(subcommand)]
+    Products(ProductsCommand),
+    /// Mails: list, retry, test
+    #[command(subcommand)]
+    Mail(MailCommand),
+    /// Keys that seal tokens at rest
+    #[command(subcommand)]
+    Keys(KeysCommand),
+    /// The database: migrate, backup
+    #[command(subcommand)]
+    Db(DbCommand),
+    /// The whole thing with pretend marketplaces on loopback; nothing to set up
+    #[cfg(feature = "fakes")]
+    Demo(demo::DemoArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page
+    Man,
+}
+
+#[derive(Debug, Subcommand)]
+enum ShopsCommand {
+    /// All shops
+    List,
+    /// One shop, with its settings as resolved and where each comes from
+    Show {
+        /// The shop
+        shop: ShopId,
+    },
+    /// Print the consent link and read the address on which the browser ended, or tokens as JSON, from standard input
+    Authorize {
+        /// The shop
+        shop: ShopId,
+    },
+    /// Prove by a live call that the permission works
+    Test {
+        /// The shop
+        shop: ShopId,
+    },
+    /// Hold all jobs of a shop
+    Pause {
+        /// The shop
+        shop: ShopId,
+    },
+    /// End the pause of a shop
+    Resume {
+        /// The shop
+        shop: ShopId,
+    },
+    /// Erase everything kept of a shop that is no longer in the settings
+    Forget {
+        /// The shop
+        shop: ShopId,
+        /// Really
+        #[arg(long)]
+        yes: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ChannelsCommand {
+    /// All channels
+    List,
+    /// One channel: its page
+    Show {
+        /// The channel
+        name: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum JobsCommand {
+    /// Run a job now
+    Run(JobsRun),
+    /// Why a job ran, did not run, or failed, and what comes next
+    Why {
+        /// The shop
+        shop: ShopId,
+        /// The job
+        job: JobKind,
+    },
+}
+
+#[derive(Debug, Args)]
+struct JobsRun {
+    /// The shop
+    shop: ShopId,
+    /// The job
+    job: JobKind,
+    /// Wait until it is over
+    #[arg(long)]
+    wait: bool,
+    /// Export: print the plan and send nothing
+    #[arg(long)]
+    dry_run: bool,
+    /// Export: let the plan through that a guard stopped
+    #[arg(long)]
+    release_guard: bool,
+    /// Import: demand a complete pass
+    #[arg(long)]
+    full: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum RunsCommand {
+    /// Runs, newest first
+    List {
+        /// Of this shop
+        #[arg(long)]
+        shop: Option<ShopId>,
+        /// Of this kind
+        #[arg(long)]
+        job: Option<JobKind>,
+        /// In this state
+        #[arg(long, value_parser = runs::parse_state)]
+        state: Option<crate::domain::RunState>,
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// One run with its complaints
+    Show {
+        /// Its number
+        id: i64,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum ProductsCommand {
+    /// The source's products
+    List {
+        /// At most so many SKUs
+        #[arg(long, default_value_t = 1_000)]
+        limit: u32,
+        /// From the SKU after this one
+        #[arg(long)]
+        after: Option<String>,
+    },
+    /// One SKU, as the source wants it and in every shop
+    Show {
+        /// The SKU
+        sku: String,
+    },
+    /// Write the source's products to a file, as CSV or (by its ending) JSON Lines
+    Export {
+        /// The file
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum MailCommand {
+    /// Mails, newest first
+    List {
+        /// At most so many
+        #[arg(long, default_value_t = 50)]
+        limit: u32,
+    },
+    /// Deliver an owed or refused mail at once
+    Retry {
+        /// Its number
+        id: i64,
+    },
+    /// Send a test mail
+    Test {
+        /// To whom
+        address: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Print a new seal key
+    Generate,
+    /// Seal everything with the first key of the ring
+    Reseal,
+}
+
+#[derive(Debug, Subcommand)]
+enum DbCommand {
+    /// Bring the database to this program's version; the daemon must be stopped
+    Migrate,
+    /// Write a consistent copy of a SQLite database, while the daemon runs
+    Backup {
+        /// The copy
+        file: PathBuf,
+    },
+}
+
+/// How a command ends badly.
+type Outcome = Result<(), Refusal>;
+
+/// Runs the command line; everything it prints and its exit code come from here.
+pub async fn run(cli: Cli) -> ExitCode {
+    let Cli { config, json, command } = cli;
+    let env = open::Env { config, json };
+    let outcome = match command {
+        Command::Run => run::run(&env).await,
+        Command::Reload => run::reload(&env).await,
+        Command::Check { diff } => check::check(&env, diff).await,
+        Command::Status => status::status(&env).await,
+        Command::Upcoming { days, ics } => upcoming::upcoming(&env, days, ics).await,
+        Command::Shops(command) => shops::shops(&env, command).await,
+        Command::Channels(command) => channels::channels(&env, command),
+        Command::Jobs(command) => jobs::jobs(&env, command).await,
+        Command::Runs(command) => runs::runs(&env, command).await,
+        Command::Products(command) => products::products(&env, command).await,
+        Command::Mail(command) => mail::mail(&env, command).await,
+        Command::Keys(command) => keys::keys(&env, command).await,
+        Command::Db(command) => db::db(&env, command).await,
+        #[cfg(feature = "fakes")]
+        Command::Demo(args) => demo::demo(args).await,
+        Command::Completions { shell } => completions(shell),
+        Command::Man => man(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(refusal) => {
+            print::refusal(&refusal, json);
+            ExitCode::from(refusal.exit)
+        }
+    }
+}
+
+/// Reads the command line; a wrong one ends the program with 64.
+pub fn parse() -> Result<Cli, ExitCode> {
+    Cli::try_parse().map_err(|error| {
+        let asked =
+            matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
+        // Nothing can be done about a terminal that does not take it.
+        let _ = error.print();
+        if asked { ExitCode::SUCCESS } else { ExitCode::from(exit::USAGE) }
+    })
+}
+
+fn completions(shell: clap_complete::Shell) -> Outcome {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "shopsyncd", &mut script);
+    print::bytes(&script)
+}
+
+fn man() -> Outcome {
+    let mut page = Vec::new();
+    clap_mangen::Man::new(Cli::command())
+        .render(&mut page)
+        .map_err(|error| Refusal::new(exit::FAILED, error.to_string()))?;
+    print::bytes(&page)
+}

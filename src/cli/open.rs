@@ -1,0 +1,107 @@
+//! What every command begins with: the settings, the database, the daemon.
+
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::{exit, print};
+use crate::{
+    channels::Tools,
+    clock::Clock,
+    config::{Config, load},
+    control::{self, Refusal, Request},
+    domain::ShopId,
+    http::Http,
+    settings,
+    store::{Store, StoreError, Tx},
+};
+
+/// What the command line says for every command.
+pub(super) struct Env {
+    /// The main settings file, where named.
+    pub config: Option<PathBuf>,
+    /// Answer in JSON.
+    pub json: bool,
+}
+
+impl Env {
+    /// Reads the settings, with everything there is to say about them.
+    pub fn load(&self) -> settings::Loaded {
+        self.load_in(&self.environment(false))
+    }
+
+    /// Reads the settings in an environment.
+    pub fn load_in(&self, environment: &load::Env) -> settings::Loaded {
+        let clock = Clock::system();
+        settings::load(self.config.as_deref(), environment, &Tools { http: Http::new(clock.clone()), clock })
+    }
+
+    /// The process's environment. `serving`: credentials must be readable; to a command they need not be.
+    pub fn environment(&self, serving: bool) -> load::Env {
+        load::Env::of_process(serving, Clock::system().now())
+    }
+
+    /// The settings, or all findings (78).
+    pub fn settings(&self) -> Result<Config, Refusal> {
+        accepted(self.load())
+    }
+
+    /// The folder of the daemon's files, also where the settings are broken.
+    pub fn state_dir(&self) -> PathBuf {
+        let loaded = self.load();
+        loaded.config.map_or(loaded.state_dir, |config| config.state_dir)
+    }
+
+    /// Asks the daemon, with a bar for what takes its time.
+    pub async fn ask(&self, request: &Request) -> Result<Value, Refusal> {
+        let bar = print::bar();
+        let answer = control::ask(&self.state_dir(), request, |done, of| {
+            if let Some(of) = of {
+                bar.set_length(of);
+            }
+            bar.set_position(done);
+        })
+        .await;
+        bar.finish_and_clear();
+        answer
+    }
+
+    /// Whether a daemon answers.
+    pub async fn daemon_answers(&self) -> bool {
+        control::ask(&self.state_dir(), &Request::Health, |_, _| {}).await.is_ok()
+    }
+}
+
+/// The settings, or all that is wrong with them (78).
+pub(super) fn accepted(loaded: settings::Loaded) -> Result<Config, Refusal> {
+    let findings: Vec<_> = loaded.errors().cloned().collect();
+    loaded.config.ok_or_else(|| {
+        let text = format!("the settings have {} error{}", findings.len(), if findings.len() == 1 { "" } else { "s" });
+        Refusal { exit: exit::CONFIGURATION, text, findings }
+    })
+}
+
+/// Opens the database for reading, whether or not a daemon runs.
+pub(super) async fn reading(config: &Config) -> Result<Tx, Refusal> {
+    let store = Store::open_for_reading(config.database_url.expose(), &config.state_dir).await.map_err(unavailable)?;
+    store.read(Clock::system().now()).await.map_err(unavailable)
+}
+
+/// The database did not do as asked (69; 1 where waiting does not help).
+pub(super) fn unavailable(error: StoreError) -> Refusal {
+    let exit = if error.is_passing() { exit::UNAVAILABLE } else { exit::FAILED };
+    Refusal::new(exit, error.to_string())
+}
+
+/// A shop that stands in the settings, else 64 with the names there are.
+pub(super) fn known_shop(config: &Config, shop: &ShopId) -> Result<(), Refusal> {
+    if config.shops.contains_key(shop) {
+        return Ok(());
+    }
+    let nearest = config
+        .shops
+        .keys()
+        .max_by(|a, b| strsim::jaro(a.as_str(), shop.as_str()).total_cmp(&strsim::jaro(b.as_str(), shop.as_str())));
+    let hint = nearest.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
+    Err(Refusal::new(exit::USAGE, format!("shop `{shop}` is not in the settings{hint} See `shopsyncd shops list`")))
+}

@@ -1,0 +1,125 @@
+//! `products`: what the source has, and how a SKU stands in every shop.
+
+use std::{collections::BTreeSet, path::Path};
+
+use super::{
+    Outcome, ProductsCommand, exit,
+    open::{self, Env},
+    print,
+};
+use crate::{
+    channels::file,
+    control::Refusal,
+    domain::{Field, Sku, Values},
+    report::{self, ProductShow},
+    store::{StoredVariant, Tx},
+};
+
+pub(super) async fn products(env: &Env, command: ProductsCommand) -> Outcome {
+    let config = env.settings()?;
+    let mut tx = open::reading(&config).await?;
+    match command {
+        ProductsCommand::List { limit, after } => {
+            let after = after.map(|sku| parse(&sku)).transpose()?;
+            list(env, &mut tx, after, limit).await
+        }
+        ProductsCommand::Show { sku } => {
+            let sku = parse(&sku)?;
+            let show = report::product_show(&mut tx, &config, &sku).await.map_err(open::unavailable)?;
+            let show = show.ok_or_else(|| {
+                Refusal::new(exit::FAILED, format!("SKU `{sku}` is known neither to the source nor to any shop"))
+            })?;
+            if env.json { print::json(&show) } else { print_show(&show) }
+        }
+        ProductsCommand::Export { file } => export(&mut tx, &file).await,
+    }
+}
+
+fn parse(sku: &str) -> Result<Sku, Refusal> {
+    sku.parse().map_err(|error| Refusal::new(exit::USAGE, format!("`{sku}` is not a SKU: {error}")))
+}
+
+async fn list(env: &Env, tx: &mut Tx, after: Option<Sku>, limit: u32) -> Outcome {
+    let list = report::products(tx, after.as_ref(), limit).await.map_err(open::unavailable)?;
+    if env.json {
+        return print::json(&list);
+    }
+    let mut table = print::table(&["SKU", "TITLE", "OPTIONS", "PRICE", "STOCK"]);
+    for product in &list.products {
+        for variant in &product.variants {
+            let options: Vec<_> = variant.options.iter().map(|(name, value)| format!("{name} {value}")).collect();
+            let price = variant
+                .price
+                .as_ref()
+                .map_or("-".into(), |price| format!("{price} {}", variant.currency.as_deref().unwrap_or_default()));
+            let stock = variant.stock.map_or("-".into(), |stock| stock.to_string());
+            table.add_row([variant.sku.to_string(), product.title.clone(), options.join(", "), price, stock]);
+        }
+    }
+    print::print_table(&table)
+}
+
+fn print_show(show: &ProductShow) -> Outcome {
+    print::text(&format!("{}  {}", show.sku, show.title.as_deref().unwrap_or("(not known to the source)")))?;
+    if let Some(wanted) = &show.wanted {
+        let price = wanted
+            .price
+            .as_ref()
+            .map_or("no price".into(), |price| format!("{price} {}", wanted.currency.as_deref().unwrap_or_default()));
+        let stock = wanted.stock.map_or("stock unknown".into(), |stock| format!("{stock} pieces"));
+        print::text(&format!("source: {price}, {stock}"))?;
+    }
+    let mut table =
+        print::table(&["SHOP", "STATUS", "PRICE SEEN", "PRICE WANTED", "STOCK SEEN", "STOCK WANTED", "COMPLAINT"]);
+    for shop in &show.shops {
+        let seen = shop.seen.as_ref();
+        let wanted = shop.wanted.clone().unwrap_or_default();
+        let mark = |field: Field, text: String| if shop.differs.contains(&field) { format!("{text} *") } else { text };
+        let Values { price, stock, .. } = wanted;
+        table.add_row([
+            shop.shop.to_string(),
+            seen.map_or("not listed", |seen| seen.status).to_owned(),
+            seen.and_then(|seen| Some(format!("{} {}", seen.price.as_ref()?, seen.currency.as_ref()?)))
+                .unwrap_or("-".into()),
+            mark(Field::Price, price.map_or("-".into(), |price| price.to_string())),
+            seen.and_then(|seen| seen.stock).map_or("-".into(), |stock| stock.to_string()),
+            mark(Field::Stock, stock.map_or("-".into(), |stock| stock.to_string())),
+            shop.complaint.as_ref().map_or_else(String::new, |complaint| complaint.text.clone()),
+        ]);
+    }
+    print::print_table(&table)
+}
+
+/// The next page of variants.
+async fn page(tx: &mut Tx, after: &mut Option<Sku>) -> Result<Option<Vec<StoredVariant>>, Refusal> {
+    let page = tx.variants(after.as_ref(), 1_000).await.map_err(open::unavailable)?;
+    let Some(last) = page.last() else { return Ok(None) };
+    *after = Some(last.variant.sku.clone());
+    Ok(Some(page))
+}
+
+/// Writes everything the source has, in the file channel's own format, so that it can be read back.
+async fn export(tx: &mut Tx, path: &Path) -> Outcome {
+    let failed =
+        |error: std::io::Error| Refusal::new(exit::FAILED, format!("cannot write {}: {error}", path.display()));
+    let bar = print::bar();
+    let (mut options, mut currencies) = (BTreeSet::new(), BTreeSet::new());
+    let mut after = None;
+    while let Some(page) = page(tx, &mut after).await? {
+        for StoredVariant { variant, .. } in page {
+            options.extend(variant.options.into_iter().map(|(name, _)| name));
+            currencies.extend(variant.prices.iter().skip(1).map(|price| price.currency));
+        }
+    }
+    let mut writer = file::Writer::create(path, &options, &currencies).map_err(failed)?;
+    after = None;
+    while let Some(page) = page(tx, &mut after).await? {
+        for stored in &page {
+            writer.write(&stored.product, &stored.variant).map_err(failed)?;
+        }
+        bar.inc(page.len() as u64);
+    }
+    bar.finish_and_clear();
+    let count = writer.finish().map_err(failed)?;
+    print::text(&format!("{count} SKUs written to {}", path.display()))
+}

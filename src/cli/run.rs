@@ -1,0 +1,59 @@
+//! `run`: the daemon. `reload`: new settings now.
+
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Outcome, exit,
+    open::{self, Env},
+    print,
+};
+use crate::{
+    clock::Clock,
+    control::{Refusal, Request},
+    daemon::{App, Files, StartError},
+    settings,
+    telemetry::logging,
+};
+
+pub(super) async fn run(env: &Env) -> Outcome {
+    let environment = env.environment(true);
+    let mut loaded = env.load_in(&environment);
+    let findings = std::mem::take(&mut loaded.findings);
+    let config = open::accepted(settings::Loaded { findings: findings.clone(), ..loaded })?;
+    let log = logging::init(crate::daemon::log_format(config.log.format), &config.log.level)
+        .map_err(|error| Refusal::new(exit::CONFIGURATION, format!("log.level: {error}")))?;
+    for finding in &findings {
+        tracing::info!(event = "settings.finding", "{finding}");
+    }
+    let stop =
+        stop_signals().map_err(|error| Refusal::new(exit::FAILED, format!("cannot listen for signals: {error}")))?;
+    let files = Files { config: env.config.clone(), env: environment };
+    let app = App::build(config, files, Clock::system(), Some(log)).await.map_err(refused)?;
+    app.run(stop).await.map_err(|error| Refusal::new(exit::FAILED, error.to_string()))
+}
+
+fn refused(error: StartError) -> Refusal {
+    Refusal::new(error.exit(), error.to_string())
+}
+
+/// Fires when the daemon is to stop: SIGTERM, SIGINT.
+fn stop_signals() -> std::io::Result<CancellationToken> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
+    let stop = CancellationToken::new();
+    let fired = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! { _ = terminate.recv() => {}, _ = interrupt.recv() => {} }
+        fired.cancel();
+    });
+    Ok(stop)
+}
+
+pub(super) async fn reload(env: &Env) -> Outcome {
+    let changes = env.ask(&Request::Reload).await?;
+    if env.json {
+        return print::json(&serde_json::json!({ "changes": changes }));
+    }
+    let lines: Vec<&str> = changes.as_array().into_iter().flatten().filter_map(|line| line.as_str()).collect();
+    if lines.is_empty() { print::text("nothing changed") } else { print::text(&lines.join("\n")) }
+}

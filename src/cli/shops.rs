@@ -1,0 +1,156 @@
+//! `shops`: list, show, authorize, test, pause, resume, forget.
+
+use std::io::{self, BufRead, IsTerminal};
+
+use serde_json::{Value, json};
+
+use super::{
+    Outcome, ShopsCommand, exit,
+    open::{self, Env},
+    print,
+};
+use crate::{
+    config::Config,
+    control::{Refusal, Request},
+    domain::ShopId,
+};
+
+pub(super) async fn shops(env: &Env, command: ShopsCommand) -> Outcome {
+    match command {
+        ShopsCommand::List => list(env).await,
+        ShopsCommand::Show { shop } => show(env, &shop),
+        ShopsCommand::Authorize { shop } => authorize(env, shop).await,
+        ShopsCommand::Test { shop } => say(env, Request::Test { shop }).await,
+        ShopsCommand::Pause { shop } => say(env, Request::Pause { shop }).await,
+        ShopsCommand::Resume { shop } => say(env, Request::Resume { shop }).await,
+        ShopsCommand::Forget { shop, yes: false } => {
+            let text = format!("`shops forget {shop}` erases its tokens, listings and history; add --yes to do it");
+            Err(Refusal::new(exit::USAGE, text))
+        }
+        ShopsCommand::Forget { shop, yes: true } => say(env, Request::Forget { shop }).await,
+    }
+}
+
+/// Asks the daemon and prints its words.
+async fn say(env: &Env, request: Request) -> Outcome {
+    let answer = env.ask(&request).await?;
+    if env.json { print::json(&answer) } else { print::text(answer["text"].as_str().unwrap_or("done")) }
+}
+
+async fn list(env: &Env) -> Outcome {
+    let config = env.settings()?;
+    let rows: Vec<Value> = config
+        .shops
+        .iter()
+        .map(|(id, shop)| {
+            let jobs: serde_json::Map<_, _> =
+                shop.jobs.iter().map(|(job, period)| (job.to_string(), period.to_stored().into())).collect();
+            let source = config.product_source.as_ref() == Some(id);
+            json!({ "id": id, "name": shop.name, "channel": shop.channel, "source": source, "jobs": jobs })
+        })
+        .collect();
+    if env.json {
+        return print::json(&json!({ "shops": rows }));
+    }
+    let mut table = print::table(&["SHOP", "NAME", "CHANNEL", "REFRESH", "IMPORT", "EXPORT"]);
+    for row in &rows {
+        let cell = |value: &Value| value.as_str().unwrap_or("-").to_owned();
+        let jobs = &row["jobs"];
+        let name =
+            if row["source"] == true { format!("{} (product source)", cell(&row["name"])) } else { cell(&row["name"]) };
+        table.add_row([
+            cell(&row["id"]),
+            name,
+            cell(&row["channel"]),
+            cell(&jobs["authorization_refresh"]),
+            cell(&jobs["product_import"]),
+            cell(&jobs["product_export"]),
+        ]);
+    }
+    print::print_table(&table)
+}
+
+/// The shop's settings as resolved, each with where it comes from.
+fn show(env: &Env, shop: &ShopId) -> Outcome {
+    let config = env.settings()?;
+    open::known_shop(&config, shop)?;
+    let rows = resolved(&config, shop);
+    if env.json {
+        let settings: serde_json::Map<_, _> =
+            rows.into_iter().map(|(key, value, from)| (key, json!({ "value": value, "from": from }))).collect();
+        return print::json(&json!({ "id": shop, "settings": settings }));
+    }
+    let mut table = print::table(&["SETTING", "VALUE", "FROM"]);
+    for (key, value, from) in rows {
+        table.add_row([key, value, from]);
+    }
+    print::print_table(&table)
+}
+
+fn resolved(config: &Config, id: &ShopId) -> Vec<(String, String, String)> {
+    let shop = &config.shops[id];
+    let from = |keys: &[String]| {
+        let origin = keys.iter().find_map(|key| config.origins.get(key));
+        origin.map_or("default".to_owned(), |origin| format!("{}:{}", origin.file, origin.line))
+    };
+    let own = |key: &str| format!("shops.{id}.{key}");
+    let mut rows = vec![
+        ("channel".to_owned(), shop.channel.to_string(), from(&[own("channel")])),
+        ("name".to_owned(), shop.name.clone(), from(&[own("name")])),
+    ];
+    for (key, value) in &shop.own {
+        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+        rows.push((key.clone(), value, from(&[own(key)])));
+    }
+    for (job, period) in &shop.jobs {
+        let key = format!("jobs.{job}");
+        let origin = from(&[own(&key), format!("channels.{}.{key}", shop.channel)]);
+        rows.push((key, period.to_stored(), origin));
+    }
+    rows.push((
+        "jobs.full_import".into(),
+        shop.full_import.to_stored(),
+        from(&[own("jobs.full_import"), format!("channels.{}.jobs.full_import", shop.channel)]),
+    ));
+    let remind: Vec<_> = shop.remind.iter().map(|to| format!("{} ({})", to.address, to.language.as_str())).collect();
+    rows.push(("remind".into(), remind.join(", "), from(&[own("remind"), "reminders.to".into()])));
+    rows
+}
+
+/// Prints the consent link alone on standard output, and reads what comes back from standard input: the address on
+/// which the browser ended, or tokens as JSON.
+async fn authorize(env: &Env, shop: ShopId) -> Outcome {
+    let link = env.ask(&Request::Authorize { shop: shop.clone() }).await?;
+    print::text(link["link"].as_str().unwrap_or_default())?;
+    if io::stdin().is_terminal() {
+        print::aside(
+            "open this link as the shop's owner, then paste the address on which the browser ended (or tokens as JSON):",
+        );
+    }
+    let input =
+        read_input().map_err(|error| Refusal::new(exit::FAILED, format!("cannot read standard input: {error}")))?;
+    let request = match input.trim() {
+        "" => return Ok(()),
+        tokens if tokens.starts_with('{') => {
+            let tokens = serde_json::from_str(tokens)
+                .map_err(|error| Refusal::new(exit::USAGE, format!("the tokens are not JSON: {error}; give {{\"access_token\": …, \"refresh_token\": …, \"account\": …, \"ends_at\": …}}")))?;
+            Request::HandIn { shop, tokens }
+        }
+        address => Request::Authorized { shop, address: address.to_owned() },
+    };
+    say(env, request).await
+}
+
+/// One line; or, where it begins with a brace, everything up to the end of the JSON.
+fn read_input() -> io::Result<String> {
+    let mut text = String::new();
+    for line in io::stdin().lock().lines() {
+        text.push_str(&line?);
+        text.push('\n');
+        let tokens = text.trim_start().starts_with('{');
+        if !text.trim().is_empty() && (!tokens || serde_json::from_str::<Value>(&text).is_ok()) {
+            break;
+        }
+    }
+    Ok(text)
+}

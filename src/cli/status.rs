@@ -1,0 +1,117 @@
+//! `status`: every shop at a glance.
+
+use jiff::{Timestamp, tz::TimeZone};
+use serde_json::Value;
+
+use super::{
+    Outcome, exit,
+    open::{self, Env},
+    print,
+};
+use crate::{
+    control::{Refusal, Request},
+    report,
+};
+
+pub(super) async fn status(env: &Env) -> Outcome {
+    let healthy = env.ask(&Request::Health).await.ok();
+    let loaded = env.load();
+    let (status, zone) = match &loaded.config {
+        Some(config) => {
+            let mut tx = open::reading(config).await?;
+            let status =
+                report::status(&mut tx, config, crate::daemon::needs_authorization).await.map_err(open::unavailable)?;
+            let value = serde_json::to_value(status).map_err(|error| Refusal::new(exit::FAILED, error.to_string()))?;
+            (value, config.timezone.clone())
+        }
+        // Broken settings: the daemon that still serves the old ones knows.
+        None => (env.ask(&Request::Status).await.or_else(|_| env.settings().map(|_| Value::Null))?, TimeZone::UTC),
+    };
+    if env.json {
+        return print::json(&with_health(status, healthy.as_ref()));
+    }
+    print_status(&status, healthy.as_ref(), &zone)
+}
+
+fn with_health(mut status: Value, healthy: Option<&Value>) -> Value {
+    status["daemon"] =
+        healthy.cloned().unwrap_or(serde_json::json!({ "healthy": false, "reasons": ["no daemon answers"] }));
+    status
+}
+
+fn print_status(status: &Value, healthy: Option<&Value>, zone: &TimeZone) -> Outcome {
+    let now = Timestamp::now();
+    let mut table =
+        print::table(&["SHOP", "STATE", "AUTHORIZATION ENDS", "JOB", "PERIOD", "JOB STATE", "LAST", "NEXT"]);
+    for shop in status["shops"].as_array().into_iter().flatten() {
+        let mut first = true;
+        for (job, view) in shop["jobs"].as_object().into_iter().flatten() {
+            let head = |cell: String| if first { cell } else { String::new() };
+            table.add_row([
+                head(word(&shop["id"])),
+                head(shop["state"].as_str().unwrap_or("-").to_owned()),
+                head(ends(shop, zone)),
+                job.clone(),
+                word(&view["period"]),
+                state(view),
+                last(&view["last"], now),
+                instant(&view["next_due_at"]).map_or("-".into(), |at| report::relative(at, now)),
+            ]);
+            first = false;
+        }
+    }
+    print::print_table(&table)?;
+    print::text(&footer(status, healthy))
+}
+
+fn word(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+fn instant(value: &Value) -> Option<Timestamp> {
+    value.as_str()?.parse().ok()
+}
+
+fn ends(shop: &Value, zone: &TimeZone) -> String {
+    let authorization = &shop["authorization"];
+    match (instant(&authorization["ends_at"]), authorization["days_left"].as_i64()) {
+        (Some(at), Some(days)) => {
+            let date = at.to_zoned(zone.clone()).strftime("%Y-%m-%d").to_string();
+            format!("{date} ({days} d, {})", word(&authorization["source"]))
+        }
+        _ if authorization.is_null() => "-".into(),
+        _ => "never".into(),
+    }
+}
+
+fn state(view: &Value) -> String {
+    match view["held_by"].as_str() {
+        Some(hold) => format!("{} ({hold})", word(&view["state"])),
+        None => word(&view["state"]),
+    }
+}
+
+fn last(last: &Value, now: Timestamp) -> String {
+    let Some(at) = instant(&last["finished_at"]).or_else(|| instant(&last["started_at"])) else { return "-".into() };
+    let outcome = last["outcome"].as_str().unwrap_or("under way");
+    format!("{outcome} {}", report::relative(at, now))
+}
+
+fn footer(status: &Value, healthy: Option<&Value>) -> String {
+    let mut lines = vec![String::new()];
+    lines.push(match healthy {
+        None => "daemon: none answers; start it with `systemctl start shopsyncd` or `shopsyncd run`".into(),
+        Some(health) if health["healthy"] == true => "daemon: well".into(),
+        Some(health) => {
+            let reasons: Vec<_> =
+                health["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+            format!("daemon: {}", reasons.join("; "))
+        }
+    });
+    if let Some(error) = status["settings"]["error"].as_str() {
+        lines.push(format!("settings: the newest were refused, the ones before serve: {error}"));
+    }
+    let (owed, refused) = (&status["mail"]["owed"], &status["mail"]["refused"]);
+    lines.push(format!("mail: {owed} owed, {refused} refused"));
+    lines.join("\n")
+}
