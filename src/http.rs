@@ -159,10 +159,10 @@ impl Http {
                 .redirect(Policy::none())
                 .user_agent(concat!("shopsyncd/", env!("CARGO_PKG_VERSION")))
         };
-        let made = "the options are constant and a cryptography provider is installed";
+        let direct = || client().no_proxy();
         Self(Arc::new(Inner {
-            outside: client().build().expect(made),
-            loopback: client().no_proxy().build().expect(made),
+            outside: with_roots(client),
+            loopback: with_roots(direct),
             budgets: Budgets::default(),
             clock,
             observer,
@@ -268,6 +268,16 @@ impl Http {
             observer(event);
         }
     }
+}
+
+/// A client that trusts the machine's certificate authorities. A machine that has none still gets a client, for loopback; its calls
+/// over https fail with words.
+fn with_roots(client: impl Fn() -> reqwest::ClientBuilder) -> reqwest::Client {
+    client().build().unwrap_or_else(|error| {
+        let cause = innermost(&error);
+        tracing::warn!(%cause, "no certificate authorities can be used, so calls over https will fail; install ca-certificates");
+        client().tls_certs_only([]).build().expect("the options are constant and a cryptography provider is installed")
+    })
 }
 
 /// Whether the client will call this address: `https`, or `http` on loopback.
@@ -424,6 +434,19 @@ mod tests {
         clock.set(until);
         assert_eq!(http.send(call(base)).await.unwrap().status, 429);
         assert_eq!(*seen.lock().unwrap(), [(Some(429), true), (None, true), (Some(429), true)]);
+    }
+
+    #[test]
+    fn a_machine_without_certificate_authorities_gets_a_client_all_the_same() {
+        // Makes the builder fail as an empty certificate store does: at the end.
+        let attempts = std::cell::Cell::new(0);
+        drop(Http::new(Clock::manual(noon())));
+        with_roots(|| {
+            attempts.set(attempts.get() + 1);
+            let builder = reqwest::Client::builder();
+            if attempts.get() == 1 { builder.user_agent("not\na header") } else { builder }
+        });
+        assert_eq!(attempts.get(), 2);
     }
 
     #[test]

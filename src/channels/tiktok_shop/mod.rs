@@ -7,7 +7,7 @@ pub mod fake;
 mod pull;
 mod push;
 pub mod sign;
-#[cfg(test)]
+#[cfg(all(test, feature = "fakes"))]
 mod tests;
 mod wire;
 

@@ -1,0 +1,127 @@
+//! Changes.
+
+use super::*;
+
+fn stock(listing: &Listing, pieces: i64) -> Change {
+    let wanted = Values { stock: Some(pieces), ..Values::default() };
+    Change {
+        sku: listing.sku.clone(),
+        listing: Some(listing.clone()),
+        product: None,
+        wanted,
+        fields: vec![Field::Stock],
+    }
+}
+
+fn price(listing: &Listing, amount: &str) -> Change {
+    let price = crate::domain::Price { amount: amount.parse().unwrap(), currency: "GBP".parse().unwrap() };
+    let wanted = Values { price: Some(price), ..Values::default() };
+    Change { wanted, fields: vec![Field::Price], ..stock(listing, 0) }
+}
+
+fn retire(listing: &Listing) -> Change {
+    let wanted = Values { retired: true, dropped: true, ..Values::default() };
+    Change { wanted, fields: Vec::new(), ..stock(listing, 0) }
+}
+
+fn refused(result: &PushResult) -> &Complaint {
+    match result {
+        PushResult::Refused(complaint) => complaint,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn done(result: &PushResult) -> &Listing {
+    match result {
+        PushResult::Done { listing, .. } => listing,
+        other => panic!("not done: {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn several_warehouses_without_a_choice_are_summed_and_not_written_to() {
+    let scene = Scene::with_warehouses(&["W1", "W2"]);
+    scene.fake.set_product(SHOP, seed("a")).unwrap();
+    let (listings, complaints) = scene.read().await;
+    assert_eq!(listings[0].stock, Some(5));
+    assert_eq!(complaints[0].sku, "a");
+    assert!(complaints[0].text.contains("(W1, W2); name one as export.warehouse"), "{complaints:?}");
+    let results = scene.push(&[stock(&listings[0], 9), price(&listings[0], "21.00")]).await;
+    assert_eq!(refused(&results[0]).code, "warehouse");
+    assert_eq!(done(&results[1]).prices[0].to_string(), "21.00 GBP", "its price is exported all the same");
+    assert_eq!(scene.inventory(), [("a".to_owned(), json!({"W1": 5, "W2": 0}))]);
+}
+
+#[tokio::test]
+async fn other_warehouses_go_back_as_they_were_read() {
+    let mut scene = Scene::with_warehouses(&["W1", "W2"]);
+    scene.warehouse = Some("W2");
+    scene.fake.set_product(SHOP, seed("a")).unwrap();
+    let (listings, complaints) = scene.read().await;
+    assert_eq!((listings[0].stock, complaints.len()), (Some(0), 0));
+    let results = scene.push(&[stock(&listings[0], 7)]).await;
+    assert_eq!(scene.inventory(), [("a".to_owned(), json!({"W1": 5, "W2": 7}))]);
+    assert_eq!(done(&results[0]), &scene.read().await.0[0], "the answer is what the next import reads");
+}
+
+#[tokio::test]
+async fn all_skus_of_a_product_go_in_one_call_and_are_refused_one_by_one() {
+    let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b"), seed("c")]);
+    scene.fake.rules(|rules| rules.refuses_zero_stock = true);
+    let (listings, _) = scene.read().await;
+    let changes: Vec<_> = listings.iter().zip([0, 8, 9]).map(|(listing, pieces)| stock(listing, pieces)).collect();
+    let results = scene.push(&changes).await;
+    let complaint = refused(&results[0]);
+    assert_eq!((complaint.sku.as_str(), complaint.code.as_str()), ("a", "12019029"));
+    assert!(complaint.request_id.is_some());
+    assert_eq!((done(&results[1]).stock, done(&results[2]).stock), (Some(8), Some(9)));
+    let calls = scene.fake.stats().calls;
+    assert_eq!(calls["/product/202309/products/{id}/inventory/update"], 2);
+}
+
+#[tokio::test]
+async fn a_price_refusal_concerns_the_product_and_no_other() {
+    let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b"), seed("c")]);
+    let (listings, _) = scene.read().await;
+    let amounts = ["20.00", "0", "22.5"];
+    let changes: Vec<_> = listings.iter().zip(amounts).map(|(listing, amount)| price(listing, amount)).collect();
+    let results = scene.push(&changes).await;
+    assert!(refused(&results[0]).text.contains("12052050"));
+    assert_eq!(refused(&results[1]).sku, "b");
+    assert_eq!(done(&results[2]).prices[0].to_string(), "22.5 GBP");
+    let prices: Vec<_> = scene.fake.listings(SHOP).iter().map(|listing| listing["price"].clone()).collect();
+    assert_eq!(prices, ["19.90", "19.90", "22.50"]);
+}
+
+#[tokio::test]
+async fn a_product_is_taken_off_sale_when_all_its_skus_are_dropped() {
+    let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b"), seed("c"), seed("d")]);
+    let (listings, _) = scene.read().await;
+    let changes: Vec<_> = listings[..3].iter().map(retire).collect();
+    let results = scene.push(&changes).await;
+    assert!(results.iter().all(|result| done(result).status == ListingStatus::Inactive));
+    let status: Vec<_> = scene.fake.listings(SHOP).iter().map(|listing| listing["status"].clone()).collect();
+    assert_eq!(status, ["SELLER_DEACTIVATED", "SELLER_DEACTIVATED", "SELLER_DEACTIVATED", "ACTIVATE"]);
+    assert_eq!(scene.fake.stats().calls["/product/202309/products/deactivate"], 1);
+}
+
+#[tokio::test]
+async fn a_dropped_sku_whose_siblings_sell_on_gets_no_stock_and_a_complaint() {
+    let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b")]);
+    let (listings, _) = scene.read().await;
+    let results = scene.push(&[retire(&listings[0])]).await;
+    assert_eq!(refused(&results[0]).code, "siblings");
+    assert_eq!(scene.inventory(), [("a".to_owned(), json!({"W1": 0})), ("b".to_owned(), json!({"W1": 5}))]);
+}
+
+#[tokio::test]
+async fn a_product_that_is_not_on_sale_is_refused_with_words_and_not_called_for() {
+    let scene = Scene::seeded(&[Seed { status: "DRAFT".into(), ..seed("a") }]);
+    let (listings, _) = scene.read().await;
+    let mut missing = stock(&listings[0], 1);
+    missing.listing = None;
+    let results = scene.push(&[stock(&listings[0], 1), missing, stock(&listings[0], 100_000)]).await;
+    assert!(refused(&results[0]).text.contains("status DRAFT"));
+    assert_eq!(refused(&results[1]).code, "not_listed");
+    assert_eq!(scene.fake.stats().stocks_changed, 0);
+}
