@@ -1,10 +1,10 @@
 # Two commands: `make demo` shows the whole thing with pretend marketplaces, `make test` checks everything.
-# Both say what they miss and install it (Debian: as root or with sudo), and fail when anything fails.
+# Both say what they miss and install it (Debian: as root or with sudo), and fail when anything fails. `make bench` measures the scheduler.
 
 SHELL := /bin/bash
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-.PHONY: demo test
+.PHONY: demo test bench
 
 demo:
 	@tests/needs.sh demo
@@ -21,3 +21,8 @@ test:
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps
 	if command -v cargo-deny >/dev/null; then cargo deny --locked check bans licenses sources; fi
 	tests/postgres.sh tests/all.sh
+
+bench:
+	@tests/needs.sh test
+	cargo bench --locked --bench drain --bench schedules --no-run
+	tests/postgres.sh cargo bench --locked --bench drain --bench schedules

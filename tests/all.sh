@@ -5,7 +5,7 @@ cd "$(dirname "$0")/.."
 # Snapshots of texts are compared, never rewritten.
 export INSTA_UPDATE=no
 if cargo nextest --version >/dev/null 2>&1; then
-  exec cargo nextest run --locked --all-targets
+  exec cargo nextest run --locked
 fi
 echo "cargo-nextest is not there, so cargo runs the tests, without its time limits and groups"
 exec cargo test --locked --lib --bins --tests

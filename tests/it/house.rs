@@ -3,14 +3,12 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    path::{Path, PathBuf},
+    path::PathBuf,
 };
 
 use shopsyncd::channels::CHANNELS;
 
-mod paths;
-
-use paths::{crate_paths, without_comments, without_tests};
+use crate::tree::{crate_paths, no_faults, project, read, rust_files, sources};
 
 /// Open to everybody but `domain`.
 const OPEN: [&str; 2] = ["telemetry", "crash"];
@@ -22,65 +20,6 @@ const READS_THE_CLOCK: &[(&str, &str)] = &[
     ("src/channels/file/content.rs", "a file's age is measured by the clock that dates files"),
     ("src/channels/file/mod.rs", "content that may still change must not look the same twice"),
 ];
-
-struct Source {
-    /// Relative to the project's folder.
-    path: String,
-    text: String,
-    /// Without comments and tests.
-    code: String,
-}
-
-impl Source {
-    /// The top module it belongs to; `None` for `lib.rs` and `main.rs`.
-    fn module(&self) -> Option<&str> {
-        let first = self.path.strip_prefix("src/")?.split('/').next()?;
-        let module = first.strip_suffix(".rs").unwrap_or(first);
-        (module != "lib" && module != "main").then_some(module)
-    }
-}
-
-fn project() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-fn read(path: &str) -> String {
-    fs::read_to_string(project().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
-}
-
-fn rust_files(folder: &str) -> Vec<Source> {
-    let mut found = Vec::new();
-    let mut folders: Vec<PathBuf> = vec![project().join(folder)];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(&folder).expect("a folder of the project") {
-            let path = entry.expect("an entry").path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|ending| ending == "rs") {
-                let text = fs::read_to_string(&path).expect("a source file");
-                let path = path.strip_prefix(project()).expect("below").to_string_lossy().into_owned();
-                let code = if is_test_file(&path) { String::new() } else { without_tests(&without_comments(&text)) };
-                found.push(Source { path, text, code });
-            }
-        }
-    }
-    found.sort_by(|a, b| a.path.cmp(&b.path));
-    assert!(!found.is_empty(), "{folder} has no source files");
-    found
-}
-
-fn is_test_file(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path.contains("/tests/")
-}
-
-fn sources() -> Vec<Source> {
-    rust_files("src")
-}
-
-#[track_caller]
-fn no_faults(faults: Vec<String>) {
-    assert!(faults.is_empty(), "\n\n{}\n", faults.join("\n"));
-}
 
 /// The map's table: every module in layer order, with what it may look at.
 fn table() -> Vec<(String, BTreeSet<String>)> {

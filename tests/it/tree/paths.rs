@@ -22,7 +22,7 @@ pub(super) fn without_tests(code: &str) -> String {
 }
 
 /// Every path below `crate::` that the code names, cut to two segments: `store::Store`, `clock::Clock`, `domain::retry`.
-pub(super) fn crate_paths(code: &str) -> Vec<String> {
+pub(crate) fn crate_paths(code: &str) -> Vec<String> {
     let mut found = Vec::new();
     for (at, start) in code.match_indices("crate::") {
         let begins_a_word = !code[..at].ends_with(|before: char| before.is_alphanumeric() || before == '_');
