@@ -35,6 +35,8 @@
 //! | `control` | `domain`, `config` |
 //! | `report` | `domain`, `config`, `store` |
 //! | `web` | `domain`, `clock`, `secrets`, `keeper` |
+//! | `daemon` | everything above |
+//! | `cli` | everything above |
 //!
 //! What it buys:
 //!
@@ -173,7 +175,9 @@ pub mod jobs; // one file per job kind
 pub mod control; // the control socket, both ends
 pub mod report; // what people and scripts are told
 pub mod web; // authorize pages, callbacks, health, metrics
-pub mod daemon; // everything put together, run, reloaded, drained
 
-// 6: people, at a terminal
-pub mod cli; // the commands and their exit codes
+// Everything, put together.
+pub mod daemon; // builds, runs, reloads, drains and stops
+
+// The commands.
+pub mod cli; // what they are called, what they reach, and how they end

@@ -1,13 +1,12 @@
 //! `runs`: the history.
 
-use jiff::Timestamp;
-
 use super::{
     Outcome, RunsCommand, exit,
     open::{self, Env},
     print,
 };
 use crate::{
+    clock::Clock,
     control::Refusal,
     domain::{Counts, RunId, RunState},
     report::{self, RunView},
@@ -44,7 +43,7 @@ pub(super) fn parse_state(text: &str) -> Result<RunState, String> {
 }
 
 fn print_runs(runs: &[RunView]) -> Outcome {
-    let now = Timestamp::now();
+    let now = Clock::system().now();
     let mut table = print::table(&["RUN", "SHOP", "JOB", "TRIGGER", "STATE", "OUTCOME", "ENDED", "COUNTS", "ERROR"]);
     for run in runs {
         table.add_row([

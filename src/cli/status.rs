@@ -9,6 +9,7 @@ use super::{
     print,
 };
 use crate::{
+    clock::Clock,
     control::{Refusal, Request},
     report,
 };
@@ -40,7 +41,7 @@ fn with_health(mut status: Value, healthy: Option<&Value>) -> Value {
 }
 
 fn print_status(status: &Value, healthy: Option<&Value>, zone: &TimeZone) -> Outcome {
-    let now = Timestamp::now();
+    let now = Clock::system().now();
     let mut table =
         print::table(&["SHOP", "STATE", "AUTHORIZATION ENDS", "JOB", "PERIOD", "JOB STATE", "LAST", "NEXT"]);
     for shop in status["shops"].as_array().into_iter().flatten() {

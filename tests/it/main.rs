@@ -1,4 +1,5 @@
 //! The integration tests, one binary: the house's own rules, what documents state, and stories told as a user would.
 
+mod docs;
 mod house;
 mod tree;

@@ -50,18 +50,32 @@ pub(crate) fn rust_files(folder: &str) -> Vec<Source> {
             } else if path.extension().is_some_and(|ending| ending == "rs") {
                 let text = fs::read_to_string(&path).expect("a source file");
                 let path = path.strip_prefix(project()).expect("below").to_string_lossy().into_owned();
-                let code = if is_test_file(&path) { String::new() } else { without_tests(&without_comments(&text)) };
+                let code = without_comments(&text);
                 found.push(Source { path, text, code });
             }
         }
+    }
+    let for_tests: Vec<String> = found.iter().flat_map(|source| test_modules(&source.path, &source.code)).collect();
+    for source in &mut found {
+        let for_tests = for_tests.iter().any(|module| {
+            source.path.strip_prefix(module.as_str()).is_some_and(|rest| rest == ".rs" || rest.starts_with('/'))
+        });
+        source.code = if for_tests { String::new() } else { without_tests(&source.code) };
     }
     found.sort_by(|a, b| a.path.cmp(&b.path));
     assert!(!found.is_empty(), "{folder} has no source files");
     found
 }
 
-fn is_test_file(path: &str) -> bool {
-    path.ends_with("/tests.rs") || path.contains("/tests/")
+/// The modules in files of their own that this file declares for tests alone, as paths without ending.
+fn test_modules(path: &str, code: &str) -> Vec<String> {
+    let folder = path.strip_suffix("/mod.rs").or_else(|| path.strip_suffix(".rs")).unwrap_or(path);
+    let declared = code.split("#[cfg(test)]").skip(1).filter_map(|after| {
+        let item = after.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with("#["))?;
+        let (_, name) = item.strip_suffix(';')?.rsplit_once("mod ")?;
+        Some(format!("{folder}/{name}"))
+    });
+    declared.collect()
 }
 
 /// The program's source files.
