@@ -30,9 +30,6 @@ mod error;
 mod holds;
 mod links;
 mod look;
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-pub(crate) mod pretend;
 mod refresh;
 mod reseal;
 mod shops;
@@ -308,4 +305,4 @@ fn token_row(id: AuthorizationId, column: &str, generation: i64) -> String {
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
-mod tests;
+pub(crate) mod tests;

@@ -1,12 +1,13 @@
+pub(crate) mod pretend;
+
 use std::sync::Arc;
 
 use jiff::SignedDuration;
 use tokio::sync::Notify;
 
-use super::{
-    ConsentError, HandedIn, KeeperError, LinkFault, Links, Looked,
-    pretend::{Bench, DAY, Next, failed, shop, start},
-};
+use pretend::{Bench, DAY, Next, failed, shop, start};
+
+use super::{ConsentError, HandedIn, KeeperError, LinkFault, Links, Looked};
 use crate::{
     channels::Access,
     domain::{AuthorizationState, EndSource, Failure, Hold, JobKind, Period, Trigger},

@@ -14,7 +14,7 @@ use crate::{
     domain::{AuthorizationState, Period},
     keeper::{
         Links, Page,
-        pretend::{Bench, DAY, shop, start},
+        tests::pretend::{Bench, DAY, shop, start},
     },
 };
 

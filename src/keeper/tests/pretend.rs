@@ -10,7 +10,6 @@ use jiff::{SignedDuration, Timestamp, ToSpan, civil, tz::TimeZone};
 use tokio::sync::Notify;
 use url::Url;
 
-use super::{Page, ShopBook, ShopEntry, TokenKeeper};
 use crate::{
     channels::{
         Abilities, Access, AuthorizationKind, Callback, Channel, ChannelError, Consent, From as PullFrom, Grant,
@@ -22,6 +21,7 @@ use crate::{
         reminder::Ladder,
         wanted::{Change, Retire, Rules},
     },
+    keeper::{ConsentError, Consented, Page, ShopBook, ShopEntry, TokenKeeper, settle_holds},
     mail::{Language, Sender},
     notices::{People, Recipient, SharedPeople, ShopPeople},
     secrets::{Sealer, Secret},
@@ -319,13 +319,13 @@ impl Bench {
         tx.sync_schedules(&schedules).await.unwrap();
         for id in shops {
             let entry = self.keeper.shops().get(&shop(id)).unwrap();
-            super::settle_holds(&mut tx, &entry).await.unwrap();
+            settle_holds(&mut tx, &entry).await.unwrap();
         }
         tx.commit().await.unwrap();
     }
 
     /// The owner consents in a browser.
-    pub(crate) async fn consent(&self, id: &str) -> Result<super::Consented, super::ConsentError> {
+    pub(crate) async fn consent(&self, id: &str) -> Result<Consented, ConsentError> {
         let state = self.begin(id, Some("browser")).await;
         self.finish(&state, Some("browser")).await
     }
@@ -336,11 +336,7 @@ impl Bench {
         url.query_pairs().find(|(key, _)| key == "state").unwrap().1.into_owned()
     }
 
-    pub(crate) async fn finish(
-        &self,
-        state: &str,
-        browser: Option<&str>,
-    ) -> Result<super::Consented, super::ConsentError> {
+    pub(crate) async fn finish(&self, state: &str, browser: Option<&str>) -> Result<Consented, ConsentError> {
         let query = [("code".to_owned(), "code-1".to_owned()), ("state".to_owned(), state.to_owned())];
         self.keeper.finish_consent(&"market".into(), &query, browser).await
     }
