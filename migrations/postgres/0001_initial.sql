@@ -102,6 +102,7 @@ create table runs (
     outcome      text,
     due_at       bigint not null,
     covers       bigint not null default 1,
+    deaths       bigint not null default 0,      -- instances that died with it under way
     available_at bigint not null,
     started_at   bigint,
     finished_at  bigint,

@@ -101,6 +101,7 @@ create table runs (
     outcome      text,
     due_at       integer not null,
     covers       integer not null default 1,
+    deaths       integer not null default 0,      -- instances that died with it under way
     available_at integer not null,
     started_at   integer,
     finished_at  integer,

@@ -167,9 +167,10 @@ pub struct ShopStatus {
 pub struct Page {
     /// Valid listings.
     pub listings: Vec<Listing>,
-    /// What was not valid, and what was derived (an empty SKU): one each. A SKU with a complaint is there all the same:
-    /// it is not gone.
+    /// What was not valid, one each. A SKU with a complaint is there all the same: it is not gone.
     pub complaints: Vec<Complaint>,
+    /// What is worth knowing of valid listings, for example that an empty SKU was replaced by a derived one.
+    pub remarks: Vec<Complaint>,
     /// Where to go on; `None`: the pass has ended.
     pub next: Option<Cursor>,
     /// When the pass ends here: what the next pass of changes starts from.

@@ -292,6 +292,8 @@ pub struct Run {
     pub due_at: Timestamp,
     /// How many due instants it stands for.
     pub covers: u32,
+    /// How many instances died while it was under way.
+    pub deaths: u32,
     /// Not before this instant.
     pub available_at: Timestamp,
     /// When its latest attempt began.

@@ -173,16 +173,12 @@ async fn store_page(work: &Work, reading: &mut Reading<'_>, page: Page) -> Resul
         reading.fingerprint = entry.channel.fingerprint().await;
     }
     let (listings, doubled) = first_of_each_sku(page.listings);
-    let complaints: Vec<Complaint> = page.complaints.into_iter().chain(doubled).collect();
+    let mut complaints: Vec<Complaint> = page.complaints.into_iter().chain(doubled).collect();
     let mut counts = put_page(&mut tx, entry, &listings, &reading.pass).await?;
     counts.refused = complaints.len() as u64;
-    let skus: Vec<Sku> = listings.into_iter().map(|listing| listing.sku).collect();
-    if reading.pass.kind == PassKind::Full {
-        tx.note_seen(shop, reading.pass.number, &skus).await?;
-    }
-    let resolved: Vec<String> = skus.iter().map(ToString::to_string).collect();
-    tx.resolve_complaints(shop, JobKind::ProductImport, &resolved).await?;
-    tx.put_complaints(shop, JobKind::ProductImport, context.run, &complaints).await?;
+    complaints.extend(page.remarks);
+    note_seen(&mut tx, shop, &reading.pass, &listings, &complaints).await?;
+    put_complaints(&mut tx, shop, context.run, &listings, &complaints).await?;
     match &page.next {
         Some(cursor) => tx.move_pass(shop, reading.pass.number, cursor).await?,
         None => counts += end_pass(&mut tx, reading, context.run, page.resume.as_ref()).await?,
@@ -192,6 +188,39 @@ async fn store_page(work: &Work, reading: &mut Reading<'_>, page: Page) -> Resul
     crash::point("import.after_commit");
     reading.counts += counts;
     context.progress.set(context.run, reading.counts.seen, page.total);
+    Ok(())
+}
+
+/// Notes what a complete pass has seen. A SKU with a complaint is there all the same: a price that cannot be read must not
+/// look like a product that was dropped.
+async fn note_seen(
+    tx: &mut Tx,
+    shop: &ShopId,
+    pass: &Pass,
+    listings: &[Listing],
+    complaints: &[Complaint],
+) -> Result<(), Halt> {
+    if pass.kind == PassKind::Full {
+        let complained = complaints.iter().filter_map(|complaint| complaint.sku.parse::<Sku>().ok());
+        let skus: Vec<Sku> = listings.iter().map(|listing| listing.sku.clone()).chain(complained).collect();
+        tx.note_seen(shop, pass.number, &skus).await?;
+    }
+    Ok(())
+}
+
+/// Keeps the page's complaints, and resolves those about its SKUs that have none any more.
+async fn put_complaints(
+    tx: &mut Tx,
+    shop: &ShopId,
+    run: RunId,
+    listings: &[Listing],
+    complaints: &[Complaint],
+) -> Result<(), Halt> {
+    let standing: BTreeSet<&str> = complaints.iter().map(|complaint| complaint.sku.as_str()).collect();
+    let skus = listings.iter().map(|listing| listing.sku.as_str());
+    let resolved: Vec<String> = skus.filter(|sku| !standing.contains(sku)).map(str::to_owned).collect();
+    tx.resolve_complaints(shop, JobKind::ProductImport, &resolved).await?;
+    tx.put_complaints(shop, JobKind::ProductImport, run, complaints).await?;
     Ok(())
 }
 

@@ -221,10 +221,9 @@ impl Known<'_> {
     fn last_line(&self) -> Option<String> {
         let run = self.runs.iter().find(|run| run.state.is_final())?;
         let when = relative(run.finished_at?, self.now);
-        let taken_over = run.attempt > 1 && run.error.is_none();
         let how = match (run.outcome, &run.error) {
             (_, Some((ErrorKind::Guard, _, _))) => return None,
-            (Some(Outcome::Done), _) if taken_over => "done, after another instance had died with it".to_owned(),
+            (Some(Outcome::Done), _) if run.deaths > 0 => "done, after another instance had died with it".to_owned(),
             (Some(Outcome::Done), _) => "done".to_owned(),
             (Some(Outcome::Partly), _) => {
                 format!("partly done: {} SKUs refused, see `shopsyncd runs show {}`", run.counts.refused, run.id)

@@ -106,7 +106,7 @@ impl Tx {
     /// Removes every instance but `me`, for whoever holds the lock of a SQLite database and so knows that they are gone.
     /// Returns the runs that became available.
     pub async fn void_others(&mut self, me: &Holder) -> Result<Vec<RunId>, StoreError> {
-        const RUNS: &str = "update runs set state = 'available', available_at = $2
+        const RUNS: &str = "update runs set state = 'available', available_at = $2, deaths = deaths + 1
             where state in ('available', 'running', 'retryable') and state = 'running' and instance <> $1 returning id";
         let runs = on_db!(self.rows(RUNS, &me.0, ms(self.now)))?;
         on_db!(self.execute("update leases set holder = null where holder <> $1", &me.0))?;
@@ -172,7 +172,7 @@ impl Tx {
     /// goes on after a death.
     async fn free_runs(&mut self, id: &InstanceId) -> Result<Vec<RunId>, StoreError> {
         // The list of states names the index of unfinished runs, which is short, to both databases.
-        const SQL: &str = "update runs set state = 'available', available_at = $2
+        const SQL: &str = "update runs set state = 'available', available_at = $2, deaths = deaths + 1
             where state in ('available', 'running', 'retryable') and state = 'running' and instance = $1 returning id";
         on_db!(self.rows(SQL, &id.0, ms(self.now)))?.iter().map(|row| row.int("id").map(RunId)).collect()
     }

@@ -501,6 +501,7 @@ fn read_run(row: &Row) -> Result<Run, StoreError> {
         outcome: row.opt_named(RUNS, "outcome", outcome)?,
         due_at: row.instant("due_at")?,
         covers: row.int("covers")? as u32,
+        deaths: row.int("deaths")? as u32,
         available_at: row.instant("available_at")?,
         started_at: row.opt_instant("started_at")?,
         finished_at: row.opt_instant("finished_at")?,

@@ -204,7 +204,7 @@ pub(super) fn read_page(
                 match (scan.complaint_about(&entry, number, &name), entry.listing) {
                     (Some(complaint), _) | (None, Err(complaint)) => page.complaints.push(complaint),
                     (None, Ok(listing)) => {
-                        page.complaints.extend(entry.notice);
+                        page.remarks.extend(entry.notice);
                         page.listings.push(listing);
                     }
                 }

@@ -61,6 +61,7 @@ impl Shop {
         loop {
             listings.append(&mut page.listings);
             complaints.append(&mut page.complaints);
+            complaints.append(&mut page.remarks);
             let Some(next) = page.next else { return Ok((listings, complaints, page.resume.unwrap())) };
             page = self.pull(PassKind::Full, Some(&next), false)?;
         }

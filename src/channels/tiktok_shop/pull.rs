@@ -203,7 +203,7 @@ impl TikTokShop {
 
 fn page(listings: Vec<Listing>, complaints: Vec<Complaint>, next: Option<&Place>) -> Page {
     // The vendor counts products, not SKUs, so there is no total to show.
-    Page { listings, complaints, next: next.map(Place::cursor), resume: None, total: None, restart: false }
+    Page { listings, complaints, next: next.map(Place::cursor), ..Page::default() }
 }
 
 /// What a page was read into.

@@ -101,8 +101,8 @@ pub(super) fn listed(factor: usize) -> Vec<Seed> {
     seeds
         .enumerate()
         .map(|(index, (product, title, option_name, variant))| {
-            let cents = (variant.cents * factor + 50) / 100 + if index % 19 == 4 { 200 } else { 0 };
-            let stock = variant.stock + if index % 13 == 6 { 5 } else { 0 };
+            let cents = (variant.cents * factor + 50) / 100 + if index % 31 == 4 { 200 } else { 0 };
+            let stock = variant.stock + if index % 29 == 6 { 5 } else { 0 };
             Seed {
                 sku: variant.sku,
                 product,
