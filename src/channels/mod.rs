@@ -49,11 +49,14 @@ pub struct ChannelDef {
     /// The keys it takes under `[shops.X]`, beyond those that every shop has.
     pub shop_keys: &'static [Key],
     /// Reads a shop's own settings (with its channel's) and makes the shop's channel. Every fault is named.
-    pub build: fn(&ShopSettings, &Tools) -> Result<Arc<dyn Channel>, Vec<SettingFault>>,
+    pub build: fn(&ShopSettings, &Tools) -> Built,
     /// Starts pretend worlds of this channel for the suite that every channel must pass.
     #[cfg(feature = "fakes")]
     pub rig: fn() -> Box<dyn conformance::Rig>,
 }
+
+/// A shop's channel, or everything that is wrong with its settings.
+pub type Built = Result<Arc<dyn Channel>, Vec<SettingFault>>;
 
 /// A key of a channel's own settings.
 #[derive(Debug, Clone, Copy)]

@@ -33,7 +33,7 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
         for finding in &findings {
             print::text(&print::finding_line(finding))?;
         }
-        for line in changes.iter().flat_map(|changes| changes.as_array()).flatten() {
+        for line in changes.iter().filter_map(|changes| changes.as_array()).flatten() {
             print::text(line.as_str().unwrap_or_default())?;
         }
         print::text(&summary(errors, findings.len() - errors))?;

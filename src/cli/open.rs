@@ -19,41 +19,41 @@ use crate::{
 /// What the command line says for every command.
 pub(super) struct Env {
     /// The main settings file, where named.
-    pub config: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
     /// Answer in JSON.
-    pub json: bool,
+    pub(super) json: bool,
 }
 
 impl Env {
     /// Reads the settings, with everything there is to say about them.
-    pub fn load(&self) -> settings::Loaded {
-        self.load_in(&self.environment(false))
+    pub(super) fn load(&self) -> settings::Loaded {
+        self.load_in(&Self::environment(false))
     }
 
     /// Reads the settings in an environment.
-    pub fn load_in(&self, environment: &load::Env) -> settings::Loaded {
+    pub(super) fn load_in(&self, environment: &load::Env) -> settings::Loaded {
         let clock = Clock::system();
         settings::load(self.config.as_deref(), environment, &Tools { http: Http::new(clock.clone()), clock })
     }
 
     /// The process's environment. `serving`: credentials must be readable; to a command they need not be.
-    pub fn environment(&self, serving: bool) -> load::Env {
+    pub(super) fn environment(serving: bool) -> load::Env {
         load::Env::of_process(serving, Clock::system().now())
     }
 
     /// The settings, or all findings (78).
-    pub fn settings(&self) -> Result<Config, Refusal> {
+    pub(super) fn settings(&self) -> Result<Config, Refusal> {
         accepted(self.load())
     }
 
     /// The folder of the daemon's files, also where the settings are broken.
-    pub fn state_dir(&self) -> PathBuf {
+    pub(super) fn state_dir(&self) -> PathBuf {
         let loaded = self.load();
         loaded.config.map_or(loaded.state_dir, |config| config.state_dir)
     }
 
     /// Asks the daemon, with a bar for what takes its time.
-    pub async fn ask(&self, request: &Request) -> Result<Value, Refusal> {
+    pub(super) async fn ask(&self, request: &Request) -> Result<Value, Refusal> {
         let bar = print::bar();
         let answer = control::ask(&self.state_dir(), request, |done, of| {
             if let Some(of) = of {
@@ -67,7 +67,7 @@ impl Env {
     }
 
     /// Whether a daemon answers.
-    pub async fn daemon_answers(&self) -> bool {
+    pub(super) async fn daemon_answers(&self) -> bool {
         control::ask(&self.state_dir(), &Request::Health, |_, _| {}).await.is_ok()
     }
 }

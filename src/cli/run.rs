@@ -16,7 +16,7 @@ use crate::{
 };
 
 pub(super) async fn run(env: &Env) -> Outcome {
-    let environment = env.environment(true);
+    let environment = Env::environment(true);
     let mut loaded = env.load_in(&environment);
     let findings = std::mem::take(&mut loaded.findings);
     let config = open::accepted(settings::Loaded { findings: findings.clone(), ..loaded })?;

@@ -17,7 +17,7 @@ use crate::{
 
 pub(super) async fn shops(env: &Env, command: ShopsCommand) -> Outcome {
     match command {
-        ShopsCommand::List => list(env).await,
+        ShopsCommand::List => list(env),
         ShopsCommand::Show { shop } => show(env, &shop),
         ShopsCommand::Authorize { shop } => authorize(env, shop).await,
         ShopsCommand::Test { shop } => say(env, Request::Test { shop }).await,
@@ -37,7 +37,7 @@ async fn say(env: &Env, request: Request) -> Outcome {
     if env.json { print::json(&answer) } else { print::text(answer["text"].as_str().unwrap_or("done")) }
 }
 
-async fn list(env: &Env) -> Outcome {
+fn list(env: &Env) -> Outcome {
     let config = env.settings()?;
     let rows: Vec<Value> = config
         .shops

@@ -33,7 +33,7 @@ impl Shared {
                 "old history deleted"
             ),
             Err(error) => {
-                tracing::warn!(event = "store.failed", "old history could not be deleted, tomorrow again: {error}")
+                tracing::warn!(event = "store.failed", "old history could not be deleted, tomorrow again: {error}");
             }
         }
     }

@@ -49,7 +49,7 @@ impl Shared {
     /// told everywhere. Answers what changed, in lines.
     pub(super) async fn reload(&self) -> Result<Vec<String>, Refusal> {
         let _one_at_a_time = self.reloading.lock().await;
-        let reloading = systemd::Reloading::begin();
+        systemd::reloading();
         let outcome = match accepted(self.read_settings()) {
             Ok(config) => self.put_in_force(config).await,
             Err(refusal) => Err(refusal),
@@ -57,7 +57,7 @@ impl Shared {
         if let Err(refusal) = &outcome {
             self.refuse(refusal).await;
         }
-        reloading.end(&self.ailments().await);
+        systemd::reloaded(&self.ailments().await);
         outcome
     }
 
@@ -85,6 +85,12 @@ impl Shared {
             return Err(Refusal::new(69, error.to_string()));
         }
         self.config.store(Arc::new(config));
+        for channel in &changes.channels_changed {
+            // Not done now, it is done when a person asks for a probe: the settings are in force all the same.
+            if let Err(error) = self.keeper.note_app_changed(channel).await {
+                tracing::warn!(event = "store.failed", channel.name = %channel, "an app alarm could not be ended: {error}");
+            }
+        }
         self.handle.wake();
         self.metrics.set_settings_accepted(self.clock.now());
         if !changes.lines.is_empty() {

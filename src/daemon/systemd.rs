@@ -12,20 +12,16 @@ fn tell(states: &[NotifyState<'_>]) {
     let _ = sd_notify::notify(states);
 }
 
-/// A reload under way: told at once, and how it ended.
-pub(super) struct Reloading;
-
-impl Reloading {
-    pub(super) fn begin() -> Self {
-        if let Ok(now) = NotifyState::monotonic_usec_now() {
-            tell(&[NotifyState::Reloading, now]);
-        }
-        Self
+/// A reload has begun.
+pub(super) fn reloading() {
+    if let Ok(now) = NotifyState::monotonic_usec_now() {
+        tell(&[NotifyState::Reloading, now]);
     }
+}
 
-    pub(super) fn end(self, ailments: &[String]) {
-        tell(&[NotifyState::Ready, NotifyState::Status(&line(ailments))]);
-    }
+/// The reload has ended, well or not.
+pub(super) fn reloaded(ailments: &[String]) {
+    tell(&[NotifyState::Ready, NotifyState::Status(&line(ailments))]);
 }
 
 /// The daemon stops.

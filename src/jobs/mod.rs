@@ -54,6 +54,7 @@ impl Halt {
     }
 
     /// How the attempt ends, having done `counts`.
+    #[expect(clippy::result_large_err, reason = "an attempt's last word: once per run, never on a hot path")]
     pub(crate) fn end(self, counts: Counts) -> Result<End, Stopped> {
         match self {
             Self::Failed(error) => Err(Stopped { counts, error }),

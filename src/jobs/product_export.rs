@@ -17,8 +17,7 @@ use crate::{
     channels::PushResult,
     crash,
     domain::{
-        Complaint, Counts, Currency, ErrorKind, Failure, JobKind, ListingStatus, Outcome, PassKind, RunError, RunId,
-        Sku,
+        Complaint, Counts, Currency, ErrorKind, Failure, JobKind, Outcome, PassKind, RunError, RunId, Sku,
         wanted::{self, Change, GuardStop},
     },
     keeper::ShopEntry,
@@ -163,7 +162,7 @@ impl ProductExport {
         counts: &mut Counts,
     ) -> Result<(), Halt> {
         let mut done = 0;
-        for batch in plan.chunks(entry.abilities.push_batch.max(1)) {
+        for batch in batches(plan, entry.abilities.push_batch) {
             if context.cancel.is_cancelled() {
                 return Err(Halt::Cancelled);
             }
@@ -246,13 +245,11 @@ async fn want_chunk(tx: &mut Tx, run: RunId, entry: &ShopEntry, at: Progress) ->
                 .filter_map(|row| Some((row.sku.clone(), row.listing.as_ref()?.values(&entry.rules.fields).hash())))
                 .collect();
             tx.put_seen_hashes(shop, &hashes).await?;
-            match rows.last() {
-                Some(last) => Ok((Some(Progress::Hashing(Some(last.sku.clone()))), 0)),
-                None => {
-                    let upto = tx.variants_revision().await?;
-                    Ok((Some(Progress::Variants { since: 0, upto, after: None }), 0))
-                }
+            if let Some(last) = rows.last() {
+                return Ok((Some(Progress::Hashing(Some(last.sku.clone()))), 0));
             }
+            let upto = tx.variants_revision().await?;
+            Ok((Some(Progress::Variants { since: 0, upto, after: None }), 0))
         }
         Progress::Variants { since, upto, after } => {
             let variants = tx.variants_since(since, after.as_ref(), CHUNK).await?;
@@ -316,13 +313,31 @@ fn wanted_of(
     wanted::wanted(&row.product, &row.variant, currency, &entry.rules).map(Some)
 }
 
-/// Everything that is to be sent to the shop as things stand, in order of SKU.
+/// The plan in batches of at most `size` SKUs. Those of one product stay together where they fit: some channels take
+/// only whole products off sale.
+fn batches(plan: &[Change], size: usize) -> Vec<&[Change]> {
+    let size = size.max(1);
+    let (mut batches, mut rest) = (Vec::new(), plan);
+    while rest.len() > size {
+        let product = |index: usize| rest[index].listing.as_ref().map(|listing| &listing.product_id);
+        let whole = (1..=size).rev().find(|&end| product(end - 1).is_none() || product(end - 1) != product(end));
+        let (batch, after) = rest.split_at(whole.unwrap_or(size));
+        batches.push(batch);
+        rest = after;
+    }
+    if !rest.is_empty() {
+        batches.push(rest);
+    }
+    batches
+}
+
+/// Everything that is to be sent to the shop as things stand, product by product.
 async fn plan(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<Change>, Halt> {
     let mut plan = Vec::new();
     let mut after = None;
     loop {
         let rows = tx.differences(&entry.shop.id, after.as_ref(), CHUNK).await?;
-        let Some(last) = rows.last() else { return Ok(plan) };
+        let Some(last) = rows.last() else { break };
         after = Some(last.sku.clone());
         for row in rows {
             if let Some(change) = change_of(tx, row, entry).await? {
@@ -330,6 +345,11 @@ async fn plan(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<Change>, Halt> {
             }
         }
     }
+    plan.sort_by(|a: &Change, b: &Change| {
+        let product = |change: &Change| change.listing.as_ref().map(|listing| listing.product_id.clone());
+        (product(a), &a.sku).cmp(&(product(b), &b.sku))
+    });
+    Ok(plan)
 }
 
 async fn change_of(tx: &mut Tx, row: StoredListing, entry: &ShopEntry) -> Result<Option<Change>, Halt> {
@@ -340,14 +360,7 @@ async fn change_of(tx: &mut Tx, row: StoredListing, entry: &ShopEntry) -> Result
         let fields = entry.rules.fields.iter().copied().collect();
         return Ok(Some(Change { sku: row.sku, listing: None, product, wanted, fields }));
     };
-    if wanted.retired && listing.status != ListingStatus::Active {
-        return Ok(None);
-    }
-    let fields = wanted.differs(&listing.values(&entry.rules.fields));
-    if fields.is_empty() && !wanted.retired {
-        return Ok(None);
-    }
-    Ok(Some(Change { sku: row.sku, listing: Some(listing), product: None, wanted, fields }))
+    Ok(wanted::change(&listing, &wanted))
 }
 
 /// Accepted values count as seen; refused ones are kept as complaints and not sent again as they stand.

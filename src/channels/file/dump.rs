@@ -62,7 +62,7 @@ impl Writer {
     /// Puts the complete file under its name; returns how many SKUs it has.
     pub fn finish(self) -> io::Result<u64> {
         let file = match self.form {
-            Form::Csv(writer) => writer.into_inner().map_err(|error| error.into_error())?,
+            Form::Csv(writer) => writer.into_inner().map_err(csv::IntoInnerError::into_error)?,
             Form::JsonLines(writer) => writer.into_inner().map_err(io::IntoInnerError::into_error)?,
         };
         file.sync_all()?;

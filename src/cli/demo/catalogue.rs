@@ -2,6 +2,8 @@
 //!
 //! Everything follows from a product's number, so that every demo shows the same.
 
+use std::fmt::Write as _;
+
 use crate::channels::tiktok_shop::fake::Seed;
 
 /// How many products there are; each has three or four variants.
@@ -67,7 +69,9 @@ pub(super) fn shopify_csv() -> String {
             // Every fortieth product has a variant that nobody gave a SKU.
             let sku = if number % 40 == 7 && index == 2 { "" } else { &variant.sku };
             let image = if first { format!("https://img.example.test/{}-1.jpg,1", product.handle) } else { ",".into() };
-            csv.push_str(&format!(
+            // Writing to a text cannot fail.
+            let _ = write!(
+                csv,
                 "{},{title},{body},{head},{option_name},{},{sku},shopify,{},{}.{:02},,{image},{}\r\n",
                 product.handle,
                 variant.option,
@@ -75,13 +79,14 @@ pub(super) fn shopify_csv() -> String {
                 variant.cents / 100,
                 variant.cents % 100,
                 if first { "active" } else { "" },
-            ));
+            );
         }
         if number % 3 == 0 {
-            csv.push_str(&format!(
+            let _ = write!(
+                csv,
                 "{},,,,,,,,,,,,,https://img.example.test/{}-2.jpg,2,\r\n",
                 product.handle, product.handle
-            ));
+            );
         }
     }
     csv

@@ -126,7 +126,7 @@ impl Stage {
         fs::write(dir.join("products.csv"), catalogue::shopify_csv())?;
         fs::write(&config, settings(&dir, &listen, &internal, fake.url().as_str().trim_end_matches('/')))?;
         fs::write(dir.join("shops.d/shops.toml"), shops(&dir))?;
-        Ok(Self { config, state_dir, page, fake, dir })
+        Ok(Self { dir, config, state_dir, page, fake })
     }
 
     fn start_daemon(&self) -> io::Result<Child> {

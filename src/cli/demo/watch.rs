@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How long everything may take together before the demo says that something is wrong.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 /// How often is looked.
 const GLANCE: Duration = Duration::from_millis(100);
