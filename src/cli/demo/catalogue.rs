@@ -82,11 +82,8 @@ pub(super) fn shopify_csv() -> String {
             );
         }
         if number % 3 == 0 {
-            let _ = write!(
-                csv,
-                "{},,,,,,,,,,,,,https://img.example.test/{}-2.jpg,2,\r\n",
-                product.handle, product.handle
-            );
+            let _ =
+                write!(csv, "{},,,,,,,,,,,,,https://img.example.test/{}-2.jpg,2,\r\n", product.handle, product.handle);
         }
     }
     csv
