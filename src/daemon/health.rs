@@ -1,11 +1,14 @@
 //! Whether the daemon is well: for `/readyz`, `status` and systemd's status line.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
 
 use super::Shared;
-use crate::web::{self, Readiness};
+use crate::{
+    store::StoreError,
+    web::{self, Machines},
+};
 
 /// The planner looks at least once a second; standing still for so long means that it is stuck or the database is away.
 const PLANNER_STANDS_STILL: Duration = Duration::from_secs(15);
@@ -14,9 +17,15 @@ const PLANNER_STANDS_STILL: Duration = Duration::from_secs(15);
 const REFUSED: &str = "the newest settings were refused";
 
 #[async_trait]
-impl Readiness for Shared {
+impl Machines for Shared {
     async fn obstacles(&self) -> Vec<String> {
         self.ailments().await.into_iter().filter(|ailment| !ailment.starts_with(REFUSED)).collect()
+    }
+
+    async fn metrics(&self) -> String {
+        // While the database is away its gauges stay as they were; `/readyz` says that it is.
+        let _ = self.read_gauges().await;
+        self.metrics.encode()
     }
 }
 
@@ -28,8 +37,23 @@ impl Shared {
 
     /// What the listener for machines works with.
     pub(super) fn for_machines(self: &Arc<Self>) -> web::Internal {
-        let metrics = self.metrics.clone();
-        web::Internal { readiness: Arc::clone(self) as _, metrics: Arc::new(move || metrics.encode()) }
+        web::Internal { daemon: Arc::clone(self) as _ }
+    }
+
+    /// Brings the gauges of what stands in the database up to date, so that they tell the same after a restart and on
+    /// every instance.
+    async fn read_gauges(&self) -> Result<(), StoreError> {
+        let mut tx = self.store.read(self.clock.now()).await?;
+        let (owed, refused) = tx.mail_counts().await?;
+        self.metrics.set_mail(owed, refused);
+        let ends: BTreeMap<_, _> =
+            tx.authorizations().await?.into_iter().map(|known| (known.id, known.ends.map(|ends| ends.at))).collect();
+        for shop in tx.shops().await? {
+            let ends_at =
+                shop.authorization.filter(|_| shop.configured).and_then(|id| ends.get(&id).copied().flatten());
+            self.metrics.set_authorization_end(&shop.id, &shop.channel, ends_at);
+        }
+        Ok(())
     }
 
     /// What keeps the daemon from doing its work; empty: it is well.
@@ -48,7 +72,7 @@ impl Shared {
         ailments
     }
 
-    async fn settings_error(&self) -> Result<Option<String>, crate::store::StoreError> {
+    async fn settings_error(&self) -> Result<Option<String>, StoreError> {
         let mut tx = self.store.read(self.clock.now()).await?;
         Ok(tx.fact("settings.error").await?.filter(|error| !error.is_empty()))
     }

@@ -188,7 +188,7 @@ impl App {
             shops: shops.clone(),
             people: people.clone(),
         };
-        let handlers = jobs::handlers(&work, &mailer);
+        let handlers = jobs::handlers(&work, &mailer, &metrics);
         let settings = scheduler::Settings {
             holder: instance.clone(),
             slots: SLOTS,
@@ -200,6 +200,7 @@ impl App {
         let (scheduler, handle) = Scheduler::new(store.clone(), clock.clone(), handlers, settings);
         let waker = handle.clone();
         keeper.wakes(move || waker.wake());
+        keeper.counts_in(metrics.clone());
         let incarnation = handle.clone();
         keeper.acts_as(move || incarnation.holder());
 

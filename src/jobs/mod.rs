@@ -14,6 +14,7 @@ use crate::{
     notices::SharedPeople,
     scheduler::{Context, End, Handlers, Stopped},
     store::{Store, StoreError, Tx},
+    telemetry::metrics::Metrics,
 };
 
 pub mod authorization_refresh;
@@ -103,8 +104,8 @@ impl Work {
     }
 }
 
-/// The handlers of all jobs.
-pub fn handlers(work: &Work, mailer: &MailerBook) -> Handlers {
+/// The handlers of all jobs; mail that leaves is counted in `metrics`.
+pub fn handlers(work: &Work, mailer: &MailerBook, metrics: &Metrics) -> Handlers {
     let import = product_import::ProductImport::new(work.clone());
     Handlers::from([
         (
@@ -123,6 +124,7 @@ pub fn handlers(work: &Work, mailer: &MailerBook) -> Handlers {
                 work.clock.clone(),
                 work.people.clone(),
                 mailer.clone(),
+                metrics.clone(),
             )) as _,
         ),
         (JobKind::ProductExport, Arc::new(product_export::ProductExport::new(work.clone(), import)) as _),

@@ -15,6 +15,7 @@ use crate::{
     notices::{People, SharedPeople, bring_up_to_date, letter, mark_sent, owe_failing},
     scheduler::{Context, End, Handler, Stopped},
     store::{Delivery, Mail, MailState, Store, StoreError, Tx},
+    telemetry::metrics::Metrics,
 };
 
 /// The wait after the first failed attempt; it doubles with each further one.
@@ -32,6 +33,7 @@ pub struct SendMail {
     clock: Clock,
     people: SharedPeople,
     mailer: MailerBook,
+    metrics: Metrics,
 }
 
 /// What became of one message.
@@ -56,9 +58,9 @@ impl Handler for SendMail {
 }
 
 impl SendMail {
-    /// For these people, through this mailer.
-    pub const fn new(store: Store, clock: Clock, people: SharedPeople, mailer: MailerBook) -> Self {
-        Self { store, clock, people, mailer }
+    /// For these people, through this mailer; what leaves is counted in `metrics`.
+    pub const fn new(store: Store, clock: Clock, people: SharedPeople, mailer: MailerBook, metrics: Metrics) -> Self {
+        Self { store, clock, people, mailer, metrics }
     }
 
     async fn pass(&self, context: &Context, counts: &mut Counts) -> Result<(), Halt> {
@@ -153,6 +155,7 @@ impl SendMail {
             tx.deliver_mail(mail.id, &Delivery::Sent).await?;
             mark_sent(&mut tx, mail).await?;
             tx.commit().await?;
+            self.metrics.count_mail_sent(&mail.kind);
             tracing::info!(event = "reminder.sent", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops, "the mail has left");
             return Ok(Sent::Yes);
         };

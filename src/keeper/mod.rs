@@ -23,6 +23,7 @@ use crate::{
     notices::SharedPeople,
     secrets::{Sealer, Secret},
     store::{SealedTokens, ShopRow, Store, Tx},
+    telemetry::metrics::Metrics,
 };
 
 mod consent;
@@ -63,6 +64,7 @@ struct Inner {
     /// The grants of which the log has said that they near their end.
     said_ending: std::sync::Mutex<BTreeSet<(AuthorizationId, i64)>>,
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
+    metrics: OnceLock<Metrics>,
 }
 
 /// A shop with what is stored of it and its authorization, as of one moment.
@@ -96,6 +98,7 @@ impl TokenKeeper {
             exchanges: TaskTracker::new(),
             said_ending: std::sync::Mutex::default(),
             wake: OnceLock::new(),
+            metrics: OnceLock::new(),
         }))
     }
 
@@ -108,6 +111,18 @@ impl TokenKeeper {
     /// another. Only the first call counts; without it the holder given at first takes the leases.
     pub fn acts_as(&self, incarnation: impl Fn() -> Holder + Send + Sync + 'static) {
         let _ = self.0.incarnation.set(Box::new(incarnation));
+    }
+
+    /// Names where exchanges are counted. Only the first call counts.
+    pub fn counts_in(&self, metrics: Metrics) {
+        let _ = self.0.metrics.set(metrics);
+    }
+
+    fn count_exchange(&self, entry: &ShopEntry, result: &Result<(), KeeperError>) {
+        if let Some(metrics) = self.0.metrics.get() {
+            let outcome = result.as_ref().map_or_else(|error| error.kind().as_str(), |()| "done");
+            metrics.count_token_refresh(&entry.shop.channel, outcome);
+        }
     }
 
     fn holder(&self) -> Holder {

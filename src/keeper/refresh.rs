@@ -77,6 +77,7 @@ impl TokenKeeper {
                 Turn::Newer => return Ok(()),
                 Turn::Ours(spend) => {
                     let result = self.spend(entry, *spend).await;
+                    self.count_exchange(entry, &result);
                     self.make_sure_given_back(&mut held, result.is_ok()).await;
                     return result;
                 }

@@ -56,6 +56,9 @@ pub(super) async fn write_down(shared: Arc<Shared>, mut ends: Ends) -> Result<()
         for (end, (shop, job, attempt)) in finished.iter().zip(told) {
             shared.progress.clear(end.id);
             if stood.binary_search(&end.id).is_ok() {
+                if let Finish::Ended(outcome) = end.finish {
+                    shared.metrics.count_run(job, outcome);
+                }
                 tell(end, shop.as_ref(), job, attempt);
             } else {
                 tracing::warn!(

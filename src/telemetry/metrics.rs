@@ -30,7 +30,7 @@ macro_rules! described {
 
 /// Every metric.
 pub const METRICS: &[Described] = described! {
-    "shopsyncd_runs_total" ["channel", "job", "outcome"] "Runs that ended, by outcome; the channel is empty for the daemon's own jobs";
+    "shopsyncd_runs_total" ["job", "outcome"] "Runs that ended, by outcome";
     "shopsyncd_run_duration_seconds" ["job"] "How long attempts took, in seconds";
     "shopsyncd_dispatch_lag_seconds" [] "From the due instant to the start of the run, in seconds";
     "shopsyncd_authorization_ends_timestamp_seconds" ["shop", "channel"] "When the owner's permission ends, in seconds since 1970";
@@ -70,7 +70,6 @@ struct Parts {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RunLabels {
-    channel: String,
     job: &'static str,
     outcome: &'static str,
 }
@@ -142,10 +141,9 @@ impl Metrics {
         Self(Arc::new(parts))
     }
 
-    /// A run ended. `channel` is `None` for the daemon's own jobs.
-    pub fn count_run(&self, channel: Option<&ChannelName>, job: JobKind, outcome: Outcome) {
-        let channel = channel.map(ToString::to_string).unwrap_or_default();
-        self.0.runs.get_or_create(&RunLabels { channel, job: job.as_str(), outcome: outcome.as_str() }).inc();
+    /// A run ended.
+    pub fn count_run(&self, job: JobKind, outcome: Outcome) {
+        self.0.runs.get_or_create(&RunLabels { job: job.as_str(), outcome: outcome.as_str() }).inc();
     }
 
     /// An attempt of a run took so long.
@@ -273,8 +271,8 @@ mod tests {
         let metrics = Metrics::new();
         let channel = ChannelName::from("tiktok_shop");
         let shop: ShopId = "tw-01".parse().unwrap();
-        metrics.count_run(Some(&channel), JobKind::ProductImport, Outcome::Done);
-        metrics.count_run(None, JobKind::SendMail, Outcome::Failed);
+        metrics.count_run(JobKind::ProductImport, Outcome::Done);
+        metrics.count_run(JobKind::SendMail, Outcome::Failed);
         metrics.observe_run_duration(JobKind::ProductImport, SignedDuration::from_millis(1_500));
         metrics.observe_dispatch_lag(SignedDuration::from_millis(3));
         metrics.set_authorization_end(&shop, &channel, Some(Timestamp::from_second(1_800_000_000).unwrap()));

@@ -11,21 +11,22 @@ use axum::{
     routing::get,
 };
 
-/// Answers whether the daemon is ready for work.
+/// What the daemon answers to machines.
 #[async_trait]
-pub trait Readiness: Send + Sync {
+pub trait Machines: Send + Sync {
     /// What keeps it from working: the database, the planner's progress, settings that its peers do not share. Empty: it is
     /// ready.
     async fn obstacles(&self) -> Vec<String>;
+
+    /// All metrics as OpenMetrics text.
+    async fn metrics(&self) -> String;
 }
 
 /// What the listener for machines works with.
 #[derive(Clone)]
 pub struct Internal {
-    /// Whether the daemon is ready.
-    pub readiness: Arc<dyn Readiness>,
-    /// All metrics as OpenMetrics text.
-    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The daemon.
+    pub daemon: Arc<dyn Machines>,
 }
 
 #[derive(serde::Serialize)]
@@ -46,7 +47,7 @@ pub fn internal_router(internal: Internal) -> Router {
 }
 
 async fn readyz(State(internal): State<Internal>) -> Response {
-    let reasons = internal.readiness.obstacles().await;
+    let reasons = internal.daemon.obstacles().await;
     let ready = reasons.is_empty();
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, [(header::CACHE_CONTROL, "no-store")], Json(Ready { ready, reasons })).into_response()
@@ -54,5 +55,5 @@ async fn readyz(State(internal): State<Internal>) -> Response {
 
 async fn metrics(State(internal): State<Internal>) -> Response {
     const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(header::CONTENT_TYPE, OPEN_METRICS)], (internal.metrics)()).into_response()
+    ([(header::CONTENT_TYPE, OPEN_METRICS)], internal.daemon.metrics().await).into_response()
 }

@@ -22,7 +22,7 @@ mod api;
 mod oauth;
 mod page;
 
-pub use api::{Internal, Readiness, internal_router};
+pub use api::{Internal, Machines, internal_router};
 use page::{Page, Tone, guarded};
 
 /// The most a request may carry. Marketplaces' webhooks are small; people send nothing yet.

@@ -9,7 +9,7 @@ use jiff::SignedDuration;
 use tower::ServiceExt;
 use url::Url;
 
-use super::{Internal, People, Readiness, internal_router, people_router};
+use super::{Internal, Machines, People, internal_router, people_router};
 use crate::{
     domain::{AuthorizationState, Period},
     keeper::{
@@ -194,15 +194,19 @@ async fn every_answer_is_guarded() {
 struct Obstacles(Vec<String>);
 
 #[async_trait::async_trait]
-impl Readiness for Obstacles {
+impl Machines for Obstacles {
     async fn obstacles(&self) -> Vec<String> {
         self.0.clone()
+    }
+
+    async fn metrics(&self) -> String {
+        "# EOF\n".to_owned()
     }
 }
 
 fn internal(obstacles: &[&str]) -> Router {
-    let readiness = Arc::new(Obstacles(obstacles.iter().map(|text| (*text).to_owned()).collect()));
-    internal_router(Internal { readiness, metrics: Arc::new(|| "# EOF\n".to_owned()) })
+    let daemon = Arc::new(Obstacles(obstacles.iter().map(|text| (*text).to_owned()).collect()));
+    internal_router(Internal { daemon })
 }
 
 #[tokio::test]

@@ -82,6 +82,23 @@ fn the_readme_lists_every_metric_with_its_labels_and_meaning() {
 }
 
 #[test]
+fn every_metric_is_fed_by_the_program() {
+    let metrics = sources().into_iter().find(|source| source.path == "src/telemetry/metrics.rs").expect("the metrics");
+    let feeders: Vec<&str> = metrics
+        .code
+        .split("pub fn ")
+        .skip(1)
+        .map(|rest| rest.split('(').next().unwrap_or_default())
+        .filter(|name| ["count_", "observe_", "set_"].iter().any(|verb| name.starts_with(verb)))
+        .collect();
+    assert!(feeders.len() > 5, "the feeders of src/telemetry/metrics.rs were not found");
+    let others: Vec<String> =
+        sources().into_iter().filter(|source| source.module() != Some("telemetry")).map(|source| source.code).collect();
+    let unused = feeders.iter().filter(|name| !others.iter().any(|code| code.contains(&format!(".{name}("))));
+    no_faults(unused.map(|name| format!("Metrics::{name} is never called, so its metric never changes")).collect());
+}
+
+#[test]
 fn the_readme_lists_every_exit_code() {
     let cli = read("src/cli/mod.rs");
     let mut codes: BTreeSet<String> = cli

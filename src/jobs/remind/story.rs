@@ -26,6 +26,7 @@ use crate::{
         Claimed, Finish, Finished, InstanceRow, Mail, MailState, NewGrant, NewRun, Planned, SealedGrant,
         WantedSchedule, WantedShop,
     },
+    telemetry::metrics::Metrics,
 };
 
 struct World {
@@ -73,7 +74,7 @@ impl World {
         let mailer = MailerBook::new(Mailer::Memory(relay.clone()));
         let world = Self {
             remind: Remind::new(store.clone(), clock.clone(), Arc::clone(&people)),
-            send: SendMail::new(store.clone(), clock.clone(), Arc::clone(&people), mailer.clone()),
+            send: SendMail::new(store.clone(), clock.clone(), Arc::clone(&people), mailer.clone(), Metrics::new()),
             _dir: dir,
             store,
             clock,
