@@ -40,6 +40,10 @@ pub(super) fn aside(text: &str) {
 
 /// Says why something was not done: on standard error, and with `--json` as JSON on standard output too.
 pub(super) fn refusal(refusal: &Refusal, as_json: bool) {
+    if refusal.text.is_empty() && refusal.findings.is_empty() {
+        // Everything has been said by the answer itself.
+        return;
+    }
     if as_json {
         let _ = json(
             &serde_json::json!({ "error": { "exit": refusal.exit, "text": refusal.text }, "findings": refusal.findings }),

@@ -3,10 +3,10 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::Shared;
+use super::{Shared, reload::Cause};
 use crate::{
     control::{Answerer, ProgressSink, Refusal, Request},
-    domain::{Demand, JobKind, RunId, ShopId, Trigger},
+    domain::{Demand, Hold, JobKind, RunId, ShopId, Trigger},
     keeper::{ConsentError, Consented, HandedIn, KeeperError, settle_holds},
     mail::Sender,
     notices,
@@ -21,7 +21,7 @@ type Answered = Result<Value, Refusal>;
 impl Answerer for Shared {
     async fn answer(&self, request: Request, progress: ProgressSink) -> Answered {
         match request {
-            Request::Reload => Ok(json!(self.reload().await?)),
+            Request::Reload => Ok(json!(self.reload(Cause::Asked).await?)),
             Request::Diff => Ok(json!(self.difference()?.lines)),
             Request::Health => {
                 let reasons = self.ailments().await;
@@ -105,13 +105,16 @@ impl Shared {
         value(&view)
     }
 
-    /// A shop whose refresh is `None` gets no call that was not asked for by its owner; a person is told so.
+    /// A held job does not run because a person asks: they are told why. A look at a permission or a shop that may have
+    /// come back is worth it all the same.
     async fn refuses_runs(&self, shop: &ShopId, job: JobKind) -> Result<Option<String>, Refusal> {
         let around = Surroundings { daemon: true };
         let why = report::why(&mut self.reading().await?, &self.config.load(), shop, job, around)
             .await
             .map_err(unavailable)?;
-        Ok(why.held_by.filter(|held| *held != "guard").map(|_| why.text))
+        let hold = why.held_by.and_then(Hold::from_name);
+        let looks = job == JobKind::AuthorizationRefresh && hold.is_some_and(Hold::looks_daily);
+        Ok(hold.filter(|_| !looks).map(|_| why.text))
     }
 
     async fn wait_for(&self, run: RunId, progress: ProgressSink) -> Result<(), Refusal> {

@@ -49,7 +49,7 @@ pub use once::{dry_run, run_once};
 pub use people::people_of;
 
 /// How long runs may take to reach their next safe point when the daemon stops.
-const GRACE: SignedDuration = SignedDuration::from_secs(15);
+const GRACE: SignedDuration = SignedDuration::from_secs(9);
 
 /// How many runs go on at once.
 const SLOTS: u32 = 64;
@@ -61,6 +61,8 @@ pub struct Files {
     pub config: Option<PathBuf>,
     /// The environment.
     pub env: Env,
+    /// The files that were read.
+    pub read: Vec<PathBuf>,
 }
 
 /// Why the daemon did not start.
@@ -132,6 +134,8 @@ pub struct Ended {
 /// What every part of the daemon shares.
 pub(crate) struct Shared {
     pub files: Files,
+    /// The files that the settings in force were read from.
+    pub served_files: ArcSwap<Vec<PathBuf>>,
     pub clock: Clock,
     pub config: ArcSwap<Config>,
     pub store: Store,
@@ -205,6 +209,7 @@ impl App {
         keeper.acts_as(move || incarnation.holder());
 
         let shared = Arc::new(Shared {
+            served_files: ArcSwap::from_pointee(files.read.clone()),
             files,
             clock,
             config: ArcSwap::from_pointee(config),
@@ -248,6 +253,7 @@ impl App {
             let router = web::internal_router(shared.for_machines());
             supervise::serve(&mut parts, "the internal listener", listener, router, stop.clone());
         }
+        supervise::part(&mut parts, "the word of the end", systemd::tell_stop(Arc::clone(&shared), stop.clone()));
         let (answerer, state_dir, stopping) = (Arc::clone(&shared), config.state_dir.clone(), stop.clone());
         supervise::part(&mut parts, "the control socket", async move {
             control::serve(&state_dir, answerer, stopping).await.map_err(|error| error.to_string())
@@ -257,8 +263,6 @@ impl App {
         supervise::part(&mut parts, "the housekeeping calendar", housekeeping::keep(Arc::clone(&shared), stop.clone()));
 
         let ended = supervise::all(parts, &stop).await;
-        systemd::stopping();
-        tracing::info!(event = "daemon.stopping", instance.id = %shared.handle.holder(), "shopsyncd stops");
         shared.keeper.drained().await;
         shared.store.close().await;
         ended

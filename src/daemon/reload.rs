@@ -16,18 +16,31 @@ use crate::{
     settings,
 };
 
+/// Why the settings are read again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Cause {
+    /// The files changed: one that vanished counts as a bad edit.
+    Edit,
+    /// A person asked: what is there is meant.
+    Asked,
+}
+
 /// Puts every edit of the settings files in force until `stop` fires.
 pub(super) async fn watch(shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
     let main = shared.files.config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
     let secret_files = shared.read_settings().secret_files;
     let (watch, mut edits) = Watch::start(Watched { main, secret_files });
+    // An edit between the start's reading and the watch would go unseen.
+    if shared.read_settings().config.is_none_or(|config| config.digest != shared.config.load().digest) {
+        let _ = shared.reload(Cause::Edit).await;
+    }
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
             edit = edits.recv() => {
                 edit.ok_or("the watcher is gone")?;
                 // The outcome is logged and told where it is decided.
-                let _ = shared.reload().await;
+                let _ = shared.reload(Cause::Edit).await;
                 watch.set_secret_files(&shared.read_settings().secret_files);
             }
         }
@@ -47,13 +60,22 @@ impl Shared {
 
     /// Reads the settings again and puts them in force. Anything wrong: the old ones keep serving, and the findings are
     /// told everywhere. Answers what changed, in lines.
-    pub(super) async fn reload(&self) -> Result<Vec<String>, Refusal> {
+    pub(super) async fn reload(&self, cause: Cause) -> Result<Vec<String>, Refusal> {
         let _one_at_a_time = self.reloading.lock().await;
         systemd::reloading();
-        let outcome = match accepted(self.read_settings()) {
+        let mut loaded = self.read_settings();
+        if cause == Cause::Edit {
+            let vanished = settings::vanished(&self.config.load(), &self.served_files.load(), &loaded);
+            loaded.findings.extend(vanished);
+        }
+        let files = loaded.files.clone();
+        let outcome = match accepted(loaded) {
             Ok(config) => self.put_in_force(config).await,
             Err(refusal) => Err(refusal),
         };
+        if outcome.is_ok() {
+            self.served_files.store(Arc::new(files));
+        }
         if let Err(refusal) = &outcome {
             self.refuse(refusal).await;
         }
@@ -131,9 +153,11 @@ impl Shared {
 /// The settings, or everything that is wrong with them (78).
 fn accepted(loaded: settings::Loaded) -> Result<Config, Refusal> {
     let findings: Vec<_> = loaded.errors().cloned().collect();
-    loaded.config.ok_or_else(|| Refusal {
-        exit: 78,
-        text: "the settings were refused and the ones before keep serving".into(),
-        findings,
-    })
+    match loaded.config {
+        Some(config) if findings.is_empty() => Ok(config),
+        _ => {
+            let text = "the settings were refused and the ones before keep serving".into();
+            Err(Refusal { exit: 78, text, findings })
+        }
+    }
 }

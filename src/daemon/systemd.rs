@@ -24,9 +24,12 @@ pub(super) fn reloaded(ailments: &[String]) {
     tell(&[NotifyState::Ready, NotifyState::Status(&line(ailments))]);
 }
 
-/// The daemon stops.
-pub(super) fn stopping() {
+/// Says that the daemon stops, as soon as it begins to.
+pub(super) async fn tell_stop(shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
+    stop.cancelled().await;
     tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+    tracing::info!(event = "daemon.stopping", instance.id = %shared.handle.holder(), "shopsyncd stops");
+    Ok(())
 }
 
 /// Tells that the daemon is ready, keeps the status line true, and feeds the watchdog for as long as the planner moves.
