@@ -129,7 +129,7 @@ impl Store {
     pub async fn write(&self, now: Timestamp) -> Result<Tx, StoreError> {
         let conn = match self {
             Self::Sqlite { writer, .. } => Conn::Sqlite(writer.begin_with("begin immediate").await?),
-            Self::Postgres(pool) => Conn::Postgres(pool.begin().await?),
+            Self::Postgres(pool) => Conn::Postgres(begin(pool, "begin").await?),
         };
         Ok(Tx { now, conn })
     }
@@ -139,7 +139,7 @@ impl Store {
         let conn = match self {
             Self::Sqlite { readers, .. } => Conn::Sqlite(readers.begin().await?),
             Self::Postgres(pool) => {
-                Conn::Postgres(pool.begin_with("begin isolation level repeatable read read only").await?)
+                Conn::Postgres(begin(pool, "begin isolation level repeatable read read only").await?)
             }
         };
         Ok(Tx { now, conn })
@@ -205,6 +205,14 @@ impl Store {
         };
         if found > KNOWN { Err(StoreError::Newer { found, known: KNOWN }) } else { Ok(found) }
     }
+}
+
+/// Begins a transaction in a task of its own: a caller that goes away while the server has yet to answer would leave the
+/// connection in a transaction that nobody ends, and the next one to borrow it would write into that.
+async fn begin(pool: &PgPool, how: &'static str) -> Result<sqlx::Transaction<'static, sqlx::Postgres>, sqlx::Error> {
+    let pool = pool.clone();
+    let begun = tokio::spawn(async move { pool.begin_with(how).await });
+    begun.await.unwrap_or(Err(sqlx::Error::WorkerCrashed))
 }
 
 impl Tx {
