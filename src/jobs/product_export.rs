@@ -62,6 +62,7 @@ impl ProductExport {
         if context.demand != crate::domain::Demand::default() || context.attempt > 1 {
             tx.retry_refused(&entry.shop.id).await?;
         }
+        resolve_settled(&mut tx, entry).await?;
         let plan = plan(&mut tx, entry).await?;
         let stop = self.guard(&mut tx, context, entry, &plan).await?;
         tx.commit().await?;
@@ -361,6 +362,31 @@ async fn change_of(tx: &mut Tx, row: StoredListing, entry: &ShopEntry) -> Result
         return Ok(Some(Change { sku: row.sku, listing: None, product, wanted, fields }));
     };
     Ok(wanted::change(&listing, &wanted))
+}
+
+/// Resolves complaints about SKUs that need nothing any more: somebody has brought the listing to what is wanted past us.
+/// A SKU of which nothing can be wanted, because the source or a rule lacks something, keeps its complaint.
+async fn resolve_settled(tx: &mut Tx, entry: &ShopEntry) -> Result<(), Halt> {
+    let shop = &entry.shop.id;
+    let standing = tx.complaints(Some(shop)).await?;
+    let skus: Vec<Sku> = standing
+        .iter()
+        .filter(|(_, job, ..)| *job == JobKind::ProductExport)
+        .filter_map(|(_, _, complaint, ..)| complaint.sku.parse().ok())
+        .collect();
+    let mut settled = Vec::new();
+    for skus in skus.chunks(CHUNK as usize) {
+        for stored in tx.listings_of(shop, skus).await? {
+            let sku = stored.sku.to_string();
+            if stored.wanted.is_some() && !stored.gone && change_of(tx, stored, entry).await?.is_none() {
+                settled.push(sku);
+            }
+        }
+    }
+    if !settled.is_empty() {
+        tx.resolve_complaints(shop, JobKind::ProductExport, &settled).await?;
+    }
+    Ok(())
 }
 
 /// Accepted values count as seen; refused ones are kept as complaints and not sent again as they stand.
