@@ -7,7 +7,7 @@ use super::{Shared, reload::Cause};
 use crate::{
     control::{Answerer, ProgressSink, Refusal, Request},
     domain::{Demand, Hold, JobKind, RunId, ShopId, Trigger},
-    keeper::{ConsentError, Consented, HandedIn, KeeperError, settle_holds},
+    keeper::{ConsentError, Consented, HandedIn, KeeperError, ShopEntry, settle_holds},
     mail::Sender,
     notices,
     report::{self, Surroundings},
@@ -75,7 +75,7 @@ impl Shared {
         self.store.write(self.clock.now()).await.map_err(unavailable)
     }
 
-    fn known(&self, shop: &ShopId) -> Result<std::sync::Arc<crate::keeper::ShopEntry>, Refusal> {
+    fn known(&self, shop: &ShopId) -> Result<std::sync::Arc<ShopEntry>, Refusal> {
         self.shops.get(shop).ok_or_else(|| {
             Refusal::new(64, format!("shop `{shop}` is not in the settings in force; see `shopsyncd shops list`"))
         })
@@ -94,7 +94,7 @@ impl Shared {
             let text = format!("shop `{shop}` has no job {job}: its channel {} does not do that", entry.shop.channel);
             return Err(Refusal::new(64, text));
         }
-        if let Some(text) = self.refuses_runs(shop, job).await? {
+        if let Some(text) = self.refuses_runs(&entry, job).await? {
             return Err(Refusal::new(77, text));
         }
         let run = self.handle.run_now(Some(shop), job, demand, Trigger::Now).await.map_err(unavailable)?;
@@ -106,14 +106,20 @@ impl Shared {
     }
 
     /// A held job does not run because a person asks: they are told why. A look at a permission or a shop that may have
-    /// come back is worth it all the same.
-    async fn refuses_runs(&self, shop: &ShopId, job: JobKind) -> Result<Option<String>, Refusal> {
+    /// come back is worth it all the same. Nor does a refresh that is `None`, which is off and not held: such a shop gets
+    /// no call that its owner did not ask for.
+    async fn refuses_runs(&self, entry: &ShopEntry, job: JobKind) -> Result<Option<String>, Refusal> {
+        let shop = &entry.shop.id;
+        let refresh = job == JobKind::AuthorizationRefresh;
         let around = Surroundings { daemon: true };
         let why = report::why(&mut self.reading().await?, &self.config.load(), shop, job, around)
             .await
             .map_err(unavailable)?;
+        if refresh && entry.refresh_is_none() {
+            return Ok(Some(why.text));
+        }
         let hold = why.held_by.and_then(Hold::from_name);
-        let looks = job == JobKind::AuthorizationRefresh && hold.is_some_and(Hold::looks_daily);
+        let looks = refresh && hold.is_some_and(Hold::looks_daily);
         Ok(hold.filter(|_| !looks).map(|_| why.text))
     }
 

@@ -142,7 +142,7 @@ impl Known<'_> {
     fn since(&self) -> String {
         let begun = self.runs.first().and_then(|run| run.started_at);
         begun
-            .map(|at| format!(" (since {}, attempt {})", relative(at, self.now), self.runs[0].attempt))
+            .map(|at| format!(" (begun {}, attempt {})", relative(at, self.now), self.runs[0].attempt))
             .unwrap_or_default()
     }
 
@@ -180,7 +180,7 @@ impl Known<'_> {
                 "{name} is held: the authorization was revoked before its end{word}; a changed password at the marketplace is a usual cause; {ask}"
             ),
             Some(Hold::RefreshNone) => format!(
-                "{name} is held: `authorization_refresh` of this shop is `None`, so no automatic call is made for it; set a period to let it run"
+                "{name} is held: `authorization_refresh` of this shop is `None`, so no automatic call is made for it; set `shops.{shop}.jobs.authorization_refresh` to a period to let it run"
             ),
             Some(Hold::ShopClosed) => {
                 let why = self.row.as_ref().and_then(|row| row.closed_why.clone()).unwrap_or_default();
@@ -226,7 +226,8 @@ impl Known<'_> {
             (Some(Outcome::Done), _) if run.deaths > 0 => "done, after another instance had died with it".to_owned(),
             (Some(Outcome::Done), _) => "done".to_owned(),
             (Some(Outcome::Partly), _) => {
-                format!("partly done: {} SKUs refused, see `shopsyncd runs show {}`", run.counts.refused, run.id)
+                let skus = if run.counts.refused == 1 { "SKU" } else { "SKUs" };
+                format!("partly done: {} {skus} refused, see `shopsyncd runs show {}`", run.counts.refused, run.id)
             }
             (outcome, Some((_, text, remedy))) => {
                 let outcome = outcome.map_or("ended", Outcome::as_str);
@@ -255,7 +256,8 @@ impl Known<'_> {
             period if schedule.grid_at == Some(next) => format!("period {}, {}", period.to_stored(), self.origin()),
             _ => "earlier than the period, because a token is to be renewed".to_owned(),
         };
-        Some(format!("next: {} ({}; {rule})", self.instant(next), relative(next, self.now)))
+        let label = if next > self.now { "next" } else { "due since" };
+        Some(format!("{label}: {} ({}; {rule})", self.instant(next), relative(next, self.now)))
     }
 
     /// Where the period comes from.
