@@ -2,4 +2,7 @@
 
 mod docs;
 mod house;
+mod stories;
 mod tree;
+mod why;
+mod world;

@@ -1,0 +1,9 @@
+//! Stories, told as a user would: settings files, product files, marketplaces, mails, and the answers of commands.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod authorizations;
+mod exports;
+mod operating;
+mod peers;
+mod reminders;
+mod settings;

@@ -1,0 +1,66 @@
+//! A daemon that is asked, stopped and started.
+
+use shopsyncd::{
+    channels::tiktok_shop::fake::Mishap,
+    control::Request,
+    domain::{Demand, Outcome, RunState},
+};
+
+use crate::world::{Database, IMPORT, World, minutes, on_both_databases};
+
+on_both_databases! {
+    a_daemon_that_stops_gives_its_work_back_and_the_next_one_goes_on_where_it_was,
+}
+
+const MORNING: &str = "2026-03-02T09:00";
+
+#[tokio::test]
+async fn run_now_joins_a_run_that_is_not_over() {
+    let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
+    world.source(&[("A", "10.00", 5)]);
+    world.offer("uk", &[("A", "10.00", 5)]);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.pass(minutes(5)).await;
+
+    let plan = world.job("uk", IMPORT).await["next_due_at"].clone();
+    world.fake.break_down(Some(Mishap::ServerError));
+    let demand = Demand { full: true, ..Demand::default() };
+    let ask = |wait| Request::RunNow { shop: "uk".parse().unwrap(), job: IMPORT, demand, wait };
+    let first = world.ask(ask(false)).await.unwrap();
+    world
+        .wait_until("the marketplace fails", async || world.last_run("uk", IMPORT).await.state == RunState::Retryable)
+        .await;
+    assert_eq!(world.job("uk", IMPORT).await["state"], "retrying");
+    world.fake.break_down(None);
+    let joined = world.ask(ask(true)).await.unwrap();
+    assert_eq!(joined["id"], first["id"], "one run, however often it is asked for");
+    assert_eq!(joined["outcome"], "done");
+    assert_eq!(world.job("uk", IMPORT).await["next_due_at"], plan, "the plan is as it was");
+    world.end().await;
+}
+
+async fn a_daemon_that_stops_gives_its_work_back_and_the_next_one_goes_on_where_it_was(database: Database) {
+    const SKUS: [&str; 12] = ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L"];
+    let mut world = World::new(database, MORNING, &["uk"]);
+    world.fake.rules(|rules| rules.page_cap = 1);
+    let items = SKUS.map(|sku| (sku, "10.00", 5));
+    world.source(&items);
+    world.offer("uk", &items);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    let searches = |world: &World| -> u64 {
+        world.fake.stats().calls.iter().filter(|(name, _)| name.contains("search")).map(|(_, count)| count).sum()
+    };
+    world.wait_until("the import is under way", async || searches(&world) >= 3).await;
+    world.stop().await;
+    assert!(searches(&world) < 12, "it stopped in the middle");
+
+    world.start().await;
+    world.settle().await;
+    world.pass(minutes(5)).await;
+    let run = world.runs("uk", IMPORT).await.remove(0);
+    assert_eq!((run.outcome, run.counts.seen), (Some(Outcome::Done), 12), "no page was read twice");
+    assert_eq!(run.attempt, 1, "being stopped is no failure");
+    world.end().await;
+}

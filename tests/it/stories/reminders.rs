@@ -1,0 +1,72 @@
+//! A year of an authorization, from one consent to the next, with every mail.
+
+use jiff::SignedDuration;
+use shopsyncd::domain::Demand;
+
+use crate::world::{Database, EXPORT, IMPORT, World, berlin, minutes, on_both_databases};
+
+on_both_databases! {
+    an_authorization_that_lapses_is_announced_by_the_whole_ladder_and_renewal_catches_up,
+}
+
+async fn an_authorization_that_lapses_is_announced_by_the_whole_ladder_and_renewal_catches_up(database: Database) {
+    let mut world = World::new(database, "2025-06-30T12:00", &["uk"]);
+    world.write_main("1 day", "1 day", "1 day");
+    world.source(&[("A", "10.00", 5)]);
+    world.offer("uk", &[("A", "10.00", 5)]);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.settle().await;
+    let end = world.shop("uk").await["authorization"]["ends_at"].clone();
+    assert_eq!(end, "2026-06-30T10:00:00Z", "365 days from the consent");
+
+    // Nobody is written to for eleven months.
+    let mut at = berlin("2025-07-01T09:00");
+    while at < berlin("2026-05-28T00:00") {
+        world.leap(at).await;
+        at += SignedDuration::from_hours(30 * 24);
+    }
+    assert_eq!(world.mails().await, Vec::<String>::new());
+
+    // Then every look at the clock counts.
+    let mut at = berlin("2026-05-28T07:59:59");
+    while at < berlin("2026-06-30T00:00") {
+        world.leap(at).await;
+        world.leap(at + SignedDuration::from_secs(1)).await;
+        at += SignedDuration::from_hours(24);
+    }
+    let reminders = [
+        "2026-05-30 08:00 reminder owner@example.com: Shop uk: permission ends in 31 days, on 30 June",
+        "2026-06-06 08:00 reminder owner@example.com: Shop uk: permission ends in 24 days, on 30 June",
+        "2026-06-13 08:00 reminder owner@example.com: Shop uk: permission ends in 17 days, on 30 June",
+        "2026-06-20 08:00 reminder owner@example.com: Shop uk: permission ends in 10 days, on 30 June",
+        "2026-06-27 08:00 reminder owner@example.com: Shop uk: permission ends in 3 days, on 30 June",
+    ];
+    assert_eq!(world.mails().await, reminders);
+    assert_eq!(world.shop("uk").await["state"], "active");
+
+    world.leap(berlin("2026-06-30T11:59:59")).await;
+    assert_eq!(world.mails().await, Vec::<String>::new());
+    assert_eq!(world.shop("uk").await["state"], "active");
+    world.source(&[("A", "11.00", 4)]);
+    world.until(berlin("2026-07-01T14:00")).await;
+    let notice = ["2026-06-30 12:00 ended owner@example.com: Shop uk: permission ended on 30 June"];
+    assert_eq!(world.mails().await, notice);
+    assert_eq!(world.shop("uk").await["state"], "lapsed");
+    for job in [IMPORT, EXPORT] {
+        assert_eq!(world.job("uk", job).await["held_by"], "lapsed", "{job}");
+        let why = world.why("uk", job).await;
+        assert!(why.contains("the authorization ended on 2026-06-30"), "{why}");
+        assert_eq!(world.run_now("uk", job, Demand::default()).await.unwrap_err().exit, 77);
+    }
+    assert_eq!(world.offers("uk"), ["A 10.00 5"]);
+
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.settle().await;
+    assert_eq!(world.shop("uk").await["state"], "active");
+    assert_eq!(world.offers("uk"), ["A 11.00 4"]);
+    world.pass(minutes(11)).await;
+    let note = ["2026-07-01 14:00 renewed owner@example.com: Shop uk: permission renewed until 1 July 2027"];
+    assert_eq!(world.mails().await, note);
+    world.end().await;
+}

@@ -1,0 +1,122 @@
+//! Edits of the settings while the daemon runs.
+
+use serde_json::Value;
+use shopsyncd::{
+    control::Request,
+    domain::{Demand, Outcome},
+};
+
+use crate::world::{Database, EXPORT, IMPORT, REFRESH, World, minutes};
+
+const MORNING: &str = "2026-03-02T09:00";
+
+async fn a_working_shop() -> World {
+    let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
+    world.source(&[("A", "10.00", 5)]);
+    world.offer("uk", &[("A", "10.00", 5)]);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.pass(minutes(5)).await;
+    world
+}
+
+#[tokio::test]
+async fn an_edit_takes_effect_by_itself_and_a_bad_one_changes_nothing() {
+    let world = a_working_shop().await;
+    assert_eq!(world.job("uk", EXPORT).await["period"], "10 minutes");
+    world.write_shop("uk", "[shops.uk.jobs]\nproduct_export = \"1 minute\"\n");
+    world.wait_until("the edit is noticed", async || world.job("uk", EXPORT).await["period"] == "1 minute").await;
+    let before = world.runs("uk", EXPORT).await.len();
+    world.pass(minutes(10)).await;
+    assert_eq!(world.runs("uk", EXPORT).await.len() - before, 10, "the new period holds at once");
+
+    world.write_shop("uk", "[shops.uk.jobs]\nproduct_export = \"1 minuet\"\n");
+    world.wait_until("the bad edit is told", async || world.status().await["settings"]["error"] != Value::Null).await;
+    let error = world.status().await["settings"]["error"].clone();
+    assert!(error.as_str().unwrap().contains("shops.d/uk.toml:"), "{error}");
+    assert!(error.as_str().unwrap().contains("shops.uk.jobs.product_export"), "{error}");
+    assert_eq!(world.job("uk", EXPORT).await["period"], "1 minute", "the old settings keep serving");
+    assert!(world.why("uk", EXPORT).await.contains("the newest settings were refused"));
+    let refused = world.ask(Request::Reload).await.unwrap_err();
+    assert_eq!((refused.exit, refused.findings.len()), (78, 1), "{refused:?}");
+    assert_eq!(refused.findings[0].key, "shops.uk.jobs.product_export");
+    let before = world.runs("uk", EXPORT).await.len();
+    world.pass(minutes(3)).await;
+    assert_eq!(world.runs("uk", EXPORT).await.len() - before, 3);
+
+    world.write_shop("uk", "");
+    world.ask(Request::Reload).await.unwrap();
+    assert_eq!(world.status().await["settings"]["error"], Value::Null);
+    assert_eq!(world.job("uk", EXPORT).await["period"], "10 minutes");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_period_of_none_switches_a_job_off_and_keeps_its_history() {
+    let world = a_working_shop().await;
+    world.write_shop("uk", "[shops.uk.jobs]\nproduct_import = \"None\"\n");
+    world.ask(Request::Reload).await.unwrap();
+    let before = world.runs("uk", IMPORT).await;
+    world.source(&[("A", "10.50", 5)]);
+    world.pass(minutes(150)).await;
+    assert_eq!(world.runs("uk", IMPORT).await, before, "no run is added and none is lost");
+    let job = world.job("uk", IMPORT).await;
+    assert_eq!((&job["state"], &job["next_due_at"]), (&"off".into(), &Value::Null));
+    assert_eq!(world.offers("uk"), ["A 10.50 5"], "the others go on");
+    let run = world.run_now("uk", IMPORT, Demand::default()).await.unwrap();
+    assert_eq!(run["outcome"], "done", "a person may still ask for it");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_removed_shop_stops_and_keeps_its_data_until_it_is_forgotten() {
+    let world = a_working_shop().await;
+    world.remove_shop("uk");
+    world.ask(Request::Reload).await.unwrap();
+    assert_eq!(world.shop("uk").await, Value::Null);
+    let (runs, calls) = (world.runs("uk", EXPORT).await, world.fake.stats().calls);
+    assert!(!runs.is_empty());
+    world.pass(minutes(120)).await;
+    assert_eq!((world.runs("uk", EXPORT).await, world.fake.stats().calls), (runs, calls), "nothing runs any more");
+
+    // Back again, it goes on where it was, without its owner.
+    world.write_shop("uk", "");
+    world.ask(Request::Reload).await.unwrap();
+    world.source(&[("A", "10.50", 5)]);
+    world.pass(minutes(25)).await;
+    assert_eq!(world.shop("uk").await["state"], "active");
+    assert_eq!(world.offers("uk"), ["A 10.50 5"]);
+
+    let forget = || Request::Forget { shop: "uk".parse().unwrap() };
+    let refused = world.ask(forget()).await.unwrap_err();
+    assert_eq!(refused.exit, 77, "a shop that is in the files is not forgotten: {refused}");
+    world.remove_shop("uk");
+    world.ask(Request::Reload).await.unwrap();
+    world.ask(forget()).await.unwrap();
+    assert_eq!(world.runs("uk", EXPORT).await, []);
+    world.write_shop("uk", "");
+    world.ask(Request::Reload).await.unwrap();
+    world.pass(minutes(5)).await;
+    assert_eq!(world.shop("uk").await["state"], "pending", "now its owner has to agree again");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_paused_shop_rests_and_catches_up_when_the_pause_ends() {
+    let world = a_working_shop().await;
+    let shop = || "uk".parse().unwrap();
+    world.ask(Request::Pause { shop: shop() }).await.unwrap();
+    world.source(&[("A", "10.50", 5)]);
+    let calls = world.fake.stats().calls;
+    world.pass(minutes(120)).await;
+    assert_eq!(world.fake.stats().calls, calls, "no call while it is paused");
+    for job in [REFRESH, IMPORT, EXPORT] {
+        assert_eq!(world.job("uk", job).await["state"], "paused", "{job}");
+    }
+    assert_eq!(world.run_now("uk", EXPORT, Demand::default()).await.unwrap_err().exit, 77);
+    world.ask(Request::Resume { shop: shop() }).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.offers("uk"), ["A 10.50 5"], "caught up at once");
+    assert_eq!(world.last_run("uk", EXPORT).await.outcome, Some(Outcome::Done));
+    world.end().await;
+}

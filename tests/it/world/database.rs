@@ -1,0 +1,79 @@
+//! A database per story: SQLite in the story's folder, or one of its own on the PostgreSQL server that
+//! `SHOPSYNCD_TEST_POSTGRES` names.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use sqlx::Executor as _;
+
+/// Where a story's daemon keeps its state.
+pub(crate) enum Database {
+    Sqlite,
+    Postgres { server: String, name: String, url: String },
+}
+
+impl Database {
+    /// A new database on the server; `None` where no server was named.
+    pub(crate) async fn postgres() -> Option<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let server = std::env::var("SHOPSYNCD_TEST_POSTGRES").ok()?;
+        let name = format!("shopsyncd_story_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
+        let pool = sqlx::PgPool::connect(&server).await.unwrap();
+        pool.execute(sqlx::AssertSqlSafe(format!("create database {name}"))).await.unwrap();
+        pool.close().await;
+        let mut url = url::Url::parse(&server).unwrap();
+        url.set_path(&name);
+        Some(Self::Postgres { server, name, url: url.into() })
+    }
+
+    /// Its address; `None` for the usual file in the state folder.
+    pub(crate) fn url(&self) -> Option<&str> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres { url, .. } => Some(url),
+        }
+    }
+}
+
+impl Drop for Database {
+    fn drop(&mut self) {
+        let Self::Postgres { server, name, .. } = self else { return };
+        let (server, sql) = (server.clone(), format!("drop database {name} with (force)"));
+        // A story that failed leaves none behind either; the runtime it failed in is of no more use.
+        let dropped = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let pool = sqlx::PgPool::connect(&server).await?;
+                pool.execute(sqlx::AssertSqlSafe(sql)).await.map(drop)
+            })
+        });
+        if let Ok(Err(error)) = dropped.join()
+            && !std::thread::panicking()
+        {
+            panic!("cannot drop {name}: {error}");
+        }
+    }
+}
+
+/// Tells each story on both databases.
+macro_rules! on_both_databases {
+    ($($story:ident),* $(,)?) => {
+        mod on_sqlite {
+            $(#[tokio::test]
+            async fn $story() {
+                super::$story($crate::world::Database::Sqlite).await;
+            })*
+        }
+        mod on_postgres {
+            $(#[tokio::test]
+            async fn $story() {
+                // Without a server there is nothing to tell it on.
+                if let Some(database) = $crate::world::Database::postgres().await {
+                    super::$story(database).await;
+                }
+            })*
+        }
+    };
+}
+
+pub(crate) use on_both_databases;
