@@ -47,7 +47,7 @@ async fn backup(env: &Env, file: &Path) -> Outcome {
     if file.exists() {
         return Err(Refusal::new(exit::FAILED, format!("{} exists; name a file that does not", file.display())));
     }
-    let store = Store::open_for_reading(url, &config.state_dir).await.map_err(open::unavailable)?;
+    let store = Store::open_beside(url, &config.state_dir).await.map_err(open::unavailable)?;
     let spinner = print::bar();
     let copied = store.backup(file).await.map_err(open::unavailable);
     spinner.finish_and_clear();

@@ -29,7 +29,7 @@ pub async fn run_once(mut config: Config, shop: &ShopId, job: JobKind, demand: D
 /// The plan of an export as it would be carried out now. Sends and writes nothing.
 pub async fn dry_run(config: Config, shop: &ShopId) -> Result<(Vec<Change>, Option<GuardStop>), Refusal> {
     let clock = Clock::system();
-    let store = Store::open_for_reading(config.database_url.expose(), &config.state_dir).await.map_err(unavailable)?;
+    let store = Store::open_beside(config.database_url.expose(), &config.state_dir).await.map_err(unavailable)?;
     let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
     let entry = force::entry(&config, shop, &tools).map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
     let plan = product_export::dry_run(&store, clock.now(), &entry).await;

@@ -100,6 +100,15 @@ impl Store {
         }
     }
 
+    /// Opens a database that is there and up to date for a command that works beside a running daemon.
+    ///
+    /// # Errors
+    /// As [`Store::open_for_reading`].
+    pub async fn open_beside(url: &str, state_dir: &Path) -> Result<Self, StoreError> {
+        Self::open_for_reading(url, state_dir).await?.close().await;
+        Self::connect(url, state_dir).await
+    }
+
     /// Brings the database up to date; returns how many migrations were carried out. Safe to call from several instances at once.
     pub async fn migrate(&self) -> Result<u64, StoreError> {
         let before = self.check_version().await?;
@@ -167,13 +176,13 @@ impl Store {
 
     /// Writes a consistent copy of a SQLite database to `file`, which must not exist, while others read and write.
     pub async fn backup(&self, file: &Path) -> Result<(), StoreError> {
-        let Self::Sqlite { readers, .. } = self else {
+        let Self::Sqlite { writer, .. } = self else {
             return Err(StoreError::Url {
                 url: "postgres".into(),
                 cause: "a copy of a server is made with pg_dump".into(),
             });
         };
-        sqlx::query("vacuum into $1").bind(file.display().to_string()).execute(readers).await?;
+        sqlx::query("vacuum into $1").bind(file.display().to_string()).execute(writer).await?;
         Ok(())
     }
 
@@ -309,6 +318,19 @@ mod tests {
         assert_eq!(store.migrate().await.unwrap(), 0);
         let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("inner"), mode("inner/shopsyncd.db")), (0o700, 0o600));
+    }
+
+    #[tokio::test]
+    async fn a_copy_made_beside_an_open_database_holds_what_was_committed() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:x.db", folder.path()).await.unwrap();
+        let mut tx = store.write(now()).await.unwrap();
+        tx.set_fact("a", "1").await.unwrap();
+        tx.commit().await.unwrap();
+        let beside = Store::open_beside("sqlite:x.db", folder.path()).await.unwrap();
+        beside.backup(&folder.path().join("copy.db")).await.unwrap();
+        let copy = Store::open_for_reading("sqlite:copy.db", folder.path()).await.unwrap();
+        assert_eq!(copy.read(now()).await.unwrap().fact("a").await.unwrap().as_deref(), Some("1"));
     }
 
     #[tokio::test]
