@@ -1,7 +1,8 @@
 //! 100,000 due no-op runs, planned, claimed, finished and kept in history, against the shortest loop that writes the same rows.
 //!
-//! `cargo bench --bench drain`; PostgreSQL where `SHOPSYNCD_TEST_POSTGRES` names a server.
-#![expect(missing_docs, clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
+//! `cargo bench --bench drain`; PostgreSQL where `SHOPSYNCD_TEST_POSTGRES` names a server. `BENCH_RUNS` (100,000, whole
+//! thousands) is how many.
+#![expect(clippy::print_stdout, clippy::unwrap_used, reason = "a benchmark")]
 
 use std::time::{Duration, Instant};
 
@@ -19,35 +20,29 @@ mod common;
 
 use common::{Bed, Failure};
 
-const RUNS: i64 = 100_000;
 const BATCH: i64 = 1_000;
 const SLOTS: u32 = 1_000;
 const SAMPLES: usize = 3;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    println!("drain: {RUNS} due runs; {}; {SAMPLES} samples, the median counts", common::machine());
-    measure(|name| async move { Bed::sqlite(&name).await }, 60_000).await?;
-    match std::env::var("SHOPSYNCD_TEST_POSTGRES") {
-        Ok(server) => {
-            measure(
-                move |name| {
-                    let server = server.clone();
-                    async move { Bed::postgres(&server, &name).await }
-                },
-                45_000,
-            )
-            .await
-        }
-        Err(_) => {
-            println!("PostgreSQL left out: SHOPSYNCD_TEST_POSTGRES names no server");
-            Ok(())
-        }
-    }
+    let runs: i64 = std::env::var("BENCH_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    println!("drain: {runs} due runs; {}; {SAMPLES} samples, the median counts", common::machine());
+    measure(|name| async move { Bed::sqlite(&name).await }, runs, 60_000).await?;
+    let Ok(server) = std::env::var("SHOPSYNCD_TEST_POSTGRES") else {
+        println!("PostgreSQL left out: SHOPSYNCD_TEST_POSTGRES names no server");
+        return Ok(());
+    };
+    let bed = |name: String| {
+        let server = server.clone();
+        async move { Bed::postgres(&server, &name).await }
+    };
+    measure(bed, runs, 45_000).await
 }
 
 async fn measure<F: Future<Output = Result<Bed, Failure>>>(
     bed: impl Fn(String) -> F,
+    runs: i64,
     target: u32,
 ) -> Result<(), Failure> {
     let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
@@ -55,17 +50,17 @@ async fn measure<F: Future<Output = Result<Bed, Failure>>>(
     for sample in 0..SAMPLES {
         let fresh = bed(format!("hand_{sample}")).await?;
         durability = fresh.durability().await?;
-        due(&fresh).await?;
-        by_hand.push(baseline(&fresh).await?);
+        due(&fresh, runs).await?;
+        by_hand.push(baseline(&fresh, runs).await?);
         fresh.clear().await?;
         let fresh = bed(format!("ours_{sample}")).await?;
-        due(&fresh).await?;
-        ours.push(drain(&fresh).await?);
+        due(&fresh, runs).await?;
+        ours.push(drain(&fresh, runs).await?);
         fresh.clear().await?;
     }
     let rate = |spans: &mut Vec<Duration>| {
         spans.sort_unstable();
-        RUNS as f64 / spans[spans.len() / 2].as_secs_f64()
+        runs as f64 / spans[spans.len() / 2].as_secs_f64()
     };
     let (ours, by_hand) = (rate(&mut ours), rate(&mut by_hand));
     println!(
@@ -76,9 +71,9 @@ async fn measure<F: Future<Output = Result<Bed, Failure>>>(
 }
 
 /// Schedules that are all due.
-async fn due(bed: &Bed) -> Result<(), Failure> {
+async fn due(bed: &Bed, runs: i64) -> Result<(), Failure> {
     let hour = Period::Every(SignedDuration::from_hours(1));
-    let wanted: Vec<_> = (0..RUNS)
+    let wanted: Vec<_> = (0..runs)
         .map(|n| WantedSchedule {
             shop: Some(format!("shop-{:06}", n / 3).parse().unwrap()),
             job: JobKind::OF_SHOPS[n as usize % 3],
@@ -90,40 +85,42 @@ async fn due(bed: &Bed) -> Result<(), Failure> {
     Ok(tx.commit().await?)
 }
 
-async fn drain(bed: &Bed) -> Result<Duration, Failure> {
+async fn drain(bed: &Bed, runs: i64) -> Result<Duration, Failure> {
     let shared = bed.store.is_postgres();
     let settings = common::settings(SLOTS, shared);
-    let (scheduler, _handle) = Scheduler::new(bed.store.clone(), Clock::system(), common::noops(None), settings);
+    let (seen, mut starts) = tokio::sync::mpsc::unbounded_channel();
+    let (scheduler, _handle) = Scheduler::new(bed.store.clone(), Clock::system(), common::noops(Some(seen)), settings);
     let stop = CancellationToken::new();
     let begun = Instant::now();
     let running = tokio::spawn(scheduler.run(stop.clone(), SignedDuration::from_secs(10)));
-    while bed.number("select count(*) from schedules where planned_at is null").await? > 0
-        || bed.number("select count(*) from runs where state in ('available', 'running', 'retryable')").await? > 0
-    {
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    for _ in 0..runs {
+        starts.recv().await.ok_or("the scheduler ended early")?;
+    }
+    while bed.number("select count(*) from runs where state in ('available', 'running', 'retryable')").await? > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let took = begun.elapsed();
     stop.cancel();
     running.await??;
-    assert_eq!(bed.number("select count(*) from runs where state = 'completed' and outcome = 'done'").await?, RUNS);
+    assert_eq!(bed.number("select count(*) from runs where state = 'completed' and outcome = 'done'").await?, runs);
     Ok(took)
 }
 
 /// The same rows: a run inserted as running, its schedule moved, the run completed; a thousand a transaction.
-async fn baseline(bed: &Bed) -> Result<Duration, Failure> {
+async fn baseline(bed: &Bed, runs: i64) -> Result<Duration, Failure> {
     const SQL: [&str; 3] = [
         "insert into runs (shop, job, run_trigger, state, due_at, available_at, started_at, attempt, instance, lease_number)
             select shop, job, 'schedule', 'running', next_due_at, next_due_at, $1, 1, 'bench', 1 from schedules
             where next_due_at <= $1 order by next_due_at limit 1000",
         "update schedules set planned_at = next_due_at, grid_at = grid_at + 3600000, next_due_at = next_due_at + 3600000
-            where (shop, job) in (select shop, job from schedules where next_due_at <= $1 order by next_due_at limit 1000)",
+            from (select shop as s, job as j from schedules where next_due_at <= $1 order by next_due_at limit 1000) as due
+            where shop = s and job = j",
         "update runs set state = 'completed', outcome = 'done', finished_at = $1
-            where (shop, job) in (select shop, job from runs where state in ('available', 'running', 'retryable'))
-                and state in ('available', 'running', 'retryable')",
+            where state in ('available', 'running', 'retryable')",
     ];
     let now = Timestamp::now().as_millisecond();
     let begun = Instant::now();
-    for _ in 0..RUNS / BATCH {
+    for _ in 0..runs / BATCH {
         match &bed.store {
             Store::Sqlite { writer, .. } => {
                 let mut tx = writer.begin_with("begin immediate").await?;
@@ -142,6 +139,6 @@ async fn baseline(bed: &Bed) -> Result<Duration, Failure> {
         }
     }
     let took = begun.elapsed();
-    assert_eq!(bed.number("select count(*) from runs where state = 'completed'").await?, RUNS);
+    assert_eq!(bed.number("select count(*) from runs where state = 'completed'").await?, runs);
     Ok(took)
 }

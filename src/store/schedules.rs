@@ -222,8 +222,13 @@ impl Tx {
     /// Takes the grids up again after the wall clock was set back: a next instant that lies more than a period ahead would
     /// silence its schedule for as long as the step. Returns how many were moved.
     pub async fn realign_schedules(&mut self) -> Result<u64, StoreError> {
+        // What was planned for a time that has yet to come gives the step away. So few rows are read, however many there are.
+        const AHEAD: &str = "select * from schedules
+            where planned_at > $1 or (planned_at is null and grid_at > $1 + 60000)";
+        let mut periods = Periods::default();
         let mut moved = Vec::new();
-        for row in self.schedules(None).await? {
+        for row in on_db!(self.rows(AHEAD, ms(self.now)))? {
+            let row = read_schedule(&row, &mut periods)?;
             let (Some(grid), Some(length)) = (row.grid_at, row.period.length(self.now)) else { continue };
             if grid <= self.now + length {
                 continue;
