@@ -64,12 +64,12 @@ async fn a_revoked_authorization_holds_the_shop_and_renewal_catches_up_unasked(d
     assert_eq!(world.fake.stats().calls, calls, "a shop that waits for its owner is left alone for a day");
 
     assert_eq!(world.owner_agrees("uk").await, 200);
-    world.settle().await;
+    world.pass(minutes(2)).await;
     assert_eq!(world.shop("uk").await["state"], "active");
     assert_eq!(world.offers("uk"), ["A 11.00 4"], "what was missed is caught up unasked");
     for job in [REFRESH, IMPORT, EXPORT] {
         let run = world.last_run("uk", job).await;
-        assert_eq!((run.trigger, run.outcome), (Trigger::Renewal, Some(Outcome::Done)), "{job}");
+        assert_eq!((run.trigger, run.outcome), (Trigger::Renewal, Some(Outcome::Done)), "{run:?}");
     }
     world.pass(minutes(11)).await;
     let mails = world.mails().await;

@@ -23,12 +23,12 @@ async fn a_shop_is_authorized_by_its_owner_in_a_browser_and_then_works_by_itself
     assert_eq!(world.fake.stats().calls.values().sum::<u64>(), 0, "no call without permission");
 
     assert_eq!(world.owner_agrees("uk").await, 200);
-    world.settle().await;
+    world.pass(minutes(2)).await;
     assert_eq!(world.offers("uk"), ["A 19.90 5", "B 5.00 7", "OWN 3.00 3"]);
     let mut began = Vec::new();
     for job in [REFRESH, IMPORT, EXPORT] {
         let run = world.last_run("uk", job).await;
-        assert_eq!((run.trigger, run.outcome), (Trigger::Renewal, Some(Outcome::Done)), "{job}");
+        assert_eq!((run.trigger, run.outcome), (Trigger::Renewal, Some(Outcome::Done)), "{run:?}");
         began.push(run.id);
     }
     assert!(began.is_sorted(), "probe, import, export, in that order");

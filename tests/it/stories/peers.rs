@@ -21,7 +21,7 @@ async fn two_daemons_share_the_work_never_overlap_and_the_survivor_takes_over() 
     for shop in SHOPS {
         assert_eq!(world.owner_agrees(shop).await, 200);
     }
-    world.pass(minutes(120)).await;
+    world.pass(minutes(60)).await;
     let (mut workers, mut seen) = (BTreeSet::new(), 0);
     for shop in SHOPS {
         assert_eq!(world.offers(shop), ["A 10.00 5"], "{shop}");
@@ -34,7 +34,7 @@ async fn two_daemons_share_the_work_never_overlap_and_the_survivor_takes_over() 
             workers.extend(runs.into_iter().filter_map(|run| run.instance).map(|instance| instance.0));
         }
     }
-    assert!(seen > 60, "{seen} runs");
+    assert!(seen > 40, "{seen} runs");
     assert_eq!(workers, BTreeSet::from([world.holder(), peer.holder.clone()]), "both worked");
     assert_eq!(world.fake.stats().prices_changed, 6, "each change was sent once");
 
