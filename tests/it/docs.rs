@@ -180,7 +180,7 @@ fn the_readmes_first_settings_are_good() {
     let readme = read("README.md");
     let block =
         readme.split("```toml\n").nth(1).and_then(|rest| rest.split("```").next()).expect("a block of settings");
-    let unindented: String = block.lines().map(|line| format!("{}\n", line.trim_start())).collect();
+    let unindented: String = block.lines().flat_map(|line| [line.trim_start(), "\n"]).collect();
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("shopsyncd.toml");
     std::fs::write(&file, unindented).expect("a file");

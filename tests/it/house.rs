@@ -128,7 +128,7 @@ fn channels_do_not_know_each_other() {
         };
         for def in CHANNELS.iter().filter(|def| def.name != own && own != "mod.rs") {
             let another = format!("channels::{}", def.name);
-            if crate_paths(&source.code).iter().any(|path| *path == another) {
+            if crate_paths(&source.code).contains(&another) {
                 faults.push(format!(
                     "{}: looks at another channel, `crate::{another}`; channels share nothing",
                     source.path
@@ -277,7 +277,7 @@ fn only_the_clock_reads_the_clock() {
                 needed.insert(*path);
             }
             None => {
-                faults.push(format!("{}: reads the clock ({word}); take `now` or a `Clock` as a value", source.path))
+                faults.push(format!("{}: reads the clock ({word}); take `now` or a `Clock` as a value", source.path));
             }
         }
     }
