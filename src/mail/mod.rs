@@ -1,6 +1,6 @@
 //! Mail: how a message leaves, and what it says.
 //!
-//! [`message`] composes a whole message from a [`Letter`]; [`Mailer`] hands it to the outside. The two are apart, because a message is
+//! `message` composes a whole message from a [`Letter`]; [`Mailer`] hands it to the outside. The two are apart, because a message is
 //! composed once and frozen, and may be handed over many times until somebody takes it.
 
 mod calendar;

@@ -1,7 +1,7 @@
 //! Notices: who is told what, and the promises to tell.
 //!
 //! Everything in here happens inside a transaction of the caller: what is owed to people is written down together with what caused it, and
-//! the outbox delivers it later. A mail is kept as a [`Payload`], a list of references; it is composed at the last moment, so that it never
+//! the outbox delivers it later. A mail is kept as a `Payload`, a list of references; it is composed at the last moment, so that it never
 //! speaks of what has been settled meanwhile.
 
 mod compose;
