@@ -96,13 +96,13 @@ async fn drain(bed: &Bed, runs: i64) -> Result<Duration, Failure> {
     for _ in 0..runs {
         starts.recv().await.ok_or("the scheduler ended early")?;
     }
-    while bed.number("select count(*) from runs where state in ('available', 'running', 'retryable')").await? > 0 {
+    while number(bed, "select count(*) from runs where state in ('available', 'running', 'retryable')").await? > 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     let took = begun.elapsed();
     stop.cancel();
     running.await??;
-    assert_eq!(bed.number("select count(*) from runs where state = 'completed' and outcome = 'done'").await?, runs);
+    assert_eq!(number(bed, "select count(*) from runs where state = 'completed' and outcome = 'done'").await?, runs);
     Ok(took)
 }
 
@@ -139,6 +139,14 @@ async fn baseline(bed: &Bed, runs: i64) -> Result<Duration, Failure> {
         }
     }
     let took = begun.elapsed();
-    assert_eq!(bed.number("select count(*) from runs where state = 'completed'").await?, runs);
+    assert_eq!(number(bed, "select count(*) from runs where state = 'completed'").await?, runs);
     Ok(took)
+}
+
+/// A number asked of the database.
+async fn number(bed: &Bed, sql: &'static str) -> Result<i64, Failure> {
+    Ok(match &bed.store {
+        Store::Sqlite { readers, .. } => sqlx::query_scalar(sql).fetch_one(readers).await?,
+        Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await?,
+    })
 }

@@ -50,14 +50,6 @@ impl Bed {
         Ok(())
     }
 
-    /// A number asked of the database.
-    pub(crate) async fn number(&self, sql: &'static str) -> Result<i64, Failure> {
-        Ok(match &self.store {
-            Store::Sqlite { readers, .. } => sqlx::query_scalar(sql).fetch_one(readers).await?,
-            Store::Postgres(pool) => sqlx::query_scalar(sql).fetch_one(pool).await?,
-        })
-    }
-
     /// The settings under which commits are made durable.
     pub(crate) async fn durability(&self) -> Result<String, Failure> {
         Ok(match &self.store {
