@@ -16,7 +16,6 @@ use shopsyncd::{
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 
-#[expect(dead_code, reason = "the other benchmark uses the rest")]
 mod common;
 
 use common::{Bed, Failure};

@@ -49,6 +49,8 @@ fn ended(view: &RunView, wait: bool) -> Outcome {
         _ if !wait => Ok(()),
         Some(Done) => Ok(()),
         Some(Held) => Err(Refusal::new(exit::REFUSED, "")),
+        // Without a daemon one attempt is all there is: another is due later.
+        None => Err(Refusal::new(exit::TRY_LATER, "")),
         _ => Err(Refusal::new(exit::FAILED, "")),
     }
 }

@@ -89,15 +89,7 @@ impl Shared {
         wait: bool,
         progress: ProgressSink,
     ) -> Answered {
-        let entry = self.known(shop)?;
-        if !entry.jobs.contains_key(&job) {
-            let text = format!("shop `{shop}` has no job {job}: its channel {} does not do that", entry.shop.channel);
-            return Err(Refusal::new(64, text));
-        }
-        if let Some(text) = self.refuses_runs(&entry, job).await? {
-            return Err(Refusal::new(77, text));
-        }
-        let run = self.handle.run_now(Some(shop), job, demand, Trigger::Now).await.map_err(unavailable)?;
+        let run = self.ask_for(shop, job, demand).await?;
         if wait {
             self.wait_for(run, progress).await?;
         }
@@ -121,6 +113,24 @@ impl Shared {
         let hold = why.held_by.and_then(Hold::from_name);
         let looks = refresh && hold.is_some_and(Hold::looks_daily);
         Ok(hold.filter(|_| !looks).map(|_| why.text))
+    }
+
+    /// Asks for a run as a person does: what the shop refused before is tried again.
+    pub(super) async fn ask_for(&self, shop: &ShopId, job: JobKind, demand: Demand) -> Result<RunId, Refusal> {
+        let entry = self.known(shop)?;
+        if !entry.jobs.contains_key(&job) {
+            let text = format!("shop `{shop}` has no job {job}: its channel {} does not do that", entry.shop.channel);
+            return Err(Refusal::new(64, text));
+        }
+        if let Some(text) = self.refuses_runs(&entry, job).await? {
+            return Err(Refusal::new(77, text));
+        }
+        if job == JobKind::ProductExport {
+            let mut tx = self.writing().await?;
+            tx.retry_refused(shop).await.map_err(unavailable)?;
+            tx.commit().await.map_err(unavailable)?;
+        }
+        self.handle.run_now(Some(shop), job, demand, Trigger::Now).await.map_err(unavailable)
     }
 
     async fn wait_for(&self, run: RunId, progress: ProgressSink) -> Result<(), Refusal> {

@@ -114,7 +114,7 @@ impl StartError {
     pub const fn exit(&self) -> u8 {
         match self {
             Self::Locked(_) => 75,
-            Self::Settings(_) => 78,
+            Self::Settings(_) | Self::Store(StoreError::Url { .. } | StoreError::Newer { .. }) => 78,
             Self::Store(_) | Self::Listen { .. } => 69,
             Self::Io { .. } => 1,
         }

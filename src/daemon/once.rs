@@ -7,7 +7,7 @@ use crate::{
     config::{Config, load::Env},
     control::Refusal,
     domain::{
-        Demand, JobKind, ShopId, Trigger,
+        Demand, JobKind, ShopId,
         wanted::{Change, GuardStop},
     },
     http::Http,
@@ -23,7 +23,7 @@ pub async fn run_once(mut config: Config, shop: &ShopId, job: JobKind, demand: D
     let files = Files { config: None, env: Env::of_process(true, clock.now()), read: Vec::new() };
     let app =
         App::build(config, files, clock, None).await.map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
-    app.run_one(shop, job, demand).await.map_err(unavailable)
+    app.run_one(shop, job, demand).await
 }
 
 /// The plan of an export as it would be carried out now. Sends and writes nothing.
@@ -37,14 +37,17 @@ pub async fn dry_run(config: Config, shop: &ShopId) -> Result<(Vec<Change>, Opti
 }
 
 impl App {
-    async fn run_one(self, shop: &ShopId, job: JobKind, demand: Demand) -> Result<RunView, StoreError> {
+    async fn run_one(self, shop: &ShopId, job: JobKind, demand: Demand) -> Result<RunView, Refusal> {
         let Self { shared, scheduler, _lock, .. } = self;
-        let run = shared.handle.run_now(Some(shop), job, demand, Trigger::Now).await?;
-        scheduler.run_one(run).await?;
-        shared.keeper.drained().await;
-        let view = report::run_show(&mut shared.store.read(shared.clock.now()).await?, run).await?;
-        shared.store.close().await;
-        view.ok_or_else(|| StoreError::Corrupt { table: "runs", cause: format!("there is no run {run}") })
+        let run = shared.ask_for(shop, job, demand).await?;
+        let carried_out = async {
+            scheduler.run_one(run).await?;
+            shared.keeper.drained().await;
+            let view = report::run_show(&mut shared.store.read(shared.clock.now()).await?, run).await?;
+            shared.store.close().await;
+            view.ok_or_else(|| StoreError::Corrupt { table: "runs", cause: format!("there is no run {run}") })
+        };
+        carried_out.await.map_err(unavailable)
     }
 }
 

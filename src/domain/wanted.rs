@@ -65,6 +65,9 @@ impl Rules {
     }
 }
 
+/// The code of complaints about what cannot be wanted: a currency without a price, a conversion or a rule.
+pub const COMPLAINT: &str = "price";
+
 /// What the source wants of this variant in a shop whose listing is priced in `currency`.
 ///
 /// Price: the column of the listing's currency if there is one, else converted from the source's first price; then the
@@ -91,7 +94,7 @@ pub fn wanted(
 
 fn wanted_price(variant: &Variant, currency: Option<Currency>, rules: &Rules) -> Result<Price, Complaint> {
     let complain =
-        |text: String| Complaint { sku: variant.sku.to_string(), code: "price".to_owned(), text, request_id: None };
+        |text: String| Complaint { sku: variant.sku.to_string(), code: COMPLAINT.to_owned(), text, request_id: None };
     let first = variant
         .prices
         .first()

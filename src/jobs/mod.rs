@@ -106,13 +106,12 @@ impl Work {
 
 /// The handlers of all jobs; mail that leaves is counted in `metrics`.
 pub fn handlers(work: &Work, mailer: &MailerBook, metrics: &Metrics) -> Handlers {
-    let import = product_import::ProductImport::new(work.clone());
     Handlers::from([
         (
             JobKind::AuthorizationRefresh,
             Arc::new(authorization_refresh::AuthorizationRefresh::new(work.keeper.clone())) as _,
         ),
-        (JobKind::ProductImport, Arc::new(import.clone()) as _),
+        (JobKind::ProductImport, Arc::new(product_import::ProductImport::new(work.clone())) as _),
         (
             JobKind::Remind,
             Arc::new(remind::Remind::new(work.store.clone(), work.clock.clone(), work.people.clone())) as _,
@@ -127,6 +126,6 @@ pub fn handlers(work: &Work, mailer: &MailerBook, metrics: &Metrics) -> Handlers
                 metrics.clone(),
             )) as _,
         ),
-        (JobKind::ProductExport, Arc::new(product_export::ProductExport::new(work.clone(), import)) as _),
+        (JobKind::ProductExport, Arc::new(product_export::ProductExport::new(work.clone())) as _),
     ])
 }

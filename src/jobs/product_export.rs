@@ -9,21 +9,19 @@ use std::collections::BTreeMap;
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{
-    Halt, Work,
-    product_import::{ProductImport, seen},
-};
+use super::{Halt, Work, product_import::seen};
 use crate::{
     channels::PushResult,
     crash,
     domain::{
-        Complaint, Counts, Currency, ErrorKind, Failure, JobKind, Outcome, PassKind, RunError, RunId, Sku,
+        Complaint, Counts, Currency, Demand, ErrorKind, Failure, JobKind, Outcome, PassKind, RunError, RunId, Sku,
+        Trigger,
         wanted::{self, Change, GuardStop},
     },
     keeper::ShopEntry,
     notices::{News, owe_operator_mail},
     scheduler::{Context, End, Handler, Stopped},
-    store::{Store, StoredListing, StoredVariant, Tx, WantedRow},
+    store::{NewRun, RunFilter, Store, StoredListing, StoredVariant, Tx, WantedRow},
 };
 
 /// How many rows are computed in one transaction.
@@ -32,7 +30,6 @@ const CHUNK: u32 = 1_000;
 /// Brings a shop's listings to what the source wants.
 pub struct ProductExport {
     work: Work,
-    import: ProductImport,
 }
 
 #[async_trait]
@@ -50,18 +47,15 @@ impl Handler for ProductExport {
 }
 
 impl ProductExport {
-    /// Makes the handler; `import` makes the complete pass that an export needs first.
-    pub fn new(work: Work, import: ProductImport) -> Self {
-        Self { work, import }
+    /// Makes the handler.
+    pub fn new(work: Work) -> Self {
+        Self { work }
     }
 
     async fn export(&self, context: &Context, entry: &ShopEntry, counts: &mut Counts) -> Result<(), Halt> {
         self.read_once(context, entry).await?;
         self.want(context, entry, counts).await?;
         let mut tx = self.work.write(context).await?;
-        if context.demand != crate::domain::Demand::default() || context.attempt > 1 {
-            tx.retry_refused(&entry.shop.id).await?;
-        }
         resolve_settled(&mut tx, entry).await?;
         let plan = plan(&mut tx, entry).await?;
         let stop = self.guard(&mut tx, context, entry, &plan).await?;
@@ -83,23 +77,33 @@ impl ProductExport {
                 "set `product_source` in the settings",
             ));
         };
-        let now = self.work.clock.now();
-        let mut tx = self.work.store.read(now).await?;
-        let source_read = tx.last_pass(&source, PassKind::Full).await?.is_some();
-        let shop_read = tx.last_pass(&entry.shop.id, PassKind::Full).await?.is_some();
-        drop(tx);
-        if !source_read {
-            return Err(Halt::new(
-                Failure::Unavailable { retry_at: Some(now + SignedDuration::from_secs(2)) },
-                ErrorKind::Unavailable,
-                format!("product source `{source}` has not been read completely yet"),
-                format!("nothing, if its import is about to run; see `shopsyncd jobs why {source} product_import`"),
-            ));
+        let mut tx = self.work.write(context).await?;
+        if tx.last_pass(&source, PassKind::Full).await?.is_none() {
+            let text = format!("product source `{source}` has not been read completely yet");
+            let remedy =
+                format!("nothing, if its import is about to run; see `shopsyncd jobs why {source} product_import`");
+            return Err(soon(tx.now, text, remedy));
         }
-        if !shop_read {
-            self.import.import(context, entry, true, &mut Counts::default()).await?;
+        // The import has its own run, so that nobody else walks its pass.
+        let shop = &entry.shop.id;
+        let filter = RunFilter { shop: Some(shop.clone()), job: Some(JobKind::ProductImport), ..RunFilter::default() };
+        let import = tx.runs(&filter, 1).await?.into_iter().next();
+        let read = tx.last_pass(shop, PassKind::Full).await?.is_some();
+        let under_way = import.as_ref().is_some_and(|run| !run.state.is_final());
+        // After a renewal or a recovery what was last seen is old: the import that came with it goes first.
+        let first = import
+            .is_some_and(|run| matches!(run.trigger, Trigger::Renewal | Trigger::Recovery) && run.id < context.run);
+        if read && !(under_way && first) {
+            return Ok(());
         }
-        Ok(())
+        if !read && !under_way {
+            let demand = Demand { full: true, ..Demand::default() };
+            tx.run_now(&NewRun { shop: Some(shop.clone()), job: JobKind::ProductImport, demand }, Trigger::Schedule)
+                .await?;
+        }
+        let halt = soon(tx.now, format!("shop `{shop}` is being read first"), String::new());
+        tx.commit().await?;
+        Err(halt)
     }
 
     /// Computes what is wanted where the source, the rules or the listings changed since it was last computed.
@@ -209,6 +213,11 @@ impl ProductExport {
     }
 }
 
+/// Another look in a moment, which is no failed attempt: what is waited for is under way.
+fn soon(now: Timestamp, text: String, remedy: String) -> Halt {
+    Halt::new(Failure::Throttled { until: now + SignedDuration::from_secs(2) }, ErrorKind::Unavailable, text, remedy)
+}
+
 /// How far the computing of what is wanted has come.
 enum Progress {
     Begin,
@@ -291,8 +300,9 @@ async fn want_variants(tx: &mut Tx, run: RunId, entry: &ShopEntry, variants: &[S
         }
     }
     tx.put_wanted(shop, &rows).await?;
+    // Only what this step itself complains of: a refusal by the shop stands until the shop accepts.
     let resolved: Vec<String> = skus.iter().map(ToString::to_string).collect();
-    tx.resolve_complaints(shop, JobKind::ProductExport, &resolved).await?;
+    tx.resolve_coded(shop, JobKind::ProductExport, wanted::COMPLAINT, &resolved).await?;
     tx.put_complaints(shop, JobKind::ProductExport, run, &complaints).await?;
     Ok(complaints.len() as u64)
 }

@@ -90,7 +90,7 @@ impl ProductImport {
         let shop = &entry.shop.id;
         let mut tx = self.work.write(context).await?;
         if let Some(pass) = tx.open_pass(shop).await?
-            && (!full || (pass.kind == PassKind::Full && context.attempt > 1))
+            && (!full || (pass.kind == PassKind::Full && context.lease_number > 1))
         {
             let from = PullFrom { kind: pass.kind, cursor: pass.cursor.clone(), first: pass.cursor.is_none() };
             return Ok(Some((pass, from)));
@@ -167,6 +167,10 @@ async fn store_page(work: &Work, reading: &mut Reading<'_>, page: Page) -> Resul
     let Reading { context, entry, .. } = *reading;
     let shop = &entry.shop.id;
     let mut tx = work.write(context).await?;
+    if tx.open_pass(shop).await?.is_none_or(|open| open.number != reading.pass.number) {
+        // Somebody began another pass: what this one saw is worth nothing to it.
+        return Err(Halt::Cancelled);
+    }
     if page.restart {
         // The content changed under the pass: what it saw so far does not count.
         reading.pass = tx.begin_pass(shop, reading.pass.kind).await?;

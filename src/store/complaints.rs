@@ -54,6 +54,21 @@ impl Tx {
         Ok(())
     }
 
+    /// Resolves the complaints with one code about SKUs.
+    pub async fn resolve_coded(
+        &mut self,
+        shop: &ShopId,
+        job: JobKind,
+        code: &str,
+        skus: &[String],
+    ) -> Result<(), StoreError> {
+        const SQL: Both = bulk!([sku] "
+            delete from complaints where shop = $2 and job = $3 and code = $4 and sku in (select sku from page)");
+        let skus: Vec<_> = skus.iter().map(|sku| without_nul(sku)).collect();
+        on_db!(self.execute(SQL, sku_rows(skus.iter().map(String::as_str)), shop.as_str(), job.as_str(), code))?;
+        Ok(())
+    }
+
     /// Resolves the complaints of a job that no run from `run` on repeated: at the end of a complete pass, with the run that
     /// began the pass.
     pub async fn resolve_complaints_before(

@@ -196,6 +196,10 @@ impl Tx {
                 (_, Some(new)) => looks_daily(job, new).then(|| self.now + DAILY),
             };
             self.put_schedules(&[ScheduleRow { held_by: hold, early_at, ..row }]).await?;
+            if hold.is_some_and(|new| !looks_daily(job, new)) {
+                // What waits must not run after all; whatever ends the hold catches up.
+                self.cancel_waiting(shop, Some(job)).await?;
+            }
         }
         Ok(())
     }
