@@ -329,7 +329,7 @@ mod tests {
         tx.commit().await.unwrap();
         let beside = Store::open_beside("sqlite:x.db", folder.path()).await.unwrap();
         beside.backup(&folder.path().join("copy.db")).await.unwrap();
-        let copy = Store::open_for_reading("sqlite:copy.db", folder.path()).await.unwrap();
+        let copy = Store::open("sqlite:copy.db", folder.path()).await.unwrap();
         assert_eq!(copy.read(now()).await.unwrap().fact("a").await.unwrap().as_deref(), Some("1"));
     }
 
