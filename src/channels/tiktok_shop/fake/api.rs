@@ -108,7 +108,11 @@ fn seller(world: &mut World, shared: &Shared, headers: &HeaderMap) -> Result<Str
         None => Said::error(401, 36_009_004, "Invalid credentials: the `x-tts-access-token` header is invalid"),
         Some(token) if token.revoked => Said::error(401, 105_001, "The access token has been deauthorized"),
         Some(token) if token.ends_at <= now => Said::error(401, 105_002, "The access token is expired"),
-        Some(token) => return Ok(token.open_id.clone()),
+        Some(token) => {
+            let open_id = token.open_id.clone();
+            world.note_use(text);
+            return Ok(open_id);
+        }
     };
     world.stats.bad_tokens += 1;
     Err(error)

@@ -27,6 +27,9 @@ pub struct Rules {
     pub throttles_by_code: bool,
     /// Whether a spent refresh token works once more when the reply to its first use was lost.
     pub lost_reply_forgiven: bool,
+    /// Whether the reply to a renewal counts as lost until one of its tokens is used: for callers that are killed, of whom nobody
+    /// can tell what they have read.
+    pub unread_until_used: bool,
     /// Whether a stock of 0 is refused: the vendor's pages name 1 as the least.
     pub refuses_zero_stock: bool,
 }
@@ -41,6 +44,7 @@ impl Default for Rules {
             rates: None,
             throttles_by_code: false,
             lost_reply_forgiven: false,
+            unread_until_used: false,
             refuses_zero_stock: false,
         }
     }
@@ -181,6 +185,8 @@ pub(super) struct Access {
     pub(super) open_id: String,
     pub(super) ends_at: Timestamp,
     pub(super) revoked: bool,
+    /// The refresh token that it was traded for, until it is used.
+    pub(super) traded_for: Option<String>,
 }
 
 pub(super) struct Refresh {
@@ -237,7 +243,7 @@ impl World {
         let access_token = format!("TTP_{}", random_text(24));
         let refresh_token = format!("TTR_{}", random_text(24));
         let access_ends = (now + self.rules.access_token_life).min(ends_at);
-        let access = Access { open_id: open_id.to_owned(), ends_at: access_ends, revoked: false };
+        let access = Access { open_id: open_id.to_owned(), ends_at: access_ends, revoked: false, traded_for: None };
         self.access.insert(access_token.clone(), access);
         let refresh =
             Refresh { open_id: open_id.to_owned(), authorized_at, ends_at, revoked: false, spent: false, unread: None };
@@ -249,6 +255,14 @@ impl World {
             refresh_token,
             authorized_at,
             ends_at,
+        }
+    }
+
+    /// An access token is used: whoever got it has read the reply that brought it.
+    pub(super) fn note_use(&mut self, access_token: &str) {
+        let traded_for = self.access.get_mut(access_token).and_then(|token| token.traded_for.take());
+        if let Some(token) = traded_for.and_then(|text| self.refresh.get_mut(&text)) {
+            token.unread = None;
         }
     }
 

@@ -175,8 +175,16 @@ fn refresh(world: &mut World, shared: &Shared, query: &Query, lost: bool) -> Sai
         unread.revoked = true;
     }
     let issued = world.issue(&open_id, authorized_at, ends_at, now);
-    if lost && let Some(token) = world.refresh.get_mut(text) {
+    // A token that is spent was read, and with it the reply that brought it.
+    let read = world.refresh.values_mut().find(|token| token.unread.as_deref() == Some(text));
+    read.into_iter().for_each(|token| token.unread = None);
+    if (lost || world.rules.unread_until_used)
+        && let Some(token) = world.refresh.get_mut(text)
+    {
         token.unread = Some(issued.refresh_token.clone());
+    }
+    if let Some(token) = world.access.get_mut(&issued.access_token) {
+        token.traded_for = Some(text.to_owned());
     }
     world.stats.refreshes += 1;
     granted(world, &issued)
