@@ -206,7 +206,7 @@ impl Stage {
             let sent: BTreeSet<&str> =
                 mails.iter().filter(|mail| mail.state == MailState::Sent).map(|mail| mail.recipient.as_str()).collect();
             assert!(mails.len() <= REMINDED.len(), "a reminder was owed twice: {mails:?}");
-            if sent == REMINDED.into() { Ok(()) } else { Err(format!("only these were reminded: {sent:?}")) }
+            if sent == REMINDED.into() { Ok(()) } else { Err(format!("not all were reminded: {mails:?}")) }
         })
         .await;
     }

@@ -27,7 +27,7 @@ pub(super) const REMINDED: [&str; 2] = ["anna@example.com", "ben@example.com"];
 /// How many SKUs the source has.
 const SKUS: usize = 30;
 /// How long anything may take before it counts as not happening.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
 pub(super) struct Stage {
     dir: tempfile::TempDir,
@@ -62,12 +62,9 @@ impl Stage {
     }
 
     fn settings(&self) -> String {
-        let shops: String = SHOPS
-            .iter()
-            .map(|(id, _, place)| {
-                format!("[shops.{id}]\nchannel = \"tiktok_shop\"\nshop_id = \"{place}\"\nregion = \"GB\"\n\n")
-            })
-            .collect();
+        let shops = SHOPS.map(|(id, _, place)| {
+            format!("[shops.{id}]\nchannel = \"tiktok_shop\"\nshop_id = \"{place}\"\nregion = \"GB\"\n")
+        });
         format!(
             r#"product_source = "erp"
 state_dir = "{state}"
@@ -106,6 +103,7 @@ path = "{source}"
 product_import = "1 second"
 
 {shops}"#,
+            shops = shops.concat(),
             state = self.state_dir().display(),
             secret = self.dir.path().join("secret").display(),
             source = self.dir.path().join("products.csv").display(),
@@ -136,12 +134,11 @@ product_import = "1 second"
     }
 
     fn write_source(&self) {
-        let mut csv = String::from("sku,title,price,currency,stock\n");
-        for (sku, (price, stock)) in self.wanted() {
-            csv.push_str(&format!("{sku},Product {sku},{price},GBP,{stock}\n"));
-        }
+        let mut lines = vec!["sku,title,price,currency,stock".to_owned()];
+        let line = |(sku, (price, stock))| format!("{sku},Product {sku},{price},GBP,{stock}");
+        lines.extend(self.wanted().into_iter().map(line));
         let (draft, file) = (self.dir.path().join("draft"), self.dir.path().join("products.csv"));
-        fs::write(&draft, csv).unwrap();
+        fs::write(&draft, lines.join("\n") + "\n").unwrap();
         fs::rename(draft, file).unwrap();
     }
 

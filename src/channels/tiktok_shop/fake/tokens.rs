@@ -176,8 +176,9 @@ fn refresh(world: &mut World, shared: &Shared, query: &Query, lost: bool) -> Sai
     }
     let issued = world.issue(&open_id, authorized_at, ends_at, now);
     // A token that is spent was read, and with it the reply that brought it.
-    let read = world.refresh.values_mut().find(|token| token.unread.as_deref() == Some(text));
-    read.into_iter().for_each(|token| token.unread = None);
+    if let Some(token) = world.refresh.values_mut().find(|token| token.unread.as_deref() == Some(text)) {
+        token.unread = None;
+    }
     if (lost || world.rules.unread_until_used)
         && let Some(token) = world.refresh.get_mut(text)
     {
