@@ -201,12 +201,20 @@ impl Stage {
     pub(super) async fn mails_sent(&self, daemon: &mut Daemon) {
         self.until(daemon, async || {
             let store = self.open().await.ok_or("there is no database")?;
-            let mails = store.read(Clock::system().now()).await.unwrap().mails(None, MANY).await.unwrap();
+            let mut tx = store.read(Clock::system().now()).await.unwrap();
+            let mails = tx.mails(None, MANY).await.unwrap();
+            let schedule = tx.schedule(None, JobKind::SendMail).await.unwrap();
+            let filter = RunFilter { job: Some(JobKind::SendMail), ..RunFilter::default() };
+            let runs = tx.runs(&filter, MANY).await.unwrap();
+            drop(tx);
             store.close().await;
             let sent: BTreeSet<&str> =
                 mails.iter().filter(|mail| mail.state == MailState::Sent).map(|mail| mail.recipient.as_str()).collect();
             assert!(mails.len() <= REMINDED.len(), "a reminder was owed twice: {mails:?}");
-            if sent == REMINDED.into() { Ok(()) } else { Err(format!("not all were reminded: {mails:?}")) }
+            if sent == REMINDED.into() {
+                return Ok(());
+            }
+            Err(format!("not all were reminded: {mails:?}\ndelivery: {schedule:?}\n{runs:?}"))
         })
         .await;
     }
