@@ -113,7 +113,8 @@ fn claimed(row: &Row) -> Result<Claimed, StoreError> {
 impl Tx {
     /// Makes one run of each planned schedule and moves the schedules on. At most `slots` of them are claimed at once by `holder`
     /// and returned; the rest is available. A schedule with an unfinished run gets none: the instants fold into that
-    /// run's `covers`.
+    /// run's `covers`. An early look that meets a run under way comes again a second later: that run may have looked already,
+    /// and what the look was asked for came after.
     pub async fn plan_runs(
         &mut self,
         planned: &[Planned],
@@ -150,10 +151,8 @@ impl Tx {
             })
             .collect();
         let made = on_db!(self.rows(INSERT, json(&rows), now, i64::from(slots), &holder.0))?;
-        if made.len() < planned.len() {
-            self.fold(planned, &made).await?;
-        }
-        self.move_schedules(planned).await?;
+        let under_way = if made.len() < planned.len() { self.fold(planned, &made).await? } else { HashSet::new() };
+        self.move_schedules(planned, &under_way).await?;
         let mut claimed = Vec::with_capacity(made.len().min(slots as usize));
         for row in &made {
             if row.int("attempt")? == 1 {
@@ -173,16 +172,19 @@ impl Tx {
         Ok(claimed)
     }
 
-    /// Adds the instants of the plans that made no run to the unfinished runs that stand in their way.
-    async fn fold(&mut self, planned: &[Planned], made: &[Row]) -> Result<(), StoreError> {
+    /// Adds the instants of the plans that made no run to the unfinished runs that stand in their way. Returns shop and job of
+    /// those runs that are under way.
+    async fn fold(&mut self, planned: &[Planned], made: &[Row]) -> Result<HashSet<(String, String)>, StoreError> {
         const FOLD: Both = Both {
             sqlite: "update runs set covers = covers + (j.value->>2) from json_each($1) as j
                 where runs.shop = j.value->>0 and runs.job = j.value->>1
-                    and runs.state in ('available', 'running', 'retryable')",
+                    and runs.state in ('available', 'running', 'retryable')
+                returning shop, job, state",
             postgres:
                 "update runs set covers = covers + (j.v->>2)::bigint from jsonb_array_elements($1::jsonb) as j (v)
                 where runs.shop = j.v->>0 and runs.job = j.v->>1
-                    and runs.state in ('available', 'running', 'retryable')",
+                    and runs.state in ('available', 'running', 'retryable')
+                returning shop, job, state",
         };
         let made = made
             .iter()
@@ -190,11 +192,20 @@ impl Tx {
             .collect::<Result<HashSet<_>, StoreError>>()?;
         let rows: Vec<_> = planned
             .iter()
-            .map(|plan| (shop_text(plan.due.shop.as_ref()).to_owned(), plan.due.job.as_str().to_owned(), plan.covers))
+            .map(|plan| {
+                let covers = if plan.due.is_early() { 0 } else { plan.covers };
+                (shop_text(plan.due.shop.as_ref()).to_owned(), plan.due.job.as_str().to_owned(), covers)
+            })
             .filter(|(shop, job, _)| !made.contains(&(shop.clone(), job.clone())))
             .collect();
-        on_db!(self.execute(FOLD, json(&rows)))?;
-        Ok(())
+        let met = on_db!(self.rows(FOLD, json(&rows)))?;
+        let mut under_way = HashSet::new();
+        for row in &met {
+            if row.text("state")? == RunState::Running.as_str() {
+                under_way.insert((row.text("shop")?, row.text("job")?));
+            }
+        }
+        Ok(under_way)
     }
 
     /// Claims at most `max` runs that are available or whose next attempt is due, the longest due first.

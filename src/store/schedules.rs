@@ -1,6 +1,6 @@
 //! Schedules: one row per shop and job kind, with its period and its next instant.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -12,6 +12,8 @@ use crate::domain::{Hold, JobKind, Period, ShopId};
 
 /// How long after one look at a held shop the next follows.
 const DAILY: SignedDuration = SignedDuration::from_hours(24);
+/// How long after an early look that met a run under way it comes again.
+const AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// A schedule as stored.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,6 +62,13 @@ pub struct Due {
     pub due_at: Timestamp,
     /// Held jobs that still look once a day.
     pub held_by: Option<Hold>,
+}
+
+impl Due {
+    /// Whether an earlier look than the grid's has come.
+    pub(super) fn is_early(&self) -> bool {
+        self.held_by.is_none() && self.due_at < self.grid_at
+    }
 }
 
 /// What the planner decided for a due schedule.
@@ -252,9 +261,13 @@ impl Tx {
         Ok(moved.len() as u64)
     }
 
-    /// Moves the planned schedules on: the second half of [`Tx::plan_runs`].
-    pub(super) async fn move_schedules(&mut self, planned: &[Planned]) -> Result<(), StoreError> {
-        // An earlier look that has come is over. A held schedule has but the look that comes a day later.
+    /// Moves the planned schedules on: the second half of [`Tx::plan_runs`]. `under_way`: shop and job of those whose run goes on.
+    pub(super) async fn move_schedules(
+        &mut self,
+        planned: &[Planned],
+        under_way: &HashSet<(String, String)>,
+    ) -> Result<(), StoreError> {
+        // An earlier look that has come is over, unless it comes again. A held schedule has but the look of the next day.
         const SQL: Both = Both {
             sqlite: "update schedules set grid_at = v->>3, planned_at = v->>2,
                     early_at = coalesce(v->>4, iif(early_at > $2, early_at, null)),
@@ -271,9 +284,15 @@ impl Tx {
         let rows: Vec<_> = planned
             .iter()
             .map(|plan| {
-                let daily = plan.due.held_by.map(|_| ms(self.now + DAILY));
                 let (shop, job) = (shop_text(plan.due.shop.as_ref()), plan.due.job.as_str());
-                (shop, job, ms(plan.due.due_at), ms(plan.grid_at), daily)
+                let again = match plan.due.held_by {
+                    Some(_) => Some(DAILY),
+                    None if plan.due.is_early() && under_way.contains(&(shop.to_owned(), job.to_owned())) => {
+                        Some(AGAIN)
+                    }
+                    None => None,
+                };
+                (shop, job, ms(plan.due.due_at), ms(plan.grid_at), again.map(|wait| ms(self.now + wait)))
             })
             .collect();
         on_db!(self.execute(SQL, json(&rows), ms(self.now)))?;

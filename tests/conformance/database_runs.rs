@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use shopsyncd::{
     domain::{Counts, Demand, ErrorKind, Hold, InstanceId, JobKind, Outcome, Period, RunId, RunState, ShopId, Trigger},
-    store::{Claimed, Finish, Finished, InstanceRow, NewRun, Planned, RunFilter, Store, WantedSchedule},
+    store::{Claimed, Due, Finish, Finished, InstanceRow, NewRun, Planned, RunFilter, Store, WantedSchedule},
 };
 
 use super::{Check, Checked, noon};
@@ -31,6 +31,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     a_covered_lease_outlives_its_dead_holder,
     holds_silence_schedules_and_their_end_catches_up,
     an_early_look_does_not_move_the_grid,
+    an_early_look_that_meets_a_run_under_way_comes_again,
     a_clock_set_back_does_not_silence_schedules,
     history_is_listed_newest_first_and_pruned_but_for_the_newest,
     waiting_runs_are_cancelled_and_running_ones_are_not,
@@ -405,6 +406,35 @@ async fn holds_silence_schedules_and_their_end_catches_up(store: Store) -> Check
     assert_eq!(free[1], before[1]);
     tx.commit().await?;
     assert_eq!(plan(&store, noon() + day, 5).await?.len(), 2);
+    Ok(())
+}
+
+async fn an_early_look_that_meets_a_run_under_way_comes_again(store: Store) -> Checked {
+    let mut tx = store.write(noon()).await?;
+    tx.sync_schedules(&[want("a", REFRESH, Period::Every(SignedDuration::from_hours(1)))]).await?;
+    let grid = tx.schedules(None).await?[0].grid_at.expect("an instant");
+    tx.commit().await?;
+    let run = plan(&store, grid, 1).await?.remove(0);
+
+    // The run may have looked already at what the look is asked for now.
+    let now = grid + MINUTE;
+    let mut tx = store.write(now).await?;
+    tx.look_early(Some(&shop("a")), REFRESH, Some(now)).await?;
+    let due = tx.due_schedules(10).await?.remove(0);
+    let look = |due: Due| Planned { grid_at: due.grid_at, covers: 1, due };
+    assert!(tx.plan_runs(&[look(due)], &me(), 1).await?.is_empty());
+    let again = now + SignedDuration::from_secs(1);
+    let row = tx.schedules(None).await?.remove(0);
+    assert_eq!((row.next_due_at, row.grid_at), (Some(again), Some(grid + MINUTE * 60)));
+    assert_eq!(tx.run(run.id).await?.expect("the run").covers, 1, "a look is no instant of the grid");
+    tx.finish_runs(&[ended(&run, Finish::Ended(Outcome::Done))]).await?;
+    tx.commit().await?;
+
+    let mut tx = store.write(again).await?;
+    let due = tx.due_schedules(10).await?.remove(0);
+    assert_eq!(tx.plan_runs(&[look(due)], &me(), 1).await?.len(), 1);
+    assert_eq!(tx.schedules(None).await?[0].next_due_at, Some(grid + MINUTE * 60));
+    tx.commit().await?;
     Ok(())
 }
 
