@@ -33,6 +33,11 @@ async fn run_now(env: &Env, run: JobsRun) -> Outcome {
         print::json(&view)?;
     } else if wait {
         runs::print_run(&view)?;
+    } else if view.follow_up {
+        print::text(&format!(
+            "run {} of {job} of shop `{shop}` is under way and another follows it, for what it began too soon for; `shopsyncd runs list --shop {shop} --job {job}` tells how they go",
+            view.id
+        ))?;
     } else {
         print::text(&format!(
             "run {} of {job} of shop `{shop}` is asked for; `shopsyncd runs show {}` tells how it goes",

@@ -6,13 +6,13 @@ use serde_json::{Value, json};
 use super::{Shared, reload::Cause};
 use crate::{
     control::{Answerer, ProgressSink, Refusal, Request},
-    domain::{Demand, Hold, JobKind, RunId, ShopId, Trigger},
+    domain::{Demand, Hold, JobKind, Run, RunId, ShopId, Trigger},
     keeper::{ConsentError, Consented, HandedIn, KeeperError, ShopEntry, settle_holds},
     mail::Sender,
     notices,
     report::{self, Surroundings},
     secrets::Secret,
-    store::{StoreError, Tx},
+    store::{Asked, StoreError, Tx},
 };
 
 type Answered = Result<Value, Refusal>;
@@ -55,7 +55,7 @@ impl Answerer for Shared {
             Request::Resume { shop } => self.pause(&shop, false).await,
             Request::Forget { shop } => self.forget(&shop).await,
             Request::MailRetry { id } => self.mail_retry(id).await,
-            Request::MailTest { address } => self.mail_test(&address).await,
+            Request::MailTest { address } => self.mail_test(&address, progress).await,
             Request::Reseal => {
                 let count = self.keeper.reseal().await.map_err(|error| keeper_refused(&error))?;
                 Ok(
@@ -89,9 +89,18 @@ impl Shared {
         wait: bool,
         progress: ProgressSink,
     ) -> Answered {
-        let run = self.ask_for(shop, job, demand).await?;
+        let asked = self.ask_for(shop, job, demand).await?;
+        let mut run = asked.run;
         if wait {
-            self.wait_for(run, progress).await?;
+            let over = self.wait_for(asked, &progress).await?;
+            if demand != Demand::default() && over.demand != demand {
+                let text = format!(
+                    "run {} ended without what was demanded, which was called off meanwhile; see `shopsyncd jobs why {shop} {job}`",
+                    over.id
+                );
+                return Err(Refusal::new(77, text));
+            }
+            run = over.id;
         }
         let view = report::run_show(&mut self.reading().await?, run).await.map_err(unavailable)?;
         value(&view)
@@ -116,7 +125,7 @@ impl Shared {
     }
 
     /// Asks for a run as a person does: what the shop refused before is tried again.
-    pub(super) async fn ask_for(&self, shop: &ShopId, job: JobKind, demand: Demand) -> Result<RunId, Refusal> {
+    pub(super) async fn ask_for(&self, shop: &ShopId, job: JobKind, demand: Demand) -> Result<Asked, Refusal> {
         let entry = self.known(shop)?;
         if !entry.jobs.contains_key(&job) {
             let text = format!("shop `{shop}` has no job {job}: its channel {} does not do that", entry.shop.channel);
@@ -133,13 +142,25 @@ impl Shared {
         self.handle.run_now(Some(shop), job, demand, Trigger::Now).await.map_err(unavailable)
     }
 
-    async fn wait_for(&self, run: RunId, progress: ProgressSink) -> Result<(), Refusal> {
+    /// Waits for the run that does what was asked: the one that was joined, or the one that follows it.
+    async fn wait_for(&self, asked: Asked, progress: &ProgressSink) -> Result<Run, Refusal> {
+        let run = self.watch(asked.run, progress).await?;
+        if !asked.follows {
+            return Ok(run);
+        }
+        match self.reading().await?.follower(asked.run).await.map_err(unavailable)? {
+            Some(next) => self.watch(next, progress).await,
+            None => Ok(run),
+        }
+    }
+
+    async fn watch(&self, run: RunId, progress: &ProgressSink) -> Result<Run, Refusal> {
         let waited = self.handle.wait(run);
         tokio::pin!(waited);
         let mut ticks = tokio::time::interval(std::time::Duration::from_millis(250));
         loop {
             tokio::select! {
-                ended = &mut waited => return ended.map(drop).map_err(unavailable),
+                ended = &mut waited => return ended.map_err(unavailable),
                 _ = ticks.tick() => {
                     if let Some((done, of)) = self.handle.progress().get(run) {
                         // A command that went away needs no progress.
@@ -220,14 +241,14 @@ impl Shared {
         Ok(json!({ "text": format!("mail {id} is delivered now; `shopsyncd mail list` tells how it went") }))
     }
 
-    async fn mail_test(&self, address: &str) -> Answered {
+    async fn mail_test(&self, address: &str, progress: ProgressSink) -> Answered {
         let mut tx = self.writing().await?;
         Sender::parse(address).map_err(|error| Refusal::new(64, format!("`{address}` is not an address: {error}")))?;
         let id = notices::owe_test_mail(&mut tx, &self.people.load(), address).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
-        let run =
+        let asked =
             self.handle.run_now(None, JobKind::SendMail, Demand::default(), Trigger::Now).await.map_err(unavailable)?;
-        self.handle.wait(run).await.map_err(unavailable)?;
+        self.wait_for(asked, &progress).await?;
         let mail = self.reading().await?.mail(id).await.map_err(unavailable)?;
         match mail {
             Some(mail) if mail.state == crate::store::MailState::Sent => {

@@ -39,7 +39,7 @@ pub async fn dry_run(config: Config, shop: &ShopId) -> Result<(Vec<Change>, Opti
 impl App {
     async fn run_one(self, shop: &ShopId, job: JobKind, demand: Demand) -> Result<RunView, Refusal> {
         let Self { shared, scheduler, _lock, .. } = self;
-        let run = shared.ask_for(shop, job, demand).await?;
+        let run = shared.ask_for(shop, job, demand).await?.run;
         let carried_out = async {
             scheduler.run_one(run).await?;
             shared.keeper.drained().await;

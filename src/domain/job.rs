@@ -312,6 +312,8 @@ pub struct Run {
     pub error: Option<(ErrorKind, String, String)>,
     /// Whether a complete pass was demanded (import), or a guarded plan released (export).
     pub demand: Demand,
+    /// Why another run follows it, where something was asked for that it had begun too soon for.
+    pub follow_up: Option<Trigger>,
 }
 
 /// What a person demanded of a run, beyond running it.

@@ -90,9 +90,10 @@ impl ProductExport {
         let import = tx.runs(&filter, 1).await?.into_iter().next();
         let read = tx.last_pass(shop, PassKind::Full).await?.is_some();
         let under_way = import.as_ref().is_some_and(|run| !run.state.is_final());
-        // After a renewal or a recovery what was last seen is old: the import that came with it goes first.
-        let first = import
-            .is_some_and(|run| matches!(run.trigger, Trigger::Renewal | Trigger::Recovery) && run.id < context.run);
+        // After a renewal or a recovery what was last seen is old: the import that comes with it goes first.
+        let first = import.is_some_and(|run| {
+            [Some(run.trigger), run.follow_up].iter().any(|it| matches!(it, Some(Trigger::Renewal | Trigger::Recovery)))
+        });
         if read && !(under_way && first) {
             return Ok(());
         }

@@ -42,6 +42,9 @@ pub struct RunView {
     pub counts: Counts,
     /// What went wrong.
     pub error: Option<ErrorView>,
+    /// Whether another run follows it, for what was asked for when it had begun already.
+    #[serde(default)]
+    pub follow_up: bool,
     /// `runs show` only: the complaints it last confirmed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complaints: Option<Vec<ComplaintView>>,
@@ -89,6 +92,7 @@ impl RunView {
             attempt: run.attempt,
             counts: run.counts,
             error: run.error.map(|(kind, text, remedy)| ErrorView { kind, text, remedy }),
+            follow_up: run.follow_up.is_some(),
             complaints: None,
         }
     }

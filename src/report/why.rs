@@ -128,7 +128,7 @@ impl Known<'_> {
                 "{name} is off: its period is `None`; set `shops.{}.jobs.{}` to a period to switch it on",
                 self.shop, self.job
             ),
-            JobState::Running => format!("{name} is running{}", self.since()),
+            JobState::Running => format!("{name} is running{}{}", self.since(), self.follow_up()),
             JobState::Due => format!("{name} is due and waits for a free place"),
             JobState::Idle => format!("{name} waits for its next due instant"),
             JobState::Paused => {
@@ -144,6 +144,11 @@ impl Known<'_> {
         begun
             .map(|at| format!(" (begun {}, attempt {})", relative(at, self.now), self.runs[0].attempt))
             .unwrap_or_default()
+    }
+
+    fn follow_up(&self) -> &'static str {
+        let follows = self.runs.first().is_some_and(|run| run.follow_up.is_some());
+        if follows { "; another run follows it at once, for what was asked for meanwhile" } else { "" }
     }
 
     fn retrying(&self) -> String {

@@ -13,8 +13,8 @@ use tokio::{
 use super::{Shared, runner::Runner};
 use crate::{
     crash,
-    domain::{Counts, JobKind, Outcome, RunId, ShopId},
-    store::{Finish, Finished, StoreError},
+    domain::{Counts, JobKind, Outcome, ShopId},
+    store::{Finish, Finished, Stood, StoreError},
 };
 
 /// How many ends one transaction writes at most.
@@ -55,7 +55,7 @@ pub(super) async fn write_down(shared: Arc<Shared>, mut ends: Ends) -> Result<()
         let stood = write(&shared, &finished).await;
         for (end, (shop, job, attempt)) in finished.iter().zip(told) {
             shared.progress.clear(end.id);
-            if stood.binary_search(&end.id).is_ok() {
+            if stood.runs.binary_search(&end.id).is_ok() {
                 if let Finish::Ended(outcome) = end.finish {
                     shared.metrics.count_run(job, outcome);
                 }
@@ -80,20 +80,20 @@ pub(super) async fn write_down(shared: Arc<Shared>, mut ends: Ends) -> Result<()
         }
         drop(open);
         shared.ended.send_replace(());
-        if finished.iter().any(|end| end.finish == Finish::GivenBack || matches!(end.finish, Finish::Retry { .. })) {
+        if stood.followed || finished.iter().any(|end| !matches!(end.finish, Finish::Ended(_))) {
             shared.wake.notify_one();
         }
     }
     Ok(())
 }
 
-/// Writes one batch, however long the store is out of reach. Returns, in order, those whose claim still stood.
-async fn write(shared: &Shared, finished: &[Finished]) -> Vec<RunId> {
+/// Writes one batch, however long the store is out of reach. The runs whose claim still stood come in order.
+async fn write(shared: &Shared, finished: &[Finished]) -> Stood {
     let mut patience = FIRST_WAIT;
     loop {
         match try_write(shared, finished).await {
             Ok(mut stood) => {
-                stood.sort_unstable();
+                stood.runs.sort_unstable();
                 return stood;
             }
             Err(error) => shared.trouble(&error),
@@ -103,7 +103,7 @@ async fn write(shared: &Shared, finished: &[Finished]) -> Vec<RunId> {
     }
 }
 
-async fn try_write(shared: &Shared, finished: &[Finished]) -> Result<Vec<RunId>, StoreError> {
+async fn try_write(shared: &Shared, finished: &[Finished]) -> Result<Stood, StoreError> {
     let mut tx = shared.store.write(shared.clock.now()).await?;
     let stood = tx.finish_runs(finished).await?;
     crash::point("finish.before_commit");

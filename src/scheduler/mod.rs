@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use crate::{
     clock::Clock,
     domain::{Counts, Demand, Holder, JobKind, Outcome, RunError, RunId, ShopId, Trigger},
-    store::{Claimed, NewRun, Store, StoreError},
+    store::{Asked, Claimed, NewRun, Store, StoreError},
     telemetry::metrics::Metrics,
 };
 
@@ -206,19 +206,19 @@ impl Handle {
         self.0.wake.notify_one();
     }
 
-    /// Asks for a run now, which joins one that is unfinished; returns its number.
+    /// Asks for a run now, which joins one that is unfinished: see [`crate::store::Tx::run_now`].
     pub async fn run_now(
         &self,
         shop: Option<&ShopId>,
         job: JobKind,
         demand: Demand,
         trigger: Trigger,
-    ) -> Result<RunId, StoreError> {
+    ) -> Result<Asked, StoreError> {
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
-        let run = tx.run_now(&NewRun { shop: shop.cloned(), job, demand }, trigger).await?;
+        let asked = tx.run_now(&NewRun { shop: shop.cloned(), job, demand }, trigger).await?;
         tx.commit().await?;
         self.wake();
-        Ok(run)
+        Ok(asked)
     }
 
     /// Waits until a run is over, whichever instance carries it out.

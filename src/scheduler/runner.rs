@@ -166,8 +166,8 @@ async fn attempt(
     let Some(handler) = handler else {
         return Err(bug(format!("this program has nothing that carries out {}", run.job)));
     };
-    if run.taken_over && run.attempt > DEATHS {
-        return Err(bug(format!("the daemon died {} times while it carried this run out", run.attempt - 1)));
+    if run.deaths >= DEATHS {
+        return Err(bug(format!("the daemon died {} times while it carried this run out", run.deaths)));
     }
     let cancel = context.cancel.clone();
     let limit = handler.time_limit();

@@ -13,7 +13,7 @@ use tokio::{
 use super::*;
 use crate::{
     domain::{ErrorKind, Failure, InstanceId, Period, Run, RunState},
-    store::{RunFilter, WantedSchedule},
+    store::{Finish, Finished, RunFilter, WantedSchedule},
 };
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -206,10 +206,12 @@ async fn a_run_asked_for_joins_the_one_that_goes_on_and_leaves_the_plan_alone() 
         bench.store.read(noon()).await.unwrap().schedules(None).await.unwrap().remove(0).next_due_at
     };
     let before = plan(&bench).await;
-    let id = bench.handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap();
+    let id = bench.handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap().run;
     let (context, tell) = bench.next().await;
-    let demand = Demand { full: true, release_guard: false };
-    assert_eq!(bench.handle.run_now(Some(&shop()), IMPORT, demand, Trigger::Now).await.unwrap(), id);
+    assert_eq!(
+        bench.handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap(),
+        Asked { run: id, follows: false }
+    );
     context.progress.set(id, 1, Some(2));
     assert_eq!(bench.handle.progress().get(id), Some((1, Some(2))));
     tell.send(How::Well).unwrap();
@@ -218,6 +220,48 @@ async fn a_run_asked_for_joins_the_one_that_goes_on_and_leaves_the_plan_alone() 
     assert_eq!(bench.handle.progress().get(id), None);
     assert_eq!((plan(&bench).await, bench.runs().await.len()), (before, 1));
     assert!(bench.handle.wait(RunId(999)).await.is_err());
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_demand_made_while_a_run_is_under_way_is_met_by_the_run_that_follows_it_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::on_file(folder.path(), Period::Every(MINUTE * 60)).await;
+    bench.clock.advance(MINUTE);
+    let (first, tell) = bench.next().await;
+    let demand = Demand { full: true, release_guard: false };
+    let asked = bench.handle.run_now(Some(&shop()), IMPORT, demand, Trigger::Now).await.unwrap();
+    assert_eq!(asked, Asked { run: first.run, follows: true });
+    tell.send(How::Well).unwrap();
+    let (second, tell) = bench.next().await;
+    assert_ne!(second.run, first.run);
+    assert!(second.demand.full && !first.demand.full);
+    let next = bench.store.read(noon()).await.unwrap().follower(first.run).await.unwrap();
+    assert_eq!(next, Some(second.run));
+    let met = bench.handle.run_now(Some(&shop()), IMPORT, demand, Trigger::Now).await.unwrap();
+    assert_eq!(met, Asked { run: second.run, follows: false }, "it does already what is demanded");
+    tell.send(How::Well).unwrap();
+    assert_eq!(bench.handle.wait(second.run).await.unwrap().trigger, Trigger::Now);
+    assert_eq!(bench.runs().await.len(), 2);
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn a_run_that_goes_on_later_meets_itself_what_was_demanded_meanwhile() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut bench = Bench::on_file(folder.path(), Period::Every(MINUTE * 60)).await;
+    bench.clock.advance(MINUTE);
+    let (first, tell) = bench.next().await;
+    let demand = Demand { full: true, release_guard: false };
+    assert!(bench.handle.run_now(Some(&shop()), IMPORT, demand, Trigger::Now).await.unwrap().follows);
+    tell.send(How::Badly).unwrap();
+    let run = bench.until(|run| run.state == RunState::Retryable).await;
+    bench.clock.set(run.available_at);
+    let (second, tell) = bench.next().await;
+    assert_eq!((second.run, second.demand), (first.run, demand));
+    tell.send(How::Well).unwrap();
+    assert_eq!(bench.handle.wait(second.run).await.unwrap().follow_up, None);
+    assert_eq!(bench.runs().await.len(), 1);
     bench.stop().await;
 }
 
@@ -279,7 +323,7 @@ async fn the_same_job_of_a_shop_never_overlaps_itself() {
     let (first, tell) = bench.next().await;
     for _ in 0..3 {
         bench.clock.advance(MINUTE);
-        let id = bench.handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap();
+        let id = bench.handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap().run;
         assert_eq!(id, first.run);
     }
     let folded = async {
@@ -344,7 +388,7 @@ async fn a_stop_cuts_off_what_does_not_listen_and_gives_it_back_too() {
     let (scheduler, handle) = Scheduler::new(store.clone(), Clock::manual(noon()), handlers, settings);
     let stop = CancellationToken::new();
     let running = tokio::spawn(scheduler.run(stop.clone(), SignedDuration::ZERO));
-    let id = handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap();
+    let id = handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap().run;
     assert_eq!(heard.recv().await, Some(id));
     stop.cancel();
     running.await.unwrap().unwrap();
@@ -357,11 +401,11 @@ async fn a_daemon_that_stands_by_claims_nothing_until_its_settings_agree() {
     let folder = tempfile::tempdir().unwrap();
     let mut bench = Bench::on_file(folder.path(), Period::None).await;
     // It is on record once its first run is over.
-    let first = bench.handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap();
+    let first = bench.handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap().run;
     bench.next().await.1.send(How::Well).unwrap();
     bench.handle.wait(first).await.unwrap();
     bench.handle.serve_settings("other", true).await.unwrap();
-    let id = bench.handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap();
+    let id = bench.handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap().run;
     let mut tx = bench.store.read(noon()).await.unwrap();
     let row = tx.instances().await.unwrap().remove(0);
     assert_eq!((row.settings_digest.as_str(), row.standing_by), ("other", true));
@@ -389,4 +433,50 @@ async fn the_next_daemon_goes_on_at_once_with_what_a_killed_one_left() {
     let run = second.handle.wait(again.run).await.unwrap();
     assert_eq!(run.instance, Some(InstanceId("two".to_owned())));
     second.stop().await;
+}
+
+/// A waiting run whose attempts so far failed `failures` times and were cut off by deaths `deaths` times.
+async fn battered(store: &Store, failures: u32, deaths: u32) -> RunId {
+    let mut tx = store.write(noon()).await.unwrap();
+    let run = NewRun { shop: Some(shop()), job: IMPORT, demand: Demand::default() };
+    let id = tx.run_now(&run, Trigger::Now).await.unwrap().run;
+    let holder = InstanceId("before".to_owned());
+    for number in 0..failures + deaths {
+        let Claimed { lease_number, .. } = tx.claim_run(id, &holder).await.unwrap().unwrap();
+        if number < failures {
+            let finish = Finish::Retry { at: noon(), counted: true };
+            let failed = Finished { id, lease_number, finish, counts: Counts::default(), error: None };
+            tx.finish_runs(&[failed]).await.unwrap();
+        } else {
+            assert_eq!(tx.take_over(&holder).await.unwrap(), [id]);
+        }
+    }
+    tx.commit().await.unwrap();
+    id
+}
+
+#[tokio::test]
+async fn a_run_that_daemons_died_of_again_and_again_is_not_begun_once_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open("sqlite:x.db", folder.path()).await.unwrap();
+    let id = battered(&store, 0, 5).await;
+    let bench = Bench::new(store, Clock::manual(noon()), "one", Period::None, MINUTE).await;
+    let run = bench.handle.wait(id).await.unwrap();
+    let (kind, text, _) = run.error.unwrap();
+    assert_eq!((run.state, kind), (RunState::Discarded, ErrorKind::Bug));
+    assert_eq!(text, "the daemon died 5 times while it carried this run out");
+    bench.stop().await;
+}
+
+#[tokio::test]
+async fn attempts_that_failed_do_not_count_as_deaths() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open("sqlite:x.db", folder.path()).await.unwrap();
+    let id = battered(&store, 6, 1).await;
+    let mut bench = Bench::new(store, Clock::manual(noon()), "one", Period::None, MINUTE).await;
+    let (context, tell) = bench.next().await;
+    assert_eq!((context.run, context.attempt), (id, 8));
+    tell.send(How::Well).unwrap();
+    assert_eq!(bench.handle.wait(id).await.unwrap().outcome, Some(Outcome::Done));
+    bench.stop().await;
 }

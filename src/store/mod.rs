@@ -72,7 +72,7 @@ pub use listings::{Difference, SeenListing, StoredListing, WantedRow};
 pub use outbox::{Delivery, Mail, MailState, NewMail};
 pub use products::StoredVariant;
 pub use reminders::{ReminderKind, ReminderRow};
-pub use runs::{Claimed, Finish, Finished, NewRun, RunFilter};
+pub use runs::{Asked, Claimed, Finish, Finished, NewRun, RunFilter, Stood};
 pub use schedules::{Due, Planned, ScheduleRow, WantedSchedule};
 pub use shops::{ShopRow, WantedShop};
 pub use wake::Wakes;

@@ -19,12 +19,20 @@ use sqlx::{
 use super::{Conn, Store, StoreError, Tx};
 
 /// Number, name, and text for SQLite and for PostgreSQL of every migration, oldest first.
-const MIGRATIONS: &[(i64, &str, &str, &str)] = &[(
-    1,
-    "initial",
-    include_str!("../../migrations/sqlite/0001_initial.sql"),
-    include_str!("../../migrations/postgres/0001_initial.sql"),
-)];
+const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
+    (
+        1,
+        "initial",
+        include_str!("../../migrations/sqlite/0001_initial.sql"),
+        include_str!("../../migrations/postgres/0001_initial.sql"),
+    ),
+    (
+        2,
+        "follow_up",
+        include_str!("../../migrations/sqlite/0002_follow_up.sql"),
+        include_str!("../../migrations/postgres/0002_follow_up.sql"),
+    ),
+];
 
 /// The newest version this program knows.
 const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;

@@ -37,6 +37,8 @@ pub struct Claimed {
     pub demand: Demand,
     /// Whether an instance that died carried it out before.
     pub taken_over: bool,
+    /// How many instances died while it was under way.
+    pub deaths: u32,
 }
 
 /// A run to be asked for.
@@ -48,6 +50,24 @@ pub struct NewRun {
     pub job: JobKind,
     /// What a person demanded.
     pub demand: Demand,
+}
+
+/// What became of a run that was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// The run that does it, or that it has to wait for.
+    pub run: RunId,
+    /// That run had begun before, too soon for what was asked: the run that follows it does it. See [`Tx::follower`].
+    pub follows: bool,
+}
+
+/// What became of ends that were written.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Stood {
+    /// The runs whose claim still stood; the others' ends changed nothing.
+    pub runs: Vec<RunId>,
+    /// Other runs follow some of them at once.
+    pub followed: bool,
 }
 
 /// How an attempt ended.
@@ -107,6 +127,7 @@ fn claimed(row: &Row) -> Result<Claimed, StoreError> {
         demand: row.opt_json("runs", "demand")?.unwrap_or_default(),
         // Waiting with somebody's name on it: that somebody died.
         taken_over: row.text("state")? == "available" && row.opt_text("instance")?.is_some(),
+        deaths: row.int("deaths")? as u32,
     })
 }
 
@@ -166,6 +187,7 @@ impl Tx {
                     lease_number: 1,
                     demand: Demand::default(),
                     taken_over: false,
+                    deaths: 0,
                 });
             }
         }
@@ -211,20 +233,22 @@ impl Tx {
     /// Claims at most `max` runs that are available or whose next attempt is due, the longest due first.
     pub async fn claim_runs(&mut self, holder: &Holder, max: u32) -> Result<Vec<Claimed>, StoreError> {
         const PICK: Both = Both {
-            sqlite:
-                "select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, demand from runs
+            sqlite: "select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, deaths,
+                    coalesce(follow_demand, demand) as demand from runs
                 where state in ('available', 'retryable') and available_at <= $1 order by available_at limit $2",
-            postgres:
-                "select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, demand from runs
+            postgres: "select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, deaths,
+                    coalesce(follow_demand, demand) as demand from runs
                 where state in ('available', 'retryable') and available_at <= $1 order by available_at limit $2
                 for update skip locked",
         };
         const CLAIM: Both = Both {
             sqlite: "update runs set state = 'running', started_at = $2, attempt = attempt + 1, instance = $3,
-                    lease_number = lease_number + 1
+                    lease_number = lease_number + 1, demand = coalesce(follow_demand, demand),
+                    follow_trigger = null, follow_demand = null
                 where id in (select value from json_each($1))",
             postgres: "update runs set state = 'running', started_at = $2, attempt = attempt + 1, instance = $3,
-                    lease_number = lease_number + 1
+                    lease_number = lease_number + 1, demand = coalesce(follow_demand, demand),
+                    follow_trigger = null, follow_demand = null
                 where id in (select v::bigint from jsonb_array_elements_text($1::jsonb) as j (v))",
         };
         if max == 0 {
@@ -242,11 +266,13 @@ impl Tx {
     /// Claims one run that waits, whenever its next attempt is due. `None`: it is under way or over.
     pub async fn claim_run(&mut self, id: RunId, holder: &Holder) -> Result<Option<Claimed>, StoreError> {
         const PICK: &str = "
-            select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, demand from runs
+            select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, deaths,
+                    coalesce(follow_demand, demand) as demand from runs
             where id = $1 and state in ('available', 'retryable')";
         const CLAIM: &str = "
             update runs set state = 'running', started_at = $2, attempt = attempt + 1, instance = $3,
-                lease_number = lease_number + 1
+                lease_number = lease_number + 1, demand = coalesce(follow_demand, demand),
+                follow_trigger = null, follow_demand = null
             where id = $1 and lease_number = $4 and state in ('available', 'retryable')";
         let Some(row) = on_db!(self.row(PICK, id.0))? else { return Ok(None) };
         let claimed = claimed(&row)?;
@@ -254,8 +280,8 @@ impl Tx {
         Ok((taken > 0).then_some(claimed))
     }
 
-    /// Ends attempts. Returns those whose claim still stood; the others changed nothing.
-    pub async fn finish_runs(&mut self, finished: &[Finished]) -> Result<Vec<RunId>, StoreError> {
+    /// Ends attempts. Where something was asked for while a run was under way, another run follows it at once.
+    pub async fn finish_runs(&mut self, finished: &[Finished]) -> Result<Stood, StoreError> {
         // Counts are added up only where an earlier attempt left some.
         const FINISH: Both = Both {
             sqlite: "update runs set state = v->>'s', outcome = v->>'o', finished_at = iif(v->>'o' is null, null, $2),
@@ -271,7 +297,7 @@ impl Tx {
                         'refused', (counts->>'refused') + (v->>'$.c.refused')) end
                 from (select value as v from json_each($1)) as j
                 where runs.id = v->>'i' and runs.lease_number = v->>'l' and runs.state = 'running'
-                returning id",
+                returning id, follow_trigger",
             postgres: "update runs set state = s, outcome = o,
                     finished_at = case when o is null then null else $2::bigint end,
                     available_at = coalesce(j.at, available_at), attempt = attempt - coalesce(un, 0),
@@ -287,13 +313,50 @@ impl Tx {
                 from json_to_recordset($1::json)
                     as j (i bigint, l bigint, s text, o text, at bigint, un bigint, back bigint, k text, t text, r text, c json)
                 where runs.id = j.i and runs.lease_number = j.l and runs.state = 'running'
-                returning id",
+                returning id, follow_trigger",
         };
         if finished.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Stood::default());
         }
         let rows: Vec<_> = finished.iter().map(|end| Ending::of(end, self.now)).collect();
-        on_db!(self.rows(FINISH, json(&rows), ms(self.now)))?.iter().map(|row| row.int("id").map(RunId)).collect()
+        let written = on_db!(self.rows(FINISH, json(&rows), ms(self.now)))?;
+        let mut stood = Stood::default();
+        for row in &written {
+            stood.runs.push(RunId(row.int("id")?));
+            stood.followed |= row.opt_text("follow_trigger")?.is_some();
+        }
+        if stood.followed {
+            self.make_followers(&stood.runs).await?;
+        }
+        Ok(stood)
+    }
+
+    /// Makes the runs that follow those that are over. One that goes on later does itself what was asked for: see the claims.
+    async fn make_followers(&mut self, ended: &[RunId]) -> Result<(), StoreError> {
+        const SQL: Both = Both {
+            sqlite: "insert into runs (shop, job, run_trigger, state, due_at, available_at, demand)
+                select shop, job, follow_trigger, 'available', $2, $2, follow_demand from runs
+                where id in (select value from json_each($1)) and follow_trigger is not null and finished_at is not null
+                on conflict (shop, job) where state in ('available', 'running', 'retryable') do nothing",
+            postgres: "insert into runs (shop, job, run_trigger, state, due_at, available_at, demand)
+                select shop, job, follow_trigger, 'available', $2, $2, follow_demand from runs
+                where id in (select v::bigint from jsonb_array_elements_text($1::jsonb) as j (v))
+                    and follow_trigger is not null and finished_at is not null
+                on conflict (shop, job) where state in ('available', 'running', 'retryable') do nothing",
+        };
+        on_db!(self.execute(SQL, json(ended), ms(self.now)))?;
+        self.notify().await
+    }
+
+    /// The run that follows one that is over, where something was asked for while that was under way.
+    pub async fn follower(&mut self, id: RunId) -> Result<Option<RunId>, StoreError> {
+        const SQL: &str = "select min(next.id) as id from runs it
+            join runs next on next.shop = it.shop and next.job = it.job and next.id > it.id
+            where it.id = $1 and it.follow_trigger is not null and it.finished_at is not null";
+        match on_db!(self.row(SQL, id.0))? {
+            Some(row) => Ok(row.opt_int("id")?.map(RunId)),
+            None => Ok(None),
+        }
     }
 
     /// Gives back the runs that `holder` has claimed but knows nothing of: a claim whose commit was never answered. Returns how
@@ -320,28 +383,48 @@ impl Tx {
     }
 
     /// Asks for a run now. Joins an unfinished run of the same schedule (a waiting or retrying one becomes available
-    /// at once, with what is demanded now), does not shift the plan, and returns the run's number. Wakes the peers on commit.
-    pub async fn run_now(&mut self, run: &NewRun, trigger: Trigger) -> Result<RunId, StoreError> {
+    /// at once, with what is demanded now) and does not shift the plan. One that is under way began too soon for a demand that it
+    /// does not meet, for what a renewal or recovery has made possible, and for what was just written for the daemon's own jobs: for
+    /// these another run follows it. Wakes the peers on commit.
+    pub async fn run_now(&mut self, run: &NewRun, trigger: Trigger) -> Result<Asked, StoreError> {
         const SQL: &str = "insert into runs (shop, job, run_trigger, state, due_at, available_at, demand)
             values ($1, $2, $3, 'available', $4, $4, $5)
             on conflict (shop, job) where state in ('available', 'running', 'retryable') do update set
                 available_at = case when runs.state = 'running' or runs.available_at < excluded.available_at
                     then runs.available_at else excluded.available_at end,
-                demand = case when runs.state = 'running' then runs.demand else coalesce(excluded.demand, runs.demand) end
-            returning id";
+                demand = case when runs.state = 'running' then runs.demand
+                    else coalesce(excluded.demand, runs.follow_demand, runs.demand) end,
+                follow_demand = case when runs.state = 'running' then runs.follow_demand end
+            returning id, state, demand";
+        const FOLLOW: &str = "update runs set follow_trigger = coalesce(follow_trigger, $2),
+                follow_demand = coalesce($3, follow_demand)
+            where id = $1";
         let demand = (run.demand != Demand::default()).then(|| json(&run.demand));
         let (shop, now) = (shop_text(run.shop.as_ref()), ms(self.now));
-        let row = on_db!(self.row(SQL, shop, run.job.as_str(), trigger.as_str(), now, demand))?
+        let row = on_db!(self.row(SQL, shop, run.job.as_str(), trigger.as_str(), now, demand.as_deref()))?
             .ok_or_else(|| StoreError::Corrupt { table: "runs", cause: "a run asked for was not kept".to_owned() })?;
+        let id = row.int("id")?;
+        let unmet = demand.is_some() && row.opt_text("demand")? != demand;
+        let later = matches!(trigger, Trigger::Renewal | Trigger::Recovery) || run.shop.is_none();
+        let follows = row.text("state")? == RunState::Running.as_str() && (unmet || later);
+        if follows {
+            on_db!(self.execute(FOLLOW, id, trigger.as_str(), demand.as_deref()))?;
+        }
         self.notify().await?;
-        row.int("id").map(RunId)
+        Ok(Asked { run: RunId(id), follows })
     }
 
-    /// Cancels the waiting runs of a shop (all of its jobs, or one). Returns how many.
+    /// Cancels the waiting runs of a shop (all of its jobs, or one), and what was to follow those that are under way. Returns how
+    /// many.
     pub async fn cancel_waiting(&mut self, shop: &ShopId, job: Option<JobKind>) -> Result<u64, StoreError> {
         const SQL: &str = "update runs set state = 'cancelled', outcome = 'cancelled', finished_at = $3
             where shop = $1 and ($2 is null or job = $2) and state in ('available', 'retryable')";
-        on_db!(self.execute(SQL, shop.as_str(), job.map(JobKind::as_str), ms(self.now)))
+        const FOLLOWERS: &str = "update runs set follow_trigger = null, follow_demand = null
+            where shop = $1 and ($2 is null or job = $2) and state in ('available', 'running', 'retryable')
+                and follow_trigger is not null";
+        let job = job.map(JobKind::as_str);
+        on_db!(self.execute(FOLLOWERS, shop.as_str(), job))?;
+        on_db!(self.execute(SQL, shop.as_str(), job, ms(self.now)))
     }
 
     /// Moves the instants of waiting runs by `back` earlier: the wall clock was set back by as much.
@@ -522,5 +605,6 @@ fn read_run(row: &Row) -> Result<Run, StoreError> {
         counts: row.opt_json(RUNS, "counts")?.unwrap_or_default(),
         error,
         demand: row.opt_json(RUNS, "demand")?.unwrap_or_default(),
+        follow_up: row.opt_named(RUNS, "follow_trigger", trigger)?,
     })
 }

@@ -360,12 +360,21 @@ impl Tx {
                 from jsonb_array_elements($1::jsonb) as j (v)
                 where runs.shop = v->>0 and runs.job = v->>1 and runs.state in ('available', 'retryable')",
         };
+        const FOLLOWERS: Both = Both {
+            sqlite: "update runs set follow_trigger = null, follow_demand = null
+                from (select value as v from json_each($1)) as j
+                where runs.shop = v->>0 and runs.job = v->>1 and runs.state = 'running'",
+            postgres: "update runs set follow_trigger = null, follow_demand = null
+                from jsonb_array_elements($1::jsonb) as j (v)
+                where runs.shop = v->>0 and runs.job = v->>1 and runs.state = 'running'",
+        };
         const DELETE: Both = Both {
             sqlite: "delete from schedules where (shop, job) in (select value->>0, value->>1 from json_each($1))",
             postgres: "delete from schedules
                 where (shop, job) in (select v->>0, v->>1 from jsonb_array_elements($1::jsonb) as j (v))",
         };
         on_db!(self.execute(CANCEL, gone, ms(self.now)))?;
+        on_db!(self.execute(FOLLOWERS, gone))?;
         on_db!(self.execute(DELETE, gone))?;
         Ok(())
     }

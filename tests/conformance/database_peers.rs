@@ -88,7 +88,7 @@ async fn a_peer_that_dies_is_taken_over_within_ten_seconds(store: Store) -> Chec
     let clock = Clock::manual(noon());
     let go = Arc::new(tokio::sync::Semaphore::new(0));
     let mut first = peer(&store, &clock, "first", 1, Some(go.clone()));
-    let id = first.handle.run_now(None, IMPORT, Demand::default(), Trigger::Now).await?;
+    let id = first.handle.run_now(None, IMPORT, Demand::default(), Trigger::Now).await?.run;
     assert_eq!(first.started.recv().await.map(|context| context.run), Some(id));
     let mut second = peer(&store, &clock, "second", 1, Some(go.clone()));
     // The second is at work before the first dies.
@@ -168,7 +168,7 @@ async fn a_run_asked_for_at_one_instance_wakes_the_others(store: Store) -> Check
     while store.read(noon()).await?.instances().await?.len() < 2 {
         tokio::task::yield_now().await;
     }
-    let id = first.handle.run_now(None, IMPORT, Demand::default(), Trigger::Now).await?;
+    let id = first.handle.run_now(None, IMPORT, Demand::default(), Trigger::Now).await?.run;
     let context = tokio::time::timeout(Duration::from_secs(20), second.started.recv()).await?.expect("an attempt");
     assert_eq!(context.run, id);
     assert_eq!(first.handle.wait(id).await?.outcome, Some(Outcome::Done));

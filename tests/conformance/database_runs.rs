@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 use shopsyncd::{
     domain::{Counts, Demand, ErrorKind, Hold, InstanceId, JobKind, Outcome, Period, RunId, RunState, ShopId, Trigger},
-    store::{Claimed, Due, Finish, Finished, InstanceRow, NewRun, Planned, RunFilter, Store, WantedSchedule},
+    store::{Asked, Claimed, Due, Finish, Finished, InstanceRow, NewRun, Planned, RunFilter, Store, WantedSchedule},
 };
 
 use super::{Check, Checked, noon};
@@ -20,6 +20,9 @@ pub(crate) const CHECKS: &[Check] = checks![
     more_due_schedules_than_slots_leave_the_rest_available,
     an_instant_that_meets_an_unfinished_run_folds_into_it,
     a_run_asked_for_joins_the_unfinished_one,
+    what_a_run_under_way_began_too_soon_for_is_done_by_the_run_that_follows,
+    what_follows_is_called_off_with_everything_else_that_waits,
+    a_run_that_goes_on_after_a_death_does_what_was_asked_for_meanwhile,
     an_attempt_that_failed_waits_for_its_instant,
     a_claim_that_was_lost_writes_nothing,
     counts_of_attempts_add_up,
@@ -94,7 +97,7 @@ async fn finish(store: &Store, now: Timestamp, finished: &[Finished]) -> Result<
     let mut tx = store.write(now).await?;
     let stood = tx.finish_runs(finished).await?;
     tx.commit().await?;
-    Ok(stood)
+    Ok(stood.runs)
 }
 
 async fn claim(store: &Store, now: Timestamp, holder: &InstanceId) -> Result<Vec<Claimed>, Failure> {
@@ -203,9 +206,11 @@ async fn a_run_asked_for_joins_the_unfinished_one(store: Store) -> Checked {
     let full = NewRun { demand: Demand { full: true, release_guard: false }, ..plain.clone() };
     let mut tx = store.write(noon()).await?;
     let before = tx.schedules(None).await?;
-    let id = tx.run_now(&plain, Trigger::Now).await?;
-    assert_eq!(tx.run_now(&full, Trigger::Renewal).await?, id);
-    assert_eq!(tx.run_now(&plain, Trigger::Now).await?, id);
+    let asked = tx.run_now(&plain, Trigger::Now).await?;
+    assert_eq!(tx.run_now(&full, Trigger::Renewal).await?, asked);
+    assert_eq!(tx.run_now(&plain, Trigger::Now).await?, asked);
+    let id = asked.run;
+    assert_eq!(asked, Asked { run: id, follows: false });
     assert_eq!(tx.schedules(None).await?, before);
     tx.commit().await?;
     let claimed = claim(&store, noon(), &me()).await?;
@@ -214,10 +219,81 @@ async fn a_run_asked_for_joins_the_unfinished_one(store: Store) -> Checked {
     finish(&store, noon(), &[ended(&claimed[0], retry)]).await?;
     assert!(claim(&store, noon(), &me()).await?.is_empty());
     let mut tx = store.write(noon()).await?;
-    assert_eq!(tx.run_now(&plain, Trigger::Now).await?, id);
+    assert_eq!(tx.run_now(&plain, Trigger::Now).await?, asked);
     tx.commit().await?;
     let again = claim(&store, noon(), &me()).await?;
     assert_eq!((again[0].id, again[0].attempt, again[0].demand.full), (id, 2, true));
+    Ok(())
+}
+
+/// A run of shop `a` that is under way, and a demand that it does not meet.
+async fn under_way(store: &Store) -> Result<(Timestamp, Claimed, NewRun), Failure> {
+    let now = imports(store, &["a"]).await?;
+    let run = plan(store, now, 1).await?.remove(0);
+    let demand = Demand { full: true, release_guard: false };
+    Ok((now, run, NewRun { shop: Some(shop("a")), job: IMPORT, demand }))
+}
+
+async fn what_a_run_under_way_began_too_soon_for_is_done_by_the_run_that_follows(store: Store) -> Checked {
+    let (now, run, full) = under_way(&store).await?;
+    let plain = NewRun { demand: Demand::default(), ..full.clone() };
+    let mut tx = store.write(now).await?;
+    assert_eq!(tx.run_now(&plain, Trigger::Now).await?, Asked { run: run.id, follows: false });
+    assert_eq!(tx.run_now(&plain, Trigger::Renewal).await?, Asked { run: run.id, follows: true });
+    assert_eq!(tx.run_now(&full, Trigger::Now).await?, Asked { run: run.id, follows: true });
+    assert_eq!(tx.follower(run.id).await?, None, "it is not over yet");
+    assert_eq!(tx.run(run.id).await?.expect("the run").follow_up, Some(Trigger::Renewal));
+    tx.commit().await?;
+
+    let mut tx = store.write(now + MINUTE).await?;
+    let stood = tx.finish_runs(&[ended(&run, Finish::Ended(Outcome::Held))]).await?;
+    assert_eq!((&stood.runs[..], stood.followed), (&[run.id][..], true));
+    let next = tx.follower(run.id).await?.expect("a run follows");
+    let made = tx.run(next).await?.expect("the run");
+    assert_eq!((made.state, made.trigger, made.due_at), (RunState::Available, Trigger::Renewal, now + MINUTE));
+    assert_eq!((made.shop, made.job, made.demand.full), (run.shop.clone(), run.job, true));
+    tx.commit().await?;
+
+    let second = claim(&store, now + MINUTE, &me()).await?.remove(0);
+    assert_eq!((second.id, second.demand.full), (next, true));
+    let mut tx = store.write(now + MINUTE).await?;
+    assert_eq!(tx.run_now(&full, Trigger::Now).await?, Asked { run: next, follows: false }, "it does it already");
+    assert!(!tx.finish_runs(&[ended(&second, Finish::Ended(Outcome::Done))]).await?.followed);
+    assert_eq!(tx.follower(next).await?, None);
+    Ok(())
+}
+
+async fn what_follows_is_called_off_with_everything_else_that_waits(store: Store) -> Checked {
+    let (now, run, full) = under_way(&store).await?;
+    for call_off in ["a pause", "its schedule is gone"] {
+        let mut tx = store.write(now).await?;
+        assert!(tx.run_now(&full, Trigger::Now).await?.follows);
+        if call_off == "a pause" {
+            tx.set_holds(&shop("a"), &[(IMPORT, Some(Hold::Paused))]).await?;
+        } else {
+            tx.sync_schedules(&[]).await?;
+        }
+        assert_eq!(tx.run(run.id).await?.expect("the run").follow_up, None, "{call_off}");
+        tx.commit().await?;
+    }
+    let mut tx = store.write(now).await?;
+    assert!(!tx.finish_runs(&[ended(&run, Finish::Ended(Outcome::Done))]).await?.followed);
+    assert_eq!((tx.follower(run.id).await?, tx.runs(&RunFilter::default(), 9).await?.len()), (None, 1));
+    Ok(())
+}
+
+async fn a_run_that_goes_on_after_a_death_does_what_was_asked_for_meanwhile(store: Store) -> Checked {
+    let (now, run, full) = under_way(&store).await?;
+    let mut tx = store.write(now).await?;
+    tx.add_instance(&instance(me())).await?;
+    assert!(tx.run_now(&full, Trigger::Now).await?.follows);
+    assert_eq!(tx.take_over(&me()).await?, [run.id]);
+    tx.commit().await?;
+    let again = claim(&store, now, &other()).await?.remove(0);
+    assert_eq!((again.id, again.demand.full, again.deaths, again.taken_over), (run.id, true, 1, true));
+    let mut tx = store.write(now).await?;
+    assert!(tx.run(run.id).await?.expect("the run").demand.full);
+    assert!(!tx.finish_runs(&[ended(&again, Finish::Ended(Outcome::Done))]).await?.followed);
     Ok(())
 }
 
@@ -523,10 +599,10 @@ async fn history_is_listed_newest_first_and_pruned_but_for_the_newest(store: Sto
 async fn waiting_runs_are_cancelled_and_running_ones_are_not(store: Store) -> Checked {
     let mut tx = store.write(noon()).await?;
     let run = |id: &str, job| NewRun { shop: Some(shop(id)), job, demand: Demand::default() };
-    let running = tx.run_now(&run("a", IMPORT), Trigger::Now).await?;
+    let running = tx.run_now(&run("a", IMPORT), Trigger::Now).await?.run;
     tx.claim_runs(&me(), 1).await?;
-    let waiting = tx.run_now(&run("a", REFRESH), Trigger::Now).await?;
-    let elsewhere = tx.run_now(&run("b", REFRESH), Trigger::Now).await?;
+    let waiting = tx.run_now(&run("a", REFRESH), Trigger::Now).await?.run;
+    let elsewhere = tx.run_now(&run("b", REFRESH), Trigger::Now).await?.run;
     assert_eq!(tx.cancel_waiting(&shop("a"), Some(IMPORT)).await?, 0);
     assert_eq!(tx.cancel_waiting(&shop("a"), None).await?, 1);
     for (id, state) in [(running, RunState::Running), (waiting, RunState::Cancelled), (elsewhere, RunState::Available)]

@@ -346,6 +346,22 @@ async fn a_guard_says_what_it_stopped_and_how_to_let_it_through() {
 }
 
 #[tokio::test]
+async fn a_run_that_another_follows_says_so() {
+    let scene = Scene::authorized().await;
+    scene
+        .change(async |tx, _| {
+            begin(tx, IMPORT, "one").await;
+            let demand = Demand { full: true, ..Demand::default() };
+            let asked = tx.run_now(&NewRun { shop: Some(uk()), job: IMPORT, demand }, Trigger::Now).await.unwrap();
+            assert!(asked.follows);
+        })
+        .await;
+    insta::assert_snapshot!(scene.tell(IMPORT).await, @r#"
+    product_import of shop `uk` is running (begun now, attempt 1); another run follows it at once, for what was asked for meanwhile
+    "#);
+}
+
+#[tokio::test]
 async fn a_run_that_was_taken_over_says_so() {
     let mut scene = Scene::authorized().await;
     scene

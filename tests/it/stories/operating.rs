@@ -40,6 +40,29 @@ async fn run_now_joins_a_run_that_is_not_over() {
     world.end().await;
 }
 
+#[tokio::test]
+async fn a_complete_pass_demanded_of_an_import_under_way_is_made_by_the_run_that_follows_and_waited_for() {
+    let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
+    world.fake.rules(|rules| rules.page_cap = 1);
+    let items: Vec<(&'static str, _, _)> =
+        (0..60).map(|number| (&*format!("SKU-{number}").leak(), "10.00", 5)).collect();
+    world.source(&items);
+    world.offer("uk", &items);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.wait_until("the import is under way", async || world.job("uk", IMPORT).await["state"] == "running").await;
+
+    let demand = Demand { full: true, ..Demand::default() };
+    let ask = |wait| Request::RunNow { shop: "uk".parse().unwrap(), job: IMPORT, demand, wait };
+    let joined = world.ask(ask(false)).await.unwrap();
+    assert_eq!((&joined["state"], &joined["follow_up"]), (&"running".into(), &true.into()));
+    let followed = world.ask(ask(true)).await.unwrap();
+    assert_ne!(followed["id"], joined["id"]);
+    assert_eq!((&followed["outcome"], &followed["trigger"]), (&"done".into(), &"now".into()));
+    assert_eq!(followed["counts"]["seen"], 60, "it read everything once more");
+    world.end().await;
+}
+
 async fn a_daemon_that_stops_gives_its_work_back_and_the_next_one_goes_on_where_it_was(database: Database) {
     const SKUS: [&str; 12] = ["A", "B", "C", "D", "E", "F", "G", "H", "I", "J", "K", "L"];
     let mut world = World::new(database, MORNING, &["uk"]);
