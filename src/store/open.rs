@@ -41,6 +41,11 @@ const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
 const READERS: u32 = 3;
 /// How many connections one instance holds to PostgreSQL at most.
 const CONNECTIONS: u32 = 8;
+/// How much of the file SQLite's one writer keeps in memory at most: 16 MiB, as the pragma has it. Planning a crowd touches pages
+/// all over the file, and those that do not fit are written and read again within one transaction.
+const CACHE: &str = "-16384";
+/// How many pages the write-ahead log gathers before they are moved into the file (4 KiB each).
+const CHECKPOINT_PAGES: &str = "4000";
 /// How long a statement waits for another program's lock on the SQLite file.
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a transaction waits for a free connection before it counts as an outage.
@@ -76,7 +81,9 @@ impl Store {
                     .idle_timeout(None)
                     .max_lifetime(None)
                     .test_before_acquire(false)
-                    .connect_with(options.clone())
+                    .connect_with(
+                        options.clone().pragma("cache_size", CACHE).pragma("wal_autocheckpoint", CHECKPOINT_PAGES),
+                    )
                     .await?;
                 Self::Sqlite { writer, readers: readers(options).await? }
             }
