@@ -45,29 +45,53 @@ async fn measure<F: Future<Output = Result<Bed, Failure>>>(
     runs: i64,
     target: u32,
 ) -> Result<(), Failure> {
-    let (mut ours, mut by_hand) = (Vec::new(), Vec::new());
+    let (mut ours, mut by_hand) = (Samples::default(), Samples::default());
     let mut durability = String::new();
     for sample in 0..SAMPLES {
         let fresh = bed(format!("hand_{sample}")).await?;
         durability = fresh.durability().await?;
         due(&fresh, runs).await?;
-        by_hand.push(baseline(&fresh, runs).await?);
+        by_hand.take(baseline(&fresh, runs)).await?;
         fresh.clear().await?;
         let fresh = bed(format!("ours_{sample}")).await?;
         due(&fresh, runs).await?;
-        ours.push(drain(&fresh, runs).await?);
+        ours.take(drain(&fresh, runs)).await?;
         fresh.clear().await?;
     }
-    let rate = |spans: &mut Vec<Duration>| {
-        spans.sort_unstable();
-        runs as f64 / spans[spans.len() / 2].as_secs_f64()
-    };
-    let (ours, by_hand) = (rate(&mut ours), rate(&mut by_hand));
+    let (ours, by_hand) = (ours.median(runs), by_hand.median(runs));
     println!(
-        "{durability}: {ours:.0} runs a second (target {target}); by hand {by_hand:.0}; ratio {:.2} (target 3)",
-        by_hand / ours
+        "{durability}: {:.0} runs a second (target {target}), {:.1} µs of this process a run; by hand {:.0}, {:.1} µs; ratio {:.2} (target 3)",
+        ours.0,
+        ours.1,
+        by_hand.0,
+        by_hand.1,
+        by_hand.0 / ours.0
     );
     Ok(())
+}
+
+/// How long each sample took, and how much processor time of this process (SQLite's included, PostgreSQL's server's not).
+#[derive(Default)]
+struct Samples {
+    spans: Vec<Duration>,
+    cpu_seconds: Vec<f64>,
+}
+
+impl Samples {
+    async fn take(&mut self, work: impl Future<Output = Result<Duration, Failure>>) -> Result<(), Failure> {
+        let before = common::cpu_seconds();
+        self.spans.push(work.await?);
+        self.cpu_seconds.push(common::cpu_seconds() - before);
+        Ok(())
+    }
+
+    /// Runs a second, and microseconds of processor time a run: the median of each.
+    fn median(mut self, runs: i64) -> (f64, f64) {
+        self.spans.sort_unstable();
+        self.cpu_seconds.sort_unstable_by(f64::total_cmp);
+        let middle = self.spans.len() / 2;
+        (runs as f64 / self.spans[middle].as_secs_f64(), self.cpu_seconds[middle] * 1e6 / runs as f64)
+    }
 }
 
 /// Schedules that are all due.
