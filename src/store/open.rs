@@ -46,6 +46,8 @@ const CONNECTIONS: u32 = 8;
 const CACHE: &str = "-16384";
 /// How many pages the write-ahead log gathers before they are moved into the file (4 KiB each).
 const CHECKPOINT_PAGES: &str = "4000";
+/// How many rows SQLite's writer may be ahead of whoever reads them: each time it waits costs a change of threads.
+const ROWS: usize = 1_000;
 /// How long a statement waits for another program's lock on the SQLite file.
 const BUSY: Duration = Duration::from_secs(5);
 /// How long a transaction waits for a free connection before it counts as an outage.
@@ -82,7 +84,11 @@ impl Store {
                     .max_lifetime(None)
                     .test_before_acquire(false)
                     .connect_with(
-                        options.clone().pragma("cache_size", CACHE).pragma("wal_autocheckpoint", CHECKPOINT_PAGES),
+                        options
+                            .clone()
+                            .pragma("cache_size", CACHE)
+                            .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
+                            .row_buffer_size(ROWS),
                     )
                     .await?;
                 Self::Sqlite { writer, readers: readers(options).await? }
