@@ -44,6 +44,8 @@ struct Look {
     claimed: Vec<Claimed>,
     /// When there is something to do next.
     next: Option<Timestamp>,
+    /// What waits is not for this instance, as long as a peer works for the same authorization.
+    left_to_peers: bool,
 }
 
 pub(super) struct Planner {
@@ -77,11 +79,11 @@ impl Planner {
         while !stop.is_cancelled() && !life.is_over() {
             let looked = Instant::now();
             *self.shared.last_planned.lock().unwrap_or_else(PoisonError::into_inner) = std::time::Instant::now();
-            if life.is_silent() {
+            let idle = life.is_silent() || self.shared.standing_by.load(Ordering::Acquire);
+            if idle {
                 runner.cancel_all();
             }
             runner.reap();
-            let idle = life.is_silent() || self.shared.standing_by.load(Ordering::Acquire);
             let free = if idle { 0 } else { runner.free() };
             let look = tokio::select! {
                 look = tokio::time::timeout(PATIENCE, self.look(life, free, idle)) => {
@@ -110,6 +112,8 @@ impl Planner {
                             continue;
                         }
                         Until::Slot
+                    } else if look.left_to_peers {
+                        Until::Peers
                     } else {
                         Until::Due(look.next)
                     }
@@ -138,9 +142,7 @@ impl Planner {
     async fn look(&mut self, life: &Life, free: u32, idle: bool) -> Result<Look, Refused> {
         let now = self.shared.clock.now();
         let mut tx = self.shared.store.write(now).await?;
-        if !tx.is_recorded(life.holder()).await? {
-            return Err(Refused::Dead);
-        }
+        let peers = tx.peers(life.holder()).await?.ok_or(Refused::Dead)? > 0;
         if let Some(back) = self.drift.set_back(now, timer::boot_time()) {
             let moved = tx.realign_schedules().await? + tx.shift_waiting(back).await?;
             tracing::warn!(event = "clock.set_back", by = %back, moved, "the wall clock was set back; schedules follow it");
@@ -150,17 +152,24 @@ impl Planner {
                 self.shared.open.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
             tx.give_back_strays(life.holder(), &known).await?;
         }
-        let mut claimed = tx.claim_runs(life.holder(), free).await?;
-        let left = free - claimed.len() as u32;
+        // Alone, what is due starts as it is planned. Beside peers it is planned first, since not all of it may start here.
+        let mut claimed = if peers { Vec::new() } else { tx.claim_runs(life.holder(), free).await? };
+        let left = (free - claimed.len() as u32).min(BATCH);
+        let mut all_planned = true;
         if left > 0 {
-            let due = tx.due_schedules(left.min(BATCH)).await?;
+            let due = tx.due_schedules(left).await?;
+            all_planned = due.len() < left as usize;
             let planned: Vec<_> = due.into_iter().map(|due| plan(due, now)).collect();
-            claimed.extend(tx.plan_runs(&planned, life.holder(), left).await?);
+            claimed.extend(tx.plan_runs(&planned, life.holder(), if peers { 0 } else { left }).await?);
+        }
+        if peers {
+            claimed = tx.claim_runs_beside_peers(life.holder(), free).await?;
         }
         let next = if idle { None } else { tx.next_instant().await? };
         crash::point("plan.before_commit");
         tx.commit().await?;
         crash::point("plan.after_commit");
-        Ok(Look { claimed, next })
+        let left_to_peers = peers && all_planned && next.is_some_and(|next| next <= now);
+        Ok(Look { claimed, next, left_to_peers })
     }
 }

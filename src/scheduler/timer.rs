@@ -15,6 +15,8 @@ use super::Shared;
 pub(super) const LONGEST: Duration = Duration::from_secs(1);
 /// The shortest time between two looks that found nothing in a hurry: what falls due close together is planned together.
 const SHORTEST: Duration = Duration::from_millis(8);
+/// Between two looks at work that peers are in the way of.
+const PEERS: Duration = Duration::from_millis(250);
 /// A step of the wall clock that is worth a word.
 const STEP: SignedDuration = SignedDuration::from_secs(2);
 
@@ -30,6 +32,8 @@ pub(super) enum Until {
     Due(Option<Timestamp>),
     /// A free slot: there is more to do than may go on at once.
     Slot,
+    /// The peers, who work at what is to be done and do not say when they have done it.
+    Peers,
 }
 
 /// Waits for whatever is first. `looked` is when the last look began.
@@ -45,9 +49,10 @@ pub(super) async fn wait(shared: &Shared, until: Until, looked: Instant) {
             }
             tokio::time::sleep_until(looked + SHORTEST).await;
         }
-        Until::Slot => {
+        Until::Slot | Until::Peers => {
+            let longest = if matches!(until, Until::Slot) { LONGEST } else { PEERS };
             tokio::select! {
-                () = tokio::time::sleep(LONGEST) => {}
+                () = tokio::time::sleep(longest) => {}
                 () = shared.wake.notified() => {}
             }
         }

@@ -53,16 +53,6 @@ impl Tx {
         Ok(on_db!(self.execute(SQL, &id.0))? == 1)
     }
 
-    /// Whether an instance is on record and not declared dead, which it then cannot be before this transaction ends: whoever
-    /// claims runs asks first, or runs could be left with an instance that nobody watches any more.
-    pub async fn is_recorded(&mut self, id: &InstanceId) -> Result<bool, StoreError> {
-        const SQL: Both = Both {
-            sqlite: "select id from instances where id = $1 and dead = 0",
-            postgres: "select id from instances where id = $1 and dead = 0 for share",
-        };
-        Ok(on_db!(self.row(SQL, &id.0))?.is_some())
-    }
-
     /// Updates what an instance says of its settings.
     pub async fn set_instance_settings(
         &mut self,
@@ -153,6 +143,15 @@ impl Tx {
         const SQL: &str = "update leases set holder = null where name = $1 and holder = $2 and number = $3";
         on_db!(self.execute(SQL, &lease.name, &lease.holder.0, lease.number))?;
         Ok(())
+    }
+
+    /// The digest of the accepted settings, if any were accepted yet. Nobody else reads or writes it in this way before this
+    /// transaction ends: instances agree one after the other.
+    pub async fn accepted_settings(&mut self) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "insert into facts (name, value) values ('settings.digest', '')
+            on conflict (name) do update set value = facts.value returning value";
+        let value = on_db!(self.row(SQL))?.map(|row| row.text("value")).transpose()?;
+        Ok(value.filter(|digest| !digest.is_empty()))
     }
 
     /// A fact about the database.

@@ -57,6 +57,7 @@ mod listings;
 pub mod lock;
 mod open;
 mod outbox;
+mod peers;
 mod products;
 mod reminders;
 mod row;

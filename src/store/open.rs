@@ -32,6 +32,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0002_follow_up.sql"),
         include_str!("../../migrations/postgres/0002_follow_up.sql"),
     ),
+    (
+        3,
+        "running",
+        include_str!("../../migrations/sqlite/0003_running.sql"),
+        include_str!("../../migrations/postgres/0003_running.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

@@ -122,7 +122,7 @@ pub struct RunFilter {
 }
 
 /// A picked row, as it is once claimed.
-fn claimed(row: &Row) -> Result<Claimed, StoreError> {
+pub(super) fn claimed(row: &Row) -> Result<Claimed, StoreError> {
     Ok(Claimed {
         id: RunId(row.int("id")?),
         shop: row.shop("runs", "shop")?,
@@ -248,6 +248,17 @@ impl Tx {
                 where state in ('available', 'retryable') and available_at <= $1 order by available_at limit $2
                 for update skip locked",
         };
+        if max == 0 {
+            return Ok(Vec::new());
+        }
+        let rows = on_db!(self.rows(PICK, ms(self.now), i64::from(max)))?;
+        let claimed = rows.iter().map(claimed).collect::<Result<Vec<_>, StoreError>>()?;
+        self.note_claimed(&claimed, holder).await?;
+        Ok(claimed)
+    }
+
+    /// Writes down that picked runs are under way.
+    pub(super) async fn note_claimed(&mut self, claimed: &[Claimed], holder: &Holder) -> Result<(), StoreError> {
         const CLAIM: Both = Both {
             sqlite: "update runs set state = 'running', started_at = $2, attempt = attempt + 1, instance = $3,
                     lease_number = lease_number + 1, demand = coalesce(follow_demand, demand),
@@ -258,16 +269,11 @@ impl Tx {
                     follow_trigger = null, follow_demand = null
                 where id in (select v::bigint from jsonb_array_elements_text($1::jsonb) as j (v))",
         };
-        if max == 0 {
-            return Ok(Vec::new());
-        }
-        let rows = on_db!(self.rows(PICK, ms(self.now), i64::from(max)))?;
-        let claimed = rows.iter().map(claimed).collect::<Result<Vec<_>, StoreError>>()?;
         if !claimed.is_empty() {
             let ids: Vec<_> = claimed.iter().map(|run| run.id.0).collect();
             on_db!(self.execute(CLAIM, json(&ids), ms(self.now), &holder.0))?;
         }
-        Ok(claimed)
+        Ok(())
     }
 
     /// Claims one run that waits, whenever its next attempt is due. `None`: it is under way or over.

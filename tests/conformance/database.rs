@@ -16,6 +16,8 @@ use sqlx::Executor as _;
 mod peers;
 #[path = "database_runs.rs"]
 mod runs;
+#[path = "database_share.rs"]
+mod share;
 #[path = "database_shops.rs"]
 mod shops;
 
@@ -46,7 +48,7 @@ pub(crate) fn trials() -> (Vec<Trial>, usize) {
         }));
     }
     // Only a server has peers.
-    let on_server = [&checks, peers::CHECKS].concat();
+    let on_server = [&checks, peers::CHECKS, share::CHECKS].concat();
     for &(name, check) in &on_server {
         let on = server.clone();
         trials.push(

@@ -154,7 +154,7 @@ fn new_grant(account: &str) -> NewGrant {
     }
 }
 
-async fn granted(tx: &mut Tx, account: &str) -> AuthorizationId {
+pub(super) async fn granted(tx: &mut Tx, account: &str) -> AuthorizationId {
     tx.grant(&new_grant(account), |_, _| sealed_grant("1", Some(1000))).await.unwrap().id
 }
 

@@ -1,0 +1,1 @@
+-- SQLite serves one instance, which asks nobody what is under way: nothing to do.
