@@ -72,11 +72,13 @@
 //! keep serving, and the findings go to the log, the metric, `status` and systemd's status line → else `config/diff` says
 //! what changes → `daemon/force` brings `store/schedules` in line in one transaction (an unchanged schedule keeps its row
 //! and its next instant, a removed one takes its waiting runs with it, a period of `None` keeps the row and clears the
-//! instant) → the parts concerned get their new values, and the shared settings are swapped whole.
+//! instant) → the parts concerned get their new values, and the shared settings are swapped whole. Beside peers the same
+//! transaction notes the digest of what was accepted; `daemon/agreement` sees it there, and whoever serves others stands by.
 //!
 //! **(2) A due job.** `scheduler/timer` sleeps until the earliest due instant, at most a second, or until a wake-up →
 //! `planner`, in one transaction: for each due schedule insert a run, at most one unfinished per schedule, claim as many as
-//! there are free slots, and set the next instant with `Period::next_after`; instants missed while down become one run →
+//! there are free slots (beside peers not those of an authorization that a peer works for), and set the next instant with
+//! `Period::next_after`; instants missed while down become one run →
 //! `runner` calls the handler of its kind with a context (shop, clock, cancel signal) while `life` moves the instance's
 //! beat, which keeps its claims alive → `domain/retry` decides between done, again at an instant, and given up →
 //! `finisher` writes outcome and next state where the claim's number still matches, many at once. If the process dies, its

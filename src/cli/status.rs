@@ -109,10 +109,40 @@ fn footer(status: &Value, healthy: Option<&Value>) -> String {
             format!("daemon: {}", reasons.join("; "))
         }
     });
+    lines.extend(instances(status));
     if let Some(error) = status["settings"]["error"].as_str() {
         lines.push(format!("settings: the newest were refused, the ones before serve: {error}"));
     }
     let (owed, refused) = (&status["mail"]["owed"], &status["mail"]["refused"]);
     lines.push(format!("mail: {owed} owed, {refused} refused"));
     lines.join("\n")
+}
+
+/// The instances, where there are several.
+fn instances(status: &Value) -> Option<String> {
+    let all = status["instances"].as_array().filter(|all| all.len() > 1)?;
+    let one = |known: &Value| {
+        let standing_by = if known["standing_by"] == true { " (stands by)" } else { "" };
+        format!("{}{standing_by}", word(&known["id"]))
+    };
+    Some(format!("instances: {}", all.iter().map(one).collect::<Vec<_>>().join(", ")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_instances_are_told_and_who_stands_by() {
+        let status = serde_json::json!({
+            "instances": [{ "id": "north.a", "standing_by": false }, { "id": "south.b", "standing_by": true }],
+            "mail": { "owed": 0, "refused": 0 },
+        });
+        let well = serde_json::json!({ "healthy": true, "reasons": [] });
+        insta::assert_snapshot!(footer(&status, Some(&well)).trim(), @r"
+        daemon: well
+        instances: north.a, south.b (stands by)
+        mail: 0 owed, 0 refused
+        ");
+    }
 }

@@ -66,7 +66,8 @@ pub struct Config {
     pub shops: BTreeMap<ShopId, ShopConfig>,
     /// Where each value came from: key path to origin; values that are not here are defaults.
     pub origins: BTreeMap<String, Origin>,
-    /// Digest of everything above but the origins, secrets by hash: instances on one database compare it.
+    /// Digest of everything above but the origins and each machine's own affairs, secrets by hash: instances on one database
+    /// compare it.
     pub digest: String,
 }
 

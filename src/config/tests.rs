@@ -517,6 +517,7 @@ fn the_digest_covers_what_instances_must_agree_in_and_nothing_else() {
     let other = |name: &str, value: &str| sound().var(name, value).sound().digest;
     assert_eq!(one, other("SHOPSYNCD__WEB__LISTEN", "127.0.0.1:9999"));
     assert_eq!(one, other("SHOPSYNCD__STATE_DIR", "/elsewhere"));
+    assert_eq!(one, other("SHOPSYNCD__LOG__LEVEL", "debug"));
     assert_ne!(one, other("MARKET_SECRET", "another"));
     assert_ne!(one, other("SHOPSYNCD__SHOPS__TW_01__JOBS__PRODUCT_IMPORT", "2 hours"));
 }

@@ -68,6 +68,7 @@ impl Shared {
             Ok(Some(error)) => ailments.push(format!("{REFUSED}: {error}")),
             Err(error) => ailments.push(error.to_string()),
         }
+        ailments.extend(self.standing_by().map(|why| why.to_string()));
         ailments.extend(self.handle.trouble());
         ailments
     }

@@ -24,6 +24,10 @@ pub(super) async fn keep(shared: Arc<Shared>, stop: CancellationToken) -> Result
 
 impl Shared {
     async fn prune(&self) {
+        // How long history is kept is for the accepted settings to say.
+        if self.standing_by().is_some() {
+            return;
+        }
         let keep = self.config.load().keep_history;
         match prune(&self.store, &self.clock, keep).await {
             Ok(pruned) => tracing::debug!(

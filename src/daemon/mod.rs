@@ -5,7 +5,7 @@
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc};
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::SignedDuration;
 use tokio::{net::TcpListener, task::JoinSet};
 use tokio_util::sync::CancellationToken;
@@ -34,6 +34,7 @@ use crate::{
     web,
 };
 
+mod agreement;
 mod answers;
 mod force;
 mod health;
@@ -148,6 +149,8 @@ pub(crate) struct Shared {
     pub handle: Handle,
     pub metrics: Metrics,
     pub log: Option<LogHandle>,
+    /// Why this instance stands by, while it does.
+    pub stands_by: ArcSwapOption<String>,
     /// One reload at a time.
     pub reloading: tokio::sync::Mutex<()>,
 }
@@ -178,7 +181,7 @@ impl App {
         let tools =
             Tools { http: Http::observed(clock.clone(), move |event| count(&observed, event)), clock: clock.clone() };
         let shops = ShopBook::new(force::page(&config), force::entries(&config, &tools)?);
-        let instance = InstanceId(random_text(9));
+        let instance = new_instance();
         let links = Links::new(sealer.clone(), shops.clone());
         let people = Arc::new(ArcSwap::from_pointee(people::people(&config, &links, &clock)?));
         let mailer = MailerBook::new(people::mailer(&config, &clock)?);
@@ -223,9 +226,11 @@ impl App {
             handle,
             metrics,
             log,
+            stands_by: ArcSwapOption::empty(),
             reloading: tokio::sync::Mutex::default(),
         });
-        shared.enter().await?;
+        shared.agree().await?;
+        shared.metrics.set_settings_accepted(shared.clock.now());
         Ok(Self { shared, scheduler, people: people_listener, internal: internal_listener, _lock: lock })
     }
 
@@ -259,6 +264,7 @@ impl App {
             control::serve(&state_dir, answerer, stopping).await.map_err(|error| error.to_string())
         });
         supervise::part(&mut parts, "the settings watcher", reload::watch(Arc::clone(&shared), stop.clone()));
+        supervise::part(&mut parts, "the agreement", agreement::watch(Arc::clone(&shared), stop.clone()));
         supervise::part(&mut parts, "the watchdog", systemd::watchdog(Arc::clone(&shared), stop.clone()));
         supervise::part(&mut parts, "the housekeeping calendar", housekeeping::keep(Arc::clone(&shared), stop.clone()));
 
@@ -289,16 +295,10 @@ impl App {
     }
 }
 
-impl Shared {
-    /// Puts the settings in force, before anything runs by them.
-    async fn enter(&self) -> Result<(), StartError> {
-        let config = self.config.load();
-        let mut tx = self.store.write(self.clock.now()).await?;
-        force::sync(&mut tx, &config, &self.shops).await?;
-        tx.commit().await?;
-        self.metrics.set_settings_accepted(self.clock.now());
-        Ok(())
-    }
+/// A name that is new and tells people the machine.
+fn new_instance() -> InstanceId {
+    let system = rustix::system::uname();
+    InstanceId(format!("{}.{}", system.nodename().to_string_lossy(), random_text(6)))
 }
 
 /// The schedules of the daemon's own jobs: their real instants are early looks, the period only bounds the wait.

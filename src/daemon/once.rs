@@ -39,6 +39,9 @@ pub async fn dry_run(config: Config, shop: &ShopId) -> Result<(Vec<Change>, Opti
 impl App {
     async fn run_one(self, shop: &ShopId, job: JobKind, demand: Demand) -> Result<RunView, Refusal> {
         let Self { shared, scheduler, _lock, .. } = self;
+        if let Some(why) = shared.standing_by() {
+            return Err(Refusal::new(78, why.to_string()));
+        }
         let run = shared.ask_for(shop, job, demand).await?.run;
         let carried_out = async {
             scheduler.run_one(run).await?;

@@ -70,7 +70,7 @@ impl Shared {
         }
         let files = loaded.files.clone();
         let outcome = match accepted(loaded) {
-            Ok(config) => self.put_in_force(config).await,
+            Ok(config) => self.put_in_force(config, cause).await,
             Err(refusal) => Err(refusal),
         };
         if outcome.is_ok() {
@@ -83,7 +83,7 @@ impl Shared {
         outcome
     }
 
-    async fn put_in_force(&self, config: Config) -> Result<Vec<String>, Refusal> {
+    async fn put_in_force(&self, config: Config, cause: Cause) -> Result<Vec<String>, Refusal> {
         let old = self.config.load_full();
         let changes = diff(&old, &config);
         let config = keep_until_restart(&old, config);
@@ -99,7 +99,9 @@ impl Shared {
         self.shops.replace(force::page(&config), entries);
         self.people.store(Arc::new(people));
         self.mailer.replace(mailer);
-        if let Err(error) = self.store_settings(&config).await {
+        // A file that was touched, or changed in what is this machine's own affair, does not take the peers' settings back.
+        let meant = cause == Cause::Asked || config.digest != old.digest;
+        if let Err(error) = self.enter(&config, meant).await {
             // The database is away: the old settings serve on, and the next reload tries again.
             let entries = force::entries(&old, &self.tools).map_err(|error| wrong(error.to_string()))?;
             self.shops.replace(force::page(&old), entries);
@@ -124,13 +126,6 @@ impl Shared {
             );
         }
         Ok(changes.lines)
-    }
-
-    async fn store_settings(&self, config: &Config) -> Result<(), crate::store::StoreError> {
-        let mut tx = self.store.write(self.clock.now()).await?;
-        force::sync(&mut tx, config, &self.shops).await?;
-        tx.commit().await?;
-        self.handle.serve_settings(&config.digest, false).await
     }
 
     /// Tells that an edit was refused: log, metric, `status`.

@@ -80,6 +80,7 @@ pub(super) async fn begin(
 
 async fn record(shared: &Shared, settings: &Settings, holder: &Holder) -> Result<(), StoreError> {
     let now = shared.clock.now();
+    let settings_digest = shared.settings_digest.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut tx = shared.store.write(now).await?;
     if !settings.shared {
         let freed = tx.void_others(holder).await?;
@@ -93,7 +94,7 @@ async fn record(shared: &Shared, settings: &Settings, holder: &Holder) -> Result
         version: env!("CARGO_PKG_VERSION").to_owned(),
         started_at: now,
         beat: 0,
-        settings_digest: settings.settings_digest.clone(),
+        settings_digest,
         standing_by: shared.standing_by.load(Ordering::Acquire),
         dead: false,
     })

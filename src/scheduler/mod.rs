@@ -21,7 +21,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use crate::{
     clock::Clock,
     domain::{Counts, Demand, Holder, JobKind, Outcome, RunError, RunId, ShopId, Trigger},
-    store::{Asked, Claimed, NewRun, Store, StoreError},
+    store::{Asked, Claimed, NewRun, Store, StoreError, Tx},
     telemetry::metrics::Metrics,
 };
 
@@ -167,6 +167,8 @@ struct Shared {
     /// Every slot is taken: the next run that ends wakes the planner.
     starving: AtomicBool,
     standing_by: AtomicBool,
+    /// Of the settings that are served now.
+    settings_digest: Mutex<String>,
     /// Who this instance is now: changes when it was declared dead.
     holder: Mutex<Holder>,
     last_planned: Mutex<Instant>,
@@ -258,12 +260,13 @@ impl Handle {
         self.0.holder()
     }
 
-    /// Tells the peers which settings are served; an instance that stands by claims nothing.
-    pub async fn serve_settings(&self, digest: &str, standing_by: bool) -> Result<(), StoreError> {
-        self.0.standing_by.store(standing_by, Ordering::Release);
-        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+    /// Tells the peers which settings are served, and commits. An instance that stands by claims nothing, and what it does
+    /// ends at the next safe point.
+    pub async fn serve_settings(&self, mut tx: Tx, digest: &str, standing_by: bool) -> Result<(), StoreError> {
         tx.set_instance_settings(&self.0.holder(), digest, standing_by).await?;
         tx.commit().await?;
+        digest.clone_into(&mut self.0.settings_digest.lock().unwrap_or_else(PoisonError::into_inner));
+        self.0.standing_by.store(standing_by, Ordering::Release);
         self.wake();
         Ok(())
     }
@@ -289,6 +292,7 @@ impl Scheduler {
             ended: watch::Sender::new(()),
             starving: AtomicBool::new(false),
             standing_by: AtomicBool::new(settings.standing_by),
+            settings_digest: Mutex::new(settings.settings_digest.clone()),
             holder: Mutex::new(settings.holder.clone()),
             last_planned: Mutex::new(Instant::now()),
             trouble: Mutex::new(None),
@@ -332,6 +336,8 @@ impl Scheduler {
     /// Carries out one attempt of one waiting run and nothing else, for commands that work without a daemon.
     pub async fn run_one(self, run: RunId) -> Result<(), StoreError> {
         let Self { shared, handlers, settings, pace } = self;
+        // It serves nothing but this run: daemons need not have its settings.
+        shared.standing_by.store(true, Ordering::Release);
         let (finished, ends) = finisher::channel();
         let finisher = tokio::spawn(finisher::write_down(shared.clone(), ends));
         let mut runner = runner::Runner::new(shared.clone(), handlers, 1, finished);

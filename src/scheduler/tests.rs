@@ -88,6 +88,11 @@ struct Bench {
 }
 
 impl Bench {
+    async fn serve_settings(&self, digest: &str, standing_by: bool) {
+        let tx = self.store.write(self.clock.now()).await.unwrap();
+        self.handle.serve_settings(tx, digest, standing_by).await.unwrap();
+    }
+
     /// Runs a scheduler on `store` whose imports of one shop fall due every `period`.
     async fn new(store: Store, clock: Clock, name: &str, period: Period, grace: SignedDuration) -> Self {
         let wanted = [WantedSchedule { shop: Some(shop()), job: IMPORT, period }];
@@ -397,21 +402,23 @@ async fn a_stop_cuts_off_what_does_not_listen_and_gives_it_back_too() {
 }
 
 #[tokio::test]
-async fn a_daemon_that_stands_by_claims_nothing_until_its_settings_agree() {
+async fn a_daemon_that_stands_by_gives_back_its_runs_and_claims_nothing_until_its_settings_agree() {
     let folder = tempfile::tempdir().unwrap();
     let mut bench = Bench::on_file(folder.path(), Period::None).await;
-    // It is on record once its first run is over.
-    let first = bench.handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap().run;
-    bench.next().await.1.send(How::Well).unwrap();
-    bench.handle.wait(first).await.unwrap();
-    bench.handle.serve_settings("other", true).await.unwrap();
     let id = bench.handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap().run;
+    let (under_way, _tell) = bench.next().await;
+    bench.serve_settings("other", true).await;
+    under_way.cancel.cancelled().await;
+    while bench.store.read(noon()).await.unwrap().run(id).await.unwrap().unwrap().state == RunState::Running {
+        tokio::task::yield_now().await;
+    }
+    bench.handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap();
     let mut tx = bench.store.read(noon()).await.unwrap();
     let row = tx.instances().await.unwrap().remove(0);
     assert_eq!((row.settings_digest.as_str(), row.standing_by), ("other", true));
     assert_eq!(tx.run(id).await.unwrap().unwrap().state, RunState::Available);
     drop(tx);
-    bench.handle.serve_settings("agreed", false).await.unwrap();
+    bench.serve_settings("agreed", false).await;
     let (context, tell) = bench.next().await;
     assert_eq!(context.run, id);
     tell.send(How::Well).unwrap();

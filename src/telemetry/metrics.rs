@@ -41,6 +41,7 @@ pub const METRICS: &[Described] = described! {
     "shopsyncd_reminders_sent_total" [] "Reminders the relay accepted";
     "shopsyncd_settings_last_reload_success_timestamp_seconds" [] "When settings were last accepted, in seconds since 1970";
     "shopsyncd_settings_last_reload_successful" [] "1 while the files' settings are in force, 0 while an edit is refused";
+    "shopsyncd_standing_by" [] "1 while this instance stands by, because a peer serves other settings";
     "shopsyncd_channel_requests_total" ["channel", "result"] "Calls to channels, by result";
     "shopsyncd_channel_throttled_total" ["channel"] "Calls that a channel answered with a request to slow down";
     "shopsyncd_build_info" ["version"] "Always 1; the label tells the version";
@@ -64,6 +65,7 @@ struct Parts {
     reminders_sent: Counter,
     reload_success_at: Gauge<f64, AtomicU64>,
     reload_successful: Gauge,
+    standing_by: Gauge,
     channel_requests: Family<RequestLabels, Counter>,
     channel_throttled: Family<ChannelLabels, Counter>,
 }
@@ -134,6 +136,7 @@ impl Metrics {
             reminders_sent: Counter::default(),
             reload_success_at: Gauge::default(),
             reload_successful: Gauge::default(),
+            standing_by: Gauge::default(),
             channel_requests: Family::default(),
             channel_throttled: Family::default(),
         };
@@ -200,6 +203,11 @@ impl Metrics {
         self.0.reload_successful.set(0);
     }
 
+    /// Whether this instance stands by.
+    pub fn set_standing_by(&self, standing_by: bool) {
+        self.0.standing_by.set(standing_by.into());
+    }
+
     /// A channel was called. `result`: `ok`, or the name of the error's kind.
     pub fn count_channel_request(&self, channel: &ChannelName, result: &str) {
         let labels = RequestLabels { channel: channel.to_string(), result: result.to_owned() };
@@ -234,6 +242,7 @@ impl Parts {
         add.metric("shopsyncd_reminders_sent_total", self.reminders_sent.clone());
         add.metric("shopsyncd_settings_last_reload_success_timestamp_seconds", self.reload_success_at.clone());
         add.metric("shopsyncd_settings_last_reload_successful", self.reload_successful.clone());
+        add.metric("shopsyncd_standing_by", self.standing_by.clone());
         add.metric("shopsyncd_channel_requests_total", self.channel_requests.clone());
         add.metric("shopsyncd_channel_throttled_total", self.channel_throttled.clone());
         add.metric("shopsyncd_build_info", Info::new(VersionLabels { version: env!("CARGO_PKG_VERSION") }));

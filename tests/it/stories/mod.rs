@@ -1,6 +1,7 @@
 //! Stories, told as a user would: settings files, product files, marketplaces, mails, and the answers of commands.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod agreement;
 mod authorizations;
 mod exports;
 mod operating;

@@ -28,6 +28,7 @@ use tokio_util::sync::CancellationToken;
 use url::Url;
 
 mod database;
+mod elsewhere;
 
 pub(crate) use database::{Database, on_both_databases};
 
@@ -62,6 +63,18 @@ struct Daemon {
     page: Option<std::net::SocketAddr>,
     stop: CancellationToken,
     running: JoinHandle<Result<(), Ended>>,
+}
+
+impl Daemon {
+    async fn ask(&self, request: Request) -> Result<Value, Refusal> {
+        let (progress, _) = tokio::sync::mpsc::channel(1);
+        tokio::time::timeout(PATIENCE, self.answerer.answer(request, progress)).await.expect("an answer")
+    }
+
+    async fn stop(self) {
+        self.stop.cancel();
+        tokio::time::timeout(PATIENCE, self.running).await.expect("the daemon stops").unwrap().unwrap();
+    }
 }
 
 /// An instant of Berlin's clocks.
@@ -255,9 +268,7 @@ product_export = "{export}"
 
     /// Stops the daemon, as systemd would.
     pub(crate) async fn stop(&mut self) {
-        let daemon = self.daemons.pop().expect("a daemon runs");
-        daemon.stop.cancel();
-        tokio::time::timeout(PATIENCE, daemon.running).await.expect("the daemon stops").unwrap().unwrap();
+        self.daemons.pop().expect("a daemon runs").stop().await;
     }
 
     fn daemon(&self) -> &Daemon {
@@ -334,8 +345,7 @@ product_export = "{export}"
     }
 
     pub(crate) async fn ask(&self, request: Request) -> Result<Value, Refusal> {
-        let (progress, _) = tokio::sync::mpsc::channel(1);
-        tokio::time::timeout(PATIENCE, self.daemon().answerer.answer(request, progress)).await.expect("an answer")
+        self.daemon().ask(request).await
     }
 
     /// Runs a job now and waits for its end.

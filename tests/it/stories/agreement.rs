@@ -1,0 +1,137 @@
+//! Two machines whose settings files differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shopsyncd::{
+    channels::Tools, clock::Clock, config::load::Env, control::Request, daemon, domain::Demand, http::Http, settings,
+};
+
+use crate::world::{Database, EXPORT, IMPORT, World, minutes};
+
+const MORNING: &str = "2026-03-02T09:00";
+const EVERY_MINUTE: &str = "[shops.uk.jobs]\nproduct_export = \"1 minute\"\n";
+
+/// A world with a working shop; only a server can be shared.
+async fn shared_world() -> Option<World> {
+    let mut world = World::new(Database::postgres().await?, MORNING, &["uk"]);
+    world.source(&[("A", "10.00", 5)]);
+    world.offer("uk", &[("A", "10.00", 5)]);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.pass(minutes(5)).await;
+    Some(world)
+}
+
+async fn period(world: &World) -> String {
+    world.job("uk", EXPORT).await["period"].as_str().unwrap_or_default().to_owned()
+}
+
+/// The period that the database has, whatever the files here say.
+async fn stored_period(world: &World) -> String {
+    let mut tx = world.store().read(world.clock.now()).await.unwrap();
+    tx.schedule(Some(&"uk".parse().unwrap()), EXPORT).await.unwrap().unwrap().period.to_stored()
+}
+
+/// The instances that stand by.
+async fn standing_by(world: &World) -> BTreeSet<String> {
+    let status = world.status().await;
+    let instances = status["instances"].as_array().unwrap().iter();
+    instances
+        .filter(|known| known["standing_by"] == true)
+        .map(|known| known["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[tokio::test]
+async fn an_edit_on_one_machine_sets_the_other_aside_until_it_has_the_same_files() {
+    let Some(world) = shared_world().await else { return };
+    let mut other = world.elsewhere();
+    other.start().await;
+    assert_eq!(other.ailments().await, [""; 0], "equal files agree");
+
+    world.write_shop("uk", EVERY_MINUTE);
+    world.wait_until("the other notices", async || !other.ailments().await.is_empty()).await;
+    let ailments = other.ailments().await.join("; ");
+    assert!(ailments.contains(&world.holder()) && ailments.contains("shopsyncd reload"), "{ailments}");
+    assert_eq!(standing_by(&world).await, BTreeSet::from([other.holder()]));
+    assert_eq!(world.ailments().await, [""; 0]);
+    let before = world.runs("uk", EXPORT).await.len();
+    world.pass(minutes(15)).await;
+    let runs = world.runs("uk", EXPORT).await;
+    assert_eq!(runs.len() - before, 15, "the edit holds");
+    let workers: BTreeSet<_> = runs[before..].iter().filter_map(|run| run.instance.clone()).map(|it| it.0).collect();
+    assert_eq!(workers, BTreeSet::from([world.holder()]), "the other claims nothing");
+
+    other.add("shops.d/uk.toml", EVERY_MINUTE);
+    world.wait_until("the other is back", async || other.ailments().await.is_empty()).await;
+    assert_eq!((standing_by(&world).await, stored_period(&world).await), (BTreeSet::new(), "1 minute".to_owned()));
+    other.stop().await;
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_start_with_other_files_changes_nothing_until_a_person_says_so() {
+    let Some(world) = shared_world().await else { return };
+    let mut other = world.elsewhere();
+    other.add("shops.d/uk.toml", EVERY_MINUTE);
+    other.start().await;
+    assert!(other.ailments().await.join("; ").contains(&world.holder()), "{:?}", other.ailments().await);
+    assert_eq!(stored_period(&world).await, "10 minutes");
+    let run =
+        other.ask(Request::RunNow { shop: "uk".parse().unwrap(), job: IMPORT, demand: Demand::default(), wait: true });
+    assert_eq!(run.await.unwrap()["outcome"], "done", "a person is served all the same");
+    assert_eq!(world.last_run("uk", IMPORT).await.instance.unwrap().0, world.holder());
+
+    // What is a machine's own affair takes effect at once and sets nobody aside.
+    other.add("shopsyncd.toml", "[log]\nlevel = \"debug\"\n");
+    let pending = async || !other.ask(Request::Diff).await.unwrap().as_array().unwrap().is_empty();
+    world.wait_until("the edit is noticed", async || !pending().await).await;
+    assert_eq!((stored_period(&world).await, world.ailments().await.len()), ("10 minutes".to_owned(), 0));
+
+    // Nor does a command without a daemon work by other files.
+    let env = Env { vars: BTreeMap::new(), serving: true, now: world.clock.now() };
+    let tools = Tools { http: Http::new(Clock::system()), clock: Clock::system() };
+    let mut config = settings::load(Some(&other.config()), &env, &tools).config.unwrap();
+    config.state_dir = config.state_dir.join("once");
+    let refused = daemon::run_once(config, &"uk".parse().unwrap(), IMPORT, Demand::default()).await.unwrap_err();
+    assert!(refused.exit == 78 && refused.text.contains(&world.holder()), "{refused:?}");
+
+    other.ask(Request::Reload).await.unwrap();
+    assert_eq!((other.ailments().await.len(), stored_period(&world).await), (0, "1 minute".to_owned()));
+    world.wait_until("this one notices", async || !world.ailments().await.is_empty()).await;
+    assert_eq!(standing_by(&world).await, BTreeSet::from([world.holder()]));
+    other.stop().await;
+    world.wait_until("this one is alone and works again", async || world.ailments().await.is_empty()).await;
+    assert_eq!((stored_period(&world).await, period(&world).await), ("10 minutes".to_owned(), "10 minutes".to_owned()));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_stands_by_takes_over_when_the_peer_dies() {
+    let Some(database) = Database::postgres().await else { return };
+    let world = World::new(database, MORNING, &["uk"]);
+    let peer = world.start_apart();
+    let mut other = world.elsewhere();
+    other.add("shops.d/uk.toml", EVERY_MINUTE);
+    other.start().await;
+    assert!(other.ailments().await.join("; ").contains(&peer.holder));
+    peer.vanish();
+    world.wait_until("the other works", async || other.ailments().await.is_empty()).await;
+    other.stop().await;
+}
+
+#[tokio::test]
+async fn of_two_that_start_at_once_with_different_files_one_stands_by() {
+    let Some(database) = Database::postgres().await else { return };
+    let mut world = World::new(database, MORNING, &["uk"]);
+    let mut other = world.elsewhere();
+    other.add("shops.d/uk.toml", EVERY_MINUTE);
+    tokio::join!(world.start(), other.start());
+    world
+        .wait_until("one stands by", async || world.ailments().await.is_empty() != other.ailments().await.is_empty())
+        .await;
+    let wanted = if other.ailments().await.is_empty() { "1 minute" } else { "10 minutes" };
+    assert_eq!(stored_period(&world).await, wanted);
+    other.stop().await;
+    world.end().await;
+}
