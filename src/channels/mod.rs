@@ -14,8 +14,7 @@ use url::Url;
 use crate::{
     clock::Clock,
     domain::{
-        Complaint, Cursor, Ending, Failure, Field, JobKind, Listing, PassKind, Shop, Sku,
-        wanted::{Change, Retire},
+        Complaint, Cursor, Ending, Failure, Field, JobKind, Listing, PassKind, Shop, Sku, plan::Change, wanted::Retire,
     },
     http::Http,
     secrets::Secret,

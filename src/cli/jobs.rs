@@ -8,7 +8,8 @@ use super::{
 use crate::{
     control::{Refusal, Request},
     daemon,
-    domain::{Demand, JobKind, ShopId, wanted::Change},
+    domain::{Demand, JobKind, ShopId, plan::Change},
+    jobs::product_export::Preview,
     report::{self, RunView, Surroundings},
 };
 
@@ -76,7 +77,7 @@ async fn dry_run(env: &Env, run: &JobsRun) -> Outcome {
     if run.job != JobKind::ProductExport {
         return Err(Refusal::new(exit::USAGE, "only product_export has a plan; leave --dry-run away"));
     }
-    let (plan, guard) = daemon::dry_run(config, &run.shop).await?;
+    let Preview { first, plan, stop } = daemon::dry_run(config, &run.shop).await?;
     if env.json {
         let changes: Vec<_> = plan
             .iter()
@@ -85,10 +86,14 @@ async fn dry_run(env: &Env, run: &JobsRun) -> Outcome {
                 serde_json::json!({ "sku": change.sku, "fields": change.fields, "seen": seen, "wanted": change.wanted, "create": change.listing.is_none() })
             })
             .collect();
-        return print::json(&serde_json::json!({ "plan": changes, "guard": guard.as_ref().map(|stop| &stop.text) }));
+        let guard = stop.as_ref().map(|stop| &stop.text);
+        return print::json(&serde_json::json!({ "plan": changes, "guard": guard, "first": first }));
+    }
+    if let Some(first) = first {
+        return print::text(&format!("no plan yet: {first}"));
     }
     print_plan(&plan)?;
-    print::text(&match guard {
+    print::text(&match stop {
         Some(stop) => format!("{} changes; a guard would stop this: {}", plan.len(), stop.text),
         None => format!("{} changes; nothing was sent", plan.len()),
     })

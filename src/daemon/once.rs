@@ -6,12 +6,9 @@ use crate::{
     clock::Clock,
     config::{Config, load::Env},
     control::Refusal,
-    domain::{
-        Demand, JobKind, ShopId,
-        wanted::{Change, GuardStop},
-    },
+    domain::{Demand, JobKind, ShopId},
     http::Http,
-    jobs::product_export,
+    jobs::product_export::{self, Preview},
     report::{self, RunView},
     store::{Store, StoreError},
 };
@@ -27,13 +24,13 @@ pub async fn run_once(mut config: Config, shop: &ShopId, job: JobKind, demand: D
 }
 
 /// The plan of an export as it would be carried out now. Sends and writes nothing.
-pub async fn dry_run(config: Config, shop: &ShopId) -> Result<(Vec<Change>, Option<GuardStop>), Refusal> {
+pub async fn dry_run(config: Config, shop: &ShopId) -> Result<Preview, Refusal> {
     let clock = Clock::system();
-    let store = Store::open_beside(config.database_url.expose(), &config.state_dir).await.map_err(unavailable)?;
+    let store = Store::open_for_reading(config.database_url.expose(), &config.state_dir).await.map_err(unavailable)?;
     let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
     let entry = force::entry(&config, shop, &tools).map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
-    let plan = product_export::dry_run(&store, clock.now(), &entry).await;
-    plan.map_err(|error| Refusal::new(1, format!("{}; {}", error.text, error.remedy)))
+    let preview = product_export::preview(&store, clock.now(), &entry, config.product_source.as_ref()).await;
+    preview.map_err(|error| Refusal::new(1, format!("{}; {}", error.text, error.remedy)))
 }
 
 impl App {

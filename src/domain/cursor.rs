@@ -5,6 +5,8 @@ use std::fmt;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
+use super::RunId;
+
 /// Where the next page of an import begins. Opaque to everything but the channel that made it.
 ///
 /// A cursor is never a time alone: many products share one change time, so a channel keeps whatever else it takes to
@@ -36,6 +38,8 @@ pub struct Pass {
     pub number: i64,
     /// What kind of pass.
     pub kind: PassKind,
+    /// The run that began it; others may have gone on with it.
+    pub run: RunId,
     /// When its first page was asked for. Values accepted by the shop after this instant are newer than its pages.
     pub started_at: Timestamp,
     /// Where it goes on; `None` before its first page.

@@ -329,6 +329,13 @@ pub struct Complaint {
     pub request_id: Option<String>,
 }
 
+impl Complaint {
+    /// The code of what stands under a SKU that another product of the shop has already.
+    pub const DUPLICATE_SKU: &str = "duplicate_sku";
+    /// The code of listings whose SKU the product source does not know.
+    pub const UNKNOWN_SKU: &str = "unknown_sku";
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {

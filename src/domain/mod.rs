@@ -11,6 +11,7 @@ mod job;
 mod lease;
 mod listing;
 mod period;
+pub mod plan;
 mod product;
 pub mod reminder;
 pub mod retry;

@@ -1,10 +1,10 @@
-//! A shop's rules applied to what the source says, the changes that follow, and the guards that stop too much of them.
+//! A shop's rules applied to what the source says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use rust_decimal::{Decimal, RoundingStrategy};
 
-use super::{Complaint, Currency, Field, Listing, ListingStatus, Price, Product, Sku, Values, Variant, digest::digest};
+use super::{Complaint, Currency, Field, Price, Product, Values, Variant, digest::digest};
 
 /// What happens in a shop when the source drops a SKU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
@@ -163,124 +163,18 @@ pub fn wanted_of_dropped(rules: &Rules) -> Option<Values> {
     }
 }
 
-/// The change that brings a listing to what is wanted; `None` where it has that already.
-///
-/// Differences listed by hash may turn out to be none: nothing may be wanted of a field the listing has, and a listing
-/// that is off sale already need not be taken off.
-pub fn change(listing: &Listing, wanted: &Values) -> Option<Change> {
-    let everything =
-        [Field::Price, Field::Stock, Field::Title, Field::Description, Field::Images, Field::Attributes].into();
-    let fields = wanted.differs(&listing.values(&everything));
-    let retires = wanted.retired && listing.status == ListingStatus::Active;
-    (retires || !fields.is_empty()).then(|| Change {
-        sku: listing.sku.clone(),
-        listing: Some(listing.clone()),
-        product: None,
-        wanted: wanted.clone(),
-        fields,
-    })
-}
-
-/// What an export is to do with one SKU.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Change {
-    /// The SKU.
-    pub sku: Sku,
-    /// The listing as last seen, with the channel's ids; `None` when it is to be created.
-    pub listing: Option<Listing>,
-    /// The product it belongs to, for creating; `None` otherwise.
-    pub product: Option<(Product, Variant)>,
-    /// Everything wanted in the chosen fields.
-    pub wanted: Values,
-    /// The fields that differ.
-    pub fields: Vec<Field>,
-}
-
-/// Why a guard stopped a plan.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GuardStop {
-    /// In words: what would have happened to how many, which SKU as an example, and the limit.
-    pub text: String,
-}
-
-/// Whether the plan would do too much. `live` is the number of active listings of the shop.
-///
-/// A price of zero, or a move by more than the limit up or down, stops; so does retiring (or setting to zero stock
-/// because the source dropped them) more than the share allowed of the live listings.
-pub fn guard(plan: &[Change], live: u64, rules: &Rules) -> Option<GuardStop> {
-    let stops: Vec<String> =
-        [stopped_retiring(plan, live, rules), stopped_price(plan, rules)].into_iter().flatten().collect();
-    (!stops.is_empty()).then(|| GuardStop { text: stops.join("; ") })
-}
-
-fn stopped_retiring(plan: &[Change], live: u64, rules: &Rules) -> Option<String> {
-    let mut dropped = plan.iter().filter(|change| change.wanted.retired || change.wanted.dropped);
-    let example = dropped.next()?;
-    let count = 1 + dropped.count() as u64;
-    (Decimal::from(count) > rules.guard_retire * Decimal::from(live)).then(|| {
-        format!(
-            "would retire {count} of {live} listings (`{}`{}), more than the {} that `guard.retire` allows",
-            example.sku,
-            if count > 1 { " and others" } else { "" },
-            percent(rules.guard_retire)
-        )
-    })
-}
-
-fn stopped_price(plan: &[Change], rules: &Rules) -> Option<String> {
-    let mut moved = plan.iter().filter_map(|change| moved_too_far(change, rules).map(|text| (change, text)));
-    let (example, text) = moved.next()?;
-    let count = 1 + moved.count();
-    let skus = if count == 1 { "1 SKU".to_owned() } else { format!("{count} SKUs") };
-    Some(format!(
-        "would move the price of {skus} further than the {} that `guard.price` allows, or to zero (`{}`: {text})",
-        percent(rules.guard_price),
-        example.sku
-    ))
-}
-
-/// The move in words, where it is too far.
-fn moved_too_far(change: &Change, rules: &Rules) -> Option<String> {
-    let new = change.wanted.price.filter(|_| change.listing.is_none() || change.fields.contains(&Field::Price))?;
-    let old =
-        change.listing.as_ref().and_then(|listing| listing.prices.first()).filter(|old| old.currency == new.currency);
-    if new.amount <= Decimal::ZERO {
-        return Some(old.map_or_else(|| format!("to {new}"), |old| format!("{old} to {new}")));
-    }
-    let old = old?;
-    ((new.amount - old.amount).abs() > rules.guard_price * old.amount).then(|| format!("{old} to {new}"))
-}
-
-fn percent(share: Decimal) -> String {
-    format!("{}%", (share * Decimal::ONE_HUNDRED).normalize())
-}
-
-/// A hash over a plan, so that a release lets exactly this plan through. Independent of the order of changes.
-pub fn plan_digest(plan: &[Change]) -> String {
-    let mut lines: Vec<_> = plan
-        .iter()
-        .map(|change| {
-            let mut fields = change.fields.clone();
-            fields.sort();
-            (change.sku.as_str(), change.listing.is_none(), change.wanted.hash(), fields)
-        })
-        .collect();
-    lines.sort();
-    digest(&lines)
-}
-
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn decimal(text: &str) -> Decimal {
+    pub(in crate::domain) fn decimal(text: &str) -> Decimal {
         text.parse().unwrap()
     }
 
-    fn price(text: &str) -> Price {
+    pub(in crate::domain) fn price(text: &str) -> Price {
         let (amount, currency) = text.split_once(' ').unwrap();
         Price { amount: decimal(amount), currency: currency.parse().unwrap() }
     }
@@ -289,7 +183,7 @@ mod tests {
         "EUR".parse().ok()
     }
 
-    fn rules() -> Rules {
+    pub(in crate::domain) fn rules() -> Rules {
         Rules {
             fields: [Field::Price, Field::Stock].into(),
             create: false,
@@ -322,23 +216,6 @@ mod tests {
             prices: prices.iter().map(|text| price(text)).collect(),
             stock,
             options: Vec::new(),
-        }
-    }
-
-    fn listing(sku: &str, amount: &str) -> Listing {
-        Listing {
-            sku: sku.parse().unwrap(),
-            product_id: "17".to_owned(),
-            refs: serde_json::Value::Null,
-            title: "Shirt".to_owned(),
-            description: None,
-            brand: None,
-            barcode: None,
-            images: Vec::new(),
-            options: Vec::new(),
-            prices: vec![price(amount)],
-            stock: Some(5),
-            status: ListingStatus::Active,
         }
     }
 
@@ -471,78 +348,6 @@ mod tests {
         assert_eq!(of(Retire::Keep), None);
         assert_eq!(of(Retire::ZeroStock), Some(Values { stock: Some(0), dropped: true, ..Values::default() }));
         assert_eq!(of(Retire::Deactivate), Some(Values { retired: true, dropped: true, ..Values::default() }));
-    }
-
-    #[test]
-    fn a_change_is_what_the_listing_does_not_have_yet() {
-        let listing = listing("A-1", "10.00 EUR");
-        let wanted = Values { price: Some(price("10 EUR")), stock: Some(4), ..Values::default() };
-        let changed = change(&listing, &wanted).unwrap();
-        assert_eq!((changed.fields, changed.wanted), (vec![Field::Stock], wanted.clone()));
-        assert_eq!(change(&Listing { stock: Some(4), ..listing.clone() }, &wanted), None);
-        let retired = Values { retired: true, ..Values::default() };
-        assert_eq!(change(&listing, &retired).unwrap().fields, []);
-        assert_eq!(change(&Listing { status: ListingStatus::Inactive, ..listing }, &retired), None);
-    }
-
-    fn plan(changes: &[(&str, &str, &str)]) -> Vec<Change> {
-        let one = |(sku, old, new): &(&str, &str, &str)| {
-            let wanted = Values { price: Some(price(new)), ..Values::default() };
-            change(&listing(sku, old), &wanted).unwrap()
-        };
-        changes.iter().map(one).collect()
-    }
-
-    fn retiring(count: usize, retire: Retire) -> Vec<Change> {
-        let wanted = wanted_of_dropped(&Rules { retire, ..rules() }).unwrap();
-        (0..count).map(|number| change(&listing(&format!("S-{number}"), "1 EUR"), &wanted).unwrap()).collect()
-    }
-
-    #[test]
-    fn a_guard_lets_through_what_stays_within_its_limits() {
-        let moderate = plan(&[("A", "10 EUR", "15 EUR"), ("B", "10 EUR", "5 EUR"), ("C", "10 EUR", "14.99 EUR")]);
-        assert_eq!(guard(&moderate, 100, &rules()), None);
-        assert_eq!(guard(&retiring(20, Retire::ZeroStock), 100, &rules()), None);
-        assert_eq!(guard(&[], 0, &rules()), None);
-        let sold_out = change(&listing("A", "1 EUR"), &Values { stock: Some(0), ..Values::default() }).unwrap();
-        assert_eq!(guard(&vec![sold_out; 50], 50, &rules()), None, "stock that ran out at the source is no retirement");
-    }
-
-    #[test]
-    fn a_guard_stops_what_goes_too_far_and_says_what() {
-        let mut all = plan(&[("A", "10 EUR", "15.01 EUR"), ("B", "10 EUR", "4.99 EUR"), ("C", "10 EUR", "11 EUR")]);
-        all.extend(retiring(21, Retire::Deactivate));
-        let stops = [
-            guard(&all, 100, &rules()),
-            guard(&plan(&[("A", "10 EUR", "0 EUR")]), 100, &Rules { guard_price: Decimal::TEN, ..rules() }),
-            guard(&plan(&[("A", "0 EUR", "1 EUR")]), 100, &rules()),
-            guard(&retiring(1, Retire::ZeroStock), 4, &rules()),
-        ];
-        insta::assert_snapshot!(stops.map(|stop| stop.unwrap().text).join("\n"), @r#"
-        would retire 21 of 100 listings (`S-0` and others), more than the 20% that `guard.retire` allows; would move the price of 2 SKUs further than the 50% that `guard.price` allows, or to zero (`A`: 10 EUR to 15.01 EUR)
-        would move the price of 1 SKU further than the 1000% that `guard.price` allows, or to zero (`A`: 10 EUR to 0 EUR)
-        would move the price of 1 SKU further than the 50% that `guard.price` allows, or to zero (`A`: 0 EUR to 1 EUR)
-        would retire 1 of 4 listings (`S-0`), more than the 20% that `guard.retire` allows
-        "#);
-        let mut created = plan(&[("A", "10 EUR", "0 EUR")]);
-        created[0].listing = None;
-        assert!(guard(&created, 100, &rules()).is_some(), "a new listing for nothing");
-    }
-
-    #[test]
-    fn a_plan_is_known_by_what_it_would_do_in_whatever_order() {
-        let one = plan(&[("A", "10 EUR", "99 EUR"), ("B", "10 EUR", "98 EUR")]);
-        let same = plan(&[("B", "10 EUR", "98.00 EUR"), ("A", "10 EUR", "99 EUR")]);
-        assert_eq!(plan_digest(&one), plan_digest(&same));
-        for other in [
-            plan(&[("A", "10 EUR", "99 EUR")]),
-            plan(&[("A", "10 EUR", "99 EUR"), ("B", "10 EUR", "97 EUR")]),
-            plan(&[("A", "10 EUR", "99 EUR"), ("C", "10 EUR", "98 EUR")]),
-            [one.clone(), retiring(1, Retire::Deactivate)].concat(),
-            [&retiring(1, Retire::Deactivate), one.as_slice()].concat()[..2].to_vec(),
-        ] {
-            assert_ne!(plan_digest(&one), plan_digest(&other));
-        }
     }
 
     #[test]

@@ -23,6 +23,8 @@ pub mod product_import;
 pub mod prune;
 pub mod remind;
 pub mod send_mail;
+#[cfg(test)]
+mod tests;
 
 /// What the jobs of shops work with.
 #[derive(Clone)]

@@ -4,22 +4,22 @@
 //! any point resumes at the page that was not stored. Only a complete pass that ended marks what it did not see as gone.
 //! The next page is fetched while the last one is stored.
 
-use std::collections::BTreeSet;
+mod storing;
+
+use std::collections::{BTreeSet, HashSet};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
+pub(crate) use storing::seen;
+use storing::store_page;
 
 use super::{Halt, Work};
 use crate::{
     channels::{From as PullFrom, Page},
     crash,
-    domain::{
-        Complaint, Counts, JobKind, Listing, Outcome, Pass, PassKind, Period, Product, RunId, ShopId, Sku, Variant,
-        wanted::Rules,
-    },
+    domain::{Complaint, Counts, JobKind, Outcome, Pass, PassKind, Period, Sku},
     keeper::ShopEntry,
     scheduler::{Context, End, Handler, Stopped},
-    store::{SeenListing, Tx},
 };
 
 /// How long one run reads at most; then it ends well and the next one goes on.
@@ -38,6 +38,10 @@ struct Reading<'a> {
     pass: Pass,
     /// The content the pass began with, for channels that can tell.
     fingerprint: Option<String>,
+    /// The SKUs that earlier pages of the pass had.
+    seen: HashSet<Sku>,
+    /// The SKUs that the last complete pass found under several products.
+    doubled: BTreeSet<String>,
     counts: Counts,
 }
 
@@ -73,7 +77,12 @@ impl ProductImport {
         let Some((pass, from)) = self.begin(context, entry, full, fingerprint.as_deref()).await? else {
             return Ok(());
         };
-        let mut reading = Reading { context, entry, pass, fingerprint, counts: Counts::default() };
+        let mut tx = self.work.store.read(self.work.clock.now()).await?;
+        let seen = tx.seen_in_pass(&entry.shop.id, pass.number).await?.into_iter().collect();
+        let doubled = tx.complained_with(&entry.shop.id, JobKind::ProductImport, Complaint::DUPLICATE_SKU).await?;
+        drop(tx);
+        let doubled = doubled.into_iter().collect();
+        let mut reading = Reading { context, entry, pass, fingerprint, seen, doubled, counts: Counts::default() };
         let read = self.read(&mut reading, from).await;
         *counts += reading.counts;
         read
@@ -90,7 +99,7 @@ impl ProductImport {
         let shop = &entry.shop.id;
         let mut tx = self.work.write(context).await?;
         if let Some(pass) = tx.open_pass(shop).await?
-            && (!full || (pass.kind == PassKind::Full && context.lease_number > 1))
+            && (!full || (pass.kind == PassKind::Full && pass.run == context.run))
         {
             let from = PullFrom { kind: pass.kind, cursor: pass.cursor.clone(), first: pass.cursor.is_none() };
             return Ok(Some((pass, from)));
@@ -111,7 +120,7 @@ impl ProductImport {
             PassKind::Full => None,
             PassKind::Changes => tx.resume_cursor(shop).await?,
         };
-        let pass = tx.begin_pass(shop, kind).await?;
+        let pass = tx.begin_pass(shop, kind, context.run).await?;
         tx.commit().await?;
         Ok(Some((pass, PullFrom { kind, cursor, first: true })))
     }
@@ -160,157 +169,4 @@ fn is_full_due(last: Option<&Pass>, period: &Period, now: jiff::Timestamp) -> bo
         None => true,
         Some(last) => period.length(last.started_at).is_some_and(|length| last.started_at + length <= now),
     }
-}
-
-/// Stores a page, its complaints and the cursor together; at the end of the pass also what follows from it.
-async fn store_page(work: &Work, reading: &mut Reading<'_>, page: Page) -> Result<(), Halt> {
-    let Reading { context, entry, .. } = *reading;
-    let shop = &entry.shop.id;
-    let mut tx = work.write(context).await?;
-    if tx.open_pass(shop).await?.is_none_or(|open| open.number != reading.pass.number) {
-        // Somebody began another pass: what this one saw is worth nothing to it.
-        return Err(Halt::Cancelled);
-    }
-    if page.restart {
-        // The content changed under the pass: what it saw so far does not count.
-        reading.pass = tx.begin_pass(shop, reading.pass.kind).await?;
-        reading.fingerprint = entry.channel.fingerprint().await;
-    }
-    let (listings, doubled) = first_of_each_sku(page.listings);
-    let mut complaints: Vec<Complaint> = page.complaints.into_iter().chain(doubled).collect();
-    let mut counts = put_page(&mut tx, entry, &listings, &reading.pass).await?;
-    counts.refused = complaints.len() as u64;
-    complaints.extend(page.remarks);
-    note_seen(&mut tx, shop, &reading.pass, &listings, &complaints).await?;
-    put_complaints(&mut tx, shop, context.run, &listings, &complaints).await?;
-    match &page.next {
-        Some(cursor) => tx.move_pass(shop, reading.pass.number, cursor).await?,
-        None => counts += end_pass(&mut tx, reading, context.run, page.resume.as_ref()).await?,
-    }
-    crash::point("import.before_commit");
-    tx.commit().await?;
-    crash::point("import.after_commit");
-    reading.counts += counts;
-    context.progress.set(context.run, reading.counts.seen, page.total);
-    Ok(())
-}
-
-/// Notes what a complete pass has seen. A SKU with a complaint is there all the same: a price that cannot be read must not
-/// look like a product that was dropped.
-async fn note_seen(
-    tx: &mut Tx,
-    shop: &ShopId,
-    pass: &Pass,
-    listings: &[Listing],
-    complaints: &[Complaint],
-) -> Result<(), Halt> {
-    if pass.kind == PassKind::Full {
-        let complained = complaints.iter().filter_map(|complaint| complaint.sku.parse::<Sku>().ok());
-        let skus: Vec<Sku> = listings.iter().map(|listing| listing.sku.clone()).chain(complained).collect();
-        tx.note_seen(shop, pass.number, &skus).await?;
-    }
-    Ok(())
-}
-
-/// Keeps the page's complaints, and resolves those about its SKUs that have none any more.
-async fn put_complaints(
-    tx: &mut Tx,
-    shop: &ShopId,
-    run: RunId,
-    listings: &[Listing],
-    complaints: &[Complaint],
-) -> Result<(), Halt> {
-    let standing: BTreeSet<&str> = complaints.iter().map(|complaint| complaint.sku.as_str()).collect();
-    let skus = listings.iter().map(|listing| listing.sku.as_str());
-    let resolved: Vec<String> = skus.filter(|sku| !standing.contains(sku)).map(str::to_owned).collect();
-    tx.resolve_complaints(shop, JobKind::ProductImport, &resolved).await?;
-    tx.put_complaints(shop, JobKind::ProductImport, run, complaints).await?;
-    Ok(())
-}
-
-/// Stores valid listings, and from the source their products and variants.
-async fn put_page(tx: &mut Tx, entry: &ShopEntry, listings: &[Listing], pass: &Pass) -> Result<Counts, Halt> {
-    let seen: Vec<SeenListing> = listings.iter().map(|listing| seen(listing.clone(), &entry.rules)).collect();
-    let mut counts = tx.put_listings(&entry.shop.id, &seen, pass.started_at).await?;
-    if entry.is_source {
-        let variants: Vec<_> = listings.iter().map(product_of).collect();
-        let of_source = tx.put_variants(&variants).await?;
-        (counts.changed, counts.unchanged) = (of_source.changed, of_source.unchanged);
-    }
-    Ok(counts)
-}
-
-/// Ends the pass. After a complete one, what it did not see is gone, and what it did not complain of is resolved.
-async fn end_pass(
-    tx: &mut Tx,
-    reading: &Reading<'_>,
-    run: RunId,
-    resume: Option<&crate::domain::Cursor>,
-) -> Result<Counts, Halt> {
-    let Reading { entry, pass, fingerprint, .. } = reading;
-    let shop: &ShopId = &entry.shop.id;
-    let mut counts = Counts::default();
-    if pass.kind == PassKind::Full {
-        if entry.is_source {
-            tx.drop_unseen_variants(shop, pass.number).await?;
-        }
-        counts.gone = tx.drop_unseen_listings(shop, pass.number, pass.started_at).await?;
-        tx.resolve_complaints_before(shop, JobKind::ProductImport, run).await?;
-        tx.retry_refused(shop).await?;
-        tx.set_seen_fingerprint(shop, fingerprint.as_deref()).await?;
-        // What is wanted depends on the listing too (its currency): computed anew by the next export.
-        tx.forget_wanted_mark(shop).await?;
-    }
-    tx.end_pass(shop, pass.number, resume).await?;
-    Ok(counts)
-}
-
-/// A listing with the hashes it is compared by.
-pub(crate) fn seen(listing: Listing, rules: &Rules) -> SeenListing {
-    SeenListing { hash: listing.content_hash(), seen_hash: listing.values(&rules.fields).hash(), listing }
-}
-
-/// What a listing of the source says of its product and variant.
-fn product_of(listing: &Listing) -> (Product, Variant) {
-    let product = Product {
-        id: listing.product_id.clone(),
-        title: listing.title.clone(),
-        description: listing.description.clone(),
-        brand: listing.brand.clone(),
-        images: listing.images.clone(),
-    };
-    let variant = Variant {
-        sku: listing.sku.clone(),
-        product_id: listing.product_id.clone(),
-        barcode: listing.barcode.clone(),
-        prices: listing.prices.clone(),
-        stock: listing.stock,
-        options: listing.options.clone(),
-    };
-    (product, variant)
-}
-
-/// A SKU that stands twice on a page is ambiguous: the first stands, each further one is a complaint.
-fn first_of_each_sku(listings: Vec<Listing>) -> (Vec<Listing>, Vec<Complaint>) {
-    let mut known = BTreeSet::new();
-    let mut doubled = Vec::new();
-    let first = listings
-        .into_iter()
-        .filter(|listing| {
-            let new = known.insert(listing.sku.clone());
-            if !new {
-                doubled.push(Complaint {
-                    sku: listing.sku.to_string(),
-                    code: "duplicate_sku".into(),
-                    text: format!(
-                        "SKU `{}` stands in the shop twice (again in product {}); give each variant a SKU of its own",
-                        listing.sku, listing.product_id
-                    ),
-                    request_id: None,
-                });
-            }
-            new
-        })
-        .collect();
-    (first, doubled)
 }

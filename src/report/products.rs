@@ -1,6 +1,5 @@
 //! Products, as `products list` and `products show` tell them: a SKU as the source wants it and in every shop.
 
-use jiff::Timestamp;
 use serde::Serialize;
 
 use super::runs::ComplaintView;
@@ -140,7 +139,7 @@ pub async fn product_show(tx: &mut Tx, config: &Config, sku: &Sku) -> Result<Opt
     let mut shops = Vec::new();
     for (shop, stored) in listings {
         if config.product_source.as_ref() != Some(&shop) {
-            let complaint = complaint_about(tx, &shop, sku).await?;
+            let complaint = tx.complaints(&shop, Some(sku.as_str())).await?.into_iter().next().map(ComplaintView::new);
             shops.push(in_shop(config, shop, stored, complaint));
         }
     }
@@ -157,17 +156,4 @@ fn in_shop(config: &Config, shop: ShopId, stored: StoredListing, complaint: Opti
     };
     let seen = stored.listing.as_ref().map(|listing| SeenView::new(listing, stored.gone));
     InShop { shop, seen, wanted: stored.wanted, differs, complaint }
-}
-
-async fn complaint_about(tx: &mut Tx, shop: &ShopId, sku: &Sku) -> Result<Option<ComplaintView>, StoreError> {
-    let all: Vec<(_, _, _, Timestamp, _)> = tx.complaints(Some(shop)).await?;
-    Ok(all.into_iter().find(|(_, _, complaint, _, _)| complaint.sku == sku.as_str()).map(
-        |(_, _, complaint, since, _)| ComplaintView {
-            sku: complaint.sku,
-            code: complaint.code,
-            text: complaint.text,
-            request_id: complaint.request_id,
-            since,
-        },
-    ))
 }

@@ -4,8 +4,8 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{Counts, ErrorKind, JobKind, Outcome, Run, RunId, RunState, ShopId, Trigger},
-    store::{RunFilter, StoreError, Tx},
+    domain::{Complaint, Counts, ErrorKind, JobKind, Outcome, Run, RunId, RunState, ShopId, Trigger},
+    store::{RunFilter, Standing, StoreError, Tx},
 };
 
 /// `runs list --json`.
@@ -76,6 +76,13 @@ pub struct ComplaintView {
     pub since: Timestamp,
 }
 
+impl ComplaintView {
+    pub(super) fn new(standing: Standing) -> Self {
+        let Complaint { sku, code, text, request_id } = standing.complaint;
+        Self { sku, code, text, request_id, since: standing.since }
+    }
+}
+
 impl RunView {
     /// A run without its complaints.
     pub fn new(run: Run) -> Self {
@@ -108,12 +115,8 @@ pub async fn run_show(tx: &mut Tx, id: RunId) -> Result<Option<RunView>, StoreEr
     let Some(run) = tx.run(id).await? else { return Ok(None) };
     let mut complaints = Vec::new();
     if let Some(shop) = &run.shop {
-        for (_, job, complaint, since, by) in tx.complaints(Some(shop)).await? {
-            if job == run.job && by == id {
-                let crate::domain::Complaint { sku, code, text, request_id } = complaint;
-                complaints.push(ComplaintView { sku, code, text, request_id, since });
-            }
-        }
+        let standing = tx.complaints_of(shop, run.job).await?;
+        complaints.extend(standing.into_iter().filter(|one| one.run == id).map(ComplaintView::new));
     }
     Ok(Some(RunView { complaints: Some(complaints), ..RunView::new(run) }))
 }

@@ -122,7 +122,7 @@ impl Tx {
             on conflict (channel, app, account) do nothing";
         const RENEW: &str = "
             update authorizations set grant_number = grant_number + 1, generation = generation + 1, state = 'active', why = null,
-                authorized_at = $4, account_name = coalesce($5, account_name), probed_at = null, alarmed_at = null,
+                authorized_at = $4, account_name = coalesce($5, account_name), probed_at = null,
                 intent_begun_at = null, intent_generation = null, intent_unanswered = null, previous_refresh_token = null
             where channel = $1 and app = $2 and account = $3
             returning id, generation";
@@ -154,9 +154,9 @@ impl Tx {
     }
 
     /// Replaces the tokens after a refresh, from generation `from`, while `lease` stands; clears the intent, keeps the
-    /// spent refresh token as the previous one, the state becomes active. A grant without an end leaves the one on record. The
-    /// operator's alarm is off again unless the refresh token ends as soon as before. `renewed`: the new end counts as an owner's
-    /// renewal given now, so that the grant number grows too. `false`: the generation has moved on or the lease was lost; nothing was written.
+    /// spent refresh token as the previous one, the state becomes active. A grant without an end leaves the one on record.
+    /// `renewed`: the new end counts as an owner's renewal given now, so that the grant number grows too. `false`: the generation
+    /// has moved on or the lease was lost; nothing was written.
     pub async fn replace_tokens(
         &mut self,
         id: AuthorizationId,
@@ -169,7 +169,6 @@ impl Tx {
             update authorizations set generation = generation + 1, state = 'active', why = null,
                 access_token = $3, access_token_issued_at = $4, access_token_ends_at = $5,
                 previous_refresh_token = refresh_token, refresh_token = $6, refresh_token_ends_at = $7,
-                alarmed_at = case when refresh_token_ends_at >= $7 then alarmed_at end,
                 ends_at = coalesce($8, ends_at), ends_source = coalesce($9, ends_source),
                 grant_number = grant_number + $10, authorized_at = case when $10 = 1 then $11 else authorized_at end,
                 intent_begun_at = null, intent_generation = null, intent_unanswered = null
@@ -233,23 +232,6 @@ impl Tx {
         Ok(on_db!(self.execute(SQL, id.0, from, state.as_str(), why.as_deref()))? > 0)
     }
 
-    /// Moves the end date. `renewed`: it counts as an owner's renewal given now, so that the grant number grows.
-    pub async fn set_end(
-        &mut self,
-        id: AuthorizationId,
-        ends: Option<Ending>,
-        renewed: bool,
-    ) -> Result<(), StoreError> {
-        const SQL: &str = "
-            update authorizations set ends_at = $2, ends_source = $3, grant_number = grant_number + $4,
-                authorized_at = case when $4 = 1 then $5 else authorized_at end
-            where id = $1 and ($4 = 1 or ends_at is distinct from $2 or ends_source is distinct from $3)";
-        let (at, source) = (opt_ms(ends.map(|ends| ends.at)), ends.map(|ends| ends.source.as_str()));
-        let now = ms(self.now);
-        on_db!(self.execute(SQL, id.0, at, source, i64::from(renewed), now))?;
-        Ok(())
-    }
-
     /// Notes that a live call has just proved it.
     pub async fn set_probed(&mut self, id: AuthorizationId) -> Result<(), StoreError> {
         let now = ms(self.now);
@@ -257,31 +239,9 @@ impl Tx {
         Ok(())
     }
 
-    /// Notes that the operator was told that the refresh token ends.
-    pub async fn set_alarmed(&mut self, id: AuthorizationId) -> Result<(), StoreError> {
-        let now = ms(self.now);
-        on_db!(self.execute("update authorizations set alarmed_at = $2 where id = $1", id.0, now))?;
-        Ok(())
-    }
-
-    /// When the operator was told that the refresh token ends; `None`: not of this one.
-    pub async fn alarmed_at(&mut self, id: AuthorizationId) -> Result<Option<Timestamp>, StoreError> {
-        match on_db!(self.row("select alarmed_at from authorizations where id = $1", id.0))? {
-            Some(row) => row.opt_instant("alarmed_at"),
-            None => Ok(None),
-        }
-    }
-
     /// One authorization.
     pub async fn authorization(&mut self, id: AuthorizationId) -> Result<Option<Authorization>, StoreError> {
         on_db!(self.row("select * from authorizations where id = $1", id.0))?.as_ref().map(authorization).transpose()
-    }
-
-    /// The account's authorization.
-    pub async fn authorization_of(&mut self, account: &Account) -> Result<Option<Authorization>, StoreError> {
-        const SQL: &str = "select * from authorizations where channel = $1 and app = $2 and account = $3";
-        let row = on_db!(self.row(SQL, account.channel.as_str(), account.app.as_str(), account.account.as_str()))?;
-        row.as_ref().map(authorization).transpose()
     }
 
     /// All authorizations, in order of number.

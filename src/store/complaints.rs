@@ -8,9 +8,33 @@ use serde_json::json;
 use super::{
     StoreError, Tx,
     bulk::{sku_rows, without_nul},
-    row::{Both, json as json_text, ms},
+    row::{Both, Row, json as json_text, ms},
 };
-use crate::domain::{Complaint, JobKind, RunId, ShopId};
+use crate::domain::{Complaint, JobKind, RunId, ShopId, Sku};
+
+/// A complaint that stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The job that complains.
+    pub job: JobKind,
+    /// What it says.
+    pub complaint: Complaint,
+    /// Since when.
+    pub since: Timestamp,
+    /// The run that last said so.
+    pub run: RunId,
+}
+
+fn standing(row: &Row) -> Result<Standing, StoreError> {
+    let complaint = Complaint {
+        sku: row.text("sku")?,
+        code: row.text("code")?,
+        text: row.text("text")?,
+        request_id: row.opt_text("request_id")?,
+    };
+    let job = row.named("complaints", "job", |text| text.parse().ok())?;
+    Ok(Standing { job, complaint, since: row.instant("since")?, run: RunId(row.int("run_id")?) })
+}
 
 impl Tx {
     /// Keeps complaints of a run: one about the same SKU with the same code keeps its `since`.
@@ -54,6 +78,53 @@ impl Tx {
         Ok(())
     }
 
+    /// Resolves what imports said of SKUs that a page shows to be well. What only a whole pass can tell stands.
+    pub async fn resolve_seen(&mut self, shop: &ShopId, skus: &[Sku]) -> Result<(), StoreError> {
+        const SQL: Both = bulk!([sku] "
+            delete from complaints
+            where shop = $2 and job = $3 and sku in (select sku from page) and code not in ($4, $5)");
+        let skus = sku_rows(skus.iter().map(Sku::as_str));
+        let job = JobKind::ProductImport.as_str();
+        on_db!(self.execute(SQL, skus, shop.as_str(), job, Complaint::DUPLICATE_SKU, Complaint::UNKNOWN_SKU))?;
+        Ok(())
+    }
+
+    /// Complains, in the name of a shop's import, of its live listings whose SKU the product source does not know (any more).
+    /// Complaints that stand already are confirmed where `again`. Returns how many were written.
+    pub async fn put_unknown(&mut self, shop: &ShopId, run: RunId, again: bool) -> Result<u64, StoreError> {
+        const SQL: &str = "
+            insert into complaints (shop, job, sku, code, text, since, run_id)
+            select shop, $3, sku, $4, $5, cast($6 as bigint), cast($2 as bigint) from listings
+            where shop = $1 and currency is not null and gone_at is null
+                and not exists (select 1 from variants where variants.sku = listings.sku and variants.gone_at is null)
+            on conflict (shop, job, sku, code) do update set run_id = excluded.run_id where $7 = 1";
+        const TEXT: &str = "the product source does not know this SKU; add it there, or take the listing down";
+        let (job, now) = (JobKind::ProductImport.as_str(), ms(self.now));
+        on_db!(self.execute(SQL, shop.as_str(), run.0, job, Complaint::UNKNOWN_SKU, TEXT, now, i64::from(again)))
+    }
+
+    /// Resolves, in all shops, the complaints of SKUs that the product source knows by now.
+    pub async fn resolve_known(&mut self) -> Result<(), StoreError> {
+        const SQL: &str = "
+            delete from complaints
+            where job = $1 and code = $2
+                and exists (select 1 from variants where variants.sku = complaints.sku and variants.gone_at is null)";
+        on_db!(self.execute(SQL, JobKind::ProductImport.as_str(), Complaint::UNKNOWN_SKU))?;
+        Ok(())
+    }
+
+    /// Resolves what a job said in `run` and since: its pass began anew, and what it said so far does not count.
+    pub async fn resolve_complaints_since(
+        &mut self,
+        shop: &ShopId,
+        job: JobKind,
+        run: RunId,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "delete from complaints where shop = $1 and job = $2 and run_id >= $3";
+        on_db!(self.execute(SQL, shop.as_str(), job.as_str(), run.0))?;
+        Ok(())
+    }
+
     /// Resolves the complaints with one code about SKUs.
     pub async fn resolve_coded(
         &mut self,
@@ -82,32 +153,29 @@ impl Tx {
         Ok(())
     }
 
-    /// Standing complaints of a shop (or all), with the job, since when, and the run that last said so; in order of shop, job
-    /// and SKU.
-    pub async fn complaints(
+    /// Standing complaints of a shop, about all that it has or one SKU, with the job, since when, and the run that last said
+    /// so; in order of job and SKU.
+    pub async fn complaints(&mut self, shop: &ShopId, sku: Option<&str>) -> Result<Vec<Standing>, StoreError> {
+        const SQL: &str = "
+            select * from complaints where shop = $1 and ($2 is null or sku = $2) order by shop, job, sku, code";
+        on_db!(self.rows(SQL, shop.as_str(), sku))?.iter().map(standing).collect()
+    }
+
+    /// Those of one job.
+    pub async fn complaints_of(&mut self, shop: &ShopId, job: JobKind) -> Result<Vec<Standing>, StoreError> {
+        const SQL: &str = "select * from complaints where shop = $1 and job = $2 order by shop, job, sku, code";
+        on_db!(self.rows(SQL, shop.as_str(), job.as_str()))?.iter().map(standing).collect()
+    }
+
+    /// The SKUs of which a job complains with one code, in order.
+    pub async fn complained_with(
         &mut self,
-        shop: Option<&ShopId>,
-    ) -> Result<Vec<(ShopId, JobKind, Complaint, Timestamp, RunId)>, StoreError> {
-        const TABLE: &str = "complaints";
-        const ALL: &str = "select * from complaints order by shop, job, sku, code";
-        const OF_SHOP: &str = "select * from complaints where shop = $1 order by shop, job, sku, code";
-        let rows = match shop {
-            None => on_db!(self.rows(ALL)),
-            Some(shop) => on_db!(self.rows(OF_SHOP, shop.as_str())),
-        }?;
-        rows.iter()
-            .map(|row| {
-                let complaint = Complaint {
-                    sku: row.text("sku")?,
-                    code: row.text("code")?,
-                    text: row.text("text")?,
-                    request_id: row.opt_text("request_id")?,
-                };
-                let shop = row.named(TABLE, "shop", |text| text.parse().ok())?;
-                let job = row.named(TABLE, "job", |text| text.parse().ok())?;
-                Ok((shop, job, complaint, row.instant("since")?, RunId(row.int("run_id")?)))
-            })
-            .collect()
+        shop: &ShopId,
+        job: JobKind,
+        code: &str,
+    ) -> Result<Vec<String>, StoreError> {
+        const SQL: &str = "select sku from complaints where shop = $1 and job = $2 and code = $3 order by sku";
+        on_db!(self.rows(SQL, shop.as_str(), job.as_str(), code))?.iter().map(|row| row.text("sku")).collect()
     }
 
     /// How many complaints stand per shop, in order of shop; shops without one are not listed.

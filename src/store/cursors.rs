@@ -4,7 +4,7 @@ use super::{
     StoreError, Tx,
     row::{Row, ms},
 };
-use crate::domain::{Cursor, Pass, PassKind, ShopId};
+use crate::domain::{Cursor, Pass, PassKind, RunId, ShopId};
 
 const fn name(kind: PassKind) -> &'static str {
     match kind {
@@ -21,6 +21,7 @@ fn pass(row: &Row) -> Result<Pass, StoreError> {
     Ok(Pass {
         number: row.int("number")?,
         kind: row.named("passes", "kind", kind)?,
+        run: RunId(row.int("run_id")?),
         started_at: row.instant("started_at")?,
         cursor: row.opt_text("cursor")?.map(Cursor),
         ended_at: row.opt_instant("ended_at")?,
@@ -51,16 +52,18 @@ impl Tx {
         }
     }
 
-    /// Begins a pass at `now`; its number is one more than the last. An open pass is abandoned (deleted with its chunks).
-    pub async fn begin_pass(&mut self, shop: &ShopId, kind: PassKind) -> Result<Pass, StoreError> {
+    /// Begins a pass at `now`, in a run; its number is one more than the last. An open pass is abandoned (deleted with its
+    /// chunks).
+    pub async fn begin_pass(&mut self, shop: &ShopId, kind: PassKind, run: RunId) -> Result<Pass, StoreError> {
         const LAST: &str = "select coalesce(max(number), 0) as number from passes where shop = $1";
-        const INSERT: &str = "insert into passes (shop, number, kind, started_at) values ($1, $2, $3, $4)";
+        const INSERT: &str = "
+            insert into passes (shop, number, kind, started_at, run_id) values ($1, $2, $3, $4, $5)";
         let last = on_db!(self.row(LAST, shop.as_str()))?.map_or(Ok(0), |row| row.int("number"))?;
         on_db!(self.execute("delete from passes where shop = $1 and ended_at is null", shop.as_str()))?;
         on_db!(self.execute("delete from passes_seen where shop = $1", shop.as_str()))?;
         let (number, now) = (last + 1, ms(self.now));
-        on_db!(self.execute(INSERT, shop.as_str(), number, name(kind), now))?;
-        Ok(Pass { number, kind, started_at: self.now, cursor: None, ended_at: None })
+        on_db!(self.execute(INSERT, shop.as_str(), number, name(kind), now, run.0))?;
+        Ok(Pass { number, kind, run, started_at: self.now, cursor: None, ended_at: None })
     }
 
     /// Moves the open pass on, in the transaction that stores its page.
@@ -70,7 +73,7 @@ impl Tx {
         Ok(())
     }
 
-    /// Ends the open pass at `now`. Older ended passes of the same kind go.
+    /// Ends the open pass at `now`. Its chunks go, and older ended passes of the same kind.
     pub async fn end_pass(&mut self, shop: &ShopId, number: i64, resume: Option<&Cursor>) -> Result<(), StoreError> {
         const END: &str = "
             update passes set ended_at = $3, resume = $4, cursor = null
@@ -82,6 +85,7 @@ impl Tx {
         let (now, resume) = (ms(self.now), resume.map(|cursor| cursor.0.as_str()));
         on_db!(self.execute(END, shop.as_str(), number, now, resume))?;
         on_db!(self.execute(OLDER, shop.as_str(), number))?;
+        on_db!(self.execute("delete from passes_seen where shop = $1", shop.as_str()))?;
         Ok(())
     }
 

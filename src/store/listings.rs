@@ -94,8 +94,8 @@ fn rows_of(page: &[SeenListing]) -> String {
 
 impl Tx {
     /// Stores a page read by a pass that started at `pass_started_at`. Unchanged listings are not written; one for which the shop
-    /// accepted a change since the pass started is left alone; one that was gone comes back. Of a SKU that comes twice the
-    /// last one counts. Counts `seen`, `changed`, `unchanged`.
+    /// accepted a change since the pass started is left alone; one that was gone comes back; what was refused of one that
+    /// changed is worth another try. Of a SKU that comes twice the last one counts. Counts `seen`, `changed`, `unchanged`.
     pub async fn put_listings(
         &mut self,
         shop: &ShopId,
@@ -112,7 +112,7 @@ impl Tx {
                     and known.seen_hash = page.seen_hash and known.gone_at is null)
             on conflict (shop, sku) do update
                 set body = excluded.body, hash = excluded.hash, seen_hash = excluded.seen_hash,
-                    currency = excluded.currency, gone_at = null
+                    currency = excluded.currency, refused_hash = null, gone_at = null
             where listings.accepted_at is null or listings.accepted_at < $3");
         let changed = on_db!(self.execute(SQL, rows_of(page), shop.as_str(), ms(pass_started_at)))?;
         let seen = page.len() as u64;
@@ -158,7 +158,16 @@ impl Tx {
         Ok(())
     }
 
-    /// Marks the listings that the complete pass `number` did not see as gone (but for those accepted since it started), and deletes its chunks. Returns how many.
+    /// The SKUs that a pass under way has seen.
+    pub async fn seen_in_pass(&mut self, shop: &ShopId, number: i64) -> Result<Vec<Sku>, StoreError> {
+        const SQL: &str = "select skus from passes_seen where shop = $1 and number = $2";
+        let chunks = on_db!(self.rows(SQL, shop.as_str(), number))?;
+        let chunks: Result<Vec<Vec<Sku>>, _> = chunks.iter().map(|row| row.json("passes_seen", "skus")).collect();
+        Ok(chunks?.concat())
+    }
+
+    /// Marks the listings that the complete pass `number` did not see as gone (but for those accepted since it started).
+    /// Returns how many.
     pub async fn drop_unseen_listings(
         &mut self,
         shop: &ShopId,
@@ -181,9 +190,7 @@ impl Tx {
                     and not exists (select 1 from seen where seen.sku = listings.sku)",
         };
         let now = ms(self.now);
-        let gone = on_db!(self.execute(DROP, shop.as_str(), number, ms(pass_started_at), now))?;
-        on_db!(self.execute("delete from passes_seen where shop = $1 and number = $2", shop.as_str(), number))?;
-        Ok(gone)
+        on_db!(self.execute(DROP, shop.as_str(), number, ms(pass_started_at), now))
     }
 
     /// Writes what is wanted of SKUs. Rows that are neither seen nor wanted go.
@@ -278,16 +285,6 @@ impl Tx {
         );
         let rows = on_db!(self.rows(SQL, sku.as_str()))?;
         rows.iter().map(|row| Ok((row.named(TABLE, "shop", |text| text.parse().ok())?, stored(row)?))).collect()
-    }
-
-    /// SKUs of a shop's live listings that the source does not know (any more), in order, at most `limit`.
-    pub async fn unknown_to_source(&mut self, shop: &ShopId, limit: u32) -> Result<Vec<Sku>, StoreError> {
-        const SQL: &str = "
-            select sku from listings
-            where shop = $1 and currency is not null and gone_at is null
-                and not exists (select 1 from variants where variants.sku = listings.sku and variants.gone_at is null)
-            order by sku limit $2";
-        on_db!(self.rows(SQL, shop.as_str(), i64::from(limit)))?.iter().map(sku).collect()
     }
 }
 

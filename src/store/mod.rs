@@ -68,6 +68,7 @@ mod states;
 mod wake;
 
 pub use authorizations::{NewGrant, SealedGrant, SealedTokens};
+pub use complaints::Standing;
 pub use leases::InstanceRow;
 pub use listings::{Difference, SeenListing, StoredListing, WantedRow};
 pub use outbox::{Delivery, Mail, MailState, NewMail};

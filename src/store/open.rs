@@ -38,6 +38,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0003_running.sql"),
         include_str!("../../migrations/postgres/0003_running.sql"),
     ),
+    (
+        4,
+        "plans_and_passes",
+        include_str!("../../migrations/sqlite/0004_plans_and_passes.sql"),
+        include_str!("../../migrations/postgres/0004_plans_and_passes.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

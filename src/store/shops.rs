@@ -38,7 +38,9 @@ pub struct ShopRow {
     pub wanted_revision: i64,
     /// The content that the last complete import read.
     pub seen_fingerprint: Option<String>,
-    /// The guarded plan that a person let through.
+    /// The plan that a guard stopped last, and that people were told of.
+    pub stopped_plan: Option<String>,
+    /// What a person let through and has not been sent yet.
     pub released_plan: Option<String>,
 }
 
@@ -70,6 +72,7 @@ fn shop(row: &Row) -> Result<ShopRow, StoreError> {
         rules_digest: row.opt_text("rules_digest")?,
         wanted_revision: row.int("wanted_revision")?,
         seen_fingerprint: row.opt_text("seen_fingerprint")?,
+        stopped_plan: row.opt_text("stopped_plan")?,
         released_plan: row.opt_text("released_plan")?,
     })
 }
@@ -89,7 +92,7 @@ impl Tx {
             where page.channel <> shops.channel or page.place is distinct from shops.place");
         const CLEAR: &str = "
             update shops set authorization_id = null, place_data = null, closed_why = null, scope_missing = null,
-                seen_fingerprint = null, released_plan = null
+                seen_fingerprint = null, stopped_plan = null, released_plan = null
             where id = $1";
         const PUT: Both = bulk!([id, channel, name, place] "
             insert into shops (id, channel, name, place, configured)
@@ -197,11 +200,17 @@ impl Tx {
         Ok(())
     }
 
-    /// Notes the guarded plan that a person let through; `None` after it was used.
-    pub async fn set_released_plan(&mut self, shop: &ShopId, digest: Option<&str>) -> Result<(), StoreError> {
+    /// Notes the plan that a guard stopped, and what a person let through of it.
+    pub async fn set_plans(
+        &mut self,
+        shop: &ShopId,
+        stopped: Option<&str>,
+        released: Option<&str>,
+    ) -> Result<(), StoreError> {
         const SQL: &str = "
-            update shops set released_plan = $2 where id = $1 and released_plan is distinct from $2";
-        on_db!(self.execute(SQL, shop.as_str(), digest))?;
+            update shops set stopped_plan = $2, released_plan = $3
+            where id = $1 and (stopped_plan is distinct from $2 or released_plan is distinct from $3)";
+        on_db!(self.execute(SQL, shop.as_str(), stopped, released))?;
         Ok(())
     }
 

@@ -12,8 +12,8 @@ use shopsyncd::{
     },
     secrets::Sealed,
     store::{
-        Delivery, MailState, NewGrant, NewMail, NewRun, ReminderKind, SealedGrant, SealedTokens, SeenListing, Store,
-        Tx, WantedRow, WantedSchedule, WantedShop,
+        Delivery, MailState, NewGrant, NewMail, NewRun, ReminderKind, SealedGrant, SealedTokens, SeenListing, Standing,
+        Store, Tx, WantedRow, WantedSchedule, WantedShop,
     },
 };
 
@@ -31,7 +31,6 @@ pub(crate) const CHECKS: &[Check] = checks![
     tokens_are_replaced_only_while_the_lease_stands,
     intents_count_the_exchanges_without_an_answer,
     a_later_end_counts_as_a_renewal_only_when_said_so,
-    an_alarm_about_a_refresh_token_ends_with_a_longer_one,
     sealing_anew_keeps_the_generation_and_loses_to_a_refresh,
     an_equal_page_of_listings_rewrites_no_row,
     an_equal_page_of_the_source_rewrites_no_row,
@@ -49,6 +48,8 @@ pub(crate) const CHECKS: &[Check] = checks![
     a_pass_moves_with_its_page,
     a_pass_that_begins_abandons_the_open_one,
     complaints_keep_their_since_until_they_are_resolved,
+    a_page_resolves_only_what_a_page_can_tell,
+    skus_are_unknown_until_the_source_knows_them,
     a_state_is_used_once_and_in_time,
     a_mail_is_owed_once_per_reason,
     a_mail_is_frozen_at_its_first_attempt,
@@ -207,7 +208,6 @@ async fn a_consent_makes_an_authorization_and_another_renews_it(store: Store) {
     let other = granted(&mut tx, "b").await;
     tx.set_authorization_state(made.id, 1, AuthorizationState::Revoked, Some("changed password")).await.unwrap();
     tx.set_probed(made.id).await.unwrap();
-    tx.set_alarmed(made.id).await.unwrap();
     let untouched = tx.authorization(other).await.unwrap();
 
     let mut again = new_grant("a");
@@ -224,12 +224,11 @@ async fn a_consent_makes_an_authorization_and_another_renews_it(store: Store) {
     assert_eq!((renewed.why.as_deref(), renewed.probed_at, renewed.ends), (None, None, None));
     assert_eq!(renewed.account_name.as_deref(), Some("Shirts"), "a name once told stays");
     assert_eq!(renewed.authorized_at, at(500));
-    assert_eq!(tx.alarmed_at(made.id).await.unwrap(), None);
     let tokens = tx.sealed_tokens(made.id).await.unwrap().unwrap();
     assert_eq!(tokens.access_token, sealed("access 2"));
     assert_eq!(tokens.previous_refresh_token, None, "tokens of an earlier consent are of no use");
     assert_eq!(tx.authorization(other).await.unwrap(), untouched, "the other account is as it was");
-    assert_eq!(tx.authorization_of(&again.account).await.unwrap(), Some(renewed));
+    assert_eq!(tx.authorization(made.id).await.unwrap(), Some(renewed));
     let all = tx.authorizations().await.unwrap();
     assert_eq!(all.iter().map(|one| one.id).collect::<Vec<_>>(), [made.id, other]);
 }
@@ -285,33 +284,13 @@ async fn intents_count_the_exchanges_without_an_answer(store: Store) {
 
 async fn a_later_end_counts_as_a_renewal_only_when_said_so(store: Store) {
     let mut tx = store.write(at(50)).await.unwrap();
-    let id = granted(&mut tx, "a").await;
-    let ends = |second| Some(Ending { at: at(second), source: EndSource::Computed });
-    tx.set_end(id, ends(2000), false).await.unwrap();
-    let moved = tx.authorization(id).await.unwrap().unwrap();
-    assert_eq!((moved.ends, moved.grant_number, moved.authorized_at), (ends(2000), 1, at(0)));
-    tx.set_end(id, ends(9000), true).await.unwrap();
-    let renewed = tx.authorization(id).await.unwrap().unwrap();
-    assert_eq!((renewed.ends, renewed.grant_number, renewed.authorized_at), (ends(9000), 2, at(50)));
-    tx.commit().await.unwrap();
-
-    let before = writes(&store, &["authorizations"]).await;
-    let mut tx = store.write(at(60)).await.unwrap();
-    tx.set_end(id, ends(9000), false).await.unwrap();
-    tx.commit().await.unwrap();
-    assert_eq!(writes(&store, &["authorizations"]).await, before, "the same end is not written again");
-}
-
-async fn an_alarm_about_a_refresh_token_ends_with_a_longer_one(store: Store) {
-    let mut tx = store.write(at(5)).await.unwrap();
     let (id, lease) = (granted(&mut tx, "a").await, lease(&mut tx, "one").await);
-    tx.set_alarmed(id).await.unwrap();
-    tx.replace_tokens(id, 1, &lease, &sealed_grant("2", None), false).await.unwrap();
-    assert_eq!(tx.alarmed_at(id).await.unwrap(), Some(at(5)), "it still ends at the same instant");
-    let mut longer = sealed_grant("3", None);
-    longer.refresh_token_ends_at = Some(at(200_000));
-    tx.replace_tokens(id, 2, &lease, &longer, false).await.unwrap();
-    assert_eq!(tx.alarmed_at(id).await.unwrap(), None);
+    tx.replace_tokens(id, 1, &lease, &sealed_grant("2", Some(2000)), false).await.unwrap();
+    let moved = tx.authorization(id).await.unwrap().unwrap();
+    assert_eq!((moved.ends.unwrap().at, moved.grant_number, moved.authorized_at), (at(2000), 1, at(0)));
+    tx.replace_tokens(id, 2, &lease, &sealed_grant("3", Some(9000)), true).await.unwrap();
+    let renewed = tx.authorization(id).await.unwrap().unwrap();
+    assert_eq!((renewed.ends.unwrap().at, renewed.grant_number, renewed.authorized_at), (at(9000), 2, at(50)));
 }
 
 async fn sealing_anew_keeps_the_generation_and_loses_to_a_refresh(store: Store) {
@@ -444,7 +423,7 @@ async fn only_what_a_complete_pass_did_not_see_is_gone(store: Store) {
     put(&mut tx, "x", &[seen("a", "1"), seen("b", "1"), seen("c", "1"), seen("fresh", "1")]).await;
     put(&mut tx, "y", &[seen("a", "1"), seen("c", "1")]).await;
     tx.put_wanted(&shop("x"), &[wanted("only-wanted", "1")]).await.unwrap();
-    let pass = tx.begin_pass(&shop("x"), PassKind::Full).await.unwrap();
+    let pass = tx.begin_pass(&shop("x"), PassKind::Full, RunId(7)).await.unwrap();
     tx.commit().await.unwrap();
 
     let mut tx = store.write(at(20)).await.unwrap();
@@ -475,7 +454,6 @@ async fn only_what_a_complete_pass_did_not_see_is_gone(store: Store) {
 async fn a_variant_that_the_source_dropped_gets_a_revision(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
     tx.put_variants(&[variant("p", "Shirt", "a", "1"), variant("p", "Shirt", "b", "1")]).await.unwrap();
-    put(&mut tx, "x", &[seen("a", "1"), seen("b", "1"), seen("c", "1")]).await;
     tx.note_seen(&shop("erp"), 1, &skus(&["a"])).await.unwrap();
     tx.note_seen(&shop("erp"), 2, &skus(&["b"])).await.unwrap();
     assert_eq!(tx.drop_unseen_variants(&shop("erp"), 1).await.unwrap(), 1);
@@ -484,8 +462,6 @@ async fn a_variant_that_the_source_dropped_gets_a_revision(store: Store) {
     assert_eq!(changed.iter().map(|one| (one.variant.sku.as_str(), one.gone)).collect::<Vec<_>>(), [("b", true)]);
     let there = tx.variants(None, 10).await.unwrap();
     assert_eq!(there.iter().map(|one| one.variant.sku.as_str()).collect::<Vec<_>>(), ["a"]);
-    assert_eq!(tx.unknown_to_source(&shop("x"), 10).await.unwrap(), skus(&["b", "c"]));
-    assert_eq!(tx.unknown_to_source(&shop("x"), 1).await.unwrap(), skus(&["b"]));
 
     tx.put_variants(&[variant("p", "Shirt", "b", "1")]).await.unwrap();
     let back = tx.variant(&sku("b")).await.unwrap().unwrap();
@@ -544,6 +520,15 @@ async fn a_refused_difference_comes_back_when_wanted_or_seen_changes(store: Stor
     assert_eq!(differing(&mut tx, "x").await, ["b"]);
     tx.put_listings(&shop("x"), &[seen("a", "1.5")], at(10)).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, ["a", "b"]);
+
+    tx.put_refused(&shop("x"), &skus(&["a", "b"])).await.unwrap();
+    tx.put_listings(&shop("x"), &[seen("a", "1.5"), seen("b", "1")], at(10)).await.unwrap();
+    assert_eq!(differing(&mut tx, "x").await, Vec::<String>::new(), "nothing has changed");
+    let mut mended = seen("b", "1");
+    mended.listing.status = ListingStatus::Inactive;
+    mended.hash = mended.listing.content_hash();
+    tx.put_listings(&shop("x"), &[mended], at(10)).await.unwrap();
+    assert_eq!(differing(&mut tx, "x").await, ["b"], "whatever changed may be what the shop minded");
     tx.put_refused(&shop("x"), &skus(&["a", "b"])).await.unwrap();
     tx.retry_refused(&shop("x")).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, ["a", "b", "new"]);
@@ -589,8 +574,8 @@ async fn a_sku_is_found_in_every_shop(store: Store) {
 async fn a_pass_moves_with_its_page(store: Store) {
     let mut tx = store.write(at(20)).await.unwrap();
     assert_eq!(tx.open_pass(&shop("x")).await.unwrap(), None);
-    let pass = tx.begin_pass(&shop("x"), PassKind::Full).await.unwrap();
-    assert_eq!((pass.number, pass.started_at), (1, at(20)));
+    let pass = tx.begin_pass(&shop("x"), PassKind::Full, RunId(7)).await.unwrap();
+    assert_eq!((pass.number, pass.started_at, pass.run), (1, at(20), RunId(7)));
     tx.commit().await.unwrap();
 
     let page = Cursor("page 2".to_owned());
@@ -602,14 +587,21 @@ async fn a_pass_moves_with_its_page(store: Store) {
     assert_eq!(tx.open_pass(&shop("x")).await.unwrap(), Some(pass), "page and cursor were undone together");
     assert_eq!(tx.live_listings(&shop("x")).await.unwrap(), 0);
     put(&mut tx, "x", &[seen("a", "1")]).await;
+    tx.note_seen(&shop("x"), 1, &skus(&["a"])).await.unwrap();
+    tx.note_seen(&shop("x"), 1, &skus(&["b", "c"])).await.unwrap();
     tx.move_pass(&shop("x"), 1, &page).await.unwrap();
     tx.commit().await.unwrap();
 
     let mut tx = store.write(at(50)).await.unwrap();
-    assert_eq!(tx.open_pass(&shop("x")).await.unwrap().unwrap().cursor, Some(page));
+    let open = tx.open_pass(&shop("x")).await.unwrap().unwrap();
+    assert_eq!((open.cursor, open.run), (Some(page), RunId(7)));
+    let mut known = tx.seen_in_pass(&shop("x"), 1).await.unwrap();
+    known.sort();
+    assert_eq!(known, skus(&["a", "b", "c"]));
     let resume = Cursor("since noon".to_owned());
     tx.end_pass(&shop("x"), 1, Some(&resume)).await.unwrap();
     assert_eq!(tx.open_pass(&shop("x")).await.unwrap(), None);
+    assert_eq!(tx.seen_in_pass(&shop("x"), 1).await.unwrap(), []);
     assert_eq!(tx.last_pass(&shop("x"), PassKind::Full).await.unwrap().unwrap().ended_at, Some(at(50)));
     assert_eq!(tx.resume_cursor(&shop("x")).await.unwrap(), Some(resume));
     assert_eq!(tx.resume_cursor(&shop("y")).await.unwrap(), None);
@@ -618,13 +610,13 @@ async fn a_pass_moves_with_its_page(store: Store) {
 async fn a_pass_that_begins_abandons_the_open_one(store: Store) {
     let mut tx = store.write(at(20)).await.unwrap();
     let resume = |text: &str| Cursor(text.to_owned());
-    tx.begin_pass(&shop("x"), PassKind::Full).await.unwrap();
+    tx.begin_pass(&shop("x"), PassKind::Full, RunId(7)).await.unwrap();
     tx.end_pass(&shop("x"), 1, Some(&resume("one"))).await.unwrap();
-    tx.begin_pass(&shop("x"), PassKind::Changes).await.unwrap();
+    tx.begin_pass(&shop("x"), PassKind::Changes, RunId(7)).await.unwrap();
     tx.end_pass(&shop("x"), 2, Some(&resume("two"))).await.unwrap();
-    assert_eq!(tx.begin_pass(&shop("x"), PassKind::Full).await.unwrap().number, 3);
+    assert_eq!(tx.begin_pass(&shop("x"), PassKind::Full, RunId(7)).await.unwrap().number, 3);
     tx.note_seen(&shop("x"), 3, &skus(&["a"])).await.unwrap();
-    let fourth = tx.begin_pass(&shop("x"), PassKind::Changes).await.unwrap();
+    let fourth = tx.begin_pass(&shop("x"), PassKind::Changes, RunId(7)).await.unwrap();
     assert_eq!((fourth.number, fourth.cursor), (4, None));
     assert_eq!(tx.resume_cursor(&shop("x")).await.unwrap(), Some(resume("two")), "an abandoned pass leaves nothing");
     tx.move_pass(&shop("x"), 3, &resume("late")).await.unwrap();
@@ -660,27 +652,90 @@ async fn complaints_keep_their_since_until_they_are_resolved(store: Store) {
     let mut tx = store.write(at(20)).await.unwrap();
     let twice = [complaint("a", "first"), complaint("a", "still no price"), complaint("c", "none")];
     tx.put_complaints(&shop("x"), import, RunId(2), &twice).await.unwrap();
-    let standing = tx.complaints(Some(&shop("x"))).await.unwrap();
-    let standing: Vec<_> = standing
-        .iter()
-        .map(|(_, job, one, since, run)| (*job, one.sku.as_str(), one.text.as_str(), *since, run.0))
-        .collect();
+    let standing = tx.complaints(&shop("x"), None).await.unwrap();
+    let told = |one: &Standing| (one.job, one.complaint.sku.clone(), one.complaint.text.clone(), one.since, one.run.0);
+    let expected = |(job, sku, text, since, run): (JobKind, &str, &str, Timestamp, i64)| {
+        (job, sku.to_owned(), text.to_owned(), since, run)
+    };
     assert_eq!(
-        standing,
+        standing.iter().map(told).collect::<Vec<_>>(),
         [
             (export, "a", "refused", at(10), 1),
             (import, "a", "still no price", at(10), 2),
             (import, "b", "none", at(10), 1),
             (import, "c", "none", at(20), 2),
         ]
+        .map(expected)
     );
+    assert_eq!(tx.complaints(&shop("x"), Some("a")).await.unwrap(), standing[..2]);
+    assert_eq!(tx.complaints_of(&shop("x"), import).await.unwrap(), standing[1..]);
+    assert_eq!(tx.complained_with(&shop("x"), import, "price").await.unwrap(), ["a", "b", "c"]);
+    assert_eq!(tx.complained_with(&shop("x"), export, "stock").await.unwrap(), Vec::<String>::new());
     assert_eq!(tx.complaint_counts().await.unwrap(), [(shop("x"), 4), (shop("y"), 1)]);
     tx.resolve_complaints_before(&shop("x"), import, RunId(2)).await.unwrap();
     assert_eq!(tx.complaint_counts().await.unwrap(), [(shop("x"), 3), (shop("y"), 1)], "b was not said again");
     tx.resolve_complaints(&shop("x"), import, &["a".to_owned()]).await.unwrap();
-    let standing = tx.complaints(None).await.unwrap();
-    let standing: Vec<_> = standing.iter().map(|one| (one.0.as_str(), one.1, one.2.sku.as_str())).collect();
-    assert_eq!(standing, [("x", export, "a"), ("x", import, "c"), ("y", import, "a")]);
+    let left = async |tx: &mut Tx, id: &str| {
+        let standing = tx.complaints(&shop(id), None).await.unwrap();
+        standing.into_iter().map(|one| (one.job, one.complaint.sku)).collect::<Vec<_>>()
+    };
+    assert_eq!(left(&mut tx, "x").await, [(export, "a".to_owned()), (import, "c".to_owned())]);
+    tx.resolve_complaints_since(&shop("x"), import, RunId(2)).await.unwrap();
+    assert_eq!(left(&mut tx, "x").await, [(export, "a".to_owned())]);
+    assert_eq!(left(&mut tx, "y").await, [(import, "a".to_owned())]);
+}
+
+async fn a_page_resolves_only_what_a_page_can_tell(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let import = JobKind::ProductImport;
+    let complaint = |sku: &str, code: &str| Complaint {
+        sku: sku.to_owned(),
+        code: code.to_owned(),
+        text: "words".to_owned(),
+        request_id: None,
+    };
+    let all = [complaint("a", "price"), complaint("a", "duplicate_sku"), complaint("a", "unknown_sku")];
+    tx.put_complaints(&shop("x"), import, RunId(1), &all).await.unwrap();
+    tx.put_complaints(&shop("x"), import, RunId(1), &[complaint("b", "price")]).await.unwrap();
+    tx.put_complaints(&shop("x"), JobKind::ProductExport, RunId(1), &all[..1]).await.unwrap();
+    tx.resolve_seen(&shop("x"), &skus(&["a"])).await.unwrap();
+    let standing = tx.complaints_of(&shop("x"), import).await.unwrap();
+    let standing: Vec<_> = standing.iter().map(|one| (&*one.complaint.sku, &*one.complaint.code)).collect();
+    assert_eq!(standing, [("a", "duplicate_sku"), ("a", "unknown_sku"), ("b", "price")]);
+    assert_eq!(tx.complaints_of(&shop("x"), JobKind::ProductExport).await.unwrap().len(), 1);
+}
+
+async fn skus_are_unknown_until_the_source_knows_them(store: Store) {
+    let import = JobKind::ProductImport;
+    let unknown = async |tx: &mut Tx, id: &str| {
+        let standing = tx.complaints(&shop(id), None).await.unwrap();
+        standing.into_iter().map(|one| (one.complaint.sku, one.since, one.run.0)).collect::<Vec<_>>()
+    };
+    let line = |code: &str, second, run| (code.to_owned(), at(second), run);
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.put_variants(&[variant("p", "Shirt", "a", "1"), variant("p", "Shirt", "dropped", "1")]).await.unwrap();
+    tx.note_seen(&shop("erp"), 1, &skus(&["a"])).await.unwrap();
+    tx.drop_unseen_variants(&shop("erp"), 1).await.unwrap();
+    put(&mut tx, "x", &[seen("a", "1"), seen("dropped", "1"), seen("own", "1"), seen("left", "1")]).await;
+    put(&mut tx, "y", &[seen("own", "1")]).await;
+    tx.put_wanted(&shop("x"), &[wanted("only-wanted", "1")]).await.unwrap();
+    tx.note_seen(&shop("x"), 1, &skus(&["a", "dropped", "own"])).await.unwrap();
+    tx.drop_unseen_listings(&shop("x"), 1, at(10)).await.unwrap();
+    assert_eq!(tx.put_unknown(&shop("x"), RunId(1), true).await.unwrap(), 2);
+    assert_eq!(unknown(&mut tx, "x").await, [line("dropped", 10, 1), line("own", 10, 1)]);
+    assert_eq!(unknown(&mut tx, "y").await, [], "each shop by its own pass");
+    tx.commit().await.unwrap();
+
+    let mut tx = store.write(at(20)).await.unwrap();
+    put(&mut tx, "x", &[seen("new", "1")]).await;
+    assert_eq!(tx.put_unknown(&shop("x"), RunId(2), false).await.unwrap(), 1, "only what is new");
+    assert_eq!(unknown(&mut tx, "x").await, [line("dropped", 10, 1), line("new", 20, 2), line("own", 10, 1)]);
+    tx.put_variants(&[variant("p", "Shirt", "dropped", "1")]).await.unwrap();
+    tx.resolve_known().await.unwrap();
+    assert_eq!(unknown(&mut tx, "x").await, [line("new", 20, 2), line("own", 10, 1)]);
+    assert_eq!(tx.put_unknown(&shop("x"), RunId(3), true).await.unwrap(), 2);
+    tx.resolve_complaints_before(&shop("x"), import, RunId(3)).await.unwrap();
+    assert_eq!(unknown(&mut tx, "x").await, [line("new", 20, 3), line("own", 10, 3)]);
 }
 
 // States, mails, reminders
@@ -868,7 +923,8 @@ async fn a_shop_that_moves_elsewhere_starts_anew(store: Store) {
         tx.tie_shop(&shop(one), id, &json!({ "cipher": one })).await.unwrap();
         tx.set_closed(&shop(one), Some("frozen")).await.unwrap();
         tx.set_seen_fingerprint(&shop(one), Some("f")).await.unwrap();
-        tx.begin_pass(&shop(one), PassKind::Full).await.unwrap();
+        tx.set_plans(&shop(one), Some("stopped"), Some("released")).await.unwrap();
+        tx.begin_pass(&shop(one), PassKind::Full, RunId(7)).await.unwrap();
         tx.end_pass(&shop(one), 1, None).await.unwrap();
         put(&mut tx, one, &[seen("s", "1")]).await;
     }
@@ -877,6 +933,7 @@ async fn a_shop_that_moves_elsewhere_starts_anew(store: Store) {
     tx.sync_shops(&[wanted_shop("a", "9"), wanted_shop("b", "2")]).await.unwrap();
     let moved = tx.shop(&shop("a")).await.unwrap().unwrap();
     assert_eq!((moved.authorization, moved.closed_why, moved.seen_fingerprint), (None, None, None));
+    assert_eq!((moved.stopped_plan, moved.released_plan), (None, None));
     assert_eq!((moved.place.as_deref(), moved.place_data, moved.configured), (Some("9"), json!(null), true));
     assert_eq!(tx.last_pass(&shop("a"), PassKind::Full).await.unwrap(), None, "the next import is complete");
     assert_eq!(tx.live_listings(&shop("a")).await.unwrap(), 1, "and will tell what is gone");
@@ -935,7 +992,7 @@ async fn furnish(tx: &mut Tx, id: &str, authorization: AuthorizationId) {
     put(tx, id, &[seen("a", "1"), seen("b", "1")]).await;
     let complaint = Complaint { sku: "a".to_owned(), code: "c".to_owned(), text: "t".to_owned(), request_id: None };
     tx.put_complaints(&shop(id), JobKind::ProductImport, RunId(1), &[complaint]).await.unwrap();
-    let pass = tx.begin_pass(&shop(id), PassKind::Full).await.unwrap();
+    let pass = tx.begin_pass(&shop(id), PassKind::Full, RunId(7)).await.unwrap();
     tx.note_seen(&shop(id), pass.number, &skus(&["a"])).await.unwrap();
     tx.put_state(&format!("state of {id}"), &shop(id), "").await.unwrap();
     let mail = NewMail { shops: vec![shop(id)], ..new_mail(&format!("mail of {id}")) };

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     channels::{Access, ChannelDef, ChannelError, Consent, From},
-    domain::{Failure, Field, PassKind, wanted::Change},
+    domain::{Failure, Field, PassKind, plan::Change},
 };
 
 checks! {

@@ -7,10 +7,7 @@ use rust_decimal::Decimal;
 use super::{Actual, Read, Rig, Verdict, World, checks, ensure, exports, read_all};
 use crate::{
     channels::{ChannelDef, PushResult},
-    domain::{
-        Complaint, Field, Listing, Price, Product, Sku, Values, Variant,
-        wanted::{Change, Retire},
-    },
+    domain::{Complaint, Field, Listing, Price, Product, Sku, Values, Variant, plan::Change, wanted::Retire},
 };
 
 checks! {

@@ -174,7 +174,7 @@ impl Scan {
         let text = format!(
             "{name}:{line}: the SKU `{sku}` stands on {first} already; the first one counts; remove one of the two rows"
         );
-        Some(Complaint { sku: sku.clone(), code: "duplicate".to_owned(), text, request_id: None })
+        Some(Complaint { sku: sku.clone(), code: Complaint::DUPLICATE_SKU.to_owned(), text, request_id: None })
     }
 }
 

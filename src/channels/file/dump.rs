@@ -8,7 +8,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::json_lines;
+use super::{json_lines, write::record_text};
 use crate::domain::{Currency, Product, Variant};
 
 /// A file being written. It stands under its name only once it is complete.
@@ -16,13 +16,9 @@ pub struct Writer {
     path: PathBuf,
     partial: PathBuf,
     columns: Vec<String>,
-    form: Form,
+    out: io::BufWriter<fs::File>,
+    as_json: bool,
     count: u64,
-}
-
-enum Form {
-    Csv(Box<csv::Writer<fs::File>>),
-    JsonLines(io::BufWriter<fs::File>),
 }
 
 impl Writer {
@@ -34,38 +30,31 @@ impl Writer {
         columns.extend(options.iter().map(|option| format!("option.{option}")));
         let name = path.file_name().ok_or_else(|| io::Error::other("a file is to be named"))?.to_string_lossy();
         let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-        let file = fs::File::create(&partial)?;
-        let form = if path.extension().is_some_and(|ending| ending == "jsonl") {
-            Form::JsonLines(io::BufWriter::new(file))
-        } else {
-            let mut writer = csv::Writer::from_writer(file);
-            writer.write_record(&columns)?;
-            Form::Csv(Box::new(writer))
-        };
-        Ok(Self { path: path.to_owned(), partial, columns, form, count: 0 })
+        let mut out = io::BufWriter::new(fs::File::create(&partial)?);
+        let as_json = path.extension().is_some_and(|ending| ending == "jsonl");
+        if !as_json {
+            writeln!(out, "{}", record_text(columns.iter().map(String::as_str), b','))?;
+        }
+        Ok(Self { path: path.to_owned(), partial, columns, out, as_json, count: 0 })
     }
 
     /// Writes one SKU.
     pub fn write(&mut self, product: &Product, variant: &Variant) -> io::Result<()> {
-        let cells = self.columns.iter().map(|column| (column.clone(), cell(column, product, variant)));
-        match &mut self.form {
-            Form::Csv(writer) => writer.write_record(cells.map(|(_, text)| text))?,
-            Form::JsonLines(writer) => {
-                let told: Vec<_> = cells.filter(|(_, text)| !text.is_empty()).collect();
-                writeln!(writer, "{}", json_lines::new_line(&told))?;
-            }
-        }
+        let mut cells: Vec<_> =
+            self.columns.iter().map(|column| (column.clone(), cell(column, product, variant))).collect();
+        let line = if self.as_json {
+            cells.retain(|(_, text)| !text.is_empty());
+            json_lines::new_line(&cells)
+        } else {
+            record_text(cells.iter().map(|(_, text)| text.as_str()), b',')
+        };
         self.count += 1;
-        Ok(())
+        writeln!(self.out, "{line}")
     }
 
     /// Puts the complete file under its name; returns how many SKUs it has.
     pub fn finish(self) -> io::Result<u64> {
-        let file = match self.form {
-            Form::Csv(writer) => writer.into_inner().map_err(csv::IntoInnerError::into_error)?,
-            Form::JsonLines(writer) => writer.into_inner().map_err(io::IntoInnerError::into_error)?,
-        };
-        file.sync_all()?;
+        self.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
         fs::rename(&self.partial, &self.path)?;
         Ok(self.count)
     }

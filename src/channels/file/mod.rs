@@ -35,10 +35,7 @@ use super::{
     Abilities, Access, AuthorizationKind, Channel, ChannelDef, ChannelError, Consent, From, Page, PushResult,
     SettingFault, ShopSettings, ShopStatus, Tools,
 };
-use crate::domain::{
-    Failure, Field, JobKind, PassKind,
-    wanted::{Change, Retire},
-};
+use crate::domain::{Failure, Field, JobKind, PassKind, plan::Change, wanted::Retire};
 
 /// The channel's definition.
 pub const DEF: ChannelDef = ChannelDef {

@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use super::{DEF, FileChannel, content::Mark, fake::FileRig, settings::Settings};
 use crate::{
     channels::{ChannelError, From, Page, PushResult, conformance::checks_of},
-    domain::{Complaint, Cursor, Field, Listing, PassKind, Values, wanted::Change},
+    domain::{Complaint, Cursor, Field, Listing, PassKind, Values, plan::Change},
 };
 
 /// A folder with one product file.

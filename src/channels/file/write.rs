@@ -23,7 +23,7 @@ use super::{
 };
 use crate::{
     channels::{ChannelError, PushResult},
-    domain::{Complaint, Field, Listing, Price, wanted::Change},
+    domain::{Complaint, Field, Listing, Price, plan::Change},
 };
 
 /// Writes changes into the file of a shop.
@@ -393,13 +393,19 @@ fn edit_value(text: &str, name: &str, new: &str) -> Option<String> {
 }
 
 fn new_record(columns: &Columns, cells: &[(String, String)]) -> String {
-    let mut texts = vec![String::new(); columns.width];
+    let mut texts = vec![""; columns.width];
     for (name, text) in cells {
         if let Some(cell) = columns.index(name).and_then(|index| texts.get_mut(index)) {
-            *cell = cell_text(text, columns.delimiter, false);
+            *cell = text;
         }
     }
-    texts.join(&char::from(columns.delimiter).to_string())
+    record_text(texts, columns.delimiter)
+}
+
+/// Texts as one record, without its line end.
+pub(super) fn record_text<'a>(texts: impl IntoIterator<Item = &'a str>, delimiter: u8) -> String {
+    let cells: Vec<_> = texts.into_iter().map(|text| cell_text(text, delimiter, false)).collect();
+    cells.join(&char::from(delimiter).to_string())
 }
 
 /// A text as a cell, in quotes where it needs them or had them.

@@ -24,10 +24,7 @@ use super::{
     SettingFault, ShopSettings, ShopStatus, Tools,
 };
 use crate::{
-    domain::{
-        Failure, Field, JobKind,
-        wanted::{Change, Retire},
-    },
+    domain::{Failure, Field, JobKind, plan::Change, wanted::Retire},
     http::may_be_called,
 };
 

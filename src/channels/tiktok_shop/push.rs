@@ -18,7 +18,7 @@ use super::{
 };
 use crate::{
     channels::{Access, ChannelError, PushResult},
-    domain::{Complaint, Failure, Field, Listing, ListingStatus, Price, wanted::Change},
+    domain::{Complaint, Failure, Field, Listing, ListingStatus, Price, plan::Change},
     http::Method,
 };
 

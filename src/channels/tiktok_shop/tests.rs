@@ -15,7 +15,7 @@ use super::{
 use crate::{
     channels::{Access, Channel, ChannelError, From, Page, PushResult, ShopSettings, Tokens, Tools},
     clock::Clock,
-    domain::{Complaint, Failure, Field, Listing, ListingStatus, PassKind, Shop, Values, wanted::Change},
+    domain::{Complaint, Failure, Field, Listing, ListingStatus, PassKind, Shop, Values, plan::Change},
     http::Http,
     secrets::Secret,
 };

@@ -52,6 +52,17 @@ fn recipient(address: &str) -> Recipient {
     Recipient { address: address.to_owned(), language: Language::En }
 }
 
+fn sealed_grant(now: Timestamp, ends: Option<Ending>) -> SealedGrant {
+    SealedGrant {
+        access_token: Sealed(vec![1]),
+        access_token_issued_at: now,
+        access_token_ends_at: now + SignedDuration::from_hours(24),
+        refresh_token: None,
+        refresh_token_ends_at: None,
+        ends,
+    }
+}
+
 impl World {
     /// Shops by id, each with who is reminded, and a moment in Berlin.
     async fn new(now: &str, shops: &[(&str, &[&str])]) -> Self {
@@ -130,14 +141,7 @@ impl World {
             authorized_at: now,
         };
         let mut tx = self.store.write(now).await.unwrap();
-        let seal = |_: AuthorizationId, _: i64| SealedGrant {
-            access_token: Sealed(vec![1]),
-            access_token_issued_at: now,
-            access_token_ends_at: now + SignedDuration::from_hours(24),
-            refresh_token: None,
-            refresh_token_ends_at: None,
-            ends,
-        };
+        let seal = |_: AuthorizationId, _: i64| sealed_grant(now, ends);
         let authorization = tx.grant(&new, seal).await.unwrap();
         for shop in shops {
             tx.tie_shop(&shop.parse().unwrap(), authorization.id, &serde_json::Value::Null).await.unwrap();
@@ -419,7 +423,9 @@ async fn nobody_gets_two_reminders_a_day() {
     let mut tx = world.store.write(world.clock.now()).await.unwrap();
     let other = tx.authorizations().await.unwrap()[1].clone();
     let ends = Some(Ending { at: at("2027-06-15T12:00"), source: EndSource::Told });
-    tx.set_end(other.id, ends, false).await.unwrap();
+    let lease = tx.take_lease("authorization/2", &InstanceId("me".to_owned()), 0).await.unwrap().unwrap();
+    let grant = sealed_grant(tx.now, ends);
+    assert!(tx.replace_tokens(other.id, other.generation, &lease, &grant, false).await.unwrap());
     crate::notices::note_end_moved(&mut tx).await.unwrap();
     tx.commit().await.unwrap();
     let arrived = world.until("2027-06-01T00:00").await;

@@ -18,8 +18,9 @@ use crate::{
     clock::Clock,
     domain::{
         Authorization, EndSource, Ending, Failure, Hold, InstanceId, JobKind, Period, Run, Shop, ShopId, Trigger,
+        plan::Change,
         reminder::Ladder,
-        wanted::{Change, Retire, Rules},
+        wanted::{Retire, Rules},
     },
     keeper::{ConsentError, Consented, Page, ShopBook, ShopEntry, TokenKeeper, settle_holds},
     mail::{Language, Sender},

@@ -86,6 +86,8 @@ async fn a_refused_sku_keeps_its_complaint_until_it_is_resolved_and_stops_no_oth
     assert_eq!(partly.len(), 1, "what was refused is not sent again as it stands");
     assert_eq!((partly[0].counts.sent, partly[0].counts.refused), (1, 1));
     assert_eq!(world.shop("uk").await["complaints"], 1, "and it is still complained of");
+    let asked = world.run_now("uk", EXPORT, Demand::default()).await.unwrap();
+    assert_eq!(asked["counts"]["refused"], 1, "unless a person asks for it");
 
     // The owner mends it at the marketplace; the next look sees it.
     world.offer("uk", &[("A", "11.00", 5)]);

@@ -85,7 +85,7 @@ fn a_sku_that_stands_in_two_files_counts_in_the_first() {
     S000 | Product 0 | [0.50 EUR] | Some(0)
     S001 | Product 1 | [1.50 EUR] | Some(1)
     S002 | Product 2 | [2.50 EUR] | Some(2)
-    S001 [duplicate] b.csv:2: the SKU `S001` stands on a.csv:3 already; the first one counts; remove one of the two rows
+    S001 [duplicate_sku] b.csv:2: the SKU `S001` stands on a.csv:3 already; the first one counts; remove one of the two rows
     ");
 }
 
@@ -96,7 +96,7 @@ fn a_duplicate_is_known_as_such_on_a_later_page_by_a_channel_made_anew() {
     let anew = Shop { channel: Shop::channel(&shop.path, &json!({}), 3), ..shop };
     let second = anew.pull(PassKind::Full, first.next.as_ref(), false).unwrap();
     assert_eq!(skus(&second.listings), ["S003", "S004"]);
-    assert_eq!(second.complaints[0].code, "duplicate");
+    assert_eq!(second.complaints[0].code, "duplicate_sku");
 }
 
 #[test]

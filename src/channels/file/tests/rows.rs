@@ -81,7 +81,7 @@ fn bad_rows_are_complaints_and_the_others_go_on() {
     A-6 [currency] products.csv:7: `Euro` is not a currency; use three letters of ISO 4217, for example EUR
     A-7 [currency] products.csv:8: the row names no currency; fill its `currency`, or set `currency` for the whole file
     products.csv:9 [sku] products.csv:9: the SKU is empty; give every variant a SKU
-    A-1 [duplicate] products.csv:10: the SKU `A-1` stands on products.csv:2 already; the first one counts; remove one of the two rows
+    A-1 [duplicate_sku] products.csv:10: the SKU `A-1` stands on products.csv:2 already; the first one counts; remove one of the two rows
     A-8 [price] products.csv:11: price `1,234` can be read in two ways; write it without thousands separators and with a point
     A-9 [price] products.csv:12: price `1.999` has more digits after the point than EUR has; round it in the file
     A-10 [columns] products.csv:13: the row has 3 columns, the header 5; put cells that contain the delimiter in quotes

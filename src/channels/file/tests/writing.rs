@@ -7,7 +7,7 @@ use std::{
 
 use super::*;
 use crate::{
-    channels::file::write::cannot_write,
+    channels::file::{Writer, write::cannot_write},
     domain::{Price, Product, Variant},
 };
 
@@ -38,6 +38,31 @@ fn creation(sku: &str) -> Change {
     let wanted = Values { price: Some(price("12.5", "EUR")), stock: Some(2), ..Values::default() };
     let fields = vec![Field::Price, Field::Stock];
     Change { sku: variant.sku.clone(), listing: None, product: Some((product, variant)), wanted, fields }
+}
+
+#[test]
+fn what_the_source_has_is_written_so_that_it_reads_back_the_same() {
+    for name in ["dump.csv", "dump.jsonl"] {
+        let shop = Shop::new(name, "");
+        let (product, variant) = creation("J \"1\", big").product.unwrap();
+        let plain = Variant { sku: "J-2".parse().unwrap(), prices: vec![price("3", "EUR")], ..variant.clone() };
+        let (options, currencies) = (["Size".to_owned()].into(), ["GBP".parse().unwrap()].into());
+        let mut writer = Writer::create(&shop.path, &options, &currencies).unwrap();
+        for variant in [&variant, &plain] {
+            writer.write(&product, variant).unwrap();
+        }
+        assert_eq!(shop.text(), "", "until it is complete");
+        assert_eq!(writer.finish().unwrap(), 2);
+        let (listings, complaints, _) = shop.read().unwrap();
+        assert_eq!(complaints, [], "{name}");
+        for (listing, variant) in listings.iter().zip([&variant, &plain]) {
+            assert_eq!((&listing.sku, &listing.prices), (&variant.sku, &variant.prices), "{name}");
+            assert_eq!((&listing.options, listing.stock), (&variant.options, variant.stock), "{name}");
+            assert_eq!((&listing.title, &listing.description), (&product.title, &product.description), "{name}");
+            assert_eq!((&listing.images, &listing.product_id), (&product.images, &product.id), "{name}");
+        }
+        assert_eq!(listings.len(), 2);
+    }
 }
 
 const GERMAN: &str = "\u{feff}sku;Lager;title;price;currency;stock;price.GBP\r\n\

@@ -1,0 +1,183 @@
+//! What is wanted of a shop, computed where something changed, and the plan that follows from it.
+
+use std::collections::BTreeMap;
+
+use crate::{
+    domain::{
+        Complaint, Currency, JobKind, Listing, RunId, ShopId, Sku, Values,
+        plan::{Change, change},
+        wanted,
+    },
+    jobs::Halt,
+    keeper::ShopEntry,
+    store::{StoredListing, StoredVariant, Tx, WantedRow},
+};
+
+/// How many rows are computed in one transaction.
+pub(super) const CHUNK: u32 = 1_000;
+
+/// How far the computing of what is wanted has come.
+pub(super) enum Progress {
+    Begin,
+    /// The seen values are hashed anew, because the chosen fields may have changed: done up to this SKU.
+    Hashing(Option<Sku>),
+    /// Variants changed since this revision: done up to this SKU.
+    Variants {
+        since: i64,
+        upto: i64,
+        after: Option<Sku>,
+    },
+    /// Listings that came into the shop after their variant had been computed: done up to this SKU.
+    Newcomers(Option<Sku>),
+}
+
+/// One transaction's worth of computing; returns where to go on and how many complaints it made.
+pub(super) async fn want_chunk(
+    tx: &mut Tx,
+    run: RunId,
+    entry: &ShopEntry,
+    at: Progress,
+) -> Result<(Option<Progress>, u64), Halt> {
+    let shop = &entry.shop.id;
+    let digest = entry.rules.digest();
+    match at {
+        Progress::Begin => {
+            let row = tx.shop(shop).await?;
+            let (known, since) = row.map_or((None, 0), |row| (row.rules_digest, row.wanted_revision));
+            if known.as_deref() == Some(&digest) {
+                let upto = tx.variants_revision().await?;
+                Ok((Some(Progress::Variants { since, upto, after: None }), 0))
+            } else {
+                Ok((Some(Progress::Hashing(None)), 0))
+            }
+        }
+        Progress::Hashing(after) => {
+            let rows = tx.listings(shop, after.as_ref(), CHUNK).await?;
+            let hashes: Vec<_> = rows
+                .iter()
+                .filter_map(|row| Some((row.sku.clone(), row.listing.as_ref()?.values(&entry.rules.fields).hash())))
+                .collect();
+            tx.put_seen_hashes(shop, &hashes).await?;
+            if let Some(last) = rows.last() {
+                return Ok((Some(Progress::Hashing(Some(last.sku.clone()))), 0));
+            }
+            let upto = tx.variants_revision().await?;
+            Ok((Some(Progress::Variants { since: 0, upto, after: None }), 0))
+        }
+        Progress::Variants { since, upto, after } => {
+            let variants = tx.variants_since(since, after.as_ref(), CHUNK).await?;
+            let Some(last) = variants.last().map(|row| row.variant.sku.clone()) else {
+                tx.set_wanted_mark(shop, &digest, upto).await?;
+                return Ok((Some(Progress::Newcomers(None)), 0));
+            };
+            let refused = want_variants(tx, run, entry, &variants).await?;
+            Ok((Some(Progress::Variants { since, upto, after: Some(last) }), refused))
+        }
+        Progress::Newcomers(after) => {
+            let variants = tx.newcomers(shop, after.as_ref(), CHUNK).await?;
+            let Some(last) = variants.last().map(|row| row.variant.sku.clone()) else {
+                return Ok((None, 0));
+            };
+            let refused = want_variants(tx, run, entry, &variants).await?;
+            Ok((Some(Progress::Newcomers(Some(last))), refused))
+        }
+    }
+}
+
+/// Computes and stores what is wanted of some variants; returns how many complaints that made.
+async fn want_variants(tx: &mut Tx, run: RunId, entry: &ShopEntry, variants: &[StoredVariant]) -> Result<u64, Halt> {
+    let shop = &entry.shop.id;
+    let usual = tx.usual_currency(shop).await?;
+    let listings = listings_of(tx, shop, variants).await?;
+    let (mut rows, mut complaints) = (Vec::new(), Vec::new());
+    for row in variants {
+        let listing = listings.get(&row.variant.sku).filter(|stored| !stored.gone);
+        match wanted_of(row, listing, usual, entry) {
+            Ok(wanted) => rows.push(WantedRow { sku: row.variant.sku.clone(), wanted }),
+            Err(complaint) => {
+                complaints.push(complaint);
+                rows.push(WantedRow { sku: row.variant.sku.clone(), wanted: None });
+            }
+        }
+    }
+    tx.put_wanted(shop, &rows).await?;
+    // Only what this step itself complains of: a refusal by the shop stands until the shop accepts.
+    let resolved: Vec<String> = variants.iter().map(|row| row.variant.sku.to_string()).collect();
+    tx.resolve_coded(shop, JobKind::ProductExport, wanted::COMPLAINT, &resolved).await?;
+    tx.put_complaints(shop, JobKind::ProductExport, run, &complaints).await?;
+    Ok(complaints.len() as u64)
+}
+
+/// How a shop has these variants, gone ones too.
+pub(super) async fn listings_of(
+    tx: &mut Tx,
+    shop: &ShopId,
+    variants: &[StoredVariant],
+) -> Result<BTreeMap<Sku, StoredListing>, Halt> {
+    let skus: Vec<Sku> = variants.iter().map(|row| row.variant.sku.clone()).collect();
+    let stored = tx.listings_of(shop, &skus).await?;
+    Ok(stored.into_iter().map(|stored| (stored.sku.clone(), stored)).collect())
+}
+
+/// What is wanted of a variant in a shop, whose listings are priced in `usual` where there is none of it yet. `None`: nothing.
+pub(super) fn wanted_of(
+    row: &StoredVariant,
+    listing: Option<&StoredListing>,
+    usual: Option<Currency>,
+    entry: &ShopEntry,
+) -> Result<Option<Values>, Complaint> {
+    let listed = listing.and_then(|stored| stored.listing.as_ref());
+    if row.gone {
+        return Ok(listed.and_then(|_| wanted::wanted_of_dropped(&entry.rules)));
+    }
+    if listed.is_none() && !entry.rules.create {
+        return Ok(None);
+    }
+    let currency = listed.and_then(|listing| listing.prices.first()).map(|price| price.currency).or(usual);
+    wanted::wanted(&row.product, &row.variant, currency, &entry.rules).map(Some)
+}
+
+/// Everything that is to be sent to the shop as things stand, product by product.
+pub(super) async fn plan(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<Change>, Halt> {
+    let mut plan = Vec::new();
+    let mut after = None;
+    loop {
+        let rows = tx.differences(&entry.shop.id, after.as_ref(), CHUNK).await?;
+        let Some(last) = rows.last() else { break };
+        after = Some(last.sku.clone());
+        let new: Vec<Sku> = rows.iter().filter(|row| row.listing.is_none()).map(|row| row.sku.clone()).collect();
+        let variants = if new.is_empty() { Vec::new() } else { tx.variants_of(&new).await? };
+        let mut variants: BTreeMap<Sku, StoredVariant> =
+            variants.into_iter().map(|row| (row.variant.sku.clone(), row)).collect();
+        for row in rows {
+            let variant = variants.remove(&row.sku);
+            plan.extend(row.wanted.and_then(|wanted| change_of(row.sku, row.listing, wanted, variant, entry)));
+        }
+    }
+    in_order(&mut plan);
+    Ok(plan)
+}
+
+/// What is to be done with a SKU of which something is wanted: changed where the shop lists it, else created.
+pub(super) fn change_of(
+    sku: Sku,
+    listing: Option<Listing>,
+    wanted: Values,
+    variant: Option<StoredVariant>,
+    entry: &ShopEntry,
+) -> Option<Change> {
+    if let Some(listing) = listing {
+        return change(&listing, &wanted);
+    }
+    let product = variant.map(|stored| (stored.product, stored.variant));
+    let fields = entry.rules.fields.iter().copied().collect();
+    Some(Change { sku, listing: None, product, wanted, fields })
+}
+
+/// Product by product.
+pub(super) fn in_order(plan: &mut [Change]) {
+    plan.sort_by(|a, b| {
+        let product = |change: &Change| change.listing.as_ref().map(|listing| listing.product_id.clone());
+        (product(a), &a.sku).cmp(&(product(b), &b.sku))
+    });
+}

@@ -1,0 +1,101 @@
+//! The plan of an export before it is one, for `--dry-run`: only reads, and computes everything that an export would note.
+
+use jiff::Timestamp;
+
+use super::planning::{CHUNK, change_of, in_order, listings_of, wanted_of};
+use crate::{
+    domain::{
+        ErrorKind, Failure, PassKind, RunError, ShopId,
+        plan::{Change, GuardStop, guard},
+    },
+    jobs::Halt,
+    keeper::ShopEntry,
+    store::{Store, Tx},
+};
+
+/// What an export would do now.
+#[derive(Debug)]
+pub struct Preview {
+    /// What has to happen before there can be a plan, in words; the plan is empty then.
+    pub first: Option<String>,
+    /// What it would send, refused SKUs too: an export that a person asks for tries them again.
+    pub plan: Vec<Change>,
+    /// Why a guard would stop it.
+    pub stop: Option<GuardStop>,
+}
+
+/// The plan as it would be carried out now. `source`: the product source.
+pub async fn preview(
+    store: &Store,
+    now: Timestamp,
+    entry: &ShopEntry,
+    source: Option<&ShopId>,
+) -> Result<Preview, RunError> {
+    let shop = &entry.shop.id;
+    let rejected = |text: String, remedy: &str| RunError {
+        failure: Failure::Rejected,
+        kind: ErrorKind::Rejected,
+        text,
+        remedy: remedy.to_owned(),
+    };
+    let Some(source) = source else {
+        return Err(rejected("no product source is named".to_owned(), "set `product_source` in the settings"));
+    };
+    if source == shop {
+        let text = format!("shop `{shop}` is the product source; nothing is exported to it");
+        return Err(rejected(text, "name a shop that sells what the source says"));
+    }
+    let previewed = async {
+        let mut tx = store.read(now).await?;
+        if let Some(first) = comes_first(&mut tx, shop, source).await? {
+            return Ok(Preview { first: Some(first), plan: Vec::new(), stop: None });
+        }
+        let plan = planned(&mut tx, entry).await?;
+        let stop = guard(&plan, tx.live_listings(shop).await?, &entry.rules);
+        Ok(Preview { first: None, plan, stop })
+    };
+    previewed.await.map_err(|halt| match halt {
+        Halt::Failed(error) => error,
+        Halt::Cancelled => unreachable!("nothing cancels a look"),
+    })
+}
+
+async fn comes_first(tx: &mut Tx, shop: &ShopId, source: &ShopId) -> Result<Option<String>, Halt> {
+    if tx.last_pass(source, PassKind::Full).await?.is_none() {
+        return Ok(Some(format!(
+            "product source `{source}` has not been read completely yet; an export would wait for its import"
+        )));
+    }
+    if tx.last_pass(shop, PassKind::Full).await?.is_none() {
+        return Ok(Some(format!(
+            "shop `{shop}` has not been read completely yet; an export would import it first, and compare then"
+        )));
+    }
+    Ok(None)
+}
+
+/// Everything that the source wants and the shop does not have.
+async fn planned(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<Change>, Halt> {
+    let shop = &entry.shop.id;
+    let usual = tx.usual_currency(shop).await?;
+    let (mut plan, mut after) = (Vec::new(), None);
+    loop {
+        let variants = tx.variants_since(0, after.as_ref(), CHUNK).await?;
+        let Some(last) = variants.last() else { break };
+        after = Some(last.variant.sku.clone());
+        let mut listings = listings_of(tx, shop, &variants).await?;
+        for row in variants {
+            let stored = listings.remove(&row.variant.sku);
+            // A listing that is gone is not brought back, and a complaint is no change.
+            if stored.as_ref().is_some_and(|stored| stored.gone) {
+                continue;
+            }
+            if let Ok(Some(wanted)) = wanted_of(&row, stored.as_ref(), usual, entry) {
+                let listing = stored.and_then(|stored| stored.listing);
+                plan.extend(change_of(row.variant.sku.clone(), listing, wanted, Some(row), entry));
+            }
+        }
+    }
+    in_order(&mut plan);
+    Ok(plan)
+}

@@ -1,0 +1,214 @@
+//! A page and what follows from it, stored in one transaction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Reading;
+use crate::{
+    channels::Page,
+    crash,
+    domain::{
+        Complaint, Counts, Cursor, JobKind, Listing, Pass, PassKind, Product, RunId, ShopId, Sku, Variant,
+        wanted::Rules,
+    },
+    jobs::{Halt, Work},
+    keeper::ShopEntry,
+    store::{SeenListing, Tx},
+};
+
+/// Stores a page, its complaints and the cursor together; at the end of the pass also what follows from it.
+pub(super) async fn store_page(work: &Work, reading: &mut Reading<'_>, page: Page) -> Result<(), Halt> {
+    let Reading { context, entry, .. } = *reading;
+    let shop = &entry.shop.id;
+    let mut tx = work.write(context).await?;
+    if tx.open_pass(shop).await?.is_none_or(|open| open.number != reading.pass.number) {
+        // Somebody began another pass: what this one saw is worth nothing to it.
+        return Err(Halt::Cancelled);
+    }
+    if page.restart {
+        // The content changed under the pass: what it saw and said so far does not count.
+        tx.resolve_complaints_since(shop, JobKind::ProductImport, reading.pass.run).await?;
+        reading.pass = tx.begin_pass(shop, reading.pass.kind, context.run).await?;
+        reading.seen.clear();
+        reading.fingerprint = entry.channel.fingerprint().await;
+    }
+    let (listings, doubled) = first_of_each_sku(&mut tx, reading, page.listings).await?;
+    let mut complaints: Vec<Complaint> = page.complaints.into_iter().chain(doubled).collect();
+    let mut counts = put_page(&mut tx, entry, &listings, &reading.pass).await?;
+    counts.refused = complaints.len() as u64;
+    complaints.extend(page.remarks);
+    note_seen(&mut tx, shop, &reading.pass, &listings, &complaints).await?;
+    put_complaints(&mut tx, shop, context.run, &listings, &complaints).await?;
+    match &page.next {
+        Some(cursor) => tx.move_pass(shop, reading.pass.number, cursor).await?,
+        None => counts += end_pass(work, &mut tx, reading, counts, page.resume.as_ref()).await?,
+    }
+    crash::point("import.before_commit");
+    tx.commit().await?;
+    crash::point("import.after_commit");
+    reading.counts += counts;
+    context.progress.set(context.run, reading.counts.seen, page.total);
+    Ok(())
+}
+
+/// Notes what the pass has seen. A SKU with a complaint is there all the same: a price that cannot be read must not look
+/// like a product that was dropped.
+async fn note_seen(
+    tx: &mut Tx,
+    shop: &ShopId,
+    pass: &Pass,
+    listings: &[Listing],
+    complaints: &[Complaint],
+) -> Result<(), Halt> {
+    let complained = complaints.iter().filter_map(|complaint| complaint.sku.parse::<Sku>().ok());
+    let skus: Vec<Sku> = listings.iter().map(|listing| listing.sku.clone()).chain(complained).collect();
+    Ok(tx.note_seen(shop, pass.number, &skus).await?)
+}
+
+/// Keeps the page's complaints, and resolves those about its SKUs that have none any more.
+async fn put_complaints(
+    tx: &mut Tx,
+    shop: &ShopId,
+    run: RunId,
+    listings: &[Listing],
+    complaints: &[Complaint],
+) -> Result<(), Halt> {
+    let standing: BTreeSet<&str> = complaints.iter().map(|complaint| complaint.sku.as_str()).collect();
+    let skus = listings.iter().map(|listing| &listing.sku);
+    let well: Vec<Sku> = skus.filter(|sku| !standing.contains(sku.as_str())).cloned().collect();
+    tx.resolve_seen(shop, &well).await?;
+    Ok(tx.put_complaints(shop, JobKind::ProductImport, run, complaints).await?)
+}
+
+/// Stores valid listings, and from the source their products and variants.
+async fn put_page(tx: &mut Tx, entry: &ShopEntry, listings: &[Listing], pass: &Pass) -> Result<Counts, Halt> {
+    let seen: Vec<SeenListing> = listings.iter().map(|listing| seen(listing.clone(), &entry.rules)).collect();
+    let mut counts = tx.put_listings(&entry.shop.id, &seen, pass.started_at).await?;
+    if entry.is_source {
+        let variants: Vec<_> = listings.iter().map(product_of).collect();
+        let of_source = tx.put_variants(&variants).await?;
+        (counts.changed, counts.unchanged) = (of_source.changed, of_source.unchanged);
+    }
+    Ok(counts)
+}
+
+/// Ends the pass, whose last page did `last`. After a complete one, what it did not see is gone, and what it did not
+/// complain of is resolved.
+async fn end_pass(
+    work: &Work,
+    tx: &mut Tx,
+    reading: &Reading<'_>,
+    last: Counts,
+    resume: Option<&Cursor>,
+) -> Result<Counts, Halt> {
+    let Reading { entry, pass, fingerprint, .. } = reading;
+    let shop: &ShopId = &entry.shop.id;
+    let mut counts = Counts::default();
+    let complete = pass.kind == PassKind::Full;
+    if complete {
+        if entry.is_source {
+            tx.drop_unseen_variants(shop, pass.number).await?;
+        }
+        counts.gone = tx.drop_unseen_listings(shop, pass.number, pass.started_at).await?;
+    }
+    if entry.is_source {
+        tx.resolve_known().await?;
+    } else if complete || reading.counts.changed + last.changed > 0 {
+        name_unknown(work, tx, reading).await?;
+    }
+    if complete {
+        tx.resolve_complaints_before(shop, JobKind::ProductImport, pass.run).await?;
+        tx.retry_refused(shop).await?;
+        tx.set_seen_fingerprint(shop, fingerprint.as_deref()).await?;
+        // What is wanted depends on the listing too (its currency): computed anew by the next export.
+        tx.forget_wanted_mark(shop).await?;
+    }
+    tx.end_pass(shop, pass.number, resume).await?;
+    Ok(counts)
+}
+
+/// Names the SKUs of the shop that the product source does not know, as far as it has told what it knows. They are no
+/// failure of the run: whether they are one at all is for people to say.
+async fn name_unknown(work: &Work, tx: &mut Tx, reading: &Reading<'_>) -> Result<(), Halt> {
+    let Some(source) = work.shops.source() else { return Ok(()) };
+    if tx.last_pass(&source, PassKind::Full).await?.is_none() {
+        return Ok(());
+    }
+    let (shop, run, complete) = (&reading.entry.shop.id, reading.context.run, reading.pass.kind == PassKind::Full);
+    let count = tx.put_unknown(shop, run, complete).await?;
+    if count > 0 {
+        tracing::info!(
+            event = "listings.unknown",
+            shop.id = %shop,
+            run.id = %run,
+            count,
+            "{count} SKUs of shop `{shop}` are not known to product source `{source}`; `shopsyncd runs show {run}` names them"
+        );
+    }
+    Ok(())
+}
+
+/// A listing with the hashes it is compared by.
+pub(crate) fn seen(listing: Listing, rules: &Rules) -> SeenListing {
+    SeenListing { hash: listing.content_hash(), seen_hash: listing.values(&rules.fields).hash(), listing }
+}
+
+/// What a listing of the source says of its product and variant.
+fn product_of(listing: &Listing) -> (Product, Variant) {
+    let product = Product {
+        id: listing.product_id.clone(),
+        title: listing.title.clone(),
+        description: listing.description.clone(),
+        brand: listing.brand.clone(),
+        images: listing.images.clone(),
+    };
+    let variant = Variant {
+        sku: listing.sku.clone(),
+        product_id: listing.product_id.clone(),
+        barcode: listing.barcode.clone(),
+        prices: listing.prices.clone(),
+        stock: listing.stock,
+        options: listing.options.clone(),
+    };
+    (product, variant)
+}
+
+/// A SKU that stands in the shop twice is ambiguous: the first that the pass came upon stands, each further one is a
+/// complaint. One that comes again because it changed while the pass was under way is not another: its product is the same.
+async fn first_of_each_sku(
+    tx: &mut Tx,
+    reading: &mut Reading<'_>,
+    listings: Vec<Listing>,
+) -> Result<(Vec<Listing>, Vec<Complaint>), Halt> {
+    let suspects: Vec<Sku> = listings
+        .iter()
+        .map(|listing| &listing.sku)
+        // Which one is the first, a pass of changes cannot tell: the last complete one has.
+        .filter(|sku| {
+            let known = reading.pass.kind == PassKind::Changes && reading.doubled.contains(sku.as_str());
+            known || reading.seen.contains(*sku)
+        })
+        .cloned()
+        .collect();
+    let mut firsts: BTreeMap<Sku, String> = BTreeMap::new();
+    if !suspects.is_empty() {
+        let stored = tx.listings_of(&reading.entry.shop.id, &suspects).await?.into_iter().filter(|stored| !stored.gone);
+        firsts.extend(stored.filter_map(|stored| Some((stored.sku, stored.listing?.product_id))));
+    }
+    let (mut stand, mut doubled, mut on_page) = (Vec::new(), Vec::new(), BTreeSet::new());
+    for listing in listings {
+        let first = firsts.entry(listing.sku.clone()).or_insert_with(|| listing.product_id.clone());
+        if *first == listing.product_id && on_page.insert(listing.sku.clone()) {
+            stand.push(listing);
+        } else {
+            let Listing { sku, product_id, .. } = &listing;
+            let text = format!(
+                "SKU `{sku}` stands in the shop twice, in product {first} and again in product {product_id}; the first \
+                 one counts; give each variant a SKU of its own"
+            );
+            let code = Complaint::DUPLICATE_SKU.to_owned();
+            doubled.push(Complaint { sku: sku.to_string(), code, text, request_id: None });
+        }
+    }
+    reading.seen.extend(stand.iter().map(|listing| listing.sku.clone()));
+    Ok((stand, doubled))
+}

@@ -1,0 +1,367 @@
+//! Imports and exports of shops that do as the test says: a real database, a manual clock, each attempt made by hand.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+mod exporting;
+mod importing;
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Mutex, MutexGuard},
+};
+
+use arc_swap::ArcSwap;
+use async_trait::async_trait;
+use jiff::{SignedDuration, ToSpan as _, civil::time, tz::TimeZone};
+use tokio_util::sync::CancellationToken;
+
+use super::*;
+use crate::{
+    channels::{Abilities, AuthorizationKind, Channel, Consent, From, Page, PushResult, ShopStatus},
+    domain::{
+        Complaint, Cursor, Demand, Failure, Field, InstanceId, Listing, ListingStatus, Outcome, PassKind, Period,
+        Price, RunId, Shop, ShopId, Trigger,
+        plan::Change,
+        reminder::Ladder,
+        wanted::{Retire, Rules},
+    },
+    keeper,
+    mail::Sender,
+    notices::{Language, People, Recipient},
+    scheduler::{Handler, Progress},
+    secrets::Sealer,
+    store::{Finish, Finished, NewRun, WantedShop},
+};
+
+static ABILITIES: Abilities = Abilities {
+    authorization: AuthorizationKind::None,
+    export: &[Field::Price, Field::Stock],
+    create: true,
+    retire: &[Retire::Deactivate],
+    periods: &[],
+    push_batch: 1,
+    changes_are_full: false,
+};
+
+/// What a shop shows, and how it behaves.
+#[derive(Default)]
+struct Shelf {
+    /// The pages of a complete pass.
+    pages: Vec<Vec<Listing>>,
+    /// The pages of a pass of changes.
+    changed: Vec<Vec<Listing>>,
+    /// SKUs that cannot be read, by page.
+    unreadable: BTreeMap<usize, Vec<&'static str>>,
+    /// Each page takes longer than a run may.
+    slow: bool,
+    /// The page at which the channel does not answer, once.
+    silent_at: Option<usize>,
+    /// The page at which the content has changed, once.
+    restarts_at: Option<usize>,
+    /// Changes of these SKUs are refused.
+    refuses: BTreeSet<&'static str>,
+    /// So many changes are accepted; then it does not answer.
+    accepts: Option<usize>,
+    /// The pages that were asked for.
+    asked: Vec<usize>,
+    /// What was sent and accepted.
+    sent: Vec<String>,
+    /// How often something was refused.
+    refused: usize,
+}
+
+struct Stall {
+    place: String,
+    clock: Clock,
+    shelf: Arc<Mutex<Shelf>>,
+}
+
+fn silent() -> ChannelError {
+    ChannelError {
+        failure: Failure::Unavailable { retry_at: None },
+        text: "no answer".to_owned(),
+        remedy: String::new(),
+        request_id: None,
+        not_acted: true,
+    }
+}
+
+fn complaint(sku: &str, code: &str) -> Complaint {
+    Complaint { sku: sku.to_owned(), code: code.to_owned(), text: "words".to_owned(), request_id: None }
+}
+
+#[async_trait]
+impl Channel for Stall {
+    fn place(&self) -> String {
+        self.place.clone()
+    }
+
+    async fn probe(&self, _: &Access) -> Result<ShopStatus, ChannelError> {
+        Ok(ShopStatus { name: None })
+    }
+
+    async fn pull(&self, _: &Access, from: &From) -> Result<Page, ChannelError> {
+        let mut shelf = self.shelf.lock().unwrap();
+        let mut index = if from.first { 0 } else { from.cursor.as_ref().unwrap().0.parse().unwrap() };
+        if shelf.silent_at.take_if(|at| *at == index).is_some() {
+            return Err(silent());
+        }
+        let restart = shelf.restarts_at.take_if(|at| *at == index).is_some();
+        if restart {
+            index = 0;
+        }
+        shelf.asked.push(index);
+        if shelf.slow {
+            self.clock.set(self.clock.now() + SignedDuration::from_mins(11));
+        }
+        let pages = if from.kind == PassKind::Full { &shelf.pages } else { &shelf.changed };
+        let complaints =
+            shelf.unreadable.get(&index).into_iter().flatten().map(|sku| complaint(sku, "title")).collect();
+        let more = index + 1 < pages.len();
+        Ok(Page {
+            listings: pages.get(index).cloned().unwrap_or_default(),
+            complaints,
+            next: more.then(|| Cursor((index + 1).to_string())),
+            resume: (!more).then(|| Cursor("later".to_owned())),
+            restart,
+            ..Page::default()
+        })
+    }
+
+    async fn push(&self, _: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
+        let mut shelf = self.shelf.lock().unwrap();
+        let mut results = Vec::new();
+        for change in changes {
+            if shelf.refuses.contains(change.sku.as_str()) {
+                shelf.refused += 1;
+                results.push(PushResult::Refused(complaint(change.sku.as_str(), "promotion")));
+                continue;
+            }
+            if shelf.accepts == Some(0) {
+                return Err(silent());
+            }
+            shelf.accepts = shelf.accepts.map(|left| left - 1);
+            let mut listing = change.listing.clone().unwrap();
+            listing.prices.splice(.., change.wanted.price);
+            listing.stock = change.wanted.stock;
+            shelf.sent.push(format!("{} {:?} {:?}", change.sku, listing.prices[0], listing.stock.unwrap()));
+            let shown = shelf.pages.iter_mut().flatten().find(|shown| shown.sku == change.sku).unwrap();
+            *shown = listing.clone();
+            results.push(PushResult::Done { sku: change.sku.clone(), listing: Box::new(listing) });
+        }
+        Ok(results)
+    }
+
+    fn consent(&self) -> Option<&dyn Consent> {
+        None
+    }
+}
+
+/// A SKU of a product, with its price.
+fn of(product: &str, sku: &str, amount: &str) -> Listing {
+    Listing {
+        sku: sku.parse().unwrap(),
+        product_id: product.to_owned(),
+        refs: serde_json::Value::Null,
+        title: "Cup".to_owned(),
+        description: None,
+        brand: None,
+        barcode: None,
+        images: Vec::new(),
+        options: Vec::new(),
+        prices: vec![Price { amount: amount.parse().unwrap(), currency: "EUR".parse().unwrap() }],
+        stock: Some(5),
+        status: ListingStatus::Active,
+    }
+}
+
+/// SKUs, each a product of its own.
+fn page(items: &[(&str, &str)]) -> Vec<Listing> {
+    items.iter().map(|(sku, amount)| of(&format!("product of {sku}"), sku, amount)).collect()
+}
+
+struct World {
+    _dir: tempfile::TempDir,
+    store: Store,
+    clock: Clock,
+    shops: ShopBook,
+    shelves: BTreeMap<&'static str, Arc<Mutex<Shelf>>>,
+    import: product_import::ProductImport,
+    export: product_export::ProductExport,
+}
+
+/// How an attempt went: its run, how it ended, and what it did.
+#[derive(Debug)]
+struct Went {
+    run: RunId,
+    end: Result<Option<Outcome>, RunError>,
+    counts: Counts,
+}
+
+impl World {
+    /// The shops `erp` and `uk`; `source`: whether `erp` is the product source.
+    async fn new(source: bool) -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:jobs.db", dir.path()).await.unwrap();
+        let clock = Clock::manual("2026-03-02T09:00:00Z".parse().unwrap());
+        let shelves: BTreeMap<&str, Arc<Mutex<Shelf>>> = ["erp", "uk"].map(|id| (id, Arc::default())).into();
+        let entries = shelves.iter().map(|(id, shelf)| entry(id, source, shelf, &clock)).collect::<Vec<_>>();
+        let wanted: Vec<_> = entries
+            .iter()
+            .map(|entry| WantedShop {
+                id: entry.shop.id.clone(),
+                channel: entry.shop.channel.clone(),
+                name: entry.shop.name.clone(),
+                place: entry.channel.place(),
+            })
+            .collect();
+        let mut tx = store.write(clock.now()).await.unwrap();
+        tx.sync_shops(&wanted).await.unwrap();
+        tx.commit().await.unwrap();
+        let page = keeper::Page { public_url: "http://127.0.0.1:8420".parse().unwrap(), loopback: true };
+        let shops = ShopBook::new(page, entries);
+        let people = people();
+        let sealer = Sealer::parse(&Sealer::generate()).unwrap();
+        let holder = InstanceId("me".to_owned());
+        let keeper = TokenKeeper::new(store.clone(), clock.clone(), sealer, shops.clone(), Arc::clone(&people), holder);
+        let work = Work { store: store.clone(), clock: clock.clone(), keeper, shops: shops.clone(), people };
+        let (import, export) =
+            (product_import::ProductImport::new(work.clone()), product_export::ProductExport::new(work));
+        Self { _dir: dir, store, clock, shops, shelves, import, export }
+    }
+
+    /// Both have been read: the source with these prices, the shop as it is.
+    async fn read(source: &[(&str, &str)], shop: &[(&str, &str)]) -> Self {
+        let world = Self::new(true).await;
+        world.shelf("uk").pages = vec![page(shop)];
+        world.source(source).await;
+        world.imports("uk", true).await;
+        world
+    }
+
+    fn shelf(&self, shop: &str) -> MutexGuard<'_, Shelf> {
+        self.shelves[shop].lock().unwrap()
+    }
+
+    /// The source says so, and is read.
+    async fn source(&self, items: &[(&str, &str)]) {
+        self.shelf("erp").pages = vec![page(items)];
+        assert_eq!(self.imports("erp", true).await.end.unwrap(), Some(Outcome::Done));
+    }
+
+    async fn imports(&self, shop: &str, full: bool) -> Went {
+        let run = self.ask(shop, JobKind::ProductImport, Demand { full, ..Demand::default() }).await;
+        self.attempt(run).await
+    }
+
+    async fn exports(&self) -> Went {
+        let run = self.ask("uk", JobKind::ProductExport, Demand::default()).await;
+        self.attempt(run).await
+    }
+
+    /// A person lets through what a guard stopped.
+    async fn release(&self) -> Went {
+        let run = self.ask("uk", JobKind::ProductExport, Demand { release_guard: true, ..Demand::default() }).await;
+        self.attempt(run).await
+    }
+
+    async fn ask(&self, shop: &str, job: JobKind, demand: Demand) -> RunId {
+        self.clock.set(self.clock.now() + SignedDuration::from_mins(1));
+        let mut tx = self.store.write(self.clock.now()).await.unwrap();
+        let new = NewRun { shop: Some(shop.parse().unwrap()), job, demand };
+        let run = tx.run_now(&new, Trigger::Schedule).await.unwrap().run;
+        tx.commit().await.unwrap();
+        run
+    }
+
+    /// The next attempt of a run, as the scheduler makes it.
+    async fn attempt(&self, run: RunId) -> Went {
+        let holder = InstanceId("me".to_owned());
+        let mut tx = self.store.write(self.clock.now()).await.unwrap();
+        let claim = tx.claim_run(run, &holder).await.unwrap().unwrap();
+        tx.commit().await.unwrap();
+        let context = Context {
+            run,
+            lease_number: claim.lease_number,
+            shop: claim.shop,
+            job: claim.job,
+            attempt: claim.attempt,
+            demand: claim.demand,
+            cancel: CancellationToken::new(),
+            holder,
+            progress: Progress::default(),
+        };
+        let handler: &dyn Handler = if claim.job == JobKind::ProductImport { &self.import } else { &self.export };
+        let (end, finish, counts) = match handler.run(context).await {
+            Ok(End::Ended(outcome, counts)) => (Ok(Some(outcome)), Finish::Ended(outcome), counts),
+            Ok(End::GivenBack(counts)) => (Ok(None), Finish::GivenBack, counts),
+            Err(Stopped { error, counts }) => {
+                let held = error.failure == Failure::Guarded;
+                let again = Finish::Retry { at: self.clock.now(), counted: true };
+                (Err(error), if held { Finish::Ended(Outcome::Held) } else { again }, counts)
+            }
+        };
+        let mut tx = self.store.write(self.clock.now()).await.unwrap();
+        let finished = Finished { id: run, lease_number: claim.lease_number, finish, counts, error: None };
+        assert_eq!(tx.finish_runs(&[finished]).await.unwrap().runs, [run]);
+        tx.commit().await.unwrap();
+        Went { run, end, counts }
+    }
+
+    /// The complaints that stand about `uk`: `SKU code run`.
+    async fn complaints(&self) -> Vec<String> {
+        let mut tx = self.store.read(self.clock.now()).await.unwrap();
+        let standing = tx.complaints(&"uk".parse().unwrap(), None).await.unwrap();
+        standing.iter().map(|one| format!("{} {} {}", one.complaint.sku, one.complaint.code, one.run)).collect()
+    }
+
+    /// What the shop is known to have: `SKU price`.
+    async fn known(&self) -> Vec<String> {
+        let mut tx = self.store.read(self.clock.now()).await.unwrap();
+        let stored = tx.listings(&"uk".parse().unwrap(), None, 100).await.unwrap();
+        let there = stored.into_iter().filter(|stored| !stored.gone).filter_map(|stored| stored.listing);
+        there.map(|listing| format!("{} {:?}", listing.sku, listing.prices[0])).collect()
+    }
+
+    async fn mails(&self) -> usize {
+        self.store.read(self.clock.now()).await.unwrap().mails(None, 100).await.unwrap().len()
+    }
+}
+
+fn entry(id: &str, source: bool, shelf: &Arc<Mutex<Shelf>>, clock: &Clock) -> ShopEntry {
+    let shelf = Arc::clone(shelf);
+    ShopEntry {
+        shop: Shop { id: id.parse().unwrap(), channel: "stall".into(), name: format!("Shop {id}") },
+        channel: Arc::new(Stall { place: id.to_owned(), clock: clock.clone(), shelf }),
+        abilities: &ABILITIES,
+        rules: Rules {
+            fields: [Field::Price, Field::Stock].into(),
+            create: false,
+            retire: Retire::Keep,
+            reserve: 0,
+            max: None,
+            factor: 1.into(),
+            round: None,
+            convert: BTreeMap::new(),
+            guard_retire: "0.2".parse().unwrap(),
+            guard_price: "0.5".parse().unwrap(),
+        },
+        jobs: BTreeMap::new(),
+        full_import: Period::None,
+        is_source: source && id == "erp",
+        has_source: source,
+    }
+}
+
+fn people() -> SharedPeople {
+    let zone = TimeZone::UTC;
+    let ladder = Ladder { start: 1.month(), every: 1.week(), extra: Vec::new(), at: time(8, 0, 0, 0), zone };
+    Arc::new(ArcSwap::from_pointee(People {
+        shops: BTreeMap::new(),
+        operator: vec![Recipient { address: "ops@example.com".to_owned(), language: Language::En }],
+        language: Language::En,
+        ladder,
+        sender: Sender::parse("shops@example.com").unwrap(),
+        link: Arc::new(|shop: &ShopId| format!("http://127.0.0.1:8420/authorize/{shop}").parse().unwrap()),
+        app_secrets: Vec::new(),
+    }))
+}

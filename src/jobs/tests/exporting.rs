@@ -1,0 +1,187 @@
+//! Plans: what guards let through, what is tried again, and what would be done.
+
+use super::*;
+use crate::{
+    domain::ErrorKind,
+    jobs::product_export::{Preview, preview},
+};
+
+fn is_stopped(went: &Went) -> bool {
+    matches!(&went.end, Err(error) if error.kind == ErrorKind::Guard)
+}
+
+fn is_done(went: &Went) -> bool {
+    matches!(&went.end, Ok(Some(Outcome::Done)))
+}
+
+#[tokio::test]
+async fn a_release_lets_the_plan_through_that_was_stopped_and_shown_once() {
+    let (far, near) = ([("A", "1990"), ("B", "6")], [("A", "19.90"), ("B", "5")]);
+    let world = World::read(&far, &near).await;
+    assert!(is_stopped(&world.exports().await));
+    assert!(is_stopped(&world.exports().await));
+    assert_eq!(world.mails().await, 1, "once per plan");
+    // What guards do not look at may change meanwhile.
+    world.source(&[("A", "1990"), ("B", "5.50")]).await;
+    assert!(is_done(&world.release().await));
+    assert_eq!(world.shelf("uk").sent, ["A 1990.00 EUR 5", "B 5.50 EUR 5"]);
+
+    // Somebody takes it back at the shop: the same plan again is another occasion.
+    world.shelf("uk").pages = vec![page(&near)];
+    world.imports("uk", true).await;
+    assert!(is_stopped(&world.exports().await));
+    assert_eq!((world.mails().await, world.shelf("uk").sent.len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_release_of_a_plan_that_nobody_was_shown_lets_nothing_through() {
+    let near = [("A", "19.90"), ("B", "5")];
+    let world = World::read(&[("A", "1990"), ("B", "5")], &near).await;
+    assert!(is_stopped(&world.release().await), "nothing had been stopped yet");
+    world.source(&[("A", "1990"), ("B", "500")]).await;
+    assert!(is_stopped(&world.release().await), "it has grown since");
+    assert_eq!((world.mails().await, world.shelf("uk").sent.len()), (2, 0));
+    world.source(&[("A", "1990"), ("B", "5")]).await;
+    assert!(is_stopped(&world.release().await), "the last one shown was another");
+    assert!(is_done(&world.release().await));
+    assert_eq!(world.shelf("uk").sent, ["A 1990.00 EUR 5"]);
+}
+
+#[tokio::test]
+async fn a_plan_that_grew_between_two_attempts_of_the_released_run_is_stopped_again() {
+    let world = World::read(&[("A", "1990"), ("B", "5")], &[("A", "19.90"), ("B", "5")]).await;
+    assert!(is_stopped(&world.exports().await));
+    world.shelf("uk").accepts = Some(0);
+    let released = world.release().await;
+    assert_eq!(released.end.unwrap_err().kind, ErrorKind::Unavailable);
+    world.shelf("uk").accepts = None;
+    world.source(&[("A", "1990"), ("B", "500")]).await;
+    assert!(is_stopped(&world.attempt(released.run).await));
+    assert_eq!((world.mails().await, world.shelf("uk").sent.len()), (2, 0));
+    assert!(is_done(&world.release().await));
+    assert_eq!(world.shelf("uk").sent, ["A 1990.00 EUR 5", "B 500.00 EUR 5"]);
+}
+
+#[tokio::test]
+async fn a_released_plan_that_was_cut_off_goes_on_with_the_rest() {
+    let far = [("A", "1990"), ("B", "500"), ("C", "700")];
+    let world = World::read(&far, &[("A", "19.90"), ("B", "5"), ("C", "7")]).await;
+    assert!(is_stopped(&world.exports().await));
+    world.shelf("uk").accepts = Some(1);
+    world.shelf("uk").refuses = ["B"].into();
+    let released = world.release().await;
+    assert_eq!(released.end.unwrap_err().kind, ErrorKind::Unavailable);
+    assert_eq!(world.shelf("uk").sent, ["A 1990.00 EUR 5"]);
+    world.shelf("uk").accepts = None;
+    let rest = world.attempt(released.run).await;
+    assert_eq!((rest.end.unwrap(), rest.counts.sent), (Some(Outcome::Done), 1));
+    assert_eq!(world.shelf("uk").sent, ["A 1990.00 EUR 5", "C 700.00 EUR 5"]);
+
+    // What was refused was let through too, and is not any more.
+    world.shelf("uk").refuses.clear();
+    world.imports("uk", true).await;
+    assert!(is_stopped(&world.exports().await));
+    assert_eq!((world.mails().await, world.shelf("uk").sent.len()), (2, 2));
+}
+
+/// A world in which the shop has just refused A, and not been asked again since.
+async fn refused() -> World {
+    let world = World::read(&[("A", "11"), ("B", "6")], &[("A", "10"), ("B", "5")]).await;
+    world.shelf("uk").refuses = ["A"].into();
+    let went = world.exports().await;
+    assert_eq!((went.end.unwrap(), went.counts.sent, went.counts.refused), (Some(Outcome::Partly), 1, 1));
+    assert!(is_done(&world.exports().await));
+    assert_eq!(world.shelf("uk").refused, 1, "not again as it stands");
+    assert_eq!(world.complaints().await, [format!("A promotion {}", went.run)]);
+    world
+}
+
+#[tokio::test]
+async fn what_was_refused_is_tried_again_when_another_value_is_wanted() {
+    let world = refused().await;
+    world.source(&[("A", "12"), ("B", "6")]).await;
+    assert_eq!(world.exports().await.counts.refused, 1);
+    world.shelf("uk").refuses.clear();
+    world.source(&[("A", "13"), ("B", "6")]).await;
+    assert_eq!(world.exports().await.counts.sent, 1);
+    assert_eq!(world.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_was_refused_is_tried_again_when_the_listing_changes_in_whatever_way() {
+    let world = refused().await;
+    world.shelf("uk").refuses.clear();
+    assert_eq!(world.exports().await.counts.sent, 0);
+    let mut mended = of("product of A", "A", "10");
+    mended.status = ListingStatus::Inactive;
+    world.shelf("uk").changed = vec![vec![mended]];
+    world.imports("uk", false).await;
+    assert_eq!(world.exports().await.counts.sent, 1);
+    assert_eq!(world.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_was_refused_is_tried_again_after_the_next_complete_pass() {
+    let world = refused().await;
+    world.shelf("uk").refuses.clear();
+    world.imports("uk", false).await;
+    assert_eq!(world.exports().await.counts.sent, 0);
+    world.imports("uk", true).await;
+    assert_eq!(world.exports().await.counts.sent, 1);
+}
+
+#[tokio::test]
+async fn a_refusal_is_no_matter_any_more_when_its_listing_is_gone() {
+    let world = refused().await;
+    world.shelf("uk").pages = vec![page(&[("B", "6")])];
+    world.imports("uk", true).await;
+    assert!(is_done(&world.exports().await));
+    assert_eq!(world.complaints().await, Vec::<String>::new());
+}
+
+impl World {
+    async fn preview(&self) -> Preview {
+        let (uk, erp): (ShopId, ShopId) = ("uk".parse().unwrap(), "erp".parse().unwrap());
+        let entry = self.shops.get(&uk).unwrap();
+        preview(&self.store, self.clock.now(), &entry, Some(&erp)).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn a_preview_is_what_an_export_then_sends_and_waits_for_no_writer() {
+    let world = World::read(&[("A", "11"), ("B", "5"), ("C", "1")], &[("A", "10"), ("B", "5"), ("OWN", "1")]).await;
+    let writer = world.store.write(world.clock.now()).await.unwrap();
+    let shown = world.preview().await;
+    drop(writer);
+    assert_eq!((&shown.first, &shown.stop), (&None, &None));
+    assert_eq!(shown.plan.iter().map(|change| change.sku.as_str()).collect::<Vec<_>>(), ["A"]);
+    assert_eq!(shown.plan[0].fields, [Field::Price]);
+    assert_eq!(world.exports().await.counts.sent, 1);
+    assert_eq!(world.shelf("uk").sent, ["A 11.00 EUR 5"]);
+    assert_eq!(world.preview().await.plan, []);
+    world.source(&[("A", "110"), ("B", "5")]).await;
+    let stop = world.preview().await.stop.unwrap();
+    assert_eq!(stop.text, world.exports().await.end.unwrap_err().text);
+}
+
+#[tokio::test]
+async fn a_preview_shows_what_was_refused_because_a_person_who_asks_for_a_run_tries_it_again() {
+    let world = refused().await;
+    assert_eq!(world.preview().await.plan.len(), 1);
+}
+
+#[tokio::test]
+async fn a_preview_says_what_has_to_be_read_first() {
+    let world = World::new(true).await;
+    insta::assert_snapshot!(world.preview().await.first.unwrap(), @"product source `erp` has not been read completely yet; an export would wait for its import");
+    world.source(&[("A", "11")]).await;
+    insta::assert_snapshot!(world.preview().await.first.unwrap(), @"shop `uk` has not been read completely yet; an export would import it first, and compare then");
+    world.shelf("uk").pages = vec![page(&[("A", "10")])];
+    world.imports("uk", true).await;
+    assert_eq!(world.preview().await.first, None);
+    // The source itself is exported to by nobody.
+    let erp: ShopId = "erp".parse().unwrap();
+    let entry = world.shops.get(&erp).unwrap();
+    let error = preview(&world.store, world.clock.now(), &entry, Some(&erp)).await.unwrap_err();
+    insta::assert_snapshot!(error.text, @"shop `erp` is the product source; nothing is exported to it");
+}
