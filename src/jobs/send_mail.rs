@@ -83,8 +83,9 @@ impl SendMail {
             }
         }
         let mut tx = claimed(&self.store, &self.clock, context).await?;
-        let next = tx.next_mail_at().await?;
-        tx.look_early(None, JobKind::SendMail, next).await?;
+        if let Some(next) = tx.next_mail_at().await? {
+            tx.look_by(None, JobKind::SendMail, next).await?;
+        }
         tx.commit().await?;
         Ok(())
     }

@@ -69,7 +69,9 @@ pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
     if pass.owed > 0 {
         deliver_soon(tx).await?;
     }
-    tx.look_early(None, JobKind::Remind, pass.next_at).await?;
+    if let Some(next) = pass.next_at {
+        tx.look_by(None, JobKind::Remind, next).await?;
+    }
     Ok(pass)
 }
 
@@ -93,7 +95,7 @@ pub async fn note_renewal(tx: &mut Tx, people: &People, authorization: &Authoriz
 /// An end date was learnt or has moved: the reminders are worked out again at once. For whoever writes it, in the same transaction.
 pub async fn note_end_moved(tx: &mut Tx) -> Result<(), StoreError> {
     let now = tx.now;
-    tx.look_early(None, JobKind::Remind, Some(now)).await
+    tx.look_by(None, JobKind::Remind, now).await
 }
 
 /// A permission is over: its state has just become lapsed, or revoked because the channel refuses it before its end date. The shop's people
@@ -183,7 +185,7 @@ pub async fn owe_test_mail(tx: &mut Tx, people: &People, address: &str) -> Resul
 /// The outbox is delivered at once. An early look rather than a run: a run may be under way that has looked already.
 async fn deliver_soon(tx: &mut Tx) -> Result<(), StoreError> {
     let now = tx.now;
-    tx.look_early(None, JobKind::SendMail, Some(now)).await
+    tx.look_by(None, JobKind::SendMail, now).await
 }
 
 const fn grant_of(authorization: &Authorization) -> GrantRef {

@@ -190,6 +190,18 @@ impl Tx {
         Ok(())
     }
 
+    /// Asks for a look at `at` or sooner: one that was asked for and comes sooner stays, since whoever asked for it may have written what
+    /// this transaction does not see yet.
+    pub async fn look_by(&mut self, shop: Option<&ShopId>, job: JobKind, at: Timestamp) -> Result<(), StoreError> {
+        if let Some(row) = self.schedule_for_update(shop, job).await?
+            && row.period != Period::None
+            && row.early_at.is_none_or(|early| early > at)
+        {
+            self.put_schedules(&[ScheduleRow { early_at: Some(at), ..row }]).await?;
+        }
+        Ok(())
+    }
+
     /// Sets or clears the holds of a shop's jobs. A hold clears `next_due_at` (but for an `authorization_refresh` that
     /// looks daily, whose next look is a day from now); its end brings back the grid's next instant. A hold that stands already
     /// changes nothing.

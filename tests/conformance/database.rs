@@ -12,6 +12,8 @@ use libtest_mimic::{Failed, Trial};
 use shopsyncd::store::Store;
 use sqlx::Executor as _;
 
+#[path = "database_mail.rs"]
+mod mail;
 #[path = "database_peers.rs"]
 mod peers;
 #[path = "database_runs.rs"]
@@ -48,7 +50,7 @@ pub(crate) fn trials() -> (Vec<Trial>, usize) {
         }));
     }
     // Only a server has peers.
-    let on_server = [&checks, peers::CHECKS, share::CHECKS].concat();
+    let on_server = [&checks, peers::CHECKS, share::CHECKS, mail::CHECKS].concat();
     for &(name, check) in &on_server {
         let on = server.clone();
         trials.push(

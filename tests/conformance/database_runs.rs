@@ -35,6 +35,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     holds_silence_schedules_and_their_end_catches_up,
     an_early_look_does_not_move_the_grid,
     an_early_look_that_meets_a_run_under_way_comes_again,
+    a_look_asked_for_by_an_instant_never_puts_off_one_that_comes_sooner,
     a_clock_set_back_does_not_silence_schedules,
     history_is_listed_newest_first_and_pruned_but_for_the_newest,
     waiting_runs_are_cancelled_and_running_ones_are_not,
@@ -510,6 +511,21 @@ async fn an_early_look_that_meets_a_run_under_way_comes_again(store: Store) -> C
     let due = tx.due_schedules(10).await?.remove(0);
     assert_eq!(tx.plan_runs(&[look(due)], &me(), 1).await?.len(), 1);
     assert_eq!(tx.schedules(None).await?[0].next_due_at, Some(grid + MINUTE * 60));
+    tx.commit().await?;
+    Ok(())
+}
+
+async fn a_look_asked_for_by_an_instant_never_puts_off_one_that_comes_sooner(store: Store) -> Checked {
+    let mut tx = store.write(noon()).await?;
+    tx.sync_schedules(&[want("a", REFRESH, Period::Every(SignedDuration::from_hours(1)))]).await?;
+    let grid = tx.schedules(None).await?[0].grid_at.expect("an instant");
+    // In seconds before the instant of the grid.
+    for (asked, stands) in [(30, 30), (20, 30), (40, 40)] {
+        tx.look_by(Some(&shop("a")), REFRESH, grid - SignedDuration::from_secs(asked)).await?;
+        let row = tx.schedules(None).await?.remove(0);
+        assert_eq!(row.early_at, Some(grid - SignedDuration::from_secs(stands)), "{asked}");
+        assert_eq!(row.next_due_at, row.early_at);
+    }
     tx.commit().await?;
     Ok(())
 }
