@@ -164,6 +164,8 @@ struct Shared {
     wake: Notify,
     /// Moves whenever runs have ended.
     ended: watch::Sender<()>,
+    /// Moves whenever the planner has looked.
+    looked: watch::Sender<()>,
     /// Every slot is taken: the next run that ends wakes the planner.
     starving: AtomicBool,
     standing_by: AtomicBool,
@@ -240,6 +242,13 @@ impl Handle {
         }
     }
 
+    /// Has the planner look, and waits until it has. A look that was under way counts.
+    pub async fn look(&self) {
+        let mut looked = self.0.looked.subscribe();
+        self.wake();
+        let _ = looked.changed().await;
+    }
+
     /// How far runs have come.
     pub fn progress(&self) -> Progress {
         self.0.progress.clone()
@@ -290,6 +299,7 @@ impl Scheduler {
             progress: Progress::default(),
             wake: Notify::new(),
             ended: watch::Sender::new(()),
+            looked: watch::Sender::new(()),
             starving: AtomicBool::new(false),
             standing_by: AtomicBool::new(settings.standing_by),
             settings_digest: Mutex::new(settings.settings_digest.clone()),

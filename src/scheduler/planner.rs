@@ -130,6 +130,7 @@ impl Planner {
                     continue;
                 }
             };
+            self.shared.looked.send_replace(());
             tokio::select! {
                 () = timer::wait(&self.shared, until, looked) => {}
                 () = life.changed() => {}

@@ -45,6 +45,8 @@ pub(super) async fn wait(shared: &Shared, until: Until, looked: Instant) {
             let at = next.unwrap_or(now + longest).min(now + longest);
             tokio::select! {
                 () = shared.clock.sleep_until(at) => {}
+                // A wall clock that is set back meanwhile puts the instant off by as much.
+                () = tokio::time::sleep(LONGEST) => {}
                 () = shared.wake.notified() => {}
             }
             tokio::time::sleep_until(looked + SHORTEST).await;
