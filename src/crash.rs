@@ -4,7 +4,7 @@
 //! nothing else about the program changes, so what tests run is what people run.
 
 /// Dies on the spot (SIGKILL to itself) when the environment's `SHOPSYNCD_CRASH_AT` names this point: `name`, or `name#N`
-/// for its N-th passing.
+/// for its N-th passing. `SHOPSYNCD_STOP_AT` stops it there (SIGSTOP) until somebody lets it go on.
 #[cfg(feature = "fakes")]
 pub fn point(name: &str) {
     use std::sync::{
@@ -12,13 +12,23 @@ pub fn point(name: &str) {
         atomic::{AtomicU64, Ordering},
     };
 
-    static WANTED: LazyLock<Option<(String, u64)>> =
-        LazyLock::new(|| std::env::var("SHOPSYNCD_CRASH_AT").ok().map(|text| wanted(&text)));
+    use rustix::process::{Signal, getpid, kill_process};
+
+    static WANTED: LazyLock<Option<(String, u64, Signal)>> = LazyLock::new(|| {
+        [("SHOPSYNCD_CRASH_AT", Signal::KILL), ("SHOPSYNCD_STOP_AT", Signal::STOP)].into_iter().find_map(
+            |(variable, signal)| {
+                let (name, nth) = wanted(&std::env::var(variable).ok()?);
+                Some((name, nth, signal))
+            },
+        )
+    });
     static PASSED: AtomicU64 = AtomicU64::new(0);
 
-    let Some((at, nth)) = &*WANTED else { return };
+    let Some((at, nth, signal)) = &*WANTED else { return };
     if at == name && PASSED.fetch_add(1, Ordering::Relaxed) + 1 == *nth {
-        let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+        let _ = kill_process(getpid(), *signal);
+        // The signal may reach another thread first; this one must not go on before it has.
+        std::thread::sleep(std::time::Duration::from_millis(200));
     }
 }
 

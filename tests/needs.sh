@@ -24,6 +24,7 @@ packages=()
 have cc || packages+=(gcc libc6-dev)
 if [ "$for_what" = test ]; then
   have_postgres || packages+=(postgresql)
+  have faketime || packages+=(faketime)
 fi
 [ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
 

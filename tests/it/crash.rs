@@ -1,24 +1,34 @@
-//! The real binary, killed with SIGKILL at every named point and at random moments, then started again.
+//! The real binary, killed with SIGKILL at every named point and at random moments, then started again; and stopped for a while.
 //!
 //! After each death and after each start the database is looked at by one checker; once all is quiet again, nothing is lost
 //! and nothing doubled: not in the database, not at the marketplace, not in the mail.
 #![expect(clippy::unwrap_used, reason = "tests")]
 #![expect(clippy::print_stdout, reason = "the counts belong to the result")]
 
-use std::time::Duration;
+use std::{future::Future, time::Duration};
 
+use futures_util::StreamExt as _;
+
+mod daemon;
+mod evidence;
 mod invariants;
+mod peers;
 mod points;
+mod random;
 mod stage;
+mod stopped;
 
+use daemon::Daemon;
 use invariants::Seen;
 use points::{GROUPS, Tally, in_group};
 use stage::{SHOPS, Stage};
 
+use crate::world::Database;
+
 /// How often each point is died at.
 const TIMES: usize = 5;
-/// How many random deaths there are.
-const RANDOM_KILLS: u64 = 100;
+/// How many stages are played on at once: each mostly waits for the next second.
+const LANES: usize = 4;
 
 #[test]
 fn every_point_in_the_source_is_died_at_by_one_of_these_tests() {
@@ -32,64 +42,76 @@ fn every_point_in_the_source_is_died_at_by_one_of_these_tests() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn planning_finishing_and_importing_survive_any_death() {
-    jobs(points::PLAN_AND_IMPORT).await;
+    each_of(points::PLAN_AND_IMPORT).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn exporting_and_renewing_tokens_survive_any_death() {
-    jobs(points::EXPORT_AND_REFRESH).await;
-}
-
-/// One state folder for all deaths of a group; before each the source changes, so that there is something to do.
-async fn jobs(group: &[&str]) {
-    let mut stage = working().await;
-    let mut tally = Tally::default();
-    for point in in_group(group) {
-        for time in 0..TIMES {
-            stage.next_round();
-            let repeats = stage.repeats();
-            let seen = die_at(&mut stage, &format!("{point}#{}", 1 + time % 2)).await;
-            tally.count(&point);
-            recover(&mut stage, &seen).await;
-            if ["refresh.reply_unread", "refresh.before_commit"].contains(&point.as_str()) {
-                assert!(stage.repeats() > repeats, "{point}: the token was spent, so it must have been spent again");
-            }
-        }
-    }
-    tally.print();
+    each_of(points::EXPORT_AND_REFRESH).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn consent_reminders_and_mail_survive_any_death() {
+    each_of(points::PEOPLE).await;
+}
+
+/// Dies at each point of a group, again and again.
+async fn each_of(group: &[&str]) {
     let mut tally = Tally::default();
-    for point in in_group(points::PEOPLE) {
-        for time in 0..TIMES {
-            if point.starts_with("consent.") {
-                consent(&point).await;
-            } else {
-                remind(&point, time, &mut tally).await;
-            }
-            tally.count(&point);
-        }
+    for (point, deaths) in in_lanes(LANES, in_group(group).into_iter().map(die_often)).await {
+        tally.count(&point, deaths);
     }
-    tally.print();
+    tally.print("SQLite");
+}
+
+async fn die_often(point: String) -> (String, usize) {
+    if points::belongs(&point, points::PEOPLE) {
+        for time in 0..TIMES {
+            die_once_over_people(Stage::new(Database::Sqlite), &point, 1 + time % 2).await;
+        }
+        return (point, TIMES);
+    }
+    let mut stage = working(Stage::new(Database::Sqlite)).await;
+    for time in 0..TIMES {
+        die_over_work(&mut stage, &point, 1 + time % 2).await;
+    }
+    (point, TIMES)
+}
+
+/// The source changes, so that there is something to do, and the daemon dies over it.
+async fn die_over_work(stage: &mut Stage, point: &str, nth: usize) {
+    stage.next_round();
+    let repeats = stage.repeats();
+    let seen = die_at(stage, &format!("{point}#{nth}")).await;
+    recover(stage, &seen).await;
+    if ["refresh.reply_unread", "refresh.before_commit"].contains(&point) {
+        assert!(stage.repeats() > repeats, "{point}: the token was spent, so it must have been spent again");
+    }
+}
+
+/// There are two recipients: over mail, the death comes with the first or the second.
+async fn die_once_over_people(stage: Stage, point: &str, nth: usize) {
+    match point.split_once('.') {
+        Some(("consent", _)) => consent(stage, point).await,
+        Some(("mail", _)) => remind(stage, point, nth).await,
+        _ => remind(stage, point, 1).await,
+    }
 }
 
 /// The owner agrees on the consent page, and the daemon dies over it.
-async fn consent(point: &str) {
-    let mut stage = Stage::new();
+async fn consent(mut stage: Stage, point: &str) {
     let mut daemon = stage.start(Some(point));
-    stage.alone(&mut daemon, &[]).await;
-    let answer = stage.consent(&mut daemon).await;
+    stage.answering(&mut daemon).await;
+    let answer = stage.consent().await;
     assert!(answer.is_err(), "{point}: the daemon answered {answer:?}");
     daemon.killed(&stage, point).await;
     let seen = stage.consistent().await;
     assert_eq!(seen.authorizations, usize::from(point.ends_with("after_commit")), "{point}: what stands, stands whole");
 
-    let mut daemon = stage.start(None);
-    stage.alone(&mut daemon, &seen.instances).await;
+    let mut daemon = stage.start_again(&seen.instances).await;
     if seen.authorizations == 0 {
-        stage.consent(&mut daemon).await.unwrap();
+        stage.answering(&mut daemon).await;
+        stage.consent().await.unwrap();
     }
     stage.settled(&mut daemon, &SHOPS[..1]).await;
     daemon.stop(&stage).await;
@@ -98,25 +120,20 @@ async fn consent(point: &str) {
 }
 
 /// Tokens are handed in with a reminder owed at once; the daemon dies first over that, then over the reminder.
-async fn remind(point: &str, time: usize, tally: &mut Tally) {
-    let mut stage = Stage::new();
+async fn remind(mut stage: Stage, point: &str, nth: usize) {
     let handed = "consent.after_commit";
     let mut daemon = stage.start(Some(handed));
-    stage.alone(&mut daemon, &[]).await;
-    let answer = stage.hand_in(&mut daemon, 0).await;
+    stage.answering(&mut daemon).await;
+    let answer = stage.hand_in(0).await;
     assert!(answer.is_err(), "the daemon answered {answer:?}");
     daemon.killed(&stage, handed).await;
-    tally.count(handed);
     assert_eq!(stage.consistent().await.mails.len(), 0, "no reminder was worked out yet");
 
-    // There are two recipients: the death comes over the first mail or the second.
-    let nth = if point.starts_with("mail.") { 1 + time % 2 } else { 1 };
     let seen = die_at(&mut stage, &format!("{point}#{nth}")).await;
     let owed = if point == "remind.before_commit" { 0 } else { stage::REMINDED.len() };
     assert_eq!(seen.mails.len(), owed, "{point}: all that is owed, or nothing");
 
-    let mut daemon = stage.start(None);
-    stage.alone(&mut daemon, &seen.instances).await;
+    let mut daemon = stage.start_again(&seen.instances).await;
     stage.mails_sent(&mut daemon).await;
     stage.settled(&mut daemon, &SHOPS[..1]).await;
     daemon.stop(&stage).await;
@@ -125,39 +142,12 @@ async fn remind(point: &str, time: usize, tally: &mut Tally) {
     assert_eq!(doubled, usize::from(point == "mail.after_send"), "{point}: mails that left twice");
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_hundred_deaths_at_random_moments_lose_nothing() {
-    let mut stage = working().await;
-    let mut random = points::Random(0x5eed_0001);
-    let mut seen = Seen::default();
-    let mut recoveries = 0;
-    for kill in 1..=RANDOM_KILLS {
-        if kill % 5 == 1 {
-            stage.next_round();
-        }
-        let mut daemon = stage.start(None);
-        // Every second death comes while it works, the others while it starts.
-        if kill % 2 == 0 {
-            stage.alone(&mut daemon, &seen.instances).await;
-        }
-        daemon.kill_after(&stage, Duration::from_millis(random.between(5, 400))).await;
-        seen = stage.consistent().await;
-        // The channel forgives one repetition of a token; a second death over the same one would end the permission.
-        if seen.intents > 0 || kill % 10 == 0 {
-            recover(&mut stage, &seen).await;
-            recoveries += 1;
-        }
-    }
-    println!("crash: random moments killed {RANDOM_KILLS} times, {recoveries} recoveries looked at in full");
-}
-
 /// A stage whose shops are authorized and in line with the source, with no daemon running.
-async fn working() -> Stage {
-    let stage = Stage::new();
+async fn working(stage: Stage) -> Stage {
     let mut daemon = stage.start(None);
-    stage.alone(&mut daemon, &[]).await;
+    stage.answering(&mut daemon).await;
     for shop in 0..SHOPS.len() {
-        stage.hand_in(&mut daemon, shop).await.unwrap();
+        stage.hand_in(shop).await.unwrap();
     }
     stage.settled(&mut daemon, &SHOPS).await;
     daemon.stop(&stage).await;
@@ -173,9 +163,23 @@ async fn die_at(stage: &mut Stage, point: &str) -> Seen {
 
 /// Starts again after a death, waits until all is quiet and in line, and stops.
 async fn recover(stage: &mut Stage, seen: &Seen) {
-    let mut daemon = stage.start(None);
-    stage.alone(&mut daemon, &seen.instances).await;
+    let daemon = stage.start_again(&seen.instances).await;
+    end_in_line(stage, daemon).await;
+}
+
+/// Waits until all is quiet and in line, and stops.
+async fn end_in_line(stage: &mut Stage, mut daemon: Daemon) {
     stage.settled(&mut daemon, &SHOPS).await;
     daemon.stop(stage).await;
     stage.consistent().await;
+}
+
+/// Does all of this, so many at once.
+async fn in_lanes<T>(lanes: usize, all: impl IntoIterator<Item = impl Future<Output = T>>) -> Vec<T> {
+    futures_util::stream::iter(all).buffer_unordered(lanes).collect().await
+}
+
+/// A span in seconds, as the counts tell it.
+fn seconds(span: Duration) -> String {
+    format!("{:.1} s", span.as_secs_f64())
 }

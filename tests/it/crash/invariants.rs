@@ -11,10 +11,13 @@ use shopsyncd::{
     store::{Mail, MailState, RunFilter, Store, StoreError, Tx},
 };
 
-use super::stage::{Daemon, REMINDED, SHOPS, Stage};
+use super::{
+    daemon::Daemon,
+    stage::{REMINDED, SHOPS, Stage},
+};
 
-const DATABASE: &str = "sqlite:shopsyncd.db";
-const MANY: u32 = 10_000;
+/// More than there ever is.
+pub(super) const MANY: u32 = 10_000;
 
 /// What a look found.
 #[derive(Default)]
@@ -63,23 +66,29 @@ impl Stage {
         drop(tx);
         store.close().await;
         self.unanswered += seen.intents;
-        self.tokens_are_spent_once();
+        self.tokens_are_spent_once().await;
         seen
     }
 
+    /// The database, for looking at it.
+    pub(super) async fn open_store(&self) -> Result<Store, StoreError> {
+        let url = self.database.url().unwrap_or("sqlite:shopsyncd.db");
+        Store::open_for_reading(url, &self.state_dir()).await
+    }
+
     async fn open(&self) -> Option<Store> {
-        match Store::open_for_reading(DATABASE, &self.state_dir()).await {
+        match self.open_store().await {
             Ok(store) => Some(store),
             Err(StoreError::Absent { .. }) => None,
-            Err(error) => self.fail(&format!("the database cannot be read: {error}")),
+            Err(error) => self.fail(None, &format!("the database cannot be read: {error}")).await,
         }
     }
 
     /// A refresh token is spent twice only where a death left the first reply unread, and then once.
-    fn tokens_are_spent_once(&self) {
+    async fn tokens_are_spent_once(&self) {
         let stats = self.fake.stats();
         if stats.refresh_tokens_spent_twice > 0 || self.repeats() > self.unanswered {
-            self.fail(&format!("{} exchanges were left unanswered, and: {stats:?}", self.unanswered));
+            self.fail(None, &format!("{} exchanges were left unanswered, and: {stats:?}", self.unanswered)).await;
         }
     }
 
@@ -111,25 +120,31 @@ impl Stage {
         left
     }
 
-    /// Whether a new instance is on record: from that very moment no run may be running in the name of another.
-    pub(super) async fn look_for_new_instance(&self, gone: &[InstanceId]) -> Result<(), String> {
-        let store = match Store::open_for_reading(DATABASE, &self.state_dir()).await {
-            Ok(store) => store,
-            Err(error) => return Err(format!("there is no database yet ({error})")),
-        };
+    /// Waits until a daemon is on record beside or in place of those who are gone, and nothing runs in their name.
+    pub(super) async fn taken_over(&self, daemon: &mut Daemon, gone: &[InstanceId]) {
+        self.until(daemon, async || self.look_for_successor(gone).await).await;
+    }
+
+    /// On SQLite no run is running in the name of another from the very moment at which a new instance is on record; on a server
+    /// the dead have to be seen to be dead first.
+    async fn look_for_successor(&self, gone: &[InstanceId]) -> Result<(), String> {
+        let store = self.open_store().await.map_err(|error| format!("there is no database yet ({error})"))?;
         let mut tx = store.read(Clock::system().now()).await.unwrap();
         let instances = tx.instances().await.unwrap();
         let running = runs(&mut tx, RunState::Running).await;
         drop(tx);
         store.close().await;
-        let [new] = &instances[..] else { return Err(format!("{} instances are on record", instances.len())) };
-        if gone.contains(&new.id) {
-            return Err(format!("{} is still on record", new.id));
+        if !instances.iter().any(|instance| !gone.contains(&instance.id)) {
+            return Err(format!("nobody new is on record, but {} instances", instances.len()));
         }
-        for run in running {
-            assert_eq!(run.instance.as_ref(), Some(&new.id), "run {} runs in the name of the dead", run.id);
+        let alone = !store.is_postgres();
+        assert!(!alone || instances.len() == 1, "on record: {instances:?}");
+        let of_the_dead = |run: &&Run| run.instance.as_ref().is_none_or(|instance| gone.contains(instance));
+        match running.iter().find(of_the_dead) {
+            Some(run) if alone => panic!("run {} runs in the name of the dead", run.id),
+            Some(run) => Err(format!("run {} still runs in the name of the dead", run.id)),
+            None => Ok(()),
         }
-        Ok(())
     }
 
     /// Waits until source, database and these shops agree, with nothing under way that a death began.
@@ -197,26 +212,33 @@ impl Stage {
         Ok(())
     }
 
-    /// Waits until everybody who is reminded has been.
+    /// Waits until everybody who is reminded has been, and nobody is owed anything.
     pub(super) async fn mails_sent(&self, daemon: &mut Daemon) {
         self.until(daemon, async || {
             let store = self.open().await.ok_or("there is no database")?;
-            let mut tx = store.read(Clock::system().now()).await.unwrap();
-            let mails = tx.mails(None, MANY).await.unwrap();
-            let schedule = tx.schedule(None, JobKind::SendMail).await.unwrap();
-            let filter = RunFilter { job: Some(JobKind::SendMail), ..RunFilter::default() };
-            let runs = tx.runs(&filter, MANY).await.unwrap();
-            drop(tx);
+            let mails = store.read(Clock::system().now()).await.unwrap().mails(None, MANY).await.unwrap();
             store.close().await;
-            let sent: BTreeSet<&str> =
-                mails.iter().filter(|mail| mail.state == MailState::Sent).map(|mail| mail.recipient.as_str()).collect();
-            assert!(mails.len() <= REMINDED.len(), "a reminder was owed twice: {mails:?}");
-            if sent == REMINDED.into() {
+            let is_reminder = |mail: &&Mail| mail.kind == "reminder" && mail.state == MailState::Sent;
+            let reminded: Vec<&str> = mails.iter().filter(is_reminder).map(|mail| mail.recipient.as_str()).collect();
+            assert!(reminded.len() <= REMINDED.len(), "somebody was reminded twice: {reminded:?}");
+            let owed = mails.iter().filter(|mail| mail.state == MailState::Owed).count();
+            if owed == 0 && reminded.iter().copied().collect::<BTreeSet<_>>() == REMINDED.into() {
                 return Ok(());
             }
-            Err(format!("not all were reminded: {mails:?}\ndelivery: {schedule:?}\n{runs:?}"))
+            Err(format!("{owed} mails are owed, and {reminded:?} were reminded"))
         })
         .await;
+    }
+
+    /// All runs since the beginning, the oldest first.
+    pub(super) async fn all_runs(&self) -> Vec<Run> {
+        let Some(store) = self.open().await else { return Vec::new() };
+        let mut tx = store.read(Clock::system().now()).await.unwrap();
+        let mut runs = tx.runs(&RunFilter::default(), MANY).await.unwrap();
+        drop(tx);
+        store.close().await;
+        runs.reverse();
+        runs
     }
 }
 

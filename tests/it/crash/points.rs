@@ -50,17 +50,17 @@ pub(super) fn in_group(group: &[&str]) -> Vec<String> {
 pub(super) struct Tally(BTreeMap<String, u64>);
 
 impl Tally {
-    /// Counts a death.
-    pub(super) fn count(&mut self, point: &str) {
-        *self.0.entry(point.to_owned()).or_default() += 1;
+    /// Counts deaths.
+    pub(super) fn count(&mut self, point: &str, deaths: usize) {
+        *self.0.entry(point.to_owned()).or_default() += deaths as u64;
     }
 
     /// Prints a line a point, and the sum.
-    pub(super) fn print(&self) {
+    pub(super) fn print(&self, database: &str) {
         for (point, times) in &self.0 {
-            println!("crash: {point} killed {times} times");
+            println!("crash: {point} killed {times} times on {database}");
         }
-        println!("crash: {} points, {} deaths", self.0.len(), self.0.values().sum::<u64>());
+        println!("crash: {} points, {} deaths on {database}", self.0.len(), self.0.values().sum::<u64>());
     }
 }
 

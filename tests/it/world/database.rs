@@ -4,12 +4,13 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use shopsyncd::secrets::Sealer;
 use sqlx::Executor as _;
 
 /// Where a story's daemon keeps its state.
 pub(crate) enum Database {
     Sqlite,
-    Postgres { server: String, name: String, url: String },
+    Postgres { server: String, name: String, url: String, seal_key: String },
 }
 
 impl Database {
@@ -23,7 +24,7 @@ impl Database {
         pool.close().await;
         let mut url = url::Url::parse(&server).unwrap();
         url.set_path(&name);
-        Some(Self::Postgres { server, name, url: url.into() })
+        Some(Self::Postgres { server, name, url: url.into(), seal_key: Sealer::generate().expose().to_owned() })
     }
 
     /// Its address; `None` for the usual file in the state folder.
@@ -31,6 +32,14 @@ impl Database {
         match self {
             Self::Sqlite => None,
             Self::Postgres { url, .. } => Some(url),
+        }
+    }
+
+    /// The settings that name it, to stand between the first keys and the first section.
+    pub(crate) fn settings(&self) -> String {
+        match self {
+            Self::Sqlite => String::new(),
+            Self::Postgres { url, seal_key, .. } => format!("seal_key = \"{seal_key}\"\n[database]\nurl = \"{url}\"\n"),
         }
     }
 }

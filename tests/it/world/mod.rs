@@ -2,14 +2,21 @@
 //! file, and one clock for all of them that only the story moves.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::{collections::BTreeMap, fmt::Write as _, fs, path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    fmt::Write as _,
+    fs,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
 use serde_json::Value;
 use shopsyncd::{
     channels::{
         Tools,
-        tiktok_shop::fake::{APP_KEY, APP_SECRET, FakeTikTok, SERVICE_ID, Seed},
+        tiktok_shop::fake::{APP_SECRET, FakeTikTok, Seed},
     },
     clock::Clock,
     config::load::Env,
@@ -18,7 +25,6 @@ use shopsyncd::{
     domain::{Demand, JobKind, Run, RunState},
     http::{Answer, BudgetKey, Call, Http, Method, Rate},
     scheduler::Handle,
-    secrets::Sealer,
     settings,
     store::{MailState, RunFilter, Store},
 };
@@ -34,8 +40,6 @@ pub(crate) use database::{Database, on_both_databases};
 
 /// How long anything may take, by the real clock, before the story says that it does not happen.
 const PATIENCE: Duration = Duration::from_mins(1);
-/// Between two looks at something that tells nobody when it changes.
-const GLANCE: Duration = Duration::from_millis(4);
 
 pub(crate) const REFRESH: JobKind = JobKind::AuthorizationRefresh;
 pub(crate) const IMPORT: JobKind = JobKind::ProductImport;
@@ -49,7 +53,6 @@ pub(crate) struct World {
     pub(crate) fake: FakeTikTok,
     daemons: Vec<Daemon>,
     mails_read: usize,
-    seal_key: String,
     // Last: a database can only be dropped when nobody uses it, and the folder goes with everything in it.
     database: Database,
     folder: TempDir,
@@ -97,6 +100,18 @@ fn account(shop: &str) -> String {
     format!("seller-{shop}")
 }
 
+/// The section of a pretend marketplace, whose app's secret stands in a file, with the periods of its shops: refresh, import, export.
+pub(crate) fn marketplace(fake: &FakeTikTok, secret: &Path, periods: [&str; 3]) -> String {
+    let mut text = "[channels.tiktok_shop]\n".to_owned();
+    text += &toml::to_string(&fake.app_settings()).unwrap();
+    writeln!(text, "client_secret = {{ file = \"{}\" }}", secret.display()).unwrap();
+    text += "[channels.tiktok_shop.jobs]\n";
+    for (job, period) in [REFRESH, IMPORT, EXPORT].into_iter().zip(periods) {
+        writeln!(text, "{job} = \"{period}\"").unwrap();
+    }
+    text
+}
+
 impl World {
     /// British shops of one marketplace that sell what `erp`'s file says. Nothing runs before [`World::start`].
     pub(crate) fn new(database: Database, now: &str, shops: &[&str]) -> Self {
@@ -105,8 +120,7 @@ impl World {
         let fake = FakeTikTok::new(clock.clone()).unwrap();
         fs::create_dir_all(folder.path().join("shops.d")).unwrap();
         fs::write(folder.path().join("app-secret"), APP_SECRET).unwrap();
-        let seal_key = Sealer::generate().expose().to_owned();
-        let world = Self { clock, fake, daemons: Vec::new(), mails_read: 0, seal_key, database, folder };
+        let world = Self { clock, fake, daemons: Vec::new(), mails_read: 0, database, folder };
         world.write_main("1 hour", "1 hour", "10 minutes");
         let products = world.products_file();
         let erp = format!(
@@ -125,12 +139,8 @@ impl World {
     /// The main file, with the marketplace's default periods.
     pub(crate) fn write_main(&self, refresh: &str, import: &str, export: &str) {
         let folder = self.folder.path().display();
-        let database = match self.database.url() {
-            Some(url) => format!("seal_key = \"{}\"\n[database]\nurl = \"{url}\"\n", self.seal_key),
-            None => String::new(),
-        };
-        let marketplace = self.fake.url();
-        let marketplace = marketplace.as_str().trim_end_matches('/');
+        let database = self.database.settings();
+        let marketplace = marketplace(&self.fake, &self.folder.path().join("app-secret"), [refresh, import, export]);
         let text = format!(
             r#"timezone = "Europe/Berlin"
 product_source = "erp"
@@ -148,19 +158,7 @@ operator = ["ops@example.com"]
 [reminders]
 to = ["owner@example.com"]
 
-[channels.tiktok_shop]
-client_id = "{APP_KEY}"
-client_secret = {{ file = "{folder}/app-secret" }}
-service_id = "{SERVICE_ID}"
-api_url = "{marketplace}"
-token_url = "{marketplace}"
-consent_url = "{marketplace}"
-
-[channels.tiktok_shop.jobs]
-authorization_refresh = "{refresh}"
-product_import = "{import}"
-product_export = "{export}"
-"#
+{marketplace}"#
         );
         self.write("shopsyncd.toml", &text);
     }
@@ -286,14 +284,11 @@ product_export = "{export}"
     /// Lets everything that is due now happen.
     pub(crate) async fn settle(&self) {
         let quiet = async {
+            // Twice: what was quiet at first may have been on its way to the planner.
             let mut quiet = 0;
             while quiet < 2 {
+                self.daemon().handle.look().await;
                 quiet = if self.is_quiet().await { quiet + 1 } else { 0 };
-                if quiet == 0 {
-                    // The daemon looks once a second by itself; of this clock's seconds there may be none.
-                    self.daemon().handle.wake();
-                }
-                tokio::time::sleep(GLANCE).await;
             }
         };
         let came_to_rest = tokio::time::timeout(PATIENCE, quiet).await.is_ok();
@@ -338,7 +333,7 @@ product_export = "{export}"
     pub(crate) async fn wait_until(&self, what: &str, mut happened: impl AsyncFnMut() -> bool) {
         let waited = async {
             while !happened().await {
-                tokio::time::sleep(GLANCE).await;
+                self.daemon().handle.look().await;
             }
         };
         assert!(tokio::time::timeout(PATIENCE, waited).await.is_ok(), "this does not happen: {what}");
