@@ -71,10 +71,8 @@ impl Daemon {
 
     /// Where its threads stand: what the kernel says of each.
     pub(super) fn whereabouts(&self) -> String {
-        ["comm", "stat", "wchan", "syscall", "stack"]
-            .iter()
-            .map(|file| format!("{file}:\n{}\n", self.threads(file).join("\n")))
-            .collect()
+        let told = |file: &str| format!("{file}:\n{}\n", self.threads(file).join("\n"));
+        ["comm", "stat", "wchan", "syscall", "stack"].map(told).concat()
     }
 
     /// A file of `/proc` for each of its threads; what may not be read is left out.

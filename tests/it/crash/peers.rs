@@ -108,9 +108,8 @@ async fn a_process_stopped_until_peers_gave_it_up_begins_anew_and_writes_nothing
     stopped.thaw();
     let anew = InstanceId(format!("{}+1", gone[0]));
     stage
-        .until(&mut peer, async || match stage.instances().await.contains(&anew) {
-            true => Ok(()),
-            false => Err(format!("{anew} is not on record")),
+        .until(&mut peer, async || {
+            if stage.instances().await.contains(&anew) { Ok(()) } else { Err(format!("{anew} is not on record")) }
         })
         .await;
     stage.settled(&mut peer, &SHOPS).await;
