@@ -88,6 +88,7 @@ async fn step(by: i64) -> Option<Vec<Run>> {
         ("NO_FAKE_STAT", "1".to_owned()),
     ];
     let mut daemon = Daemon::start(&stage, &named);
+    stage.taken_over(&mut daemon, &[]).await;
     stage.runs_after(&mut daemon, &erp, Timestamp::MIN).await;
     let stepped = Clock::system().now() + SignedDuration::from_secs(by);
     let known = stage.all_runs().await.len();
