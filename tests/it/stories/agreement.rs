@@ -116,7 +116,7 @@ async fn who_stands_by_takes_over_when_the_peer_dies() {
     other.start().await;
     assert!(other.ailments().await.join("; ").contains(&peer.holder));
     peer.vanish();
-    world.wait_until("the other works", async || other.ailments().await.is_empty()).await;
+    other.wait_until("the other works", async || other.ailments().await.is_empty()).await;
     other.stop().await;
 }
 

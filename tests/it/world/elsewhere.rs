@@ -60,6 +60,11 @@ impl Elsewhere {
         self.daemon().ask(request).await
     }
 
+    /// As [`World::wait_until`], by its own daemon.
+    pub(crate) async fn wait_until(&self, what: &str, happened: impl AsyncFnMut() -> bool) {
+        self.daemon().wait_until(what, happened).await;
+    }
+
     /// Why its daemon is not well.
     pub(crate) async fn ailments(&self) -> Vec<String> {
         ailments(self.daemon()).await

@@ -69,6 +69,16 @@ struct Daemon {
 }
 
 impl Daemon {
+    /// Asks after each of its looks, by the real clock.
+    async fn wait_until(&self, what: &str, mut happened: impl AsyncFnMut() -> bool) {
+        let waited = async {
+            while !happened().await {
+                self.handle.look().await;
+            }
+        };
+        assert!(tokio::time::timeout(PATIENCE, waited).await.is_ok(), "this does not happen: {what}");
+    }
+
     async fn ask(&self, request: Request) -> Result<Value, Refusal> {
         let (progress, _) = tokio::sync::mpsc::channel(1);
         tokio::time::timeout(PATIENCE, self.answerer.answer(request, progress)).await.expect("an answer")
@@ -330,13 +340,8 @@ to = ["owner@example.com"]
     }
 
     /// Waits, by the real clock, for what tells nobody when it happens.
-    pub(crate) async fn wait_until(&self, what: &str, mut happened: impl AsyncFnMut() -> bool) {
-        let waited = async {
-            while !happened().await {
-                self.daemon().handle.look().await;
-            }
-        };
-        assert!(tokio::time::timeout(PATIENCE, waited).await.is_ok(), "this does not happen: {what}");
+    pub(crate) async fn wait_until(&self, what: &str, happened: impl AsyncFnMut() -> bool) {
+        self.daemon().wait_until(what, happened).await;
     }
 
     pub(crate) async fn ask(&self, request: Request) -> Result<Value, Refusal> {
