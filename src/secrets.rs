@@ -32,6 +32,17 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// The argon2id hash of a password with a salt of its own, as a PHC string. The parameters are those that OWASP asks for
+/// (19 MiB, two passes), which the crate has by default.
+///
+/// # Errors
+/// Where the system gives no randomness.
+pub fn hash_password(password: &Secret) -> Result<String, String> {
+    use argon2::{Argon2, PasswordHasher as _};
+    let hash = Argon2::default().hash_password(password.expose().as_bytes());
+    hash.map(|hash| hash.to_string()).map_err(|error| format!("the password cannot be hashed: {error}"))
+}
+
 /// A sealed secret: what the store keeps. Format: version (1 byte), key identifier (4), nonce (24), ciphertext with tag.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed(pub Vec<u8>);
@@ -169,6 +180,15 @@ mod tests {
     fn ring(keys: &[&Secret]) -> Sealer {
         let lines: Vec<&str> = keys.iter().map(|key| key.expose()).collect();
         Sealer::parse(&Secret::new(lines.join("\n"))).unwrap()
+    }
+
+    #[test]
+    fn the_hash_of_a_password_tells_it_from_others() {
+        use argon2::{Argon2, PasswordHash, PasswordVerifier as _};
+        let hash = hash_password(&Secret::new("correct horse")).unwrap();
+        let hash = PasswordHash::new(&hash).unwrap();
+        assert!(Argon2::default().verify_password(b"correct horse", &hash).is_ok());
+        assert!(Argon2::default().verify_password(b"correct horsf", &hash).is_err());
     }
 
     #[test]

@@ -21,7 +21,23 @@ pub(super) async fn jobs(env: &Env, command: JobsCommand) -> Outcome {
     }
 }
 
+/// What is demanded must be something that the job can do.
+fn fits(run: &JobsRun) -> Outcome {
+    let misfit = |flag: &str, job: JobKind| {
+        let text = format!("{flag} is for {job} and means nothing to {}; leave it away", run.job);
+        Err(Refusal::new(exit::USAGE, text))
+    };
+    if run.full && run.job != JobKind::ProductImport {
+        return misfit("--full", JobKind::ProductImport);
+    }
+    if run.release_guard && run.job != JobKind::ProductExport {
+        return misfit("--release-guard", JobKind::ProductExport);
+    }
+    Ok(())
+}
+
 async fn run_now(env: &Env, run: JobsRun) -> Outcome {
+    fits(&run)?;
     let JobsRun { shop, job, wait, release_guard, full, .. } = run;
     let demand = Demand { full, release_guard };
     let request = Request::RunNow { shop: shop.clone(), job, demand, wait };
@@ -139,6 +155,11 @@ async fn why(env: &Env, shop: &ShopId, job: JobKind) -> Outcome {
         return if env.json { print::json(&text) } else { print::text(text["text"].as_str().unwrap_or_default()) };
     };
     open::known_shop(&config, shop)?;
+    let known = &config.shops[shop];
+    if !known.jobs.contains_key(&job) {
+        let text = format!("shop `{shop}` has no job {job}: its channel {} does not do that", known.channel);
+        return Err(Refusal::new(exit::USAGE, text));
+    }
     let mut tx = open::reading(&config).await?;
     let why = report::why(&mut tx, &config, shop, job, Surroundings { daemon }).await.map_err(open::unavailable)?;
     if env.json { print::json(&why) } else { print::text(&why.text) }

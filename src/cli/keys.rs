@@ -6,6 +6,7 @@ use crate::{control::Request, secrets::Sealer};
 pub(super) async fn keys(env: &Env, command: KeysCommand) -> Outcome {
     match command {
         // The one place where a secret is printed: it is asked for.
+        KeysCommand::Generate if env.json => print::json(&serde_json::json!({ "key": Sealer::generate().expose() })),
         KeysCommand::Generate => print::text(Sealer::generate().expose()),
         KeysCommand::Reseal => {
             let answer = env.ask(&Request::Reseal).await?;

@@ -2,7 +2,10 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use clap::{Args, CommandFactory, Parser, Subcommand};
+use clap::{
+    Args, Parser, Subcommand,
+    builder::{PossibleValuesParser, TypedValueParser},
+};
 
 use crate::{
     control::Refusal,
@@ -17,7 +20,9 @@ mod demo;
 mod jobs;
 mod keys;
 mod mail;
+mod manual;
 mod open;
+mod password;
 mod print;
 mod products;
 mod run;
@@ -100,6 +105,8 @@ enum Command {
     /// Keys that seal tokens at rest
     #[command(subcommand)]
     Keys(KeysCommand),
+    /// Read a password and print its hash, for `web.password_hash`
+    Password,
     /// The database: migrate, backup
     #[command(subcommand)]
     Db(DbCommand),
@@ -174,6 +181,7 @@ enum JobsCommand {
         /// The shop
         shop: ShopId,
         /// The job
+        #[arg(value_parser = job())]
         job: JobKind,
     },
 }
@@ -183,12 +191,13 @@ struct JobsRun {
     /// The shop
     shop: ShopId,
     /// The job
+    #[arg(value_parser = job())]
     job: JobKind,
     /// Wait until it is over
     #[arg(long)]
     wait: bool,
     /// Export: print the plan and send nothing
-    #[arg(long)]
+    #[arg(long, conflicts_with_all = ["wait", "release_guard", "full"])]
     dry_run: bool,
     /// Export: let the plan through that a guard stopped
     #[arg(long)]
@@ -209,7 +218,7 @@ enum RunsCommand {
         #[arg(long)]
         job: Option<JobKind>,
         /// In this state
-        #[arg(long, value_parser = runs::parse_state)]
+        #[arg(long, value_parser = runs::state())]
         state: Option<crate::domain::RunState>,
         /// At most so many
         #[arg(long, default_value_t = 50)]
@@ -240,8 +249,11 @@ enum ProductsCommand {
     },
     /// Write the source's products to a file, as CSV or (by its ending) JSON Lines
     Export {
-        /// The file
+        /// The file; `-` is standard output: CSV, with --json JSON Lines
         file: PathBuf,
+        /// Replace a file that exists
+        #[arg(long)]
+        force: bool,
     },
 }
 
@@ -304,11 +316,12 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Products(command) => products::products(&env, command).await,
         Command::Mail(command) => mail::mail(&env, command).await,
         Command::Keys(command) => keys::keys(&env, command).await,
+        Command::Password => password::password(&env),
         Command::Db(command) => db::db(&env, command).await,
         #[cfg(feature = "fakes")]
         Command::Demo(args) => demo::demo(args).await,
-        Command::Completions { shell } => completions(shell),
-        Command::Man => man(),
+        Command::Completions { shell } => manual::completions(shell),
+        Command::Man => manual::man(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -322,24 +335,21 @@ pub async fn run(cli: Cli) -> ExitCode {
 /// Reads the command line; a wrong one ends the program with 64.
 pub fn parse() -> Result<Cli, ExitCode> {
     Cli::try_parse().map_err(|error| {
-        let asked =
-            matches!(error.kind(), clap::error::ErrorKind::DisplayHelp | clap::error::ErrorKind::DisplayVersion);
-        // Nothing can be done about a terminal that does not take it.
-        let _ = error.print();
+        use clap::error::ErrorKind::{DisplayHelp, DisplayVersion};
+        let asked = matches!(error.kind(), DisplayHelp | DisplayVersion);
+        if !asked && std::env::args_os().any(|argument| argument == "--json") {
+            let text = error.render().to_string();
+            print::refusal(&Refusal::new(exit::USAGE, text.trim_start_matches("error: ").trim_end()), true);
+        } else {
+            // Nothing can be done about a terminal that does not take it.
+            let _ = error.print();
+        }
         if asked { ExitCode::SUCCESS } else { ExitCode::from(exit::USAGE) }
     })
 }
 
-fn completions(shell: clap_complete::Shell) -> Outcome {
-    let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "shopsyncd", &mut script);
-    print::bytes(&script)
-}
-
-fn man() -> Outcome {
-    let mut page = Vec::new();
-    clap_mangen::Man::new(Cli::command())
-        .render(&mut page)
-        .map_err(|error| Refusal::new(exit::FAILED, error.to_string()))?;
-    print::bytes(&page)
+/// The jobs that shops have, by name.
+fn job() -> impl TypedValueParser<Value = JobKind> {
+    PossibleValuesParser::new(JobKind::OF_SHOPS.map(JobKind::as_str))
+        .map(|name| name.parse().expect("one of the names of jobs"))
 }

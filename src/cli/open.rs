@@ -89,8 +89,7 @@ pub(super) async fn reading(config: &Config) -> Result<Tx, Refusal> {
 
 /// The database did not do as asked (69; 1 where waiting does not help).
 pub(super) fn unavailable(error: StoreError) -> Refusal {
-    let away = error.is_passing() || matches!(error, StoreError::Absent { .. });
-    let exit = if away { exit::UNAVAILABLE } else { exit::FAILED };
+    let exit = if error.is_away() { exit::UNAVAILABLE } else { exit::FAILED };
     Refusal::new(exit, error.to_string())
 }
 

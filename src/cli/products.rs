@@ -1,6 +1,10 @@
 //! `products`: what the source has, and how a SKU stands in every shop.
 
-use std::{collections::BTreeSet, path::Path};
+use std::{
+    collections::BTreeSet,
+    io::{self, ErrorKind},
+    path::Path,
+};
 
 use super::{
     Outcome, ProductsCommand, exit,
@@ -31,7 +35,7 @@ pub(super) async fn products(env: &Env, command: ProductsCommand) -> Outcome {
             })?;
             if env.json { print::json(&show) } else { print_show(&show) }
         }
-        ProductsCommand::Export { file } => export(&mut tx, &file).await,
+        ProductsCommand::Export { file, force } => export(env, &mut tx, &file, force).await,
     }
 }
 
@@ -98,10 +102,30 @@ async fn page(tx: &mut Tx, after: &mut Option<Sku>) -> Result<Option<Vec<StoredV
     Ok(Some(page))
 }
 
-/// Writes everything the source has, in the file channel's own format, so that it can be read back.
-async fn export(tx: &mut Tx, path: &Path) -> Outcome {
-    let failed =
-        |error: std::io::Error| Refusal::new(exit::FAILED, format!("cannot write {}: {error}", path.display()));
+/// Writes everything the source has, in the file channel's own format, so that it can be read back. `-` is standard output.
+async fn export(env: &Env, tx: &mut Tx, path: &Path, force: bool) -> Outcome {
+    let aloud = path.as_os_str() == "-";
+    if !aloud && !force && path.symlink_metadata().is_ok() {
+        let text = format!("{} exists; name a file that does not, or add --force to replace it", path.display());
+        return Err(Refusal::new(exit::REFUSED, text));
+    }
+    let count = match dump(env, tx, path, aloud).await? {
+        Ok(count) => count,
+        // A reader that went away (`| head`) is no fault.
+        Err(error) if aloud && error.kind() == ErrorKind::BrokenPipe => return Ok(()),
+        Err(error) => {
+            let place = if aloud { "to standard output".into() } else { path.display().to_string() };
+            return Err(Refusal::new(exit::FAILED, format!("cannot write {place}: {error}")));
+        }
+    };
+    match (aloud, env.json) {
+        (true, _) => Ok(()),
+        (false, true) => print::json(&serde_json::json!({ "file": path, "skus": count })),
+        (false, false) => print::text(&format!("{count} SKUs written to {}", path.display())),
+    }
+}
+
+async fn dump(env: &Env, tx: &mut Tx, path: &Path, aloud: bool) -> Result<io::Result<u64>, Refusal> {
     let bar = print::bar();
     let (mut options, mut currencies) = (BTreeSet::new(), BTreeSet::new());
     let mut after = None;
@@ -111,15 +135,24 @@ async fn export(tx: &mut Tx, path: &Path) -> Outcome {
             currencies.extend(variant.prices.iter().skip(1).map(|price| price.currency));
         }
     }
-    let mut writer = file::Writer::create(path, &options, &currencies).map_err(failed)?;
+    let begun = if aloud {
+        file::Writer::to(Box::new(io::stdout()), env.json, &options, &currencies)
+    } else {
+        file::Writer::create(path, &options, &currencies)
+    };
+    let mut writer = match begun {
+        Ok(writer) => writer,
+        Err(error) => return Ok(Err(error)),
+    };
     after = None;
     while let Some(page) = page(tx, &mut after).await? {
         for stored in &page {
-            writer.write(&stored.product, &stored.variant).map_err(failed)?;
+            if let Err(error) = writer.write(&stored.product, &stored.variant) {
+                return Ok(Err(error));
+            }
         }
         bar.inc(page.len() as u64);
     }
     bar.finish_and_clear();
-    let count = writer.finish().map_err(failed)?;
-    print::text(&format!("{count} SKUs written to {}", path.display()))
+    Ok(writer.finish())
 }

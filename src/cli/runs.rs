@@ -1,5 +1,7 @@
 //! `runs`: the history.
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+
 use super::{
     Outcome, RunsCommand, exit,
     open::{self, Env},
@@ -32,14 +34,12 @@ pub(super) async fn runs(env: &Env, command: RunsCommand) -> Outcome {
     }
 }
 
-/// Reads a run state for the command line.
-pub(super) fn parse_state(text: &str) -> Result<RunState, String> {
+/// The states of runs, by name.
+pub(super) fn state() -> impl TypedValueParser<Value = RunState> {
     use RunState::{Available, Cancelled, Completed, Discarded, Retryable, Running};
     let all = [Available, Running, Retryable, Completed, Discarded, Cancelled];
-    let names = || all.map(RunState::as_str).join(", ");
-    all.into_iter()
-        .find(|state| state.as_str() == text)
-        .ok_or_else(|| format!("`{text}` is not a state; the states are {}", names()))
+    PossibleValuesParser::new(all.map(RunState::as_str))
+        .map(move |name| all.into_iter().find(|state| state.as_str() == name).expect("one of the names of states"))
 }
 
 fn print_runs(runs: &[RunView]) -> Outcome {

@@ -117,11 +117,16 @@ fn resolved(config: &Config, id: &ShopId) -> Vec<(String, String, String)> {
     rows
 }
 
-/// Prints the consent link alone on standard output, and reads what comes back from standard input: the address on
+/// Prints the consent link alone on standard output (with `--json` an object in a line), and reads what comes back from standard input: the address on
 /// which the browser ended, or tokens as JSON.
 async fn authorize(env: &Env, shop: ShopId) -> Outcome {
     let link = env.ask(&Request::Authorize { shop: shop.clone() }).await?;
-    print::text(link["link"].as_str().unwrap_or_default())?;
+    // A line of its own: whoever reads it has to act on it before the rest comes.
+    if env.json {
+        print::text(&link.to_string())?
+    } else {
+        print::text(link["link"].as_str().unwrap_or_default())?
+    }
     if io::stdin().is_terminal() {
         print::aside(
             "open this link as the shop's owner, then paste the address on which the browser ended (or tokens as JSON):",

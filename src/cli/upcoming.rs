@@ -47,7 +47,7 @@ pub(super) async fn upcoming(env: &Env, days: u32, ics: bool) -> Outcome {
     let mut tx = open::reading(&config).await?;
     let items = items(&mut tx, &config, days).await?;
     if ics {
-        return print::text(&calendar(&items, &config));
+        return print::bytes(calendar(&items, &config, tx.now).as_bytes());
     }
     if env.json {
         return print::json(&Upcoming { items });
@@ -151,7 +151,7 @@ fn count(period: &Period, at: Timestamp, horizon: Timestamp) -> u64 {
 }
 
 /// Mails and ends as a calendar (RFC 5545); runs are too many to be entries.
-fn calendar(items: &[Item], config: &Config) -> String {
+fn calendar(items: &[Item], config: &Config, now: Timestamp) -> String {
     let stamp = |at: Timestamp| at.strftime("%Y%m%dT%H%M%SZ").to_string();
     let mut grouped: BTreeMap<(Timestamp, String), Vec<String>> = BTreeMap::new();
     for item in items.iter().filter(|item| item.job.is_none()) {
@@ -170,12 +170,12 @@ fn calendar(items: &[Item], config: &Config) -> String {
         lines.extend([
             "BEGIN:VEVENT".into(),
             format!("UID:{}-{}@shopsyncd", at.as_second(), summary.bytes().map(u64::from).sum::<u64>()),
-            format!("DTSTAMP:{}", stamp(at)),
+            format!("DTSTAMP:{}", stamp(now)),
             format!("DTSTART:{}", stamp(at)),
             format!("SUMMARY:{summary}"),
             "END:VEVENT".into(),
         ]);
     }
-    lines.push("END:VCALENDAR".into());
+    lines.extend(["END:VCALENDAR".into(), String::new()]);
     lines.join("\r\n")
 }

@@ -276,7 +276,7 @@ fn value(view: &impl serde::Serialize) -> Answered {
 }
 
 fn unavailable(error: StoreError) -> Refusal {
-    Refusal::new(if error.is_passing() { 69 } else { 1 }, error.to_string())
+    Refusal::new(if error.is_away() { 69 } else { 1 }, error.to_string())
 }
 
 fn keeper_refused(error: &KeeperError) -> Refusal {

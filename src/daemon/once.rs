@@ -52,5 +52,5 @@ impl App {
 }
 
 fn unavailable(error: StoreError) -> Refusal {
-    Refusal::new(if error.is_passing() { 69 } else { 1 }, error.to_string())
+    Refusal::new(if error.is_away() { 69 } else { 1 }, error.to_string())
 }

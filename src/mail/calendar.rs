@@ -35,8 +35,8 @@ fn event(item: &Item, envelope: &Envelope<'_>) -> Option<String> {
     line(&mut event, &format!("UID:authorization-{}@{}", item.authorization, envelope.from.domain()));
     line(&mut event, &format!("SEQUENCE:{}", item.grant_number));
     line(&mut event, &format!("DTSTAMP:{}", envelope.now.strftime("%Y%m%dT%H%M%SZ")));
+    // An instant: an end would have to be later (section 3.6.1).
     line(&mut event, &format!("DTSTART:{ends_at}"));
-    line(&mut event, &format!("DTEND:{ends_at}"));
     line(&mut event, &format!("SUMMARY:{}", escape(&words::entry(envelope.language, item))));
     let links = item.shops.iter().map(|shop| format!("{}: {}", shop.name, shop.renew)).collect::<Vec<_>>().join("\n");
     line(&mut event, &format!("DESCRIPTION:{}", escape(&links)));

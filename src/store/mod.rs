@@ -119,6 +119,16 @@ pub enum StoreError {
         /// What is wrong.
         cause: String,
     },
+    /// The database cannot be opened.
+    #[error("database {place}: {cause}; {remedy}")]
+    Unusable {
+        /// The file, or the server with user and database, without a password.
+        place: String,
+        /// Why.
+        cause: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The database was written by a newer program.
     #[error(
         "the database is at version {found}, this program knows {known}; install the newer program again, or restore a backup"
@@ -161,6 +171,11 @@ pub enum StoreError {
 impl StoreError {
     /// Whether trying again later may help.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Database(_) | Self::Unanswered(_))
+        matches!(self, Self::Database(_) | Self::Unusable { .. } | Self::Unanswered(_))
+    }
+
+    /// Whether there is no database that answers.
+    pub fn is_away(&self) -> bool {
+        self.is_passing() || matches!(self, Self::Absent { .. })
     }
 }

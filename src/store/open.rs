@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use sqlx::{
-    Executor as _, PgPool, SqlSafeStr as _, SqlitePool,
+    ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -65,6 +65,8 @@ const BUSY: Duration = Duration::from_secs(5);
 /// How long the server lets a transaction stand idle. A process that was stopped, or a machine that vanished, in the middle of one
 /// must not keep its peers from what it has locked. Ours say their next word within milliseconds.
 const IDLE: &str = "set idle_in_transaction_session_timeout = '5s'";
+/// How long a server has to take a first connection.
+const GREETING: Duration = Duration::from_secs(5);
 /// How long a transaction waits for a free connection before it counts as an outage.
 const PATIENCE: Duration = Duration::from_secs(10);
 
@@ -79,7 +81,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Url`] for an address that is none, [`StoreError::Newer`] for a database of a newer program,
-    /// [`StoreError::Database`] when it cannot be reached.
+    /// [`StoreError::Unusable`] when it cannot be reached.
     pub async fn open(url: &str, state_dir: &Path) -> Result<Self, StoreError> {
         let store = Self::connect(url, state_dir).await?;
         store.migrate().await?;
@@ -90,7 +92,7 @@ impl Store {
     pub async fn connect(url: &str, state_dir: &Path) -> Result<Self, StoreError> {
         let store = match place(url, state_dir)? {
             Place::File(file) => {
-                make_private(&file).map_err(sqlx::Error::from)?;
+                make_private(&file, state_dir).map_err(|error| unusable_file(&file, &error.into()))?;
                 let options = sqlite(&file);
                 let writer = SqlitePoolOptions::new()
                     .max_connections(1)
@@ -105,8 +107,9 @@ impl Store {
                             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
                             .row_buffer_size(ROWS),
                     )
-                    .await?;
-                Self::Sqlite { writer, readers: readers(options).await? }
+                    .await
+                    .map_err(|error| unusable_file(&file, &error))?;
+                Self::Sqlite { writer, readers: readers(options, &file).await? }
             }
             Place::Server(options) => Self::Postgres(server(*options).await?),
         };
@@ -121,10 +124,12 @@ impl Store {
     pub async fn open_for_reading(url: &str, state_dir: &Path) -> Result<Self, StoreError> {
         let store = match place(url, state_dir)? {
             Place::File(file) => {
-                if !file.exists() {
-                    return Err(StoreError::Absent { place: file.display().to_string() });
+                match file.try_exists() {
+                    Ok(true) => {}
+                    Ok(false) => return Err(StoreError::Absent { place: file.display().to_string() }),
+                    Err(error) => return Err(unusable_file(&file, &error.into())),
                 }
-                let readers = readers(sqlite(&file).create_if_missing(false)).await?;
+                let readers = readers(sqlite(&file).create_if_missing(false), &file).await?;
                 Self::Sqlite { writer: readers.clone(), readers }
             }
             Place::Server(options) => Self::Postgres(server(*options).await?),
@@ -200,14 +205,17 @@ impl Store {
         self.check_version().await
     }
 
-    /// Whether the database can be used: none yet is well, since `run` makes it.
-    pub async fn probe(url: &str, state_dir: &Path) -> Result<(), StoreError> {
+    /// Whether the database can be used, and its version: 0 where there is none yet, which is well, since `run` makes it.
+    pub async fn probe(url: &str, state_dir: &Path) -> Result<i64, StoreError> {
         match Self::open_for_reading(url, state_dir).await {
-            Ok(store) => store.close().await,
-            Err(StoreError::Absent { .. } | StoreError::Older { .. }) => {}
-            Err(error) => return Err(error),
+            Ok(store) => {
+                store.close().await;
+                Ok(KNOWN)
+            }
+            Err(StoreError::Absent { .. }) => Ok(0),
+            Err(StoreError::Older { found, .. }) => Ok(found),
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 
     /// Writes a consistent copy of a SQLite database to `file`, which must not exist, while others read and write.
@@ -302,9 +310,39 @@ fn masked(url: &str) -> String {
     }
 }
 
-/// Makes the file and its folders, for this user's eyes only: it holds sealed tokens and a shop's numbers.
-fn make_private(file: &Path) -> std::io::Result<()> {
-    if let Some(folder) = file.parent() {
+/// A file that cannot be opened, with its path: SQLite's own words have none.
+fn unusable_file(file: &Path, error: &sqlx::Error) -> StoreError {
+    use std::io::ErrorKind::{NotFound, PermissionDenied, ReadOnlyFilesystem, StorageFull};
+    let kind = match error {
+        sqlx::Error::Io(error) => Some(error.kind()),
+        _ => None,
+    };
+    let remedy = match kind {
+        Some(NotFound) => "make its folder, or correct `database.url`: only folders in `state_dir` are made unasked",
+        Some(StorageFull) => "make room on its disk",
+        Some(ReadOnlyFilesystem) => "let its disk be written to, or correct `database.url` or `state_dir`",
+        None | Some(PermissionDenied) => {
+            "run this as the daemon's user (`sudo`), or let this user read and write the file and its folder"
+        }
+        Some(_) => "correct `database.url` or `state_dir`",
+    };
+    StoreError::Unusable { place: file.display().to_string(), cause: bare(error), remedy }
+}
+
+/// What went wrong, without the words that only say that something did.
+fn bare(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Database(error) => error.to_string(),
+        error => error.to_string(),
+    }
+}
+
+/// Makes the file, and its folders in `state_dir`, for this user's eyes only: it holds sealed tokens and a shop's numbers.
+/// A folder elsewhere is somebody's: where it is not there, a name is wrong or a disk is missing.
+fn make_private(file: &Path, state_dir: &Path) -> std::io::Result<()> {
+    let leaves = file.components().any(|part| part == std::path::Component::ParentDir);
+    if let Some(folder) = file.parent().filter(|folder| folder.starts_with(state_dir) && !leaves) {
         fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
     fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file).map(drop)
@@ -320,24 +358,39 @@ fn sqlite(file: &Path) -> SqliteConnectOptions {
         .statement_cache_capacity(200)
 }
 
-async fn readers(options: SqliteConnectOptions) -> Result<SqlitePool, StoreError> {
-    Ok(SqlitePoolOptions::new()
+async fn readers(options: SqliteConnectOptions, file: &Path) -> Result<SqlitePool, StoreError> {
+    SqlitePoolOptions::new()
         .max_connections(READERS)
         .acquire_timeout(PATIENCE)
         .idle_timeout(None)
         .max_lifetime(None)
         .test_before_acquire(false)
         .connect_with(options.read_only(true).pragma("query_only", "1"))
-        .await?)
+        .await
+        .map_err(|error| unusable_file(file, &error))
 }
 
+/// A pool tries until its patience ends and then tells no cause, so one plain connection comes first.
 async fn server(options: PgConnectOptions) -> Result<PgPool, StoreError> {
+    match tokio::time::timeout(GREETING, options.connect()).await {
+        Ok(Ok(first)) => drop(first.close().await),
+        Ok(Err(error)) => return Err(unusable_server(&options, bare(&error))),
+        Err(_) => return Err(unusable_server(&options, format!("no answer within {} s", GREETING.as_secs()))),
+    }
     Ok(PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
         .after_connect(|conn, _| Box::pin(async move { conn.execute(IDLE).await.map(drop) }))
         .connect_with(options)
         .await?)
+}
+
+fn unusable_server(options: &PgConnectOptions, cause: String) -> StoreError {
+    let host = options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
+    let (user, port) = (options.get_username(), options.get_port());
+    let name = options.get_database().unwrap_or(user);
+    let remedy = "see that the server runs and takes this user, and that `database.url` names it";
+    StoreError::Unusable { place: format!("{name} at {host}:{port} for {user}"), cause, remedy }
 }
 
 #[cfg(test)]
@@ -372,6 +425,49 @@ mod tests {
         beside.backup(&folder.path().join("copy.db")).await.unwrap();
         let copy = Store::open("sqlite:copy.db", folder.path()).await.unwrap();
         assert_eq!(copy.read(now()).await.unwrap().fact("a").await.unwrap().as_deref(), Some("1"));
+    }
+
+    async fn refused(url: &str, state_dir: &Path) -> String {
+        Store::open(url, state_dir).await.unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn a_server_that_cannot_be_reached_is_named_with_the_cause_at_once_and_without_the_password() {
+        let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let begun = std::time::Instant::now();
+        for url in [
+            format!("postgres://ann:hush@127.0.0.1:{nobody}/shops"),
+            format!("postgres://ann@127.0.0.1:{nobody}/shops?password=hush"),
+        ] {
+            let text = refused(&url, Path::new("/")).await;
+            assert!(text.starts_with(&format!("database shops at 127.0.0.1:{nobody} for ann: ")), "{text}");
+            assert!(text.contains("refused") && text.contains("see that the server runs"), "{text}");
+            assert!(!text.contains("hush"), "{text}");
+        }
+        assert!(begun.elapsed() < PATIENCE, "nobody waits for a pool that cannot fill");
+    }
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_opened_is_named_with_the_cause_and_no_folder_elsewhere_is_made() {
+        let folder = tempfile::tempdir().unwrap();
+        let (state, elsewhere) = (folder.path().join("state"), folder.path().join("elsewhere"));
+        fs::write(folder.path().join("file"), "").unwrap();
+        let absolute = format!("sqlite:{}/x.db", elsewhere.display());
+        for (url, cause) in [
+            (absolute.as_str(), "No such file or directory (os error 2); make its folder"),
+            ("sqlite:../elsewhere/x.db", "No such file or directory (os error 2); make its folder"),
+            ("sqlite:../file/x.db", "Not a directory (os error 20); correct `database.url`"),
+            ("sqlite:.", "Is a directory (os error 21); correct `database.url`"),
+        ] {
+            let text = refused(url, &state).await;
+            assert!(text.contains(cause), "{url}: {text}");
+            assert!(text.contains(&folder.path().display().to_string()), "{url}: {text}");
+            fs::create_dir_all(&state).unwrap();
+        }
+        assert!(!elsewhere.exists());
+        fs::write(state.join("no.db"), "this is no database, whatever its name may say").unwrap();
+        let text = refused("sqlite:no.db", &state).await;
+        assert!(text.contains("no.db: ") && text.contains("not a database"), "{text}");
     }
 
     #[tokio::test]

@@ -3,6 +3,7 @@
 mod crash;
 mod docs;
 mod house;
+mod program;
 mod stories;
 mod tree;
 mod why;

@@ -4,38 +4,67 @@
 use std::{
     collections::BTreeSet,
     fs, io,
-    io::Write as _,
+    io::Write,
     path::{Path, PathBuf},
 };
 
 use super::{json_lines, write::record_text};
 use crate::domain::{Currency, Product, Variant};
 
-/// A file being written. It stands under its name only once it is complete.
+/// Where a dump goes.
+type Out = Box<dyn Write + Send>;
+
+/// A dump being written. A file stands under its name only once it is complete.
 pub struct Writer {
-    path: PathBuf,
-    partial: PathBuf,
+    file: Option<Partial>,
     columns: Vec<String>,
-    out: io::BufWriter<fs::File>,
+    out: io::BufWriter<Out>,
     as_json: bool,
     count: u64,
 }
 
+/// A file that does not stand under its name yet; dropped before that, it leaves nothing behind.
+struct Partial {
+    file: fs::File,
+    partial: PathBuf,
+    path: PathBuf,
+}
+
+impl Drop for Partial {
+    fn drop(&mut self) {
+        // Not there any more once it has its name.
+        let _ = fs::remove_file(&self.partial);
+    }
+}
+
 impl Writer {
-    /// Begins a file: JSON Lines where its name ends in `.jsonl`, else CSV. `options` and `currencies` are those that any
-    /// variant has: a CSV header stands before the first row.
+    /// Begins a file: JSON Lines where its name ends in `.jsonl`, else CSV. A file of that name is replaced in the end.
+    /// `options` and `currencies` are those that any variant has: a CSV header stands before the first row.
     pub fn create(path: &Path, options: &BTreeSet<String>, currencies: &BTreeSet<Currency>) -> io::Result<Self> {
+        let name = path.file_name().ok_or_else(|| io::Error::other("a file is to be named"))?.to_string_lossy();
+        let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
+        let file = fs::File::create(&partial)?;
+        let out = Box::new(file.try_clone()?);
+        let file = Some(Partial { file, partial, path: path.to_owned() });
+        let as_json = path.extension().is_some_and(|ending| ending == "jsonl");
+        Ok(Self { file, ..Self::to(out, as_json, options, currencies)? })
+    }
+
+    /// Begins a dump to somewhere else, as [`Writer::create`] does.
+    pub fn to(
+        out: Box<dyn Write + Send>,
+        as_json: bool,
+        options: &BTreeSet<String>,
+        currencies: &BTreeSet<Currency>,
+    ) -> io::Result<Self> {
         let mut columns: Vec<String> = super::columns::KNOWN.iter().map(|&name| name.to_owned()).collect();
         columns.extend(currencies.iter().map(|currency| format!("price.{currency}")));
         columns.extend(options.iter().map(|option| format!("option.{option}")));
-        let name = path.file_name().ok_or_else(|| io::Error::other("a file is to be named"))?.to_string_lossy();
-        let partial = path.with_file_name(format!(".{name}.{}.partial", std::process::id()));
-        let mut out = io::BufWriter::new(fs::File::create(&partial)?);
-        let as_json = path.extension().is_some_and(|ending| ending == "jsonl");
+        let mut out = io::BufWriter::new(out);
         if !as_json {
             writeln!(out, "{}", record_text(columns.iter().map(String::as_str), b','))?;
         }
-        Ok(Self { path: path.to_owned(), partial, columns, out, as_json, count: 0 })
+        Ok(Self { file: None, columns, out, as_json, count: 0 })
     }
 
     /// Writes one SKU.
@@ -52,10 +81,13 @@ impl Writer {
         writeln!(self.out, "{line}")
     }
 
-    /// Puts the complete file under its name; returns how many SKUs it has.
-    pub fn finish(self) -> io::Result<u64> {
-        self.out.into_inner().map_err(io::IntoInnerError::into_error)?.sync_all()?;
-        fs::rename(&self.partial, &self.path)?;
+    /// Writes out what is left, and puts a complete file under its name; returns how many SKUs there are.
+    pub fn finish(mut self) -> io::Result<u64> {
+        self.out.flush()?;
+        if let Some(Partial { file, partial, path }) = &self.file {
+            file.sync_all()?;
+            fs::rename(partial, path)?;
+        }
         Ok(self.count)
     }
 }
