@@ -8,7 +8,7 @@ export CARGO_TERM_PROGRESS_WHEN ?= never
 
 demo:
 	@tests/needs.sh demo
-	@echo "building; the first time takes a few minutes"
+	@test -e target/debug/shopsyncd || echo "building; the first time takes a few minutes"
 	cargo build --locked
 	cargo run --locked --quiet -- demo $(DEMO_ARGS)
 

@@ -128,8 +128,21 @@ pub fn build(config: &Config, id: &ShopId, tools: &Tools) -> Result<Arc<dyn Chan
         channel: channel.raw,
         client_secret: channel.client_secret,
         warehouse: shop.warehouse.clone(),
+        folder: config.folder.clone(),
     };
     (def.build)(&settings, tools)
+}
+
+/// What is worth knowing of the shops' own settings as things stand now outside: for `check`, which looks.
+pub async fn remarks(config: &Config, tools: &Tools) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for id in config.shops.keys() {
+        let Ok(channel) = build(config, id, tools) else { continue };
+        findings.extend(channel.remarks().await.into_iter().map(|SettingFault { key, cause, remedy }| {
+            config.finding(&format!("shops.{id}.{key}"), Severity::Warning, cause, &remedy)
+        }));
+    }
+    findings
 }
 
 /// Each shop's channel reads its own keys; no two shops are the same place of sale.

@@ -110,6 +110,8 @@ pub struct ShopSettings {
     pub client_secret: Option<Secret>,
     /// The warehouse chosen for export.
     pub warehouse: Option<String>,
+    /// The folder in which relative paths of files start.
+    pub folder: std::path::PathBuf,
 }
 
 /// A fault in a channel's own settings.
@@ -245,6 +247,11 @@ pub trait Channel: Send + Sync {
     /// `None` where there is no such thing.
     async fn fingerprint(&self) -> Option<String> {
         None
+    }
+
+    /// What is worth knowing of the shop's settings as things stand now, as far as it shows on this machine: no calls.
+    async fn remarks(&self) -> Vec<SettingFault> {
+        Vec::new()
     }
 
     /// How its owner gives permission; `None`: none is needed.

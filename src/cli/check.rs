@@ -1,50 +1,103 @@
 //! `check`: everything wrong or worth knowing, in settings, database and credentials.
 
+use std::path::Path;
+
+use rustix::fs::{Access, access};
 use serde_json::json;
 
 use super::{Outcome, exit, open::Env, print};
 use crate::{
-    config::{Finding, Severity},
+    channels::Tools,
+    clock::Clock,
+    config::{Config, Finding, Severity, load::DEFAULT_FILE},
     control::{Refusal, Request},
+    http::Http,
+    settings,
     store::Store,
 };
 
 pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
     let loaded = env.load();
     let mut findings = loaded.findings;
-    if let Some(config) = &loaded.config
-        && let Err(error) = Store::probe(config.database_url.expose(), &config.state_dir).await
-    {
-        let origin = config.origins.get("database.url");
-        findings.push(Finding {
-            file: origin.map(|origin| origin.file.clone()).unwrap_or_default(),
-            line: origin.map_or(0, |origin| origin.line),
-            key: "database.url".into(),
-            severity: Severity::Error,
-            cause: error.to_string(),
-            remedy: "see that the address is right and the database runs".into(),
-        });
+    let mut database = None;
+    if env.config.is_none() && !Path::new(DEFAULT_FILE).exists() {
+        findings.insert(0, absent());
+    }
+    if let Some(config) = &loaded.config {
+        database = Some(look(config, &mut findings).await);
     }
     let changes = if diff { Some(env.ask(&Request::Diff).await?) } else { None };
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     if env.json {
-        print::json(&json!({ "findings": findings, "changes": changes }))?;
+        let all = json!({ "files": loaded.files, "findings": findings, "database": database, "changes": changes });
+        print::json(&all)?;
     } else {
+        for file in &loaded.files {
+            print::text(&format!("read: {}", file.display()))?;
+        }
         for finding in &findings {
             print::text(&print::finding_line(finding))?;
         }
         for line in changes.iter().filter_map(|changes| changes.as_array()).flatten() {
             print::text(line.as_str().unwrap_or_default())?;
         }
-        print::text(&summary(errors, findings.len() - errors))?;
+        let database = database.map(|database| format!("the database {database}; ")).unwrap_or_default();
+        print::text(&format!("{database}{}", summary(errors, findings.len() - errors)))?;
     }
     if errors > 0 { Err(Refusal::new(exit::CONFIGURATION, "")) } else { Ok(()) }
+}
+
+/// Looks at what the settings name, as it is now; returns how the database stands.
+async fn look(config: &Config, findings: &mut Vec<Finding>) -> &'static str {
+    if config.shops.is_empty() {
+        let remedy = "add `[shops.…]` to the main file, or to a file in shops.d beside it";
+        findings.push(config.finding("shops", Severity::Warning, "there are no shops, so nothing runs".into(), remedy));
+    }
+    let clock = Clock::system();
+    findings.extend(settings::remarks(config, &Tools { http: Http::new(clock.clone()), clock }).await);
+    findings.extend(state_dir(config));
+    match Store::probe(config.database_url.expose(), &config.state_dir).await {
+        Ok(0) => "is not there yet, and `shopsyncd run` makes it",
+        Ok(_) => "answers",
+        Err(error) => {
+            let text = error.to_string();
+            let (cause, remedy) = text.rsplit_once("; ").unwrap_or((&text, "see that the address is right"));
+            findings.push(config.finding("database.url", Severity::Error, cause.to_owned(), remedy));
+            "does not answer"
+        }
+    }
+}
+
+/// Nobody named a file, and there is none where it is looked for.
+fn absent() -> Finding {
+    Finding {
+        file: DEFAULT_FILE.to_owned(),
+        line: 0,
+        key: String::new(),
+        severity: Severity::Note,
+        cause: "there is no such file, so the built-in defaults hold".to_owned(),
+        remedy: "write it, or name another with `--config`".to_owned(),
+    }
+}
+
+/// Whether this user, who need not be the daemon's, could work in the state folder.
+fn state_dir(config: &Config) -> Option<Finding> {
+    let folder = std::path::absolute(&config.state_dir).ok()?;
+    let there = folder.ancestors().find(|path| path.exists())?;
+    let error = access(there, Access::WRITE_OK | Access::EXEC_OK).err()?;
+    let cause = if there == folder {
+        format!("{} cannot be written to as this user: {error}", folder.display())
+    } else {
+        format!("{} is not there and cannot be made in {} as this user: {error}", folder.display(), there.display())
+    };
+    let remedy = "the daemon must be able to: run it as the folder's owner, or by its systemd unit, which makes one";
+    Some(config.finding("state_dir", Severity::Note, cause, remedy))
 }
 
 fn summary(errors: usize, others: usize) -> String {
     match (errors, others) {
         (0, 0) => "the settings are good".into(),
-        (0, others) => format!("the settings are good; worth knowing: {others}"),
+        (0, others) => format!("the settings have no errors; worth knowing: {others}"),
         (errors, others) => format!("errors: {errors}; worth knowing: {others}"),
     }
 }

@@ -154,7 +154,9 @@ async fn why(env: &Env, shop: &ShopId, job: JobKind) -> Outcome {
         let text = env.ask(&Request::Why { shop: shop.clone(), job }).await?;
         return if env.json { print::json(&text) } else { print::text(text["text"].as_str().unwrap_or_default()) };
     };
-    open::known_shop(&config, shop)?;
+    if let Err(unknown) = open::known_shop(&config, shop) {
+        return Err(open::kept(&config, shop).await.unwrap_or(unknown));
+    }
     let known = &config.shops[shop];
     if !known.jobs.contains_key(&job) {
         let text = format!("shop `{shop}` has no job {job}: its channel {} does not do that", known.channel);

@@ -93,6 +93,19 @@ pub(super) fn unavailable(error: StoreError) -> Refusal {
     Refusal::new(exit, error.to_string())
 }
 
+/// What to say of a shop that was taken out of the settings while its data is kept; `None` where that is not so, or not known.
+pub(super) async fn kept(config: &Config, shop: &ShopId) -> Option<Refusal> {
+    let row = reading(config).await.ok()?.shop(shop).await.ok()?;
+    row.map(|_| Refusal::new(exit::USAGE, kept_text(shop)))
+}
+
+/// That a shop is not in the settings and what became of its data.
+pub(super) fn kept_text(shop: impl std::fmt::Display) -> String {
+    format!(
+        "shop `{shop}` is not in the settings any more, so nothing runs for it; its data is kept until `shopsyncd shops forget {shop} --yes`"
+    )
+}
+
 /// A shop that stands in the settings, else 64 with the names there are.
 pub(super) fn known_shop(config: &Config, shop: &ShopId) -> Result<(), Refusal> {
     if config.shops.contains_key(shop) {

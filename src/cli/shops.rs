@@ -2,6 +2,7 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::{
@@ -10,9 +11,9 @@ use super::{
     print,
 };
 use crate::{
-    config::Config,
+    config::{Config, Origin},
     control::{Refusal, Request},
-    domain::ShopId,
+    domain::{ShopId, wanted::Rules},
 };
 
 pub(super) async fn shops(env: &Env, command: ShopsCommand) -> Outcome {
@@ -82,39 +83,86 @@ fn show(env: &Env, shop: &ShopId) -> Outcome {
     }
     let mut table = print::table(&["SETTING", "VALUE", "FROM"]);
     for (key, value, from) in rows {
-        table.add_row([key, value, from]);
+        table.add_row([key, words(&value), from]);
     }
     print::print_table(&table)
 }
 
-fn resolved(config: &Config, id: &ShopId) -> Vec<(String, String, String)> {
+/// A value of the settings for eyes.
+fn words(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(", "),
+        Value::Object(table) if table.contains_key("address") => {
+            format!("{} ({})", words(&table["address"]), words(&table["language"]))
+        }
+        Value::Object(table) => {
+            let pairs: Vec<_> = table.iter().map(|(key, value)| format!("{key} {}", words(value))).collect();
+            if pairs.is_empty() { "-".to_owned() } else { pairs.join(", ") }
+        }
+        value => value.to_string(),
+    }
+}
+
+/// Key, value and the place it comes from.
+type Row = (String, Value, String);
+
+fn resolved(config: &Config, id: &ShopId) -> Vec<Row> {
     let shop = &config.shops[id];
     let from = |keys: &[String]| {
-        let origin = keys.iter().find_map(|key| config.origins.get(key));
+        let said = |key: &String| config.origins.get(key).or_else(|| within(config, key));
+        let origin = keys.iter().find_map(said);
         origin.map_or("default".to_owned(), |origin| format!("{}:{}", origin.file, origin.line))
     };
     let own = |key: &str| format!("shops.{id}.{key}");
+    let in_channel = |key: &str| format!("channels.{}.{key}", shop.channel);
     let mut rows = vec![
-        ("channel".to_owned(), shop.channel.to_string(), from(&[own("channel")])),
-        ("name".to_owned(), shop.name.clone(), from(&[own("name")])),
+        ("channel".to_owned(), json!(shop.channel), from(&[own("channel")])),
+        ("name".to_owned(), json!(shop.name), from(&[own("name")])),
     ];
-    for (key, value) in &shop.own {
-        let value = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-        rows.push((key.clone(), value, from(&[own(key)])));
-    }
-    for (job, period) in &shop.jobs {
+    rows.extend(shop.own.iter().map(|(key, value)| (key.clone(), value.clone(), from(&[own(key)]))));
+    let full = ("full_import".to_owned(), &shop.full_import);
+    for (job, period) in shop.jobs.iter().map(|(job, period)| (job.to_string(), period)).chain([full]) {
         let key = format!("jobs.{job}");
-        let origin = from(&[own(&key), format!("channels.{}.{key}", shop.channel)]);
-        rows.push((key, period.to_stored(), origin));
+        let origin = from(&[own(&key), in_channel(&key)]);
+        rows.push((key, json!(period.to_stored()), origin));
     }
-    rows.push((
-        "jobs.full_import".into(),
-        shop.full_import.to_stored(),
-        from(&[own("jobs.full_import"), format!("channels.{}.jobs.full_import", shop.channel)]),
-    ));
-    let remind: Vec<_> = shop.remind.iter().map(|to| format!("{} ({})", to.address, to.language.as_str())).collect();
-    rows.push(("remind".into(), remind.join(", "), from(&[own("remind"), "reminders.to".into()])));
+    let export = export(&shop.export, shop.warehouse.as_ref());
+    rows.extend(export.into_iter().map(|(key, value)| {
+        let key = format!("export.{key}");
+        let origin = from(&[own(&key)]);
+        (key, value, origin)
+    }));
+    let remind = shop.remind.iter().map(|to| json!({ "address": to.address, "language": to.language.as_str() }));
+    rows.push(("remind".into(), remind.collect(), from(&[own("remind"), "reminders.to".into()])));
     rows
+}
+
+/// Where the first key of a table stands that itself stands nowhere: its keys were written with dots.
+fn within<'a>(config: &'a Config, table: &str) -> Option<&'a Origin> {
+    let below = format!("{table}.");
+    config.origins.range(below.clone()..).next().filter(|(key, _)| key.starts_with(&below)).map(|(_, origin)| origin)
+}
+
+fn export(rules: &Rules, warehouse: Option<&String>) -> Vec<(&'static str, Value)> {
+    let percent = |share: Decimal| format!("{}%", (share * Decimal::ONE_HUNDRED).normalize());
+    vec![
+        ("fields", json!(rules.fields)),
+        ("create", json!(rules.create)),
+        ("retire", json!(rules.retire)),
+        ("warehouse", json!(warehouse)),
+        ("stock.reserve", json!(rules.reserve)),
+        ("stock.max", json!(rules.max)),
+        ("price.factor", json!(rules.factor.to_string())),
+        ("price.round", json!(rules.round.map(|ending| ending.to_string()))),
+        (
+            "price.convert",
+            rules.convert.iter().map(|(from, rate)| (from.to_string(), json!(rate.to_string()))).collect(),
+        ),
+        ("guard.retire", json!(percent(rules.guard_retire))),
+        ("guard.price", json!(percent(rules.guard_price))),
+    ]
 }
 
 /// Prints the consent link alone on standard output (with `--json` an object in a line), and reads what comes back from standard input: the address on
@@ -123,9 +171,9 @@ async fn authorize(env: &Env, shop: ShopId) -> Outcome {
     let link = env.ask(&Request::Authorize { shop: shop.clone() }).await?;
     // A line of its own: whoever reads it has to act on it before the rest comes.
     if env.json {
-        print::text(&link.to_string())?
+        print::text(&link.to_string())?;
     } else {
-        print::text(link["link"].as_str().unwrap_or_default())?
+        print::text(link["link"].as_str().unwrap_or_default())?;
     }
     if io::stdin().is_terminal() {
         print::aside(

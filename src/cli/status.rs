@@ -113,6 +113,8 @@ fn footer(status: &Value, healthy: Option<&Value>) -> String {
     if let Some(error) = status["settings"]["error"].as_str() {
         lines.push(format!("settings: the newest were refused, the ones before serve: {error}"));
     }
+    let removed = status["removed"].as_array().into_iter().flatten().filter_map(Value::as_str);
+    lines.extend(removed.map(open::kept_text));
     let (owed, refused) = (&status["mail"]["owed"], &status["mail"]["refused"]);
     lines.push(format!("mail: {owed} owed, {refused} refused"));
     lines.join("\n")

@@ -55,6 +55,7 @@ pub fn check(layers: &Layers, facts: &[ChannelFacts], env: &Env) -> Checked {
         web: web(&top),
         log: log(&top),
         mail: mail(&top, language),
+        folder: std::path::absolute(&layers.folder).unwrap_or_else(|_| layers.folder.clone()),
         origins: layers.origins(),
         digest: String::new(),
         timezone,

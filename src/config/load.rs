@@ -131,6 +131,7 @@ pub fn load(named: Option<&FilePath>, env: &Env) -> Layers {
             layers.layers.push(layer);
         }
     }
+    layers.name_unread_files();
     layers.refuse_shops_in_two_files();
     layers.read_environment(env);
     layers.merge();
@@ -231,6 +232,25 @@ impl Layers {
             self.fault("shops.d", 0, format!("the folder cannot be read: {error}"), "let the daemon's user read it");
             Vec::new()
         })
+    }
+
+    /// What stands in shops.d under another name than it takes to be read. Hidden files are an editor's.
+    fn name_unread_files(&mut self) {
+        let entries = std::fs::read_dir(self.folder.join("shops.d")).into_iter().flatten().flatten();
+        let files = entries.map(|entry| entry.path()).filter(|path| path.is_file());
+        let others = files.filter(|path| path.extension().is_none_or(|ending| ending != "toml"));
+        let mut names: Vec<String> =
+            others.filter_map(|path| Some(path.file_name()?.to_string_lossy().into())).collect();
+        names.retain(|name| !name.starts_with('.'));
+        names.sort();
+        self.findings.extend(names.into_iter().map(|name| Finding {
+            file: format!("shops.d/{name}"),
+            line: 0,
+            key: String::new(),
+            severity: Severity::Note,
+            cause: "the file is not read, because its name does not end in .toml".to_owned(),
+            remedy: "rename it if its shops are meant".to_owned(),
+        }));
     }
 
     /// A file that cannot be used as a whole.

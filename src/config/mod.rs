@@ -64,6 +64,8 @@ pub struct Config {
     pub channels: BTreeMap<ChannelName, ChannelSettings>,
     /// Shops.
     pub shops: BTreeMap<ShopId, ShopConfig>,
+    /// The folder of the main settings file: relative paths of files start there.
+    pub folder: PathBuf,
     /// Where each value came from: key path to origin; values that are not here are defaults.
     pub origins: BTreeMap<String, Origin>,
     /// Digest of everything above but the origins and each machine's own affairs, secrets by hash: instances on one database
@@ -98,6 +100,7 @@ impl Default for Config {
             },
             channels: BTreeMap::new(),
             shops: BTreeMap::new(),
+            folder: PathBuf::from("/etc/shopsyncd"),
             origins: BTreeMap::new(),
             digest: String::new(),
         }
@@ -108,6 +111,21 @@ impl Config {
     /// Whether the database is PostgreSQL, which several instances may share.
     pub fn is_postgres(&self) -> bool {
         ["postgres://", "postgresql://"].iter().any(|start| self.database_url.expose().starts_with(start))
+    }
+
+    /// Something about a key, with the place where it stands; for what is found after the settings were judged.
+    pub fn finding(&self, key: &str, severity: Severity, cause: String, remedy: &str) -> Finding {
+        let above = |key: &str| key.rfind('.').map(|end| key[..end].to_owned());
+        let mut keys = std::iter::successors(Some(key.to_owned()), |key| above(key));
+        let origin = keys.find_map(|key| self.origins.get(&key));
+        Finding {
+            file: origin.map(|origin| origin.file.clone()).unwrap_or_default(),
+            line: origin.map_or(0, |origin| origin.line),
+            key: key.to_owned(),
+            severity,
+            cause,
+            remedy: remedy.to_owned(),
+        }
     }
 
     /// Where a value came from; `None`: it is a default.

@@ -96,11 +96,14 @@ fn file(item: &Item<'_>, name: &str) -> Option<Secret> {
     match std::fs::read_to_string(&path) {
         Ok(text) => filled(item, text, &format!("file `{name}`")),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
-            unreadable(
-                item,
-                format!("file `{name}` is not readable from here: {error}"),
-                "let the daemon's user read it",
-            );
+            // Whoever looks may well be another user than the daemon's.
+            let cause = format!("file `{name}` is not readable as this user: {error}");
+            let remedy = if item.book.env.serving {
+                "let this user read it"
+            } else {
+                "the daemon must be able to: `run` as this user would refuse these settings"
+            };
+            unreadable(item, cause, remedy);
             None
         }
         Err(error) => {

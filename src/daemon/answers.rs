@@ -108,7 +108,7 @@ impl Shared {
 
     /// A held job does not run because a person asks: they are told why. A look at a permission or a shop that may have
     /// come back is worth it all the same. Nor does a refresh that is `None`, which is off and not held: such a shop gets
-    /// no call that its owner did not ask for.
+    /// no call that its owner did not ask for. Nor does an export to the product source, ever.
     async fn refuses_runs(&self, entry: &ShopEntry, job: JobKind) -> Result<Option<String>, Refusal> {
         let shop = &entry.shop.id;
         let refresh = job == JobKind::AuthorizationRefresh;
@@ -116,7 +116,8 @@ impl Shared {
         let why = report::why(&mut self.reading().await?, &self.config.load(), shop, job, around)
             .await
             .map_err(unavailable)?;
-        if refresh && entry.refresh_is_none() {
+        let to_source = job == JobKind::ProductExport && self.config.load().product_source.as_ref() == Some(shop);
+        if to_source || (refresh && entry.refresh_is_none()) {
             return Ok(Some(why.text));
         }
         let hold = why.held_by.and_then(Hold::from_name);

@@ -238,6 +238,8 @@ pub enum ErrorKind {
     Guard,
     /// The run took longer than it may.
     TimedOut,
+    /// Nothing is wrong: something else comes first.
+    Waiting,
 }
 
 impl ErrorKind {
@@ -256,6 +258,7 @@ impl ErrorKind {
             Self::Bug => "bug",
             Self::Guard => "guard",
             Self::TimedOut => "timed_out",
+            Self::Waiting => "waiting",
         }
     }
 }

@@ -232,7 +232,7 @@ fn stopped(entry: &ShopEntry, stop: GuardStop) -> Halt {
 
 /// Another look in a moment, which is no failed attempt: what is waited for is under way.
 fn soon(now: Timestamp, text: String, remedy: String) -> Halt {
-    Halt::new(Failure::Throttled { until: now + SignedDuration::from_secs(2) }, ErrorKind::Unavailable, text, remedy)
+    Halt::new(Failure::Throttled { until: now + SignedDuration::from_secs(2) }, ErrorKind::Waiting, text, remedy)
 }
 
 /// The plan in batches of at most `size` SKUs. Those of one product stay together where they fit: some channels take

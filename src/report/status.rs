@@ -24,6 +24,8 @@ use crate::{
 pub struct Status {
     /// In order of id.
     pub shops: Vec<ShopStatus>,
+    /// Shops that are not in the settings any more and of which data is kept.
+    pub removed: Vec<ShopId>,
     /// The daemons that share the database.
     pub instances: Vec<Instance>,
     /// The settings in force.
@@ -173,9 +175,11 @@ pub async fn status(
         let complaints = complaints.get(id).copied().unwrap_or(0);
         shops.push(shop_status(id, shop, authorization, jobs, needs_authorization(&shop.channel), complaints, now));
     }
+    let removed = rows.keys().filter(|id| !config.shops.contains_key(id)).cloned().collect();
     let (owed, refused) = tx.mail_counts().await?;
     Ok(Status {
         shops,
+        removed,
         instances: instances(tx).await?,
         settings: settings(tx).await?,
         mail: MailStatus { owed, refused },

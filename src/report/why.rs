@@ -124,6 +124,9 @@ impl Known<'_> {
             };
         };
         match state {
+            JobState::Off if self.job == JobKind::ProductExport && self.is_source() => {
+                format!("{name} is off: `{}` is the product source, which is never exported to", self.shop)
+            }
             JobState::Off => format!(
                 "{name} is off: its period is `None`; set `shops.{}.jobs.{}` to a period to switch it on",
                 self.shop, self.job
@@ -137,6 +140,10 @@ impl Known<'_> {
             JobState::Retrying => self.retrying(),
             JobState::Held => self.held(),
         }
+    }
+
+    fn is_source(&self) -> bool {
+        self.config.product_source.as_ref() == Some(self.shop)
     }
 
     fn since(&self) -> String {
@@ -158,6 +165,7 @@ impl Known<'_> {
             Some((ErrorKind::Throttled, text, _)) => {
                 format!("{} is throttled by the channel ({text}) and goes on {when}", self.name())
             }
+            Some((ErrorKind::Waiting, text, _)) => format!("{} waits ({text}) and goes on {when}", self.name()),
             Some((_, text, _)) => {
                 format!("{} failed in attempt {} ({text}) and is tried again {when}", self.name(), run.attempt)
             }

@@ -13,7 +13,7 @@ use tokio::{
 use super::{Shared, runner::Runner};
 use crate::{
     crash,
-    domain::{Counts, JobKind, Outcome, ShopId},
+    domain::{Counts, ErrorKind, JobKind, Outcome, ShopId},
     store::{Finish, Finished, Stood, StoreError},
 };
 
@@ -190,6 +190,10 @@ fn tell(end: &Finished, shop: Option<&ShopId>, job: JobKind, attempt: u32) {
                 error.kind = kind,
                 "{job} given up: {text}"
             );
+        }
+        Finish::Retry { at, .. } if kind == Some(ErrorKind::Waiting.as_str()) => {
+            tracing::info!(event = "run.waiting", shop.id = shop, job, run.id = run, run.attempt = attempt,
+                retry_at = %at, "{job} waits: {text}");
         }
         Finish::Retry { at, .. } => {
             tracing::warn!(event = "run.failed", shop.id = shop, job, run.id = run, run.attempt = attempt,

@@ -154,3 +154,178 @@ fn the_hash_of_a_password_is_one_that_the_settings_take_and_an_empty_password_ha
         assert!(err.contains("the password is empty"), "{err}");
     }
 }
+
+#[test]
+fn check_names_what_it_read_and_what_only_shows_now() {
+    let desk = Desk::new("[database]\nurl = \"sqlite:x.db\"");
+    let good = desk.run("check");
+    assert_eq!(good.0, 0, "{}{}", good.1, good.2);
+    let main = desk.path("shopsyncd.toml").display().to_string();
+    assert_eq!(
+        good.1,
+        format!("read: {main}\nthe database is not there yet, and `shopsyncd run` makes it; the settings are good\n")
+    );
+    let desk = desk.imported();
+    assert!(desk.run("check").1.ends_with("the database answers; the settings are good\n"));
+
+    fs::create_dir(desk.path("shops.d")).unwrap();
+    fs::write(desk.path("shops.d/uk.toml.bak"), "[shops.uk]\n").unwrap();
+    fs::write(desk.path("shops.d/glob.toml"), "[shops.glob]\nchannel = \"file\"\npath = \"none-*.csv\"\n").unwrap();
+    let told = desk.run("--json check").json();
+    assert_eq!(told["files"], serde_json::json!([main, desk.path("shops.d/glob.toml").display().to_string()]));
+    assert_eq!(told["database"], "answers");
+    let findings: Vec<String> = told["findings"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| {
+            let text = |key: &str| it[key].as_str().unwrap().to_owned();
+            format!("{} {}:{} {}: {}", text("severity"), text("file"), it["line"], text("key"), text("cause"))
+        })
+        .collect();
+    let folder = desk.0.path().display().to_string();
+    insta::assert_snapshot!(findings.join("\n").replace(&folder, "FOLDER"), @r"
+    note shops.d/uk.toml.bak:0 : the file is not read, because its name does not end in .toml
+    warning shops.d/glob.toml:3 shops.glob.path: FOLDER/none-*.csv: no file matches
+    ");
+}
+
+#[test]
+fn check_without_a_settings_file_says_that_there_is_none() {
+    let done = Command::new(env!("CARGO_BIN_EXE_shopsyncd"))
+        .args(["--json", "check"])
+        .env("SHOPSYNCD__STATE_DIR", "/dev/null/state")
+        .env_remove("SHOPSYNCD_CONFIG")
+        .output()
+        .unwrap();
+    let told: Value = serde_json::from_slice(&done.stdout).unwrap();
+    let causes: Vec<&str> =
+        told["findings"].as_array().unwrap().iter().map(|it| it["cause"].as_str().unwrap()).collect();
+    if !std::path::Path::new("/etc/shopsyncd/shopsyncd.toml").exists() {
+        assert_eq!(told["findings"][0]["file"], "/etc/shopsyncd/shopsyncd.toml");
+        assert!(causes.contains(&"there is no such file, so the built-in defaults hold"), "{causes:?}");
+        assert!(causes.contains(&"there are no shops, so nothing runs"), "{causes:?}");
+    }
+    assert!(causes.iter().any(|cause| cause.contains("cannot be made in /dev/null as this user")), "{causes:?}");
+}
+
+#[test]
+fn a_relative_path_of_products_starts_in_the_folder_of_the_settings() {
+    let desk = Desk::new("");
+    let text = fs::read_to_string(desk.path("shopsyncd.toml")).unwrap();
+    let folder = format!("{}/", desk.0.path().display());
+    fs::write(desk.path("shopsyncd.toml"), text.replace(&format!("path = \"{folder}"), "path = \"")).unwrap();
+    let done = Command::new(env!("CARGO_BIN_EXE_shopsyncd"))
+        .args(["--config", &desk.path("shopsyncd.toml").display().to_string()])
+        .args(["jobs", "run", "erp", "product_import", "--wait"])
+        .current_dir("/")
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{done:?}");
+}
+
+#[test]
+fn a_shop_is_shown_with_its_rules_of_export_and_where_each_comes_from() {
+    let desk = Desk::new("[reminders]\nto = [\"anna@example.com\"]");
+    let rules = "[shops.out]\nchannel = \"file\"\npath = \"out.csv\"\n[shops.out.export]\nfields = [\"stock\"]\nstock = { reserve = 2 }\nprice.convert.USD = \"0.86\"\nguard = { retire = \"12.5%\" }\n";
+    fs::create_dir(desk.path("shops.d")).unwrap();
+    fs::write(desk.path("shops.d/out.toml"), rules).unwrap();
+    let Said(code, out, err) = desk.run("shops show out");
+    assert_eq!(code, 0, "{err}");
+    let rows: Vec<String> = out.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect();
+    insta::assert_snapshot!(rows.join("\n"), @r"
+    SETTING VALUE FROM
+    channel file shops.d/out.toml:2
+    name out default
+    path out.csv shops.d/out.toml:3
+    jobs.product_import 1 minute default
+    jobs.product_export 15 minutes default
+    jobs.full_import 1 day default
+    export.fields stock shops.d/out.toml:5
+    export.create false default
+    export.retire keep default
+    export.warehouse - default
+    export.stock.reserve 2 shops.d/out.toml:6
+    export.stock.max - default
+    export.price.factor 1 default
+    export.price.round - default
+    export.price.convert USD 0.86 shops.d/out.toml:7
+    export.guard.retire 12.5% shops.d/out.toml:8
+    export.guard.price 50% default
+    remind anna@example.com (en) shopsyncd.toml:4
+    ");
+    let json = desk.run("--json shops show out").json()["settings"].clone();
+    assert_eq!(json["remind"]["value"], serde_json::json!([{ "address": "anna@example.com", "language": "en" }]));
+    assert_eq!(json["export.fields"]["value"], serde_json::json!(["stock"]));
+    assert_eq!(json["export.price.convert"]["value"], serde_json::json!({ "USD": "0.86" }));
+}
+
+#[test]
+fn an_export_to_the_product_source_is_refused_with_the_reason() {
+    let desk = Desk::new("").imported();
+    let Said(code, out, err) = desk.run("jobs run erp product_export --wait");
+    assert_eq!((code, out.as_str()), (77, ""), "{err}");
+    assert!(err.contains("`erp` is the product source, which is never exported to"), "{err}");
+    assert!(desk.run("jobs why erp product_export").1.contains("is the product source, which is never exported to"));
+    assert_eq!(desk.run("--json runs list --job product_export").json()["runs"], serde_json::json!([]));
+}
+
+#[test]
+fn the_calendar_of_what_is_to_come_ends_every_line_as_calendars_do() {
+    let desk = Desk::new("").imported();
+    assert_eq!(
+        desk.run("upcoming --ics").1,
+        "BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:-//shopsyncd//upcoming//EN\r\nEND:VCALENDAR\r\n"
+    );
+}
+
+#[test]
+fn a_shop_taken_out_of_the_settings_is_told_of_while_its_data_is_kept() {
+    let desk = Desk::new("");
+    fs::create_dir(desk.path("shops.d")).unwrap();
+    fs::write(desk.path("shops.d/out.toml"), "[shops.out]\nchannel = \"file\"\npath = \"out.csv\"\n").unwrap();
+    let desk = desk.imported();
+    fs::remove_file(desk.path("shops.d/out.toml")).unwrap();
+    let desk = desk.imported();
+    let hint = "its data is kept until `shopsyncd shops forget out --yes`";
+    let Said(code, _, err) = desk.run("jobs why out product_import");
+    assert_eq!(code, 64);
+    assert!(err.contains(hint), "{err}");
+    let status = desk.run("status");
+    assert!(status.1.contains(hint), "{}{}", status.1, status.2);
+    assert_eq!(desk.run("--json status").json()["removed"], serde_json::json!(["out"]));
+    let Said(code, _, err) = desk.run("jobs why owt product_import");
+    assert_eq!(code, 64);
+    assert!(err.contains("is not in the settings; did you mean"), "{err}");
+}
+
+#[test]
+fn a_secret_that_only_another_user_reads_is_a_note_of_check_that_says_what_run_would_do() {
+    use std::os::unix::{fs::PermissionsExt as _, process::CommandExt as _};
+    let desk = Desk::new("[web]\napi_token = { file = \"token\" }\n");
+    fs::write(desk.path("token"), "hush").unwrap();
+    fs::set_permissions(desk.path("token"), fs::Permissions::from_mode(0o000)).unwrap();
+    fs::set_permissions(desk.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    let root = rustix::process::geteuid().is_root();
+    let program = desk.path("shopsyncd");
+    if root {
+        // Where it is built another user may not come.
+        fs::copy(env!("CARGO_BIN_EXE_shopsyncd"), &program).unwrap();
+    }
+    let run = |what: &str| {
+        let mut command = if root { Command::new(&program) } else { Command::new(env!("CARGO_BIN_EXE_shopsyncd")) };
+        if root {
+            command.uid(65_534).gid(65_534);
+        }
+        let config = desk.path("shopsyncd.toml").display().to_string();
+        let done = command.args(["--config", &config, what]).current_dir("/").output().unwrap();
+        (done.status.code().unwrap(), String::from_utf8(done.stdout).unwrap(), String::from_utf8(done.stderr).unwrap())
+    };
+    let (code, out, err) = run("check");
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("note: shopsyncd.toml:4: web.api_token: file `token` is not readable as this user"), "{out}");
+    assert!(out.contains("the daemon must be able to: `run` as this user would refuse these settings"), "{out}");
+    let (code, _, err) = run("run");
+    assert_eq!(code, 78, "{err}");
+    assert!(err.contains("file `token` is not readable as this user"), "{err}");
+}

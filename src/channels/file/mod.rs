@@ -68,7 +68,8 @@ const PAGE_ROWS: usize = 500;
 const TRIES: u32 = 3;
 
 fn build(shop: &ShopSettings, _: &Tools) -> Result<Arc<dyn Channel>, Vec<SettingFault>> {
-    let settings = Settings::read(&shop.own)?;
+    let mut settings = Settings::read(&shop.own)?;
+    settings.path = shop.folder.join(settings.path);
     Ok(Arc::new(FileChannel::new(settings, PAGE_ROWS)))
 }
 
@@ -188,6 +189,11 @@ impl Channel for FileChannel {
     async fn push(&self, _: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
         let changes = changes.to_vec();
         self.blocking(move |inner| write::push(&inner.settings, &changes)).await
+    }
+
+    async fn remarks(&self) -> Vec<SettingFault> {
+        let Err(error) = self.blocking(Inner::probe).await else { return Vec::new() };
+        vec![SettingFault { key: "path".to_owned(), cause: error.text, remedy: error.remedy }]
     }
 
     async fn fingerprint(&self) -> Option<String> {

@@ -17,7 +17,8 @@ use crate::{
 pub(super) const KEYS: &[Key] = &[
     Key {
         name: "path",
-        doc: "The product file, or a pattern with `*` and `?` in the file's name: its files are read in name order. \
+        doc: "The product file, or a pattern with `*` and `?` in the file's name: its files are read in name order. A \
+              relative path starts in the folder of the main settings file. \
               Example: \"/srv/erp/products.csv\".",
         required: true,
     },

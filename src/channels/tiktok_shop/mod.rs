@@ -37,6 +37,10 @@ const CONSENT_URL: &str = "https://services.tiktokshop.com";
 /// The vendor's pages disagree about this one: README, "Settings".
 const CONSENT_URL_US: &str = "https://services.us.tiktokshop.com";
 
+/// The countries in which TikTok Shop sells.
+const REGIONS: [&str; 16] =
+    ["BR", "DE", "ES", "FR", "GB", "ID", "IE", "IT", "JP", "MX", "MY", "PH", "SG", "TH", "US", "VN"];
+
 const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// TikTok Shop.
@@ -138,10 +142,13 @@ impl Reader<'_> {
     }
 
     fn shop_id(&mut self) -> String {
-        let id = text_of(&self.settings.own, "shop_id").unwrap_or_default();
+        let id = self.settings.own.get("shop_id").and_then(Value::as_str).unwrap_or_default().trim().to_owned();
         if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
-            let cause =
-                if self.settings.own.contains_key("shop_id") { "is not a TikTok shop id" } else { "is missing" };
+            let cause = match self.settings.own.get("shop_id") {
+                None => "is missing",
+                Some(Value::Number(_)) => "is a number, not a text",
+                Some(_) => "is not a TikTok shop id",
+            };
             let remedy = "set it to the shop's id, digits in quotes; `shopsyncd shops authorize SHOP` lists those of an authorization";
             self.fault("shop_id", format!("`shop_id` {cause}"), remedy);
         }
@@ -151,15 +158,10 @@ impl Reader<'_> {
     fn region(&mut self) -> Option<String> {
         let value = self.settings.own.get("region")?;
         match value.as_str() {
-            Some(text) if text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_alphabetic()) => {
-                Some(text.to_ascii_uppercase())
-            }
+            Some(text) if REGIONS.contains(&&*text.to_ascii_uppercase()) => Some(text.to_ascii_uppercase()),
             _ => {
-                self.fault(
-                    "region",
-                    format!("`region` is {value}, not a country"),
-                    "use two letters, for example \"GB\"",
-                );
+                let cause = format!("`region` is {value}, not a country in which TikTok Shop sells");
+                self.fault("region", cause, format!("use one of {}", REGIONS.join(", ")));
                 None
             }
         }

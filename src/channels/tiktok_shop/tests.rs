@@ -109,6 +109,7 @@ fn settings(own: &Value, channel: Map<String, Value>, warehouse: Option<&str>) -
         channel,
         client_secret: Some(Secret::new(APP_SECRET)),
         warehouse: warehouse.map(str::to_owned),
+        folder: "/etc/shopsyncd".into(),
     }
 }
 

@@ -188,12 +188,16 @@ impl Stage {
              \n  the history               {command} runs list\
              \n  one SKU everywhere        {command} products show T-000-1\
              \n  why a job (does not) run  {command} jobs why tiktok-uk product_export\
+             \n  a consent by hand         {page}/authorize/{uk} in a browser,\
+             \n                            or {command} shops authorize {uk}\
              \n  what is to come           {command} upcoming --days 30\
              \n  the reminder              {mail}\
              \n  the log                   {log}\
              \n  the settings, to edit     {settings}\
              \n  the products, to edit     {products}\
              \n\nAn edit takes effect within two seconds. Kill the daemon if you like: nothing is lost.",
+            page = self.page,
+            uk = BY_CONSENT.0,
             log = self.log().display(),
             settings = self.config.display(),
             products = self.dir.join("products.csv").display(),

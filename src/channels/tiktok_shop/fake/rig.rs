@@ -87,6 +87,7 @@ impl TikTokWorld {
             channel: fake.app_settings(),
             client_secret: Some(Secret::new(APP_SECRET)),
             warehouse: Some("70685172755397199420".to_owned()),
+            folder: "/etc/shopsyncd".into(),
         };
         let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
         let channel = (DEF.build)(&settings, &tools).expect("these settings are in order");

@@ -150,8 +150,21 @@ fn every_fault_in_the_settings_is_named_at_once() {
     channel.consent_url: `consent_url` has a query or fragment
     channel.service_id: `service_id` is missing
     channel.token_url: `token_url` is not an address
-    region: `region` is "Britain", not a country
+    region: `region` is "Britain", not a country in which TikTok Shop sells
     shop_id: `shop_id` is not a TikTok shop id
+    "#);
+}
+
+#[test]
+fn a_shop_id_without_quotes_and_a_country_without_tiktok_shop_are_faults_that_say_what_is_right() {
+    let own = json!({"shop_id": 7490, "region": "XX"});
+    let app = json!({"client_id": "k", "service_id": "12"}).as_object().cloned().unwrap();
+    let clock = Clock::manual(Timestamp::UNIX_EPOCH);
+    let faults = (DEF.build)(&settings(&own, app, None), &tools(&clock)).err().unwrap();
+    let told: Vec<_> = faults.iter().map(|it| format!("{}: {}; {}", it.key, it.cause, it.remedy)).collect();
+    insta::assert_snapshot!(told.join("\n"), @r#"
+    region: `region` is "XX", not a country in which TikTok Shop sells; use one of BR, DE, ES, FR, GB, ID, IE, IT, JP, MX, MY, PH, SG, TH, US, VN
+    shop_id: `shop_id` is a number, not a text; set it to the shop's id, digits in quotes; `shopsyncd shops authorize SHOP` lists those of an authorization
     "#);
 }
 
@@ -165,7 +178,7 @@ fn the_consent_page_of_the_united_states_is_another_one() {
     };
     let query = "/open/authorize?service_id=12&state=a+b";
     assert_eq!(link(json!({"shop_id": SHOP}), &app), format!("https://services.tiktokshop.com{query}"));
-    let us = json!({"shop_id": 7, "region": "US"});
+    let us = json!({"shop_id": "7", "region": "US"});
     assert_eq!(link(us.clone(), &app), format!("https://services.us.tiktokshop.com{query}"));
     let mut named = app.clone();
     named.insert("consent_url".into(), json!("https://services.tiktokshops.us/x/"));
