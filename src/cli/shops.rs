@@ -165,8 +165,8 @@ fn export(rules: &Rules, warehouse: Option<&String>) -> Vec<(&'static str, Value
     ]
 }
 
-/// Prints the consent link alone on standard output (with `--json` an object in a line), and reads what comes back from standard input: the address on
-/// which the browser ended, or tokens as JSON.
+/// Prints the consent link alone on standard output (with `--json` an object in a line), and reads what comes back from
+/// standard input: the address on which the browser ended, or tokens as JSON.
 async fn authorize(env: &Env, shop: ShopId) -> Outcome {
     let link = env.ask(&Request::Authorize { shop: shop.clone() }).await?;
     // A line of its own: whoever reads it has to act on it before the rest comes.
