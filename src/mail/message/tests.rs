@@ -261,7 +261,6 @@ fn a_mail_program_finds_headers_both_texts_and_the_calendar_entry() {
     SEQUENCE:2
     DTSTAMP:20261123T070000Z
     DTSTART:20261213T110000Z
-    DTEND:20261213T110000Z
     SUMMARY:TikTok UK and TikTok DE: permission ends (TikTok Shop)
     DESCRIPTION:TikTok UK: https://shops.example.com/authorize/tt-uk?t=abc\nTik
      Tok DE: https://shops.example.com/authorize/tt-de?t=abc
