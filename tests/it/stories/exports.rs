@@ -136,6 +136,30 @@ async fn a_guard_stops_a_plan_until_a_person_lets_just_that_plan_through(databas
 }
 
 #[tokio::test]
+async fn rows_that_cannot_be_right_change_nothing_and_stop_no_other() {
+    let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
+    world.source(&[("A", "10.00", 5), ("B", "5.00", 7)]);
+    world.offer("uk", &[("A", "10.00", 5), ("B", "5.00", 7), ("OWN", "3.00", 3)]);
+    world.start().await;
+    world.pass(minutes(2)).await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.pass(minutes(5)).await;
+
+    // As a spreadsheet writes it: with a byte order mark and its own line ends.
+    world.source_text(
+        "\u{feff}sku,title,price,currency,stock\r\nA,Cup,12.00,GBP,5\r\nB,Mug,-5.00,GBP,7\r\nA,Cup,99.00,GBP,5\r\n",
+    );
+    world.pass(minutes(31)).await;
+    assert_eq!(world.offers("uk"), ["A 12.00 5", "B 5.00 7", "OWN 3.00 3"]);
+    let import = world.last_run("erp", IMPORT).await;
+    assert_eq!((import.outcome, import.counts.refused), (Some(Outcome::Partly), 2));
+    assert_eq!(world.shop("erp").await["complaints"], 2, "the negative price, and the second A");
+    assert_eq!(world.shop("uk").await["complaints"], 1, "the source does not know OWN");
+    assert_eq!(world.last_run("uk", IMPORT).await.outcome, Some(Outcome::Done), "which is no failure");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn an_empty_or_half_written_source_file_empties_no_shop() {
     let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
     world.write_shop("uk", "[shops.uk.export]\nretire = \"deactivate\"\nguard = { retire = \"100%\" }\n");
