@@ -50,9 +50,9 @@ pub(super) async fn write_down(shared: Arc<Shared>, mut ends: Ends) -> Result<()
                 batch.push(end);
             }
         }
-        let (finished, told): (Vec<_>, Vec<_>) =
+        let (mut finished, told): (Vec<_>, Vec<_>) =
             batch.drain(..).map(|end| (end.finished, (end.shop, end.job, end.attempt))).unzip();
-        let stood = write(&shared, &finished).await;
+        let stood = write(&shared, &mut finished).await;
         for (end, (shop, job, attempt)) in finished.iter().zip(told) {
             shared.progress.clear(end.id);
             if stood.runs.binary_search(&end.id).is_ok() {
@@ -87,20 +87,53 @@ pub(super) async fn write_down(shared: Arc<Shared>, mut ends: Ends) -> Result<()
     Ok(())
 }
 
-/// Writes one batch, however long the store is out of reach. The runs whose claim still stood come in order.
-async fn write(shared: &Shared, finished: &[Finished]) -> Stood {
+/// Writes one batch, however long the store is out of reach. One end that the store refuses for what it says must not keep the
+/// others from being written: the batch is halved until that one is alone, and then it is written in plain words. The runs whose
+/// claim still stood come in order.
+async fn write(shared: &Shared, finished: &mut [Finished]) -> Stood {
+    let mut stood = Stood::default();
     let mut patience = FIRST_WAIT;
-    loop {
-        match try_write(shared, finished).await {
-            Ok(mut stood) => {
-                stood.runs.sort_unstable();
-                return stood;
+    let mut parts = vec![(0, finished.len())];
+    while let Some((from, to)) = parts.pop() {
+        match try_write(shared, &finished[from..to]).await {
+            Ok(part) => {
+                stood.runs.extend(part.runs);
+                stood.followed |= part.followed;
+                continue;
             }
-            Err(error) => shared.trouble(&error),
+            Err(error) if !error.is_passing() && to - from > 1 => {
+                let middle = from.midpoint(to);
+                parts.extend([(middle, to), (from, middle)]);
+                continue;
+            }
+            Err(error) if !error.is_passing() && in_plain_words(&mut finished[from], &error) => {}
+            Err(error) => {
+                shared.trouble(&error);
+                tokio::time::sleep(patience).await;
+                patience = (patience * 2).min(LONGEST_WAIT);
+            }
         }
-        tokio::time::sleep(patience).await;
-        patience = (patience * 2).min(LONGEST_WAIT);
+        parts.push((from, to));
     }
+    stood.runs.sort_unstable();
+    stood
+}
+
+/// Leaves of an end what every store takes. `false`: it was as plain before.
+fn in_plain_words(end: &mut Finished, cause: &StoreError) -> bool {
+    const WORDS: &str = "how it ended could not be kept as it was; the log has it";
+    let kind = end.error.as_ref().map_or(ErrorKind::Bug, |error| error.0);
+    let plain = Finished {
+        counts: Counts::default(),
+        error: Some((kind, WORDS.to_owned(), String::new())),
+        ..end.clone()
+    };
+    if *end == plain {
+        return false;
+    }
+    tracing::warn!(event = "store.failed", run.id = end.id.0, "cannot keep how a run ended ({cause}): {end:?}");
+    *end = plain;
+    true
 }
 
 async fn try_write(shared: &Shared, finished: &[Finished]) -> Result<Stood, StoreError> {

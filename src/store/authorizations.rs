@@ -228,8 +228,7 @@ impl Tx {
         why: Option<&str>,
     ) -> Result<bool, StoreError> {
         const SQL: &str = "update authorizations set state = $3, why = $4 where id = $1 and generation = $2";
-        let why = why.map(super::bulk::without_nul);
-        Ok(on_db!(self.execute(SQL, id.0, from, state.as_str(), why.as_deref()))? > 0)
+        Ok(on_db!(self.execute(SQL, id.0, from, state.as_str(), why))? > 0)
     }
 
     /// Notes that a live call has just proved it.

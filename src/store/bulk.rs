@@ -30,8 +30,3 @@ pub(super) fn sku_rows<'a>(skus: impl IntoIterator<Item = &'a str>) -> String {
     }
     super::row::json(&skus.into_iter().map(|sku| Row { sku }).collect::<Vec<_>>())
 }
-
-/// A text from outside without NUL characters, which PostgreSQL does not keep.
-pub(super) fn without_nul(text: &str) -> String {
-    text.replace('\0', "")
-}

@@ -7,8 +7,8 @@ use serde_json::json;
 
 use super::{
     StoreError, Tx,
-    bulk::{sku_rows, without_nul},
-    row::{Both, Row, json as json_text, ms},
+    bulk::sku_rows,
+    row::{Both, Row, json as json_text, ms, without_nul},
 };
 use crate::domain::{Complaint, JobKind, RunId, ShopId, Sku};
 
@@ -60,8 +60,7 @@ impl Tx {
         let rows: Vec<_> = by_key
             .into_iter()
             .map(|((sku, code), one)| {
-                let request_id = one.request_id.as_deref().map(without_nul);
-                json!({ "sku": sku, "code": code, "words": without_nul(&one.text), "request_id": request_id })
+                json!({ "sku": sku, "code": code, "words": one.text, "request_id": one.request_id })
             })
             .collect();
         let now = ms(self.now);
@@ -73,7 +72,6 @@ impl Tx {
     pub async fn resolve_complaints(&mut self, shop: &ShopId, job: JobKind, skus: &[String]) -> Result<(), StoreError> {
         const SQL: Both = bulk!([sku] "
             delete from complaints where shop = $2 and job = $3 and sku in (select sku from page)");
-        let skus: Vec<_> = skus.iter().map(|sku| without_nul(sku)).collect();
         on_db!(self.execute(SQL, sku_rows(skus.iter().map(String::as_str)), shop.as_str(), job.as_str()))?;
         Ok(())
     }
@@ -135,7 +133,6 @@ impl Tx {
     ) -> Result<(), StoreError> {
         const SQL: Both = bulk!([sku] "
             delete from complaints where shop = $2 and job = $3 and code = $4 and sku in (select sku from page)");
-        let skus: Vec<_> = skus.iter().map(|sku| without_nul(sku)).collect();
         on_db!(self.execute(SQL, sku_rows(skus.iter().map(String::as_str)), shop.as_str(), job.as_str(), code))?;
         Ok(())
     }

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 use super::{
     StoreError, Tx,
-    bulk::without_nul,
     row::{ms, shop_text},
 };
 use crate::domain::ShopId;
@@ -14,7 +13,7 @@ impl Tx {
     pub async fn note(&mut self, who: &str, event: &str, shop: Option<&ShopId>, text: &str) -> Result<(), StoreError> {
         const SQL: &str = "insert into journal (at, who, event, shop, text) values ($1, $2, $3, $4, $5)";
         let now = ms(self.now);
-        on_db!(self.execute(SQL, now, who, event, shop_text(shop), without_nul(text)))?;
+        on_db!(self.execute(SQL, now, who, event, shop_text(shop), text))?;
         Ok(())
     }
 

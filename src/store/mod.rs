@@ -4,30 +4,31 @@
 //! writes SQL. Transactions are short and never span a network call.
 
 use jiff::Timestamp;
-use sqlx::{PgPool, SqlitePool};
+use sqlx::{PgPool, SqlitePool, error::DatabaseError, sqlite::SqliteError};
 
 /// Asks whichever database the transaction is of, and waits for the answer.
 ///
 /// `on_db!(self.execute(SQL, bind, ...))` gives the number of rows changed, `on_db!(self.rows(SQL, bind, ...))` the rows,
 /// `on_db!(self.row(SQL, bind, ...))` the first row if there is one; each a `Result<_, StoreError>`. `SQL` is one text for both
-/// databases or a `Both`; binds are `$1` and so on, and are of types that both know: `i64`, text, bytes, options of them.
+/// databases or a `Both`; binds are `$1` and so on, and are of types that both know: `i64`, text, bytes, options of them. Texts are
+/// kept without NUL characters, which PostgreSQL refuses: one in a channel's words must not lose what it stands in.
 macro_rules! on_db {
     ($tx:ident.execute($sql:expr $(, $bind:expr)* $(,)?)) => {
         match &mut $tx.conn {
             $crate::store::Conn::Sqlite(conn) => sqlx::query($crate::store::row::Text::sqlite($sql))
-                $(.bind($bind))*.execute(&mut **conn).await.map(|done| done.rows_affected()),
+                $(.bind($crate::store::row::Bind::kept($bind)))*.execute(&mut **conn).await.map(|done| done.rows_affected()),
             $crate::store::Conn::Postgres(conn) => sqlx::query($crate::store::row::Text::postgres($sql))
-                $(.bind($bind))*.execute(&mut **conn).await.map(|done| done.rows_affected()),
+                $(.bind($crate::store::row::Bind::kept($bind)))*.execute(&mut **conn).await.map(|done| done.rows_affected()),
         }
         .map_err($crate::store::StoreError::from)
     };
     ($tx:ident.rows($sql:expr $(, $bind:expr)* $(,)?)) => {
         match &mut $tx.conn {
             $crate::store::Conn::Sqlite(conn) => sqlx::query($crate::store::row::Text::sqlite($sql))
-                $(.bind($bind))*.fetch_all(&mut **conn).await
+                $(.bind($crate::store::row::Bind::kept($bind)))*.fetch_all(&mut **conn).await
                 .map(|rows| rows.into_iter().map($crate::store::row::Row::from).collect::<Vec<_>>()),
             $crate::store::Conn::Postgres(conn) => sqlx::query($crate::store::row::Text::postgres($sql))
-                $(.bind($bind))*.fetch_all(&mut **conn).await
+                $(.bind($crate::store::row::Bind::kept($bind)))*.fetch_all(&mut **conn).await
                 .map(|rows| rows.into_iter().map($crate::store::row::Row::from).collect::<Vec<_>>()),
         }
         .map_err($crate::store::StoreError::from)
@@ -35,10 +36,10 @@ macro_rules! on_db {
     ($tx:ident.row($sql:expr $(, $bind:expr)* $(,)?)) => {
         match &mut $tx.conn {
             $crate::store::Conn::Sqlite(conn) => sqlx::query($crate::store::row::Text::sqlite($sql))
-                $(.bind($bind))*.fetch_optional(&mut **conn).await
+                $(.bind($crate::store::row::Bind::kept($bind)))*.fetch_optional(&mut **conn).await
                 .map(|row| row.map($crate::store::row::Row::from)),
             $crate::store::Conn::Postgres(conn) => sqlx::query($crate::store::row::Text::postgres($sql))
-                $(.bind($bind))*.fetch_optional(&mut **conn).await
+                $(.bind($crate::store::row::Bind::kept($bind)))*.fetch_optional(&mut **conn).await
                 .map(|row| row.map($crate::store::row::Row::from)),
         }
         .map_err($crate::store::StoreError::from)
@@ -169,13 +170,31 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether trying again later may help.
+    /// Whether trying again later may help: not where the database refuses what it was handed, or nobody understands what it
+    /// answered.
     pub fn is_passing(&self) -> bool {
-        matches!(self, Self::Database(_) | Self::Unusable { .. } | Self::Unanswered(_))
+        use sqlx::Error::{ColumnDecode, ColumnNotFound, Database, Decode, Encode};
+        match self {
+            Self::Database(Database(error)) => !refuses_values(error.as_ref()),
+            Self::Database(Encode(_) | Decode(_) | ColumnDecode { .. } | ColumnNotFound(_)) => false,
+            other => matches!(other, Self::Database(_) | Self::Unusable { .. } | Self::Unanswered(_)),
+        }
     }
 
     /// Whether there is no database that answers.
     pub fn is_away(&self) -> bool {
         self.is_passing() || matches!(self, Self::Absent { .. })
     }
+}
+
+/// Whether a database refused values for what they are: they would be refused again. Two who wrote the same at once are another matter.
+fn refuses_values(error: &dyn DatabaseError) -> bool {
+    let code = error.code().unwrap_or_default();
+    let refused = match error.try_downcast_ref::<SqliteError>() {
+        // Too big, a constraint or trigger, another type: the lowest byte of the code says so.
+        Some(_) => code.parse().is_ok_and(|code: i32| matches!(code & 0xff, 18..=20)),
+        // The classes of data exceptions, broken constraints, limits of the program, and what triggers raise.
+        None => ["22", "23", "54", "P0"].iter().any(|class| code.starts_with(class)),
+    };
+    refused && !error.is_unique_violation()
 }

@@ -4,7 +4,6 @@ use jiff::Timestamp;
 
 use super::{
     StoreError, Tx,
-    bulk::without_nul,
     row::{Row, json, ms},
 };
 use crate::domain::ShopId;
@@ -199,7 +198,7 @@ impl Tx {
         const SQL: &str = "
             update outbox set subject = coalesce(subject, $2), body = coalesce(body, $3)
             where id = $1 and state = 'owed'";
-        Ok(on_db!(self.execute(SQL, id, without_nul(subject), without_nul(body)))? > 0)
+        Ok(on_db!(self.execute(SQL, id, subject, body))? > 0)
     }
 
     /// Writes down an attempt. What the relay took counts as sent even if it was cancelled meanwhile.
@@ -219,8 +218,8 @@ impl Tx {
         let now = ms(self.now);
         match delivery {
             Delivery::Sent => on_db!(self.execute(SENT, id, now)),
-            Delivery::Deferred { at, error } => on_db!(self.execute(DEFERRED, id, now, ms(*at), without_nul(error))),
-            Delivery::Refused { error } => on_db!(self.execute(REFUSED, id, now, without_nul(error))),
+            Delivery::Deferred { at, error } => on_db!(self.execute(DEFERRED, id, now, ms(*at), error)),
+            Delivery::Refused { error } => on_db!(self.execute(REFUSED, id, now, error)),
         }?;
         Ok(())
     }

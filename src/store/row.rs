@@ -1,7 +1,10 @@
 //! Reading rows of either database, and the texts and numbers that both understand.
 
+use std::{borrow::Cow, io};
+
 use jiff::Timestamp;
 use serde::{Serialize, de::DeserializeOwned};
+use serde_json::ser::{CharEscape, Formatter};
 use sqlx::{Row as _, SqlSafeStr, SqlStr, postgres::PgRow, sqlite::SqliteRow};
 
 use super::StoreError;
@@ -186,7 +189,76 @@ pub(super) fn shop_text(shop: Option<&ShopId>) -> &str {
     shop.map_or("", ShopId::as_str)
 }
 
-/// A value as JSON text: a column, or the rows of a bulk statement.
+/// A value as JSON text: a column, or the rows of a bulk statement. Its texts are kept without NUL characters.
 pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    serde_json::to_string(value).expect("values of this program have text keys and finite numbers")
+    let mut text = Vec::with_capacity(128);
+    value
+        .serialize(&mut serde_json::Serializer::with_formatter(&mut text, WithoutNul))
+        .expect("values of this program have text keys and finite numbers");
+    String::from_utf8(text).expect("JSON is text")
+}
+
+struct WithoutNul;
+
+impl Formatter for WithoutNul {
+    fn write_char_escape<W: io::Write + ?Sized>(&mut self, writer: &mut W, escape: CharEscape) -> io::Result<()> {
+        match escape {
+            CharEscape::AsciiControl(0) => Ok(()),
+            other => serde_json::ser::CompactFormatter.write_char_escape(writer, other),
+        }
+    }
+}
+
+/// A text without NUL characters.
+pub(super) fn without_nul(text: &str) -> Cow<'_, str> {
+    if text.contains('\0') { Cow::Owned(text.replace('\0', "")) } else { Cow::Borrowed(text) }
+}
+
+/// A value on its way into a statement.
+pub(super) trait Bind {
+    /// As it is kept.
+    type Kept;
+    /// Texts without NUL characters, everything else as it is.
+    fn kept(self) -> Self::Kept;
+}
+
+macro_rules! as_they_are {
+    ($($type:ty),+) => {
+        $(impl Bind for $type {
+            type Kept = Self;
+            fn kept(self) -> Self {
+                self
+            }
+        })+
+    };
+}
+
+as_they_are!(i64, &[u8], Vec<u8>);
+
+impl<'a> Bind for &'a str {
+    type Kept = Cow<'a, str>;
+    fn kept(self) -> Cow<'a, str> {
+        without_nul(self)
+    }
+}
+
+impl<'a> Bind for &'a String {
+    type Kept = Cow<'a, str>;
+    fn kept(self) -> Cow<'a, str> {
+        without_nul(self)
+    }
+}
+
+impl Bind for String {
+    type Kept = Self;
+    fn kept(self) -> Self {
+        if self.contains('\0') { self.replace('\0', "") } else { self }
+    }
+}
+
+impl<T: Bind> Bind for Option<T> {
+    type Kept = Option<T::Kept>;
+    fn kept(self) -> Self::Kept {
+        self.map(T::kept)
+    }
 }

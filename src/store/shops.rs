@@ -4,7 +4,6 @@ use serde_json::json;
 
 use super::{
     StoreError, Tx,
-    bulk::without_nul,
     row::{Both, Row, json as json_text, ms},
 };
 use crate::domain::{AuthorizationId, AuthorizationState, ChannelName, Period, ShopId, hold::Facts};
@@ -160,14 +159,14 @@ impl Tx {
     /// Notes or clears the channel's word that the shop is closed.
     pub async fn set_closed(&mut self, shop: &ShopId, why: Option<&str>) -> Result<(), StoreError> {
         const SQL: &str = "update shops set closed_why = $2 where id = $1 and closed_why is distinct from $2";
-        on_db!(self.execute(SQL, shop.as_str(), why.map(without_nul)))?;
+        on_db!(self.execute(SQL, shop.as_str(), why))?;
         Ok(())
     }
 
     /// Notes or clears a missing right.
     pub async fn set_scope_missing(&mut self, shop: &ShopId, scope: Option<&str>) -> Result<(), StoreError> {
         const SQL: &str = "update shops set scope_missing = $2 where id = $1 and scope_missing is distinct from $2";
-        on_db!(self.execute(SQL, shop.as_str(), scope.map(without_nul)))?;
+        on_db!(self.execute(SQL, shop.as_str(), scope))?;
         Ok(())
     }
 
@@ -219,7 +218,7 @@ impl Tx {
         const SQL: &str = "
             insert into channel_alarms (channel, why, since) values ($1, $2, $3) on conflict (channel) do nothing";
         let now = ms(self.now);
-        Ok(on_db!(self.execute(SQL, channel.as_str(), without_nul(why), now))? > 0)
+        Ok(on_db!(self.execute(SQL, channel.as_str(), why, now))? > 0)
     }
 
     /// Ends it. `false`: there was none.

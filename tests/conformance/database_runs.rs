@@ -1,10 +1,21 @@
 //! Schedules, runs, instances and leases.
 
+use std::sync::Arc;
+
+use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use shopsyncd::{
-    domain::{Counts, Demand, ErrorKind, Hold, InstanceId, JobKind, Outcome, Period, RunId, RunState, ShopId, Trigger},
+    clock::Clock,
+    domain::{
+        Counts, Demand, ErrorKind, Hold, InstanceId, JobKind, Outcome, Period, RunError, RunId, RunState, ShopId,
+        Trigger,
+    },
+    scheduler::{Context, End, Handler, Handlers, Scheduler, Settings, Stopped},
     store::{Asked, Claimed, Due, Finish, Finished, InstanceRow, NewRun, Planned, RunFilter, Store, WantedSchedule},
+    telemetry::metrics::Metrics,
 };
+use sqlx::Executor as _;
+use tokio_util::sync::CancellationToken;
 
 use super::{Check, Checked, noon};
 
@@ -40,6 +51,8 @@ pub(crate) const CHECKS: &[Check] = checks![
     history_is_listed_newest_first_and_pruned_but_for_the_newest,
     waiting_runs_are_cancelled_and_running_ones_are_not,
     facts_are_replaced,
+    texts_are_kept_without_nul_characters,
+    an_end_that_the_database_refuses_keeps_no_other_from_being_written,
 ];
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -654,5 +667,88 @@ async fn a_claim_nobody_knows_of_is_given_back(store: Store) -> Checked {
     tx.commit().await?;
     let again = claim(&store, now, &me()).await?.remove(0);
     assert_eq!((again.id, again.attempt, again.taken_over), (mine[1].id, 1, false));
+    Ok(())
+}
+
+async fn texts_are_kept_without_nul_characters(store: Store) -> Checked {
+    let now = imports(&store, &["a"]).await?;
+    let run = plan(&store, now, 1).await?.remove(0);
+    let error = Some((ErrorKind::Unexpected, "half\0 a word".to_owned(), "\0".to_owned()));
+    let finished = Finished { error, ..ended(&run, Finish::Ended(Outcome::Failed)) };
+    assert_eq!(finish(&store, now, &[finished]).await?, [run.id]);
+    let mut tx = store.write(now).await?;
+    let (_, text, remedy) = tx.run(run.id).await?.expect("the run").error.expect("an error");
+    assert_eq!((text.as_str(), remedy.as_str()), ("half a word", ""));
+    tx.set_fact("settings.error", "a\0b").await?;
+    assert_eq!(tx.fact("settings.error").await?.as_deref(), Some("ab"));
+    // Six characters that are no NUL stay what they are.
+    tx.set_fact("settings.error", r"a\u0000b").await?;
+    assert_eq!(tx.fact("settings.error").await?.as_deref(), Some(r"a\u0000b"));
+    Ok(())
+}
+
+/// Fails in words that the database refuses, for shop `b` alone.
+struct Refused;
+
+#[async_trait]
+impl Handler for Refused {
+    async fn run(&self, context: Context) -> Result<End, Stopped> {
+        let counts = Counts { seen: 1, ..Counts::default() };
+        if context.shop != Some(shop("b")) {
+            return Ok(End::Ended(Outcome::Done, counts));
+        }
+        let failure = shopsyncd::domain::Failure::Bug;
+        let (text, remedy) = ("unwritable".to_owned(), String::new());
+        Err(Stopped { counts, error: RunError { failure, kind: ErrorKind::Rejected, text, remedy } })
+    }
+}
+
+async fn an_end_that_the_database_refuses_keeps_no_other_from_being_written(store: Store) -> Checked {
+    let refuse = "when (new.error_text = 'unwritable')";
+    match &store {
+        Store::Sqlite { writer, .. } => {
+            let trigger =
+                format!("create trigger refuse before update on runs {refuse} begin select raise(abort, 'no'); end");
+            writer.execute(sqlx::AssertSqlSafe(trigger)).await?;
+        }
+        Store::Postgres(pool) => {
+            let function = "create function refuse() returns trigger language plpgsql as
+                $$ begin raise exception 'no'; end $$";
+            pool.execute(function).await?;
+            let trigger = format!("create trigger refuse before update on runs for each row {refuse} execute function refuse()");
+            pool.execute(sqlx::AssertSqlSafe(trigger)).await?;
+        }
+    }
+    let handlers = Handlers::from([(IMPORT, Arc::new(Refused) as Arc<dyn Handler>)]);
+    let settings = Settings {
+        holder: me(),
+        slots: 8,
+        shared: store.is_postgres(),
+        settings_digest: String::new(),
+        standing_by: false,
+        metrics: Metrics::new(),
+    };
+    let mut tx = store.write(noon()).await?;
+    let mut asked = Vec::new();
+    for id in ["a", "b", "c", "d", "e"] {
+        let run = NewRun { shop: Some(shop(id)), job: IMPORT, demand: Demand::default() };
+        asked.push(tx.run_now(&run, Trigger::Now).await?.run);
+    }
+    tx.commit().await?;
+    let (scheduler, handle) = Scheduler::new(store.clone(), Clock::manual(noon()), handlers, settings);
+    let stop = CancellationToken::new();
+    let running = tokio::spawn(scheduler.run(stop.clone(), SignedDuration::from_secs(5)));
+    let mut over = Vec::new();
+    for run in asked {
+        over.push(tokio::time::timeout(std::time::Duration::from_secs(20), handle.wait(run)).await??);
+    }
+    for run in &over {
+        let (outcome, seen) = if run.shop == Some(shop("b")) { (Outcome::Failed, 0) } else { (Outcome::Done, 1) };
+        assert_eq!((run.outcome, run.counts.seen), (Some(outcome), seen), "{run:?}");
+    }
+    let (kind, text, _) = over[1].error.clone().expect("an error");
+    assert_eq!((kind, text.as_str()), (ErrorKind::Rejected, "how it ended could not be kept as it was; the log has it"));
+    stop.cancel();
+    running.await??;
     Ok(())
 }
