@@ -26,7 +26,11 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
     if let Some(config) = &loaded.config {
         database = Some(look(config, &mut findings).await);
     }
-    let changes = if diff { Some(env.ask(&Request::Diff).await?) } else { None };
+    // What is wrong here is told whatever the daemon answers.
+    let (changes, unanswered) = match diff.then_some(&Request::Diff) {
+        Some(request) => env.ask(request).await.map_or_else(|refusal| (None, Some(refusal)), |changes| (Some(changes), None)),
+        None => (None, None),
+    };
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     if env.json {
         let all = json!({ "files": loaded.files, "findings": findings, "database": database, "changes": changes });
@@ -44,7 +48,11 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
         let database = database.map(|database| format!("the database {database}; ")).unwrap_or_default();
         print::text(&format!("{database}{}", summary(errors, findings.len() - errors)))?;
     }
-    if errors > 0 { Err(Refusal::new(exit::CONFIGURATION, "")) } else { Ok(()) }
+    match unanswered {
+        _ if errors > 0 => Err(Refusal::new(exit::CONFIGURATION, "")),
+        Some(refusal) => Err(refusal),
+        None => Ok(()),
+    }
 }
 
 /// Looks at what the settings name, as it is now; returns how the database stands.

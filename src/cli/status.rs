@@ -11,7 +11,7 @@ use super::{
 use crate::{
     clock::Clock,
     control::{Refusal, Request},
-    report,
+    daemon, notices, report,
 };
 
 pub(super) async fn status(env: &Env) -> Outcome {
@@ -20,8 +20,11 @@ pub(super) async fn status(env: &Env) -> Outcome {
     let (status, zone) = match &loaded.config {
         Some(config) => {
             let mut tx = open::reading(config).await?;
-            let status =
-                report::status(&mut tx, config, crate::daemon::needs_authorization).await.map_err(open::unavailable)?;
+            let people = daemon::people_of(config).map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
+            let reminders = notices::next_reminders(&mut tx, &people).await.map_err(open::unavailable)?;
+            let status = report::status(&mut tx, config, &reminders, daemon::needs_authorization)
+                .await
+                .map_err(open::unavailable)?;
             let value = serde_json::to_value(status).map_err(|error| Refusal::new(exit::FAILED, error.to_string()))?;
             (value, config.timezone.clone())
         }

@@ -28,8 +28,9 @@ impl Answerer for Shared {
                 Ok(json!({ "healthy": reasons.is_empty(), "reasons": reasons }))
             }
             Request::Status => {
-                let status =
-                    report::status(&mut self.reading().await?, &self.config.load(), super::needs_authorization).await;
+                let mut tx = self.reading().await?;
+                let reminders = notices::next_reminders(&mut tx, &self.people.load()).await.map_err(unavailable)?;
+                let status = report::status(&mut tx, &self.config.load(), &reminders, super::needs_authorization).await;
                 value(&status.map_err(unavailable)?)
             }
             Request::Why { shop, job } => {

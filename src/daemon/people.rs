@@ -49,7 +49,7 @@ fn people_with(config: &Config, link: LinkMaker) -> Result<People, StartError> {
 }
 
 /// The ladder of `[reminders]`.
-pub(crate) fn ladder(config: &Config) -> Ladder {
+fn ladder(config: &Config) -> Ladder {
     let config::Reminders { start, every, extra, at, .. } = config.reminders.clone();
     Ladder { start, every, extra, at, zone: config.timezone.clone() }
 }

@@ -116,7 +116,12 @@ pub fn handlers(work: &Work, mailer: &MailerBook, metrics: &Metrics) -> Handlers
         (JobKind::ProductImport, Arc::new(product_import::ProductImport::new(work.clone())) as _),
         (
             JobKind::Remind,
-            Arc::new(remind::Remind::new(work.store.clone(), work.clock.clone(), work.people.clone())) as _,
+            Arc::new(remind::Remind::new(
+                work.store.clone(),
+                work.clock.clone(),
+                work.people.clone(),
+                work.keeper.clone(),
+            )) as _,
         ),
         (
             JobKind::SendMail,

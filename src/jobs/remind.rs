@@ -1,7 +1,8 @@
 //! Reminders: what is owed to people is worked out and written down, in one transaction with the mails that will tell it.
 //!
 //! The rules are [`crate::domain::reminder`]'s, the words are the mail's. The next look is asked for at the very instant at which something
-//! will be owed; the schedule's own period is only there for what moved the clocks meanwhile.
+//! will be owed; the schedule's own period is only there for what moved the clocks meanwhile. That an authorization has lapsed is noted here
+//! too: this job runs at its very end, whoever else looks at its shops.
 
 use async_trait::async_trait;
 
@@ -10,6 +11,7 @@ use crate::{
     clock::Clock,
     crash,
     domain::{Counts, Outcome},
+    keeper::TokenKeeper,
     notices::{SharedPeople, owe_due},
     scheduler::{Context, End, Handler, Stopped},
     store::{Store, Tx},
@@ -20,17 +22,19 @@ pub struct Remind {
     store: Store,
     clock: Clock,
     people: SharedPeople,
+    keeper: TokenKeeper,
 }
 
 impl Remind {
-    /// For these people.
-    pub const fn new(store: Store, clock: Clock, people: SharedPeople) -> Self {
-        Self { store, clock, people }
+    /// For these people; the keeper hears of ends that have passed.
+    pub const fn new(store: Store, clock: Clock, people: SharedPeople, keeper: TokenKeeper) -> Self {
+        Self { store, clock, people, keeper }
     }
 
     async fn pass(&self, context: &Context) -> Result<Counts, Halt> {
         let people = self.people.load_full();
         let mut tx = claimed(&self.store, &self.clock, context).await?;
+        self.keeper.note_lapses(&mut tx).await?;
         let pass = owe_due(&mut tx, &people).await?;
         crash::point("remind.before_commit");
         tx.commit().await?;

@@ -8,6 +8,7 @@ use super::{KeeperError, Standing, TokenKeeper, refresh};
 use crate::{
     channels::ShopStatus,
     domain::{Authorization, AuthorizationState, Failure, Hold, JobKind, ShopId},
+    store::Tx,
 };
 
 /// How long before the end a look says so in the log: about when reminders begin.
@@ -108,16 +109,23 @@ impl TokenKeeper {
         generation: i64,
         now: Timestamp,
     ) -> Result<bool, KeeperError> {
-        let Some(ends) = authorization.ends.filter(|ends| ends.at <= now) else { return Ok(false) };
-        if authorization.state == AuthorizationState::Lapsed {
-            return Ok(false);
-        }
+        let Some(why) = lapsed_unnoted(authorization, now) else { return Ok(false) };
         let mut tx = self.0.store.write(now).await?;
-        let why = format!("its end date, {}, has passed", ends.at);
         self.enter(&mut tx, authorization.id, generation, AuthorizationState::Lapsed, &why).await?;
         tx.commit().await?;
         self.wake();
         Ok(true)
+    }
+
+    /// Notes of all authorizations whose end date has passed that it has, and tells their people: also of those whose shops nobody
+    /// looks at, being paused or without a refresh. Makes no call.
+    pub async fn note_lapses(&self, tx: &mut Tx) -> Result<(), KeeperError> {
+        for known in tx.authorizations().await? {
+            if let Some(why) = lapsed_unnoted(&known, tx.now) {
+                self.enter(tx, known.id, known.generation, AuthorizationState::Lapsed, &why).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Says once in this daemon's life, for each time the owner gave it, that an authorization nears its end.
@@ -157,6 +165,12 @@ impl TokenKeeper {
         );
         Ok(if passing { standing.held(hold) } else { error })
     }
+}
+
+/// Why an authorization has lapsed whose state does not say so yet.
+fn lapsed_unnoted(authorization: &Authorization, now: Timestamp) -> Option<String> {
+    let ends = authorization.ends.filter(|ends| ends.at <= now && authorization.state != AuthorizationState::Lapsed)?;
+    Some(format!("its end date, {}, has passed", ends.at))
 }
 
 impl Standing {

@@ -21,7 +21,7 @@ pub use owe::{
     owe_operator_mail, owe_test_mail,
 };
 use serde::{Deserialize, Serialize};
-pub use upcoming::{UpcomingMail, upcoming_mails};
+pub use upcoming::{UpcomingMail, next_reminders, upcoming_mails};
 use url::Url;
 pub use watched::{Watched, watched};
 

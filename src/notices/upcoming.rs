@@ -4,8 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
-use super::{AppSecret, People, Watched};
-use crate::domain::{ShopId, reminder::Due};
+use super::{AppSecret, People, Watched, watched};
+use crate::{
+    domain::{ShopId, reminder::Due},
+    store::{StoreError, Tx},
+};
 
 /// How many days before the end of an app's secret the operator hears of it; from the last one on daily.
 const SECRET_DAYS: [i32; 5] = [90, 30, 14, 7, 1];
@@ -21,6 +24,17 @@ pub struct UpcomingMail {
     pub shops: Vec<ShopId>,
     /// The address.
     pub to: String,
+}
+
+/// When the next reminder, or the notice of the end, is due for each shop that gets one.
+pub async fn next_reminders(tx: &mut Tx, people: &People) -> Result<BTreeMap<ShopId, Timestamp>, StoreError> {
+    let mut next = BTreeMap::new();
+    for one in watched(tx, people).await? {
+        let Some(at) = one.next_at(&people.ladder, tx.now) else { continue };
+        let told = one.recipients(people).into_values().flatten();
+        next.extend(told.map(|shop| (shop, at)));
+    }
+    Ok(next)
 }
 
 /// The mails of the next `days` days, in order of time.

@@ -14,9 +14,8 @@ use crate::{
     domain::{
         Authorization, AuthorizationId, AuthorizationState, ChannelName, Counts, EndSource, JobKind, JobState, Outcome,
         Period, Run, RunId, ShopId,
-        reminder::{Ladder, Sent},
     },
-    store::{ReminderKind, ScheduleRow, ShopRow, StoreError, Tx},
+    store::{ScheduleRow, ShopRow, StoreError, Tx},
 };
 
 /// `status --json`.
@@ -150,10 +149,12 @@ pub struct MailStatus {
     pub refused: u64,
 }
 
-/// Everything there is to tell at `tx.now`. Reads each table once, however many shops there are.
+/// Everything there is to tell at `tx.now`. Reads each table once, however many shops there are. `reminders`: when the next reminder of
+/// a shop is due, of those that get one.
 pub async fn status(
     tx: &mut Tx,
     config: &Config,
+    reminders: &BTreeMap<ShopId, Timestamp>,
     needs_authorization: impl Fn(&ChannelName) -> bool,
 ) -> Result<Status, StoreError> {
     let now = tx.now;
@@ -166,14 +167,17 @@ pub async fn status(
     }
     let latest = newest_of_each(tx.latest_runs(None).await?);
     let complaints: BTreeMap<ShopId, u64> = tx.complaint_counts().await?.into_iter().collect();
-    let authorizations = authorizations_with_reminders(tx, config).await?;
+    let authorizations: BTreeMap<AuthorizationId, Authorization> =
+        tx.authorizations().await?.into_iter().map(|known| (known.id, known)).collect();
     let mut shops = Vec::new();
     for (id, shop) in &config.shops {
         let row = rows.get(id);
         let authorization = row.and_then(|row| row.authorization).and_then(|number| authorizations.get(&number));
         let jobs = jobs_of(id, shop, schedules.get(id).map_or(&[][..], Vec::as_slice), &latest, now);
         let complaints = complaints.get(id).copied().unwrap_or(0);
-        shops.push(shop_status(id, shop, authorization, jobs, needs_authorization(&shop.channel), complaints, now));
+        let needs = needs_authorization(&shop.channel);
+        let next_reminder_at = reminders.get(id).copied();
+        shops.push(ShopStatus { complaints, next_reminder_at, ..shop_status(id, shop, authorization, jobs, needs, now) });
     }
     let removed = rows.keys().filter(|id| !config.shops.contains_key(id)).cloned().collect();
     let (owed, refused) = tx.mail_counts().await?;
@@ -198,62 +202,14 @@ fn newest_of_each(runs: Vec<Run>) -> BTreeMap<(ShopId, JobKind), Run> {
     newest
 }
 
-/// The authorizations, each with the instant of its next reminder.
-async fn authorizations_with_reminders(
-    tx: &mut Tx,
-    config: &Config,
-) -> Result<BTreeMap<AuthorizationId, (Authorization, Option<Timestamp>)>, StoreError> {
-    let ladder = ladder(config);
-    let now = tx.now;
-    let mut all = BTreeMap::new();
-    for authorization in tx.authorizations().await? {
-        let next = match authorization.ends {
-            Some(ends) => {
-                let sent = sent(tx, &authorization).await?;
-                ladder.next_at(authorization.authorized_at, ends.at, &sent, now)
-            }
-            None => None,
-        };
-        all.insert(authorization.id, (authorization, next));
-    }
-    Ok(all)
-}
-
-/// The ladder of the settings.
-pub(crate) fn ladder(config: &Config) -> Ladder {
-    let reminders = &config.reminders;
-    Ladder {
-        start: reminders.start,
-        every: reminders.every,
-        extra: reminders.extra.clone(),
-        at: reminders.at,
-        zone: config.timezone.clone(),
-    }
-}
-
-/// What has been done already for the grant in force.
-async fn sent(tx: &mut Tx, authorization: &Authorization) -> Result<Sent, StoreError> {
-    let mut sent = Sent::default();
-    for row in tx.reminders_of(authorization.id, authorization.grant_number).await? {
-        match row.kind {
-            ReminderKind::Step => sent.dates.extend(row.step_date),
-            ReminderKind::Ended => sent.ended = true,
-            ReminderKind::Renewed => {}
-        }
-    }
-    Ok(sent)
-}
-
 fn shop_status(
     id: &ShopId,
     shop: &ShopConfig,
-    authorization: Option<&(Authorization, Option<Timestamp>)>,
+    known: Option<&Authorization>,
     jobs: BTreeMap<JobKind, JobView>,
     needs_authorization: bool,
-    complaints: u64,
     now: Timestamp,
 ) -> ShopStatus {
-    let known = authorization.map(|(authorization, _)| authorization);
     let state = needs_authorization.then(|| known.map_or(AuthorizationState::Pending, |known| known.state));
     ShopStatus {
         id: id.clone(),
@@ -264,9 +220,9 @@ fn shop_status(
         authorization: known.map(|known| authorization_view(known, now)),
         access_token: known.map(|known| TokenView { ends_at: Some(known.access_token.ends_at) }),
         refresh_token: known.map(|known| TokenView { ends_at: known.refresh_token_ends_at }),
-        next_reminder_at: authorization.and_then(|(_, next)| *next),
+        next_reminder_at: None,
         jobs,
-        complaints,
+        complaints: 0,
     }
 }
 

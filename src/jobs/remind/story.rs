@@ -14,6 +14,7 @@ use crate::{
         Account, Authorization, AuthorizationId, AuthorizationState, Demand, EndSource, Ending, ErrorKind, InstanceId,
         JobKind, Period, ShopId, Trigger, reminder::Ladder,
     },
+    keeper::{Page, ShopBook},
     jobs::{prune::prune, send_mail::SendMail},
     mail::{MailError, Mailer, MailerBook, Memory, Sender},
     notices::{
@@ -21,7 +22,7 @@ use crate::{
         owe_operator_mail, owe_test_mail, upcoming_mails, watched,
     },
     scheduler::Progress,
-    secrets::Sealed,
+    secrets::{Sealed, Sealer},
     store::{
         Claimed, Finish, Finished, InstanceRow, Mail, MailState, NewGrant, NewRun, Planned, SealedGrant,
         WantedSchedule, WantedShop,
@@ -81,10 +82,16 @@ impl World {
             app_secrets: Vec::new(),
         };
         let people = Arc::new(ArcSwap::from_pointee(people));
+        let page = Page { public_url: "https://shops.example.com".parse().unwrap(), loopback: false };
+        let sealer = Sealer::parse(&Sealer::generate()).unwrap();
+        let shops_in_force = ShopBook::new(page, []);
+        let instance = InstanceId("one".to_owned());
+        let keeper =
+            TokenKeeper::new(store.clone(), clock.clone(), sealer, shops_in_force, Arc::clone(&people), instance);
         let relay = Memory::default();
         let mailer = MailerBook::new(Mailer::Memory(relay.clone()));
         let world = Self {
-            remind: Remind::new(store.clone(), clock.clone(), Arc::clone(&people)),
+            remind: Remind::new(store.clone(), clock.clone(), Arc::clone(&people), keeper),
             send: SendMail::new(store.clone(), clock.clone(), Arc::clone(&people), mailer.clone(), Metrics::new()),
             _dir: dir,
             store,

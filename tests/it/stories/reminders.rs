@@ -1,7 +1,7 @@
 //! A year of an authorization, from one consent to the next, with every mail.
 
 use jiff::SignedDuration;
-use shopsyncd::domain::Demand;
+use shopsyncd::{control::Request, domain::Demand};
 
 use crate::world::{Database, EXPORT, IMPORT, World, berlin, minutes, on_both_databases};
 
@@ -70,4 +70,47 @@ async fn an_authorization_that_lapses_is_announced_by_the_whole_ladder_and_renew
     let note = ["2026-07-01 14:00 renewed owner@example.com: Shop uk: permission renewed until 1 July 2027"];
     assert_eq!(world.mails().await, note);
     world.end().await;
+}
+
+/// How a shop comes to be left alone: paused, or without a refresh.
+async fn an_end_is_noted_and_told_without_a_call(paused: bool) {
+    let mut world = World::new(Database::Sqlite, "2025-06-30T12:00", &["uk"]);
+    world.write_main("1 day", "1 day", "1 day");
+    world.source(&[("A", "10.00", 5)]);
+    world.offer("uk", &[("A", "10.00", 5)]);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.settle().await;
+    if paused {
+        world.ask(Request::Pause { shop: "uk".parse().unwrap() }).await.unwrap();
+    } else {
+        world.write_main("None", "1 day", "1 day");
+        world.ask(Request::Reload).await.unwrap();
+    }
+    world.settle().await;
+    let calls = world.fake.stats().calls;
+
+    assert_eq!(world.shop("uk").await["next_reminder_at"], "2026-05-30T06:00:00Z");
+    world.leap(berlin("2026-06-27T08:00")).await;
+    assert_eq!(world.shop("uk").await["next_reminder_at"], "2026-06-30T10:00:00Z", "the notice of the end");
+    world.leap(berlin("2026-06-30T12:00")).await;
+    let uk = world.shop("uk").await;
+    assert_eq!((&uk["state"], &uk["next_reminder_at"]), (&"lapsed".into(), &serde_json::Value::Null));
+    let mails = [
+        "2026-06-27 08:00 reminder owner@example.com: Shop uk: permission ends in 3 days, on 30 June",
+        "2026-06-30 12:00 ended owner@example.com: Shop uk: permission ended on 30 June",
+    ];
+    assert_eq!(world.mails().await, mails);
+    assert_eq!(world.fake.stats().calls, calls, "no call is made for it");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_shop_whose_refresh_is_none_is_noted_and_told() {
+    an_end_is_noted_and_told_without_a_call(false).await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_paused_shop_is_noted_and_told() {
+    an_end_is_noted_and_told_without_a_call(true).await;
 }
