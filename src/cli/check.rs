@@ -28,7 +28,9 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
     }
     // What is wrong here is told whatever the daemon answers.
     let (changes, unanswered) = match diff.then_some(&Request::Diff) {
-        Some(request) => env.ask(request).await.map_or_else(|refusal| (None, Some(refusal)), |changes| (Some(changes), None)),
+        Some(request) => {
+            env.ask(request).await.map_or_else(|refusal| (None, Some(refusal)), |changes| (Some(changes), None))
+        }
         None => (None, None),
     };
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();

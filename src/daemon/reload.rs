@@ -95,19 +95,21 @@ impl Shared {
         }
         let mailer = people::mailer(&config, &self.clock).map_err(|error| wrong(format!("mail: {error}")))?;
         let people = people::people(&config, &self.links, &self.clock).map_err(|error| wrong(error.to_string()))?;
-        let old_people = self.people.load_full();
+        // What is written follows from the shops; everything else is swapped once it stands.
         self.shops.replace(force::page(&config), entries);
-        self.people.store(Arc::new(people));
-        self.mailer.replace(mailer);
         // A file that was touched, or changed in what is this machine's own affair, does not take the peers' settings back.
         let meant = cause == Cause::Asked || config.digest != old.digest;
         if let Err(error) = self.enter(&config, meant).await {
             // The database is away: the old settings serve on, and the next reload tries again.
+            if let Some(log) = log {
+                log.set_filter(&old.log.level).map_err(|error| wrong(format!("log.level: {error}")))?;
+            }
             let entries = force::entries(&old, &self.tools).map_err(|error| wrong(error.to_string()))?;
             self.shops.replace(force::page(&old), entries);
-            self.people.store(old_people);
             return Err(Refusal::new(69, error.to_string()));
         }
+        self.people.store(Arc::new(people));
+        self.mailer.replace(mailer);
         self.config.store(Arc::new(config));
         for channel in &changes.channels_changed {
             // Not done now, it is done when a person asks for a probe: the settings are in force all the same.

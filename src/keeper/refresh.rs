@@ -289,7 +289,10 @@ impl TokenKeeper {
     async fn keep_refusal(&self, entry: &ShopEntry, spend: &Spend, error: ChannelError) -> Result<(), KeeperError> {
         let shop = &entry.shop.id;
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
-        tx.clear_intent(spend.before.id, &spend.lease).await?;
+        // What this exchange was told says nothing about an earlier one whose answer never came; only an end settles that too.
+        let ended = matches!(error.failure, Failure::AuthorizationEnded { .. });
+        let earlier = spend.before.intent.filter(|intent| !ended && intent.generation == spend.generation);
+        tx.take_back_intent(spend.before.id, &spend.lease, earlier).await?;
         tx.give_back(&spend.lease).await?;
         match &error.failure {
             Failure::AuthorizationEnded { why } => {

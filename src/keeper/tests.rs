@@ -169,6 +169,40 @@ async fn a_repetition_that_is_refused_says_that_an_answer_was_lost() {
 }
 
 #[tokio::test]
+async fn what_a_repetition_is_told_does_not_answer_for_the_exchange_before_it() {
+    let throttled = || Next::Refuse(Failure::Throttled { until: jiff::Timestamp::UNIX_EPOCH });
+    for between in [vec![throttled()], vec![Next::Unreachable], vec![throttled(), Next::Unreachable, throttled()]] {
+        let bench = Bench::authorized(&["a"]).await;
+        bench.clock.advance(LATER);
+        bench.market().script.push_back(Next::LoseReply);
+        bench.keeper.access(&shop("a")).await.unwrap_err();
+        let doubt = bench.authorization("a").await.unwrap().intent;
+        assert_eq!(doubt.map(|intent| intent.unanswered), Some(0));
+        for next in between {
+            bench.market().script.push_back(next);
+            bench.keeper.access(&shop("a")).await.unwrap_err();
+            assert_eq!(bench.authorization("a").await.unwrap().intent, doubt, "it stands as it stood");
+        }
+        // The way out is taken once, however often it could not be tried.
+        bench.market().script.push_back(Next::LoseReply);
+        bench.keeper.access(&shop("a")).await.unwrap_err();
+        assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Revoked);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_the_first_exchange_leaves_no_doubt() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    bench.market().script.push_back(Next::Refuse(Failure::Throttled { until: jiff::Timestamp::UNIX_EPOCH }));
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    assert_eq!(bench.authorization("a").await.unwrap().intent, None);
+    bench.market().script.push_back(Next::LoseReply);
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-3", "the way out is still there");
+}
+
+#[tokio::test]
 async fn an_exchange_that_never_reached_the_channel_leaves_no_doubt() {
     let bench = Bench::authorized(&["a"]).await;
     bench.clock.advance(LATER);

@@ -177,7 +177,11 @@ pub async fn status(
         let complaints = complaints.get(id).copied().unwrap_or(0);
         let needs = needs_authorization(&shop.channel);
         let next_reminder_at = reminders.get(id).copied();
-        shops.push(ShopStatus { complaints, next_reminder_at, ..shop_status(id, shop, authorization, jobs, needs, now) });
+        shops.push(ShopStatus {
+            next_reminder_at,
+            complaints,
+            ..shop_status(id, shop, authorization, jobs, needs, now)
+        });
     }
     let removed = rows.keys().filter(|id| !config.shops.contains_key(id)).cloned().collect();
     let (owed, refused) = tx.mail_counts().await?;

@@ -123,11 +123,8 @@ async fn write(shared: &Shared, finished: &mut [Finished]) -> Stood {
 fn in_plain_words(end: &mut Finished, cause: &StoreError) -> bool {
     const WORDS: &str = "how it ended could not be kept as it was; the log has it";
     let kind = end.error.as_ref().map_or(ErrorKind::Bug, |error| error.0);
-    let plain = Finished {
-        counts: Counts::default(),
-        error: Some((kind, WORDS.to_owned(), String::new())),
-        ..end.clone()
-    };
+    let plain =
+        Finished { counts: Counts::default(), error: Some((kind, WORDS.to_owned(), String::new())), ..end.clone() };
     if *end == plain {
         return false;
     }

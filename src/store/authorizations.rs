@@ -208,13 +208,22 @@ impl Tx {
         Ok(on_db!(self.execute(SQL, id.0, from, now))? > 0)
     }
 
-    /// Clears the note: the channel certainly did not act, or its answer was read. Does nothing if the lease was lost.
-    pub async fn clear_intent(&mut self, id: AuthorizationId, lease: &Lease) -> Result<(), StoreError> {
+    /// Takes the note back: the channel certainly did not act, or its answer was read. `earlier`: the note that stood before, of an
+    /// exchange that is as unanswered as it was. Does nothing if the lease was lost.
+    pub async fn take_back_intent(
+        &mut self,
+        id: AuthorizationId,
+        lease: &Lease,
+        earlier: Option<Intent>,
+    ) -> Result<(), StoreError> {
         const SQL: &str = "
-            update authorizations set intent_begun_at = null, intent_generation = null, intent_unanswered = null
+            update authorizations set intent_begun_at = $2, intent_generation = $3, intent_unanswered = $4
             where id = $1 and intent_begun_at is not null";
         if self.holds_lease(lease).await? {
-            on_db!(self.execute(SQL, id.0))?;
+            let begun_at = opt_ms(earlier.map(|intent| intent.begun_at));
+            let generation = earlier.map(|intent| intent.generation);
+            let unanswered = earlier.map(|intent| i64::from(intent.unanswered));
+            on_db!(self.execute(SQL, id.0, begun_at, generation, unanswered))?;
         }
         Ok(())
     }

@@ -715,7 +715,8 @@ async fn an_end_that_the_database_refuses_keeps_no_other_from_being_written(stor
             let function = "create function refuse() returns trigger language plpgsql as
                 $$ begin raise exception 'no'; end $$";
             pool.execute(function).await?;
-            let trigger = format!("create trigger refuse before update on runs for each row {refuse} execute function refuse()");
+            let trigger =
+                format!("create trigger refuse before update on runs for each row {refuse} execute function refuse()");
             pool.execute(sqlx::AssertSqlSafe(trigger)).await?;
         }
     }
@@ -747,7 +748,10 @@ async fn an_end_that_the_database_refuses_keeps_no_other_from_being_written(stor
         assert_eq!((run.outcome, run.counts.seen), (Some(outcome), seen), "{run:?}");
     }
     let (kind, text, _) = over[1].error.clone().expect("an error");
-    assert_eq!((kind, text.as_str()), (ErrorKind::Rejected, "how it ended could not be kept as it was; the log has it"));
+    assert_eq!(
+        (kind, text.as_str()),
+        (ErrorKind::Rejected, "how it ended could not be kept as it was; the log has it")
+    );
     stop.cancel();
     running.await??;
     Ok(())

@@ -260,7 +260,7 @@ async fn tokens_are_replaced_only_while_the_lease_stands(store: Store) {
     let tokens = tx.sealed_tokens(id).await.unwrap();
     assert!(!tx.replace_tokens(id, 1, &lost, &sealed_grant("2", None), false).await.unwrap());
     assert!(!tx.note_intent(id, 1, &lost).await.unwrap());
-    tx.clear_intent(id, &lost).await.unwrap();
+    tx.take_back_intent(id, &lost, None).await.unwrap();
     assert_eq!(tx.authorization(id).await.unwrap(), before);
     assert_eq!(tx.sealed_tokens(id).await.unwrap(), tokens);
     assert!(tx.replace_tokens(id, 1, &stands, &sealed_grant("2", Some(9000)), true).await.unwrap());
@@ -276,7 +276,11 @@ async fn intents_count_the_exchanges_without_an_answer(store: Store) {
         let intent = tx.authorization(id).await.unwrap().unwrap().intent.unwrap();
         assert_eq!((intent.generation, intent.unanswered, intent.begun_at), (1, unanswered, at(5)));
     }
-    tx.clear_intent(id, &lease).await.unwrap();
+    let third = tx.authorization(id).await.unwrap().unwrap().intent;
+    assert!(tx.note_intent(id, 1, &lease).await.unwrap());
+    tx.take_back_intent(id, &lease, third).await.unwrap();
+    assert_eq!(tx.authorization(id).await.unwrap().unwrap().intent, third);
+    tx.take_back_intent(id, &lease, None).await.unwrap();
     assert_eq!(tx.authorization(id).await.unwrap().unwrap().intent, None);
     tx.note_intent(id, 1, &lease).await.unwrap();
     assert_eq!(tx.authorization(id).await.unwrap().unwrap().intent.unwrap().unanswered, 0);

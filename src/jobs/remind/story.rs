@@ -14,8 +14,8 @@ use crate::{
         Account, Authorization, AuthorizationId, AuthorizationState, Demand, EndSource, Ending, ErrorKind, InstanceId,
         JobKind, Period, ShopId, Trigger, reminder::Ladder,
     },
-    keeper::{Page, ShopBook},
     jobs::{prune::prune, send_mail::SendMail},
+    keeper::{Page, ShopBook},
     mail::{MailError, Mailer, MailerBook, Memory, Sender},
     notices::{
         AppSecret, Language, News, People, Recipient, ShopPeople, note_ended, note_renewal, owe_fresh_link,
