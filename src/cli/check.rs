@@ -35,8 +35,11 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
     };
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     if env.json {
-        let all = json!({ "files": loaded.files, "findings": findings, "database": database, "changes": changes });
-        print::json(&all)?;
+        let unanswered = unanswered.as_ref().map(|refusal| &refusal.text);
+        print::json(&json!({
+            "files": loaded.files, "findings": findings, "database": database, "changes": changes,
+            "unanswered": unanswered,
+        }))?;
     } else {
         for file in &loaded.files {
             print::text(&format!("read: {}", file.display()))?;
@@ -52,6 +55,8 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
     }
     match unanswered {
         _ if errors > 0 => Err(Refusal::new(exit::CONFIGURATION, "")),
+        // As JSON it was said above: one document, whatever happens.
+        Some(refusal) if env.json => Err(Refusal::new(refusal.exit, "")),
         Some(refusal) => Err(refusal),
         None => Ok(()),
     }
