@@ -35,6 +35,6 @@ fn check_tells_what_it_found_although_no_daemon_can_tell_the_difference() {
         let json = shopsyncd(folder.path(), settings, &["--json", "check", "--diff"]);
         let json: serde_json::Value = serde_json::from_slice(&json.stdout).expect("JSON");
         assert!(json["findings"].is_array() && json["changes"].is_null(), "{json}");
-        assert_eq!(exit == 69, json["unanswered"].as_str().is_some_and(|why| why.contains("no daemon")), "{json}");
+        assert!(json["unanswered"].as_str().is_some_and(|why| why.contains("no daemon answers")), "{json}");
     }
 }
