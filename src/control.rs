@@ -7,6 +7,7 @@ use std::{
     io,
     path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use async_trait::async_trait;
@@ -16,6 +17,7 @@ use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::{UnixListener, UnixStream},
     sync::mpsc,
+    time::{interval, timeout},
 };
 use tokio_util::sync::CancellationToken;
 
@@ -113,10 +115,18 @@ pub enum Request {
     Reseal,
 }
 
+/// How long the daemon may say nothing. It says that it still works more often than that, so one that does not is stuck.
+const SILENCE: Duration = if cfg!(test) { Duration::from_secs(1) } else { Duration::from_secs(5) };
+
+/// How often the daemon says that it still works on a request.
+const SIGN_OF_LIFE: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(1) };
+
 /// What the daemon answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
+    /// It works on it; more follows.
+    Working,
     /// How far it has come; more follows.
     Progress {
         /// Done.
@@ -230,10 +240,14 @@ async fn converse(stream: UnixStream, answerer: Arc<dyn Answerer>) -> io::Result
         }
     };
     let (sink, mut progress) = mpsc::channel(16);
+    // Whether it is well must be answered at once, or it is not.
+    let at_once = matches!(request, Request::Health);
     let answer = answerer.answer(request, sink);
     tokio::pin!(answer);
+    let mut signs = interval(SIGN_OF_LIFE);
     let answer = loop {
         tokio::select! {
+            _ = signs.tick(), if !at_once => say(&mut writer, &Answer::Working).await?,
             Some((done, of)) = progress.recv() => say(&mut writer, &Answer::Progress { done, of }).await?,
             answer = &mut answer => break answer,
         }
@@ -247,13 +261,21 @@ async fn say(writer: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::
     writer.write_all(&line).await
 }
 
-/// The commands' end: asks the daemon and waits for its answer. Without a daemon the refusal says so (69).
+/// The commands' end: asks the daemon and waits for its answer. Without a daemon, and with one that is stuck, the refusal says
+/// so (69).
 pub async fn ask(
     state_dir: &Path,
     request: &Request,
     mut progress: impl FnMut(u64, Option<u64>),
 ) -> Result<Value, Refusal> {
-    let stream = connect(state_dir).await.map_err(|error| no_daemon(&state_dir.join(SOCKET), &error))?;
+    let path = state_dir.join(SOCKET);
+    let stuck = |_| {
+        let text =
+            format!("the daemon at {} does not answer; see its log, and restart it if it is stuck", path.display());
+        Refusal::new(69, text)
+    };
+    let stream =
+        timeout(SILENCE, connect(state_dir)).await.map_err(stuck)?.map_err(|error| no_daemon(&path, &error))?;
     let (reader, mut writer) = stream.into_split();
     let broken = |error: io::Error| {
         Refusal::new(69, format!("the daemon went away before it answered ({error}); see its log, then ask again"))
@@ -262,8 +284,9 @@ pub async fn ask(
     line.push(b'\n');
     writer.write_all(&line).await.map_err(broken)?;
     let mut lines = BufReader::new(reader).lines();
-    while let Some(line) = lines.next_line().await.map_err(broken)? {
+    while let Some(line) = timeout(SILENCE, lines.next_line()).await.map_err(stuck)?.map_err(broken)? {
         match serde_json::from_str(&line) {
+            Ok(Answer::Working) => {}
             Ok(Answer::Progress { done, of }) => progress(done, of),
             Ok(Answer::Done { result }) => return Ok(result),
             Ok(Answer::Refused(refusal)) => return Err(refusal),
@@ -291,4 +314,47 @@ fn no_daemon(path: &Path, error: &io::Error) -> Refusal {
         ),
     };
     Refusal::new(69, text)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// Takes longer for everything than a daemon may say nothing.
+    struct Slow;
+
+    #[async_trait]
+    impl Answerer for Slow {
+        async fn answer(&self, _: Request, _: ProgressSink) -> Result<Value, Refusal> {
+            tokio::time::sleep(SILENCE + SILENCE / 4).await;
+            Ok(Value::from("done"))
+        }
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_says_nothing_is_not_waited_for() {
+        let folder = tempfile::tempdir().unwrap();
+        let _stopped = bind(folder.path()).unwrap();
+        for request in [Request::Health, Request::Reload] {
+            let refusal = ask(folder.path(), &request, |_, _| {}).await.unwrap_err();
+            assert_eq!(refusal.exit, 69);
+            assert!(refusal.text.contains("does not answer; see its log"), "{refusal}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_works_may_take_its_time_but_not_to_say_whether_it_is_well() {
+        let folder = tempfile::tempdir().unwrap();
+        let stop = CancellationToken::new();
+        let (state_dir, stopped) = (folder.path().to_owned(), stop.clone());
+        let serving = tokio::spawn(async move { serve(&state_dir, Arc::new(Slow), stopped).await });
+        while !folder.path().join(SOCKET).exists() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(ask(folder.path(), &Request::Reload, |_, _| {}).await.unwrap(), "done");
+        assert_eq!(ask(folder.path(), &Request::Health, |_, _| {}).await.unwrap_err().exit, 69);
+        stop.cancel();
+        serving.await.unwrap().unwrap();
+    }
 }

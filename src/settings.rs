@@ -23,9 +23,9 @@ use crate::{
 pub struct Loaded {
     /// The settings; `None` where a finding is an error.
     pub config: Option<Config>,
-    /// Where the daemon keeps its files, as far as that could be read: commands find it there even when something else
-    /// in the settings is wrong.
-    pub state_dir: PathBuf,
+    /// The settings as far as they could be read, sound or not: commands find the daemon and its database by them even when
+    /// something else is wrong.
+    pub readable: Config,
     /// Everything worth saying, in the order of files and lines.
     pub findings: Vec<Finding>,
     /// The settings files that were found, the main file first.
@@ -47,11 +47,15 @@ pub fn load(named: Option<&Path>, env: &Env, tools: &Tools) -> Loaded {
     let checked = check(&layers, &channel_facts(), env);
     let (config, mut findings) = (checked.config, checked.findings);
     judge_channels(&config, &layers, tools, &mut findings);
+    if layers.is_incomplete() {
+        // Of what is missing nobody knows: it may stand in the part that could not be read.
+        findings.retain(|finding| finding.key.is_empty() || layers.says(finding));
+    }
     sort(&mut findings, &layers);
     let sound = findings.iter().all(|finding| finding.severity < Severity::Error);
     Loaded {
-        state_dir: config.state_dir.clone(),
-        config: sound.then_some(config),
+        config: sound.then(|| config.clone()),
+        readable: config,
         findings,
         files: layers.files,
         secret_files: checked.secret_files,
@@ -236,6 +240,24 @@ mod tests {
         shops.d/c.toml:5: shops.c.jobs.product_import: the period is shorter than channel `file` allows; write "1 second" or more, or "None"
         "#);
         assert!(desk.load().config.is_none());
+    }
+
+    #[test]
+    fn a_broken_main_file_is_the_only_finding_and_still_says_where_the_daemon_is() {
+        let main = "state_dir = \"/srv/state\"\ntimezone = Europe/Berlin\n\n[database]\nurl = \"sqlite:other.db\"\n\n[channels.tiktok_shop]\nclient_id = \"app\"\n";
+        let shop = "[shops.uk]\nchannel = \"tiktok_shop\"\nshop_id = \"7490000000000000001\"\nregion = \"GB\"\n";
+        let typo = "[shops.erp]\nchannel = \"file\"\npath = \"/srv/a.csv\"\nformat = \"excel\"\n";
+        let desk = Desk::new(&[("shopsyncd.toml", main), ("shops.d/erp.toml", typo), ("shops.d/uk.toml", shop)]);
+        let loaded = desk.load();
+        assert!(loaded.config.is_none());
+        assert_eq!(loaded.readable.state_dir, Path::new("/srv/state"));
+        assert_eq!(loaded.readable.database_url.expose(), "sqlite:other.db");
+        let places: Vec<String> = loaded.findings.iter().map(|one| format!("{}:{}", one.file, one.line)).collect();
+        assert_eq!(places, ["shopsyncd.toml:2", "shops.d/erp.toml:4"], "{}", desk.told());
+        fs::remove_file(desk.0.path().join("shopsyncd.toml")).unwrap();
+        fs::remove_file(desk.0.path().join("shops.d/erp.toml")).unwrap();
+        let told: Vec<String> = desk.load().findings.into_iter().map(|one| one.remedy).collect();
+        assert_eq!(told, ["write it, or name another with `--config`"]);
     }
 
     #[test]

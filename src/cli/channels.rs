@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::{ChannelsCommand, Outcome, exit, open::Env, print};
+use super::{ChannelsCommand, Outcome, exit, open::Env, print, table::Table};
 use crate::{
     channels::{AuthorizationKind, CHANNELS, ChannelDef, find},
     control::Refusal,
@@ -26,7 +26,9 @@ fn list(env: &Env) -> Outcome {
     if env.json {
         return print::json(&json!({ "channels": views }));
     }
-    let mut table = print::table(&["CHANNEL", "AUTHORIZATION", "EXPORTS", "CREATES", "PERIODS BY DEFAULT"]);
+    let mut table = Table::new(&["CHANNEL", "AUTHORIZATION", "EXPORTS", "CREATES", "PERIODS BY DEFAULT"])
+        .wide("PERIODS BY DEFAULT")
+        .spare(&["CREATES"]);
     for view in &views {
         let words = |value: &Value| {
             value.as_array().into_iter().flatten().filter_map(Value::as_str).collect::<Vec<_>>().join(", ")
@@ -37,7 +39,7 @@ fn list(env: &Env) -> Outcome {
             .flatten()
             .map(|(job, period)| format!("{job} {}", period["default"].as_str().unwrap_or_default()))
             .collect();
-        table.add_row([
+        table.row([
             view["name"].as_str().unwrap_or_default().to_owned(),
             view["authorization"].as_str().unwrap_or_default().to_owned(),
             words(&view["export"]),
@@ -45,7 +47,7 @@ fn list(env: &Env) -> Outcome {
             periods.join(", "),
         ]);
     }
-    print::print_table(&table)
+    table.print()
 }
 
 fn view(def: &ChannelDef) -> Value {

@@ -48,10 +48,7 @@ async fn backup(env: &Env, file: &Path) -> Outcome {
         return Err(Refusal::new(exit::FAILED, format!("{} exists; name a file that does not", file.display())));
     }
     let store = Store::open_beside(url, &config.state_dir).await.map_err(open::unavailable)?;
-    let spinner = print::bar();
-    let copied = store.backup(file).await.map_err(open::unavailable);
-    spinner.finish_and_clear();
-    copied?;
+    print::bar().during(store.backup(file)).await.map_err(open::unavailable)?;
     let bytes = std::fs::metadata(file).map_or(0, |meta| meta.len());
     if env.json {
         print::json(&serde_json::json!({ "file": file, "bytes": bytes }))

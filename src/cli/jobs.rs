@@ -4,11 +4,12 @@ use super::{
     JobsCommand, JobsRun, Outcome, exit,
     open::{self, Env},
     print, runs,
+    table::Table,
 };
 use crate::{
     control::{Refusal, Request},
     daemon,
-    domain::{Demand, JobKind, ShopId, plan::Change},
+    domain::{Demand, JobKind, ShopId, counted, plan::Change},
     jobs::product_export::Preview,
     report::{self, RunView, Surroundings},
 };
@@ -109,28 +110,29 @@ async fn dry_run(env: &Env, run: &JobsRun) -> Outcome {
         return print::text(&format!("no plan yet: {first}"));
     }
     print_plan(&plan)?;
+    let changes = counted(plan.len() as u64, "change", "changes");
     print::text(&match stop {
-        Some(stop) => format!("{} changes; a guard would stop this: {}", plan.len(), stop.text),
-        None => format!("{} changes; nothing was sent", plan.len()),
+        Some(stop) => format!("{changes}; a guard would stop this: {}", stop.text),
+        None => format!("{changes}; nothing was sent"),
     })
 }
 
 fn print_plan(plan: &[Change]) -> Outcome {
-    let mut table = print::table(&["SKU", "FIELD", "SEEN", "WANTED"]);
+    let mut table = Table::new(&["SKU", "FIELD", "SEEN", "WANTED"]).wide("WANTED");
     for change in plan {
         let seen = change.listing.as_ref().map(|listing| listing.values(&change.fields.iter().copied().collect()));
         let seen = serde_json::to_value(seen).unwrap_or_default();
         let wanted = serde_json::to_value(&change.wanted).unwrap_or_default();
         if change.wanted.retired {
-            table.add_row([change.sku.to_string(), "on sale".into(), "yes".into(), "no".into()]);
+            table.row([change.sku.to_string(), "on sale".into(), "yes".into(), "no".into()]);
         }
         for field in &change.fields {
             let key = serde_json::to_value(field).unwrap_or_default();
             let key = key.as_str().unwrap_or_default();
-            table.add_row([change.sku.to_string(), key.to_owned(), cell(&seen[key]), cell(&wanted[key])]);
+            table.row([change.sku.to_string(), key.to_owned(), cell(&seen[key]), cell(&wanted[key])]);
         }
     }
-    print::print_table(&table)
+    table.print()
 }
 
 fn cell(value: &serde_json::Value) -> String {

@@ -4,8 +4,9 @@ use super::{
     MailCommand, Outcome,
     open::{self, Env},
     print,
+    table::Table,
 };
-use crate::{control::Request, report};
+use crate::{clock::Clock, control::Request, report};
 
 pub(super) async fn mail(env: &Env, command: MailCommand) -> Outcome {
     let request = match command {
@@ -18,26 +19,28 @@ pub(super) async fn mail(env: &Env, command: MailCommand) -> Outcome {
 }
 
 async fn list(env: &Env, limit: u32) -> Outcome {
-    let config = env.settings()?;
-    let mut tx = open::reading(&config).await?;
+    let (_, mut tx) = env.look().await?;
     let list = report::mail_list(&mut tx, None, limit).await.map_err(open::unavailable)?;
     if env.json {
         return print::json(&list);
     }
-    let mut table = print::table(&["MAIL", "KIND", "TO", "STATE", "OWED", "SENT", "ATTEMPTS", "SUBJECT", "ERROR"]);
+    let now = Clock::system().now();
+    let mut table = Table::new(&["MAIL", "KIND", "TO", "STATE", "OWED", "SENT", "ATTEMPTS", "SUBJECT"])
+        .wide("SUBJECT")
+        .spare(&["ATTEMPTS", "SENT", "OWED"]);
     for mail in list.mail {
         let state = serde_json::to_value(mail.state).unwrap_or_default();
-        table.add_row([
+        table.row([
             mail.id.to_string(),
             mail.kind,
             mail.to,
             state.as_str().unwrap_or_default().to_owned(),
-            mail.owed_at.to_string(),
-            mail.sent_at.map_or("-".into(), |at| at.to_string()),
+            report::relative(mail.owed_at, now),
+            mail.sent_at.map_or("-".into(), |at| report::relative(at, now)),
             mail.attempts.to_string(),
             mail.subject.unwrap_or_default(),
-            mail.error.unwrap_or_default(),
         ]);
+        table.note(mail.error.as_deref());
     }
-    print::print_table(&table)
+    table.print()
 }

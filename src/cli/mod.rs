@@ -29,6 +29,7 @@ mod run;
 mod runs;
 mod shops;
 mod status;
+mod table;
 mod upcoming;
 
 /// Exit codes. systemd does not restart on [`exit::CONFIGURATION`].

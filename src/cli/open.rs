@@ -10,7 +10,7 @@ use crate::{
     clock::Clock,
     config::{Config, load},
     control::{self, Refusal, Request},
-    domain::ShopId,
+    domain::{ShopId, counted},
     http::Http,
     settings,
     store::{Store, StoreError, Tx},
@@ -48,22 +48,31 @@ impl Env {
 
     /// The folder of the daemon's files, also where the settings are broken.
     pub(super) fn state_dir(&self) -> PathBuf {
+        self.load().readable.state_dir
+    }
+
+    /// Opens the database for a look, also where the settings are broken as long as they say which one it is. Then what is wrong
+    /// with them is said beside the answer.
+    pub(super) async fn look(&self) -> Result<(Config, Tx), Refusal> {
         let loaded = self.load();
-        loaded.config.map_or(loaded.state_dir, |config| config.state_dir)
+        let readable = loaded.readable.clone();
+        let refusal = match accepted(loaded) {
+            Ok(config) => return Ok((readable, reading(&config).await?)),
+            Err(refusal) => refusal,
+        };
+        match reading(&readable).await {
+            Ok(tx) if finds_database(&refusal) => {
+                print::refusal(&refusal, false);
+                Ok((readable, tx))
+            }
+            _ => Err(refusal),
+        }
     }
 
     /// Asks the daemon, with a bar for what takes its time.
     pub(super) async fn ask(&self, request: &Request) -> Result<Value, Refusal> {
         let bar = print::bar();
-        let answer = control::ask(&self.state_dir(), request, |done, of| {
-            if let Some(of) = of {
-                bar.set_length(of);
-            }
-            bar.set_position(done);
-        })
-        .await;
-        bar.finish_and_clear();
-        answer
+        bar.during(control::ask(&self.state_dir(), request, |done, of| bar.set(done, of))).await
     }
 
     /// Whether a daemon answers.
@@ -72,11 +81,17 @@ impl Env {
     }
 }
 
+/// Whether settings with these faults still say where the database is.
+fn finds_database(refusal: &Refusal) -> bool {
+    let hides = |key: &str| key == "state_dir" || key.starts_with("database");
+    refusal.findings.iter().all(|finding| !hides(&finding.key))
+}
+
 /// The settings, or all that is wrong with them (78).
 pub(super) fn accepted(loaded: settings::Loaded) -> Result<Config, Refusal> {
     let findings: Vec<_> = loaded.errors().cloned().collect();
     loaded.config.ok_or_else(|| {
-        let text = format!("the settings have {} error{}", findings.len(), if findings.len() == 1 { "" } else { "s" });
+        let text = format!("the settings have {}", counted(findings.len() as u64, "error", "errors"));
         Refusal { exit: exit::CONFIGURATION, text, findings }
     })
 }

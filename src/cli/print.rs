@@ -1,9 +1,11 @@
-//! What commands print: text and tables that fit the terminal, JSON, refusals, progress.
+//! What commands print: text, JSON, refusals, progress.
 
-use std::io::{self, IsTerminal, Write};
+use std::{
+    io::{self, IsTerminal, Write},
+    time::{Duration, Instant},
+};
 
-use comfy_table::{ContentArrangement, Table, TableStyle};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use super::{Outcome, exit};
@@ -67,32 +69,53 @@ pub(super) fn finding_line(finding: &Finding) -> String {
     format!("{severity}: {finding}")
 }
 
-/// A table with these headings; columns shrink and wrap to fit the terminal.
-pub(super) fn table(headings: &[&str]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(TableStyle::new())
-        .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(headings.to_vec());
-    if !io::stdout().is_terminal() {
-        // Whoever reads a pipe wants a row a line.
-        table.set_content_arrangement(ContentArrangement::Disabled);
+/// How long work takes before a bar is shown for it.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// A bar for work over a second; silent before, and where standard error is no terminal.
+pub(super) struct Bar {
+    bar: ProgressBar,
+    since: Instant,
+}
+
+/// Begins a piece of work that may deserve a bar.
+pub(super) fn bar() -> Bar {
+    Bar { bar: ProgressBar::hidden(), since: Instant::now() }
+}
+
+impl Bar {
+    /// Tells how far the work has come.
+    pub(super) fn set(&self, done: u64, of: Option<u64>) {
+        self.show();
+        if let Some(of) = of {
+            self.bar.set_length(of);
+        }
+        self.bar.set_position(done);
     }
-    table
+
+    fn show(&self) {
+        if self.bar.is_hidden() && self.since.elapsed() >= PATIENCE && io::stderr().is_terminal() {
+            let style = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_bar} {elapsed}")
+                .unwrap_or_else(|_| ProgressStyle::default_bar());
+            self.bar.set_style(style);
+            self.bar.set_draw_target(ProgressDrawTarget::stderr());
+            self.bar.enable_steady_tick(Duration::from_millis(200));
+        }
+    }
+
+    /// Waits for work that tells nothing of itself, with a bar if it takes its time.
+    pub(super) async fn during<T>(&self, work: impl Future<Output = T>) -> T {
+        tokio::pin!(work);
+        tokio::select! {
+            done = &mut work => return done,
+            () = tokio::time::sleep(PATIENCE) => self.show(),
+        }
+        work.await
+    }
 }
 
-/// Prints a table without trailing blanks.
-pub(super) fn print_table(table: &Table) -> Outcome {
-    let lines: Vec<String> = table.lines().map(|line| line.trim_end().to_owned()).collect();
-    text(&lines.join("\n"))
-}
-
-/// A bar for work over a second; silent where standard error is no terminal.
-pub(super) fn bar() -> ProgressBar {
-    let bar = if io::stderr().is_terminal() { ProgressBar::new_spinner() } else { ProgressBar::hidden() };
-    let style = ProgressStyle::with_template("{spinner} {pos}/{len} {wide_bar} {elapsed}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
-    bar.set_style(style);
-    bar.enable_steady_tick(std::time::Duration::from_millis(200));
-    bar
+impl Drop for Bar {
+    fn drop(&mut self) {
+        self.bar.finish_and_clear();
+    }
 }

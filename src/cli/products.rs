@@ -10,18 +10,19 @@ use super::{
     Outcome, ProductsCommand, exit,
     open::{self, Env},
     print,
+    table::Table,
 };
 use crate::{
     channels::file,
+    clock::Clock,
     control::Refusal,
-    domain::{Field, Sku, Values},
-    report::{self, ProductShow},
+    domain::{Field, Sku, Values, counted},
+    report::{self, ComplaintView, ProductShow},
     store::{StoredVariant, Tx},
 };
 
 pub(super) async fn products(env: &Env, command: ProductsCommand) -> Outcome {
-    let config = env.settings()?;
-    let mut tx = open::reading(&config).await?;
+    let (config, mut tx) = env.look().await?;
     match command {
         ProductsCommand::List { limit, after } => {
             let after = after.map(|sku| parse(&sku)).transpose()?;
@@ -48,7 +49,7 @@ async fn list(env: &Env, tx: &mut Tx, after: Option<Sku>, limit: u32) -> Outcome
     if env.json {
         return print::json(&list);
     }
-    let mut table = print::table(&["SKU", "TITLE", "OPTIONS", "PRICE", "STOCK"]);
+    let mut table = Table::new(&["SKU", "TITLE", "OPTIONS", "PRICE", "STOCK"]).wide("TITLE").spare(&["OPTIONS"]);
     for product in &list.products {
         for variant in &product.variants {
             let options: Vec<_> = variant.options.iter().map(|(name, value)| format!("{name} {value}")).collect();
@@ -57,10 +58,10 @@ async fn list(env: &Env, tx: &mut Tx, after: Option<Sku>, limit: u32) -> Outcome
                 .as_ref()
                 .map_or("-".into(), |price| format!("{price} {}", variant.currency.as_deref().unwrap_or_default()));
             let stock = variant.stock.map_or("-".into(), |stock| stock.to_string());
-            table.add_row([variant.sku.to_string(), product.title.clone(), options.join(", "), price, stock]);
+            table.row([variant.sku.to_string(), product.title.clone(), options.join(", "), price, stock]);
         }
     }
-    print::print_table(&table)
+    table.print()
 }
 
 fn print_show(show: &ProductShow) -> Outcome {
@@ -73,14 +74,13 @@ fn print_show(show: &ProductShow) -> Outcome {
         let stock = wanted.stock.map_or("stock unknown".into(), |stock| format!("{stock} pieces"));
         print::text(&format!("source: {price}, {stock}"))?;
     }
-    let mut table =
-        print::table(&["SHOP", "STATUS", "PRICE SEEN", "PRICE WANTED", "STOCK SEEN", "STOCK WANTED", "COMPLAINT"]);
+    let mut table = Table::new(&["SHOP", "STATUS", "PRICE SEEN", "PRICE WANTED", "STOCK SEEN", "STOCK WANTED"]);
     for shop in &show.shops {
         let seen = shop.seen.as_ref();
         let wanted = shop.wanted.clone().unwrap_or_default();
         let mark = |field: Field, text: String| if shop.differs.contains(&field) { format!("{text} *") } else { text };
         let Values { price, stock, .. } = wanted;
-        table.add_row([
+        table.row([
             shop.shop.to_string(),
             seen.map_or("not listed", |seen| seen.status).to_owned(),
             seen.and_then(|seen| Some(format!("{} {}", seen.price.as_ref()?, seen.currency.as_ref()?)))
@@ -88,10 +88,17 @@ fn print_show(show: &ProductShow) -> Outcome {
             mark(Field::Price, price.map_or("-".into(), |price| price.to_string())),
             seen.and_then(|seen| seen.stock).map_or("-".into(), |stock| stock.to_string()),
             mark(Field::Stock, stock.map_or("-".into(), |stock| stock.to_string())),
-            shop.complaint.as_ref().map_or_else(String::new, |complaint| complaint.text.clone()),
         ]);
     }
-    print::print_table(&table)
+    if !show.shops.is_empty() {
+        table.print()?;
+    }
+    let now = Clock::system().now();
+    for ComplaintView { shop, job, code, text, since, .. } in &show.complaints {
+        let since = report::relative(*since, now);
+        print::text(&format!("complaint of {job} of shop `{shop}`, first {since}: {text} ({code})"))?;
+    }
+    Ok(())
 }
 
 /// The next page of variants.
@@ -121,7 +128,7 @@ async fn export(env: &Env, tx: &mut Tx, path: &Path, force: bool) -> Outcome {
     match (aloud, env.json) {
         (true, _) => Ok(()),
         (false, true) => print::json(&serde_json::json!({ "file": path, "skus": count })),
-        (false, false) => print::text(&format!("{count} SKUs written to {}", path.display())),
+        (false, false) => print::text(&format!("{} written to {}", counted(count, "SKU", "SKUs"), path.display())),
     }
 }
 
@@ -145,14 +152,16 @@ async fn dump(env: &Env, tx: &mut Tx, path: &Path, aloud: bool) -> Result<io::Re
         Err(error) => return Ok(Err(error)),
     };
     after = None;
+    let mut written = 0;
     while let Some(page) = page(tx, &mut after).await? {
         for stored in &page {
             if let Err(error) = writer.write(&stored.product, &stored.variant) {
                 return Ok(Err(error));
             }
         }
-        bar.inc(page.len() as u64);
+        written += page.len() as u64;
+        bar.set(written, None);
     }
-    bar.finish_and_clear();
+    drop(bar);
     Ok(writer.finish())
 }

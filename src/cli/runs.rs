@@ -1,25 +1,32 @@
 //! `runs`: the history.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use jiff::Timestamp;
 
 use super::{
     Outcome, RunsCommand, exit,
     open::{self, Env},
     print,
+    table::Table,
 };
 use crate::{
     clock::Clock,
     control::Refusal,
-    domain::{Counts, RunId, RunState},
+    domain::{Counts, RunId, RunState, counted},
     report::{self, RunView},
     store::RunFilter,
 };
 
 pub(super) async fn runs(env: &Env, command: RunsCommand) -> Outcome {
-    let config = env.settings()?;
-    let mut tx = open::reading(&config).await?;
+    let (config, mut tx) = env.look().await?;
     match command {
         RunsCommand::List { shop, job, state, limit } => {
+            if let Some(shop) = &shop
+                && tx.shop(shop).await.map_err(open::unavailable)?.is_none()
+            {
+                // A shop that was taken out of the settings keeps its history.
+                open::known_shop(&config, shop)?;
+            }
             let filter = RunFilter { shop, job, state, before: None };
             let list = report::runs(&mut tx, &filter, limit).await.map_err(open::unavailable)?;
             if env.json { print::json(&list) } else { print_runs(&list.runs) }
@@ -44,9 +51,11 @@ pub(super) fn state() -> impl TypedValueParser<Value = RunState> {
 
 fn print_runs(runs: &[RunView]) -> Outcome {
     let now = Clock::system().now();
-    let mut table = print::table(&["RUN", "SHOP", "JOB", "TRIGGER", "STATE", "OUTCOME", "ENDED", "COUNTS", "ERROR"]);
+    let mut table = Table::new(&["RUN", "SHOP", "JOB", "TRIGGER", "STATE", "OUTCOME", "ENDED", "COUNTS"])
+        .wide("COUNTS")
+        .spare(&["TRIGGER", "STATE", "COUNTS"]);
     for run in runs {
-        table.add_row([
+        table.row([
             run.id.to_string(),
             run.shop.as_ref().map_or("-".into(), ToString::to_string),
             run.job.to_string(),
@@ -55,10 +64,10 @@ fn print_runs(runs: &[RunView]) -> Outcome {
             run.outcome.map_or("-", |outcome| outcome.as_str()).into(),
             run.finished_at.map_or("-".into(), |at| report::relative(at, now)),
             counts(&run.counts),
-            run.error.as_ref().map_or_else(String::new, |error| error.text.clone()),
         ]);
+        table.note(run.error.as_ref().map(|error| error.text.as_str()));
     }
-    print::print_table(&table)
+    table.print()
 }
 
 /// The counts that are not zero.
@@ -80,33 +89,101 @@ pub(super) fn counts(counts: &Counts) -> String {
 
 /// One run in words: also the end of `jobs run --wait`.
 pub(super) fn print_run(run: &RunView) -> Outcome {
-    let shop = run.shop.as_ref().map_or_else(String::new, |shop| format!(" of shop `{shop}`"));
-    let outcome = run.outcome.map_or(run.state.as_str(), |outcome| outcome.as_str());
-    let done = counts(&run.counts);
-    print::text(&format!(
-        "run {}: {}{shop}: {outcome}{}",
-        run.id,
-        run.job,
-        if done.is_empty() { String::new() } else { format!(" ({done})") }
-    ))?;
-    if let Some(error) = &run.error {
-        let remedy = if error.remedy.is_empty() { String::new() } else { format!("; {}", error.remedy) };
-        print::text(&format!("{}: {}{remedy}", error.kind.as_str(), error.text))?;
-    }
+    let now = Clock::system().now();
+    print::text(&lines(run, now).join("\n"))?;
     let complaints = run.complaints.as_deref().unwrap_or_default();
     if complaints.is_empty() {
         return Ok(());
     }
-    let mut table = print::table(&["SKU", "CODE", "COMPLAINT", "REQUEST", "SINCE"]);
+    let mut table = Table::new(&["SKU", "CODE", "REQUEST", "SINCE"]).spare(&["REQUEST"]);
     for complaint in complaints {
         let request = complaint.request_id.clone().unwrap_or_default();
-        table.add_row([
-            complaint.sku.clone(),
-            complaint.code.clone(),
-            complaint.text.clone(),
-            request,
-            complaint.since.to_string(),
-        ]);
+        let since = report::relative(complaint.since, now);
+        table.row([complaint.sku.clone(), complaint.code.clone(), request, since]);
+        table.note(Some(&complaint.text));
     }
-    print::print_table(&table)
+    table.print()
+}
+
+fn lines(run: &RunView, now: Timestamp) -> Vec<String> {
+    let shop = run.shop.as_ref().map_or_else(String::new, |shop| format!(" of shop `{shop}`"));
+    let outcome = run.outcome.map_or(run.state.as_str(), |outcome| outcome.as_str());
+    let instant = |at: Timestamp| format!("{:.0} ({})", at, report::relative(at, now));
+    let mut lines = vec![
+        format!("run {}: {}{shop}: {outcome}", run.id, run.job),
+        format!("asked for by: {}, for {}", run.trigger.as_str(), instant(run.due_at)),
+    ];
+    if let Some(began) = run.started_at {
+        lines.push(format!("began: {}, attempt {}", instant(began), run.attempt));
+        if let Some(ended) = run.finished_at {
+            lines.push(format!("ended: {}, after {}", instant(ended), took(ended.duration_since(began))));
+        }
+    }
+    let done = counts(&run.counts);
+    if !done.is_empty() {
+        lines.push(format!("counts: {done}"));
+    }
+    if let Some(error) = &run.error {
+        lines.push(format!("error: {} ({})", error.text, error.kind.as_str()));
+        if !error.remedy.is_empty() {
+            lines.push(format!("what to do: {}", error.remedy));
+        }
+    }
+    if let Some(count @ 1..) = run.complaints.as_ref().map(|complaints| complaints.len() as u64) {
+        let one = "complaint of this job stood when it ended and still stands:";
+        let many = "complaints of this job stood when it ended and still stand:";
+        lines.push(counted(count, one, many));
+    }
+    lines
+}
+
+/// How long an attempt took.
+fn took(span: jiff::SignedDuration) -> String {
+    if span.as_secs() < 10 { format!("{:.1} s", span.as_secs_f64()) } else { report::span(span) }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{self, ErrorKind, JobKind, ShopId, Trigger},
+        report::{ComplaintView, ErrorView},
+    };
+
+    #[test]
+    fn a_run_is_told_with_everything_that_is_known_of_it() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let (shop, job): (ShopId, _) = ("erp".parse().unwrap(), JobKind::ProductImport);
+        let complaint = ComplaintView {
+            shop: shop.clone(),
+            job,
+            sku: "T-000-3".to_owned(),
+            code: "stock".to_owned(),
+            text: "`six` is no number".to_owned(),
+            request_id: None,
+            since: at("2026-03-01T12:00:01Z"),
+        };
+        let run = RunView {
+            id: RunId(7),
+            shop: Some(shop),
+            job,
+            trigger: Trigger::Schedule,
+            state: RunState::Completed,
+            outcome: Some(domain::Outcome::Partly),
+            due_at: at("2026-03-01T12:00:00.25Z"),
+            started_at: Some(at("2026-03-01T12:00:01Z")),
+            finished_at: Some(at("2026-03-01T12:00:03.5Z")),
+            attempt: 1,
+            counts: Counts { seen: 4, refused: 1, ..Counts::default() },
+            error: Some(ErrorView {
+                kind: ErrorKind::Unavailable,
+                text: "the file is away".to_owned(),
+                remedy: "put it back".to_owned(),
+            }),
+            follow_up: false,
+            complaints: Some(vec![complaint]),
+        };
+        insta::assert_snapshot!(lines(&run, at("2026-03-01T12:01:00Z")).join("\n"));
+    }
 }

@@ -9,6 +9,7 @@ use super::{
     Outcome, ShopsCommand, exit,
     open::{self, Env},
     print,
+    table::Table,
 };
 use crate::{
     config::{Config, Origin},
@@ -53,13 +54,14 @@ fn list(env: &Env) -> Outcome {
     if env.json {
         return print::json(&json!({ "shops": rows }));
     }
-    let mut table = print::table(&["SHOP", "NAME", "CHANNEL", "REFRESH", "IMPORT", "EXPORT"]);
+    let mut table =
+        Table::new(&["SHOP", "NAME", "CHANNEL", "REFRESH", "IMPORT", "EXPORT"]).wide("NAME").spare(&["CHANNEL"]);
     for row in &rows {
         let cell = |value: &Value| value.as_str().unwrap_or("-").to_owned();
         let jobs = &row["jobs"];
         let name =
             if row["source"] == true { format!("{} (product source)", cell(&row["name"])) } else { cell(&row["name"]) };
-        table.add_row([
+        table.row([
             cell(&row["id"]),
             name,
             cell(&row["channel"]),
@@ -68,7 +70,7 @@ fn list(env: &Env) -> Outcome {
             cell(&jobs["product_export"]),
         ]);
     }
-    print::print_table(&table)
+    table.print()
 }
 
 /// The shop's settings as resolved, each with where it comes from.
@@ -81,11 +83,11 @@ fn show(env: &Env, shop: &ShopId) -> Outcome {
             rows.into_iter().map(|(key, value, from)| (key, json!({ "value": value, "from": from }))).collect();
         return print::json(&json!({ "id": shop, "settings": settings }));
     }
-    let mut table = print::table(&["SETTING", "VALUE", "FROM"]);
+    let mut table = Table::new(&["SETTING", "VALUE", "FROM"]).wide("VALUE");
     for (key, value, from) in rows {
-        table.add_row([key, words(&value), from]);
+        table.row([key, words(&value), from]);
     }
-    print::print_table(&table)
+    table.print()
 }
 
 /// A value of the settings for eyes.
@@ -186,7 +188,7 @@ async fn authorize(env: &Env, shop: ShopId) -> Outcome {
         "" => return Ok(()),
         tokens if tokens.starts_with('{') => {
             let tokens = serde_json::from_str(tokens)
-                .map_err(|error| Refusal::new(exit::USAGE, format!("the tokens are not JSON: {error}; give {{\"access_token\": …, \"refresh_token\": …, \"account\": …, \"ends_at\": …}}")))?;
+                .map_err(|error| Refusal::new(exit::USAGE, format!("the tokens are not JSON: {error}; give {{\"access_token\": …, \"refresh_token\": …, \"account\": …, \"authorized_at\": …, \"ends_at\": …}}")))?;
             Request::HandIn { shop, tokens }
         }
         address => Request::Authorized { shop, address: address.to_owned() },

@@ -9,17 +9,22 @@ use super::{
     Outcome,
     open::{self, Env},
     print,
+    table::Table,
 };
 use crate::{
     config::Config,
     daemon,
-    domain::{JobKind, Period, ShopId},
+    domain::{JobKind, Period, ShopId, counted},
     notices,
     store::{ScheduleRow, Tx},
 };
 
 /// How far ahead runs are told one by one; beyond, a line per job says how many there are.
 const ONE_BY_ONE: SignedDuration = SignedDuration::from_hours(24);
+/// How many runs of a job are told one by one at most: once an hour for a day. Of a job that runs more often, the first few.
+const MOST: usize = 25;
+/// How many are told of a job that runs more often.
+const FEW: usize = 3;
 
 /// `upcoming --json`.
 #[derive(Debug, Serialize)]
@@ -30,7 +35,7 @@ struct Upcoming {
 /// One thing to come.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 struct Item {
-    /// When; for the sum of a job the first instant after the next 24 hours.
+    /// When; for the sum of a job the first instant that is not told by itself.
     at: Timestamp,
     /// `reminder`, `ended`, `operator`, `end`, `run` or `runs`.
     kind: String,
@@ -40,6 +45,9 @@ struct Item {
     /// For `runs`: how many there are up to the horizon.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
+    /// For `runs`: how often, where that is one length.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    period: Option<String>,
 }
 
 pub(super) async fn upcoming(env: &Env, days: u32, ics: bool) -> Outcome {
@@ -52,21 +60,34 @@ pub(super) async fn upcoming(env: &Env, days: u32, ics: bool) -> Outcome {
     if env.json {
         return print::json(&Upcoming { items });
     }
-    let mut table = print::table(&["WHEN", "WHAT", "SHOP", "TO"]);
-    for item in &items {
-        table.add_row([
-            item.at.to_zoned(config.timezone.clone()).strftime("%a %Y-%m-%d %H:%M:%S").to_string(),
-            what(item),
-            item.shop.as_ref().map_or_else(String::new, ToString::to_string),
-            item.to.clone().unwrap_or_default(),
-        ]);
+    table(&items, &config, days).print()
+}
+
+/// Mails and ends first, because they are few and a person waits for them; then the runs.
+fn table(items: &[Item], config: &Config, days: u32) -> Table {
+    let mut table = Table::new(&["WHEN", "WHAT", "SHOP", "TO"]).wide("TO");
+    let (runs, people): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.job.is_some());
+    for (title, items) in [("mails and ends", people), ("runs", runs)] {
+        let none = if items.is_empty() { ": none" } else { "" };
+        table.section(format!("{title} of the next {}{none}", counted(u64::from(days), "day", "days")));
+        for item in items {
+            table.row([
+                item.at.to_zoned(config.timezone.clone()).strftime("%a %Y-%m-%d %H:%M:%S").to_string(),
+                what(item),
+                item.shop.as_ref().map_or_else(String::new, ToString::to_string),
+                item.to.clone().unwrap_or_default(),
+            ]);
+        }
     }
-    print::print_table(&table)
+    table
 }
 
 fn what(item: &Item) -> String {
     match (item.kind.as_str(), item.job, item.count) {
-        (_, Some(job), Some(count)) => format!("{job}, {count} more"),
+        (_, Some(job), Some(count)) => match &item.period {
+            Some(period) => format!("{job}, {count} more, every {period}"),
+            None => format!("{job}, {count} more"),
+        },
         (_, Some(job), None) => job.to_string(),
         ("end", ..) => "the authorization ends".into(),
         ("ended", ..) => "mail: it has ended".into(),
@@ -91,6 +112,7 @@ async fn items(tx: &mut Tx, config: &Config, days: u32) -> Result<Vec<Item>, cra
                 job: None,
                 to: None,
                 count: None,
+                period: None,
             })
         }));
     }
@@ -102,6 +124,7 @@ async fn items(tx: &mut Tx, config: &Config, days: u32) -> Result<Vec<Item>, cra
             job: None,
             to: Some(mail.to.clone()),
             count: None,
+            period: None,
         };
         if mail.shops.is_empty() {
             items.push(of(None));
@@ -117,7 +140,7 @@ async fn items(tx: &mut Tx, config: &Config, days: u32) -> Result<Vec<Item>, cra
     Ok(items)
 }
 
-/// The runs of one schedule: one by one for a day, then their number.
+/// The runs of one schedule: one by one for a day (the first few of a job that runs more than hourly), then their number.
 fn runs(schedule: &ScheduleRow, shop: &ShopId, now: Timestamp, horizon: Timestamp) -> Vec<Item> {
     let item = |at: Timestamp, kind: &str, count| Item {
         at,
@@ -126,19 +149,27 @@ fn runs(schedule: &ScheduleRow, shop: &ShopId, now: Timestamp, horizon: Timestam
         job: Some(schedule.job),
         to: None,
         count,
+        period: matches!(schedule.period, Period::Every(_))
+            .then(|| schedule.period.to_stored())
+            .filter(|_| count.is_some()),
     };
     let Some(first) = schedule.next_due_at else { return Vec::new() };
     let near = (now + ONE_BY_ONE).min(horizon);
-    let mut items = Vec::new();
-    let mut next = Some(first);
-    while let Some(at) = next.filter(|at| *at <= near) {
-        items.push(item(at, "run", None));
-        next = schedule.period.next_after(at, at).map(|after| after.grid_at);
+    let instants = std::iter::successors(Some(first), |at| after(&schedule.period, *at));
+    let mut told: Vec<Timestamp> = instants.take_while(|at| *at <= near).take(MOST + 1).collect();
+    if told.len() > MOST {
+        told.truncate(FEW);
     }
+    let next = told.last().map_or(Some(first), |last| after(&schedule.period, *last));
+    let mut items: Vec<Item> = told.into_iter().map(|at| item(at, "run", None)).collect();
     if let Some(at) = next.filter(|at| *at <= horizon) {
         items.push(item(at, "runs", Some(count(&schedule.period, at, horizon))));
     }
     items
+}
+
+fn after(period: &Period, at: Timestamp) -> Option<Timestamp> {
+    period.next_after(at, at).map(|after| after.grid_at)
 }
 
 /// How many instants lie from `at` up to the horizon.
@@ -146,7 +177,7 @@ fn count(period: &Period, at: Timestamp, horizon: Timestamp) -> u64 {
     if let Period::Every(every) = period {
         return (horizon.duration_since(at).as_millis() / every.as_millis().max(1)) as u64 + 1;
     }
-    let instants = std::iter::successors(Some(at), |at| period.next_after(*at, *at).map(|after| after.grid_at));
+    let instants = std::iter::successors(Some(at), |at| after(period, *at));
     instants.take_while(|at| *at <= horizon).count() as u64
 }
 
@@ -188,9 +219,60 @@ mod tests {
     #[test]
     fn an_entry_of_the_calendar_is_stamped_with_its_making_and_not_with_its_event() {
         let (now, at) = ("2026-03-01T09:00:00Z".parse().unwrap(), "2026-06-30T10:00:00Z".parse().unwrap());
-        let item = Item { at, kind: "end".into(), shop: Some("uk".parse().unwrap()), job: None, to: None, count: None };
+        let item = Item { at, kind: "end".into(), shop: Some("uk".parse().unwrap()), job: None, to: None, count: None, period: None };
         let calendar = calendar(&[item], &Config::default(), now);
         let lines: Vec<&str> = calendar.split("\r\n").filter(|line| line.starts_with("DT")).collect();
         assert_eq!(lines, ["DTSTAMP:20260301T090000Z", "DTSTART:20260630T100000Z"]);
+    }
+
+    /// The runs of 30 days of a job with this period, in short.
+    fn told(period: &str) -> Vec<String> {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        let schedule = ScheduleRow {
+            shop: Some("uk".parse().unwrap()),
+            job: JobKind::ProductImport,
+            period: Period::parse(period).unwrap(),
+            grid_at: Some(now),
+            early_at: None,
+            next_due_at: Some(now),
+            planned_at: None,
+            held_by: None,
+        };
+        let horizon = now + SignedDuration::from_hours(30 * 24);
+        let items = runs(&schedule, schedule.shop.as_ref().unwrap(), now, horizon);
+        items.iter().map(|item| format!("{} {}", item.at, what(item))).collect()
+    }
+
+    #[test]
+    fn a_job_that_runs_often_is_told_in_a_few_lines_and_loses_no_run() {
+        insta::assert_snapshot!(told("10 seconds").join("\n"), @r"
+        2026-03-01T12:00:00Z product_import
+        2026-03-01T12:00:10Z product_import
+        2026-03-01T12:00:20Z product_import
+        2026-03-01T12:00:30Z product_import, 259198 more, every 10 seconds
+        ");
+        assert_eq!(told("1 hour").len(), 26, "hourly: each of a day, and the rest");
+        insta::assert_snapshot!(told("20 days").join("\n"), @r"
+        2026-03-01T12:00:00Z product_import
+        2026-03-21T12:00:00Z product_import, 1 more, every 20 days
+        ");
+    }
+
+    #[test]
+    fn mails_and_ends_stand_before_any_run() {
+        let at = |text: &str| text.parse::<Timestamp>().unwrap();
+        let run = Item {
+            at: at("2026-03-01T12:00:00Z"),
+            kind: "run".to_owned(),
+            shop: Some("uk".parse().unwrap()),
+            job: Some(JobKind::ProductImport),
+            to: None,
+            count: None,
+            period: None,
+        };
+        let end = Item { at: at("2026-03-20T12:00:00Z"), kind: "end".to_owned(), job: None, ..run.clone() };
+        let table = format!("{:?}", table(&[run, end], &Config::default(), 30));
+        let place = |words: &str| table.find(words).unwrap();
+        assert!(place("the authorization ends") < place("product_import"), "{table}");
     }
 }

@@ -216,6 +216,17 @@ impl Layers {
         self.layers.iter().rposition(|layer| layer.places.contains_key(path))
     }
 
+    /// Whether a file could not be read.
+    pub fn is_incomplete(&self) -> bool {
+        self.incomplete
+    }
+
+    /// Whether a finding is about something that stands somewhere, and not about something missing.
+    pub fn says(&self, finding: &Finding) -> bool {
+        let stands = |path: &Path| written(path) == finding.key;
+        finding.file == ENVIRONMENT || self.layers.iter().any(|layer| layer.places.keys().any(stands))
+    }
+
     /// Every key that a layer says, with its place.
     pub(super) fn origins(&self) -> BTreeMap<String, Origin> {
         let mut origins = BTreeMap::new();
@@ -287,18 +298,14 @@ impl Layers {
             }
         };
         match spans::parse(&text) {
-            Ok(parsed) => {
-                let place = |line| Place { line, variable: None };
-                let places = parsed.lines.into_iter().map(|(path, line)| (path, place(line))).collect();
-                Some(Layer { name: name.to_owned(), dict: parsed.dict, places })
-            }
+            Ok(parsed) => Some(Layer::new(name, parsed)),
             Err(all) => {
                 for broken in all {
                     let cause = format!("not TOML at column {}: {}", broken.column, broken.message);
                     let remedy = "correct the line (texts stand in quotes); nothing else in this file was looked at";
                     self.fault(name, broken.line, cause, remedy);
                 }
-                None
+                Some(salvaged(&text, name)).filter(|_| !name.starts_with("shops.d/"))
             }
         }
     }
@@ -400,7 +407,23 @@ impl Layers {
     }
 }
 
+/// What a broken main file still says of where the daemon and its database are: commands find both by it. Of the rest nobody
+/// knows which table it was meant for.
+fn salvaged(text: &str, name: &str) -> Layer {
+    let mut parsed = spans::salvage(text);
+    let kept = |key: &str| key == "state_dir" || key == "database";
+    parsed.dict.retain(|key, _| kept(key));
+    parsed.lines.retain(|path, _| path.first().is_some_and(|key| kept(key)));
+    Layer::new(name, parsed)
+}
+
 impl Layer {
+    fn new(name: &str, parsed: spans::Parsed) -> Self {
+        let place = |line| Place { line, variable: None };
+        let places = parsed.lines.into_iter().map(|(path, line)| (path, place(line))).collect();
+        Self { name: name.to_owned(), dict: parsed.dict, places }
+    }
+
     /// Remembers that a variable says this value and everything in it.
     fn note(&mut self, path: &Path, value: &Value, variable: &Variable) {
         self.places.insert(path.clone(), Place { line: 0, variable: Some(variable.clone()) });

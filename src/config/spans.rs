@@ -33,13 +33,19 @@ pub(super) struct Broken {
 
 /// Reads a text; all places that are not TOML at once.
 pub(super) fn parse(text: &str) -> Result<Parsed, Vec<Broken>> {
-    let (table, errors) = DeTable::parse_recoverable(text);
+    let (_, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         return Err(errors.iter().map(|error| broken(text, error)).collect());
     }
+    Ok(salvage(text))
+}
+
+/// What can be read of a text that is not TOML everywhere.
+pub(super) fn salvage(text: &str) -> Parsed {
+    let (table, _) = DeTable::parse_recoverable(text);
     let mut walk = Walk { text, lines: BTreeMap::new() };
     let dict = walk.table(table.get_ref(), &Vec::new());
-    Ok(Parsed { dict, lines: walk.lines })
+    Parsed { dict, lines: walk.lines }
 }
 
 /// Reads one value, as it could stand after `key =`.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::{Shared, reload::Cause};
 use crate::{
     control::{Answerer, ProgressSink, Refusal, Request},
-    domain::{Demand, Hold, JobKind, Run, RunId, ShopId, Trigger},
+    domain::{Demand, Hold, JobKind, Run, RunId, ShopId, Trigger, counted},
     keeper::{ConsentError, Consented, HandedIn, KeeperError, ShopEntry, settle_holds},
     mail::Sender,
     notices,
@@ -47,10 +47,15 @@ impl Answerer for Shared {
             Request::Authorized { shop, address } => self.authorized(&shop, &address).await,
             Request::HandIn { shop, tokens } => self.hand_in(&shop, tokens).await,
             Request::Test { shop } => {
-                self.known(&shop)?;
+                let entry = self.known(&shop)?;
                 let status = self.keeper.test(&shop).await.map_err(|error| keeper_refused(&error))?;
                 let name = status.name.map(|name| format!(" and calls it \"{name}\"")).unwrap_or_default();
-                Ok(json!({ "text": format!("shop `{shop}`: the channel accepts the permission{name}") }))
+                let channel = &entry.shop.channel;
+                let what = match super::needs_authorization(channel) {
+                    true => "the channel accepts the permission".to_owned(),
+                    false => format!("it can be reached; channel `{channel}` needs no permission"),
+                };
+                Ok(json!({ "text": format!("shop `{shop}`: {what}{name}") }))
             }
             Request::Pause { shop } => self.pause(&shop, true).await,
             Request::Resume { shop } => self.pause(&shop, false).await,
@@ -60,7 +65,7 @@ impl Answerer for Shared {
             Request::Reseal => {
                 let count = self.keeper.reseal().await.map_err(|error| keeper_refused(&error))?;
                 Ok(
-                    json!({ "resealed": count, "text": format!("{count} authorizations are sealed with the first key") }),
+                    json!({ "resealed": count, "text": format!("{} sealed with the first key", counted(count, "authorization is", "authorizations are")) }),
                 )
             }
         }
@@ -195,6 +200,10 @@ impl Shared {
     async fn pause(&self, shop: &ShopId, paused: bool) -> Answered {
         let entry = self.known(shop)?;
         let mut tx = self.writing().await?;
+        if tx.shop(shop).await.map_err(unavailable)?.is_some_and(|row| row.paused == paused) {
+            let text = if paused { "was paused already" } else { "was not paused" };
+            return Ok(json!({ "text": format!("shop `{shop}` {text}; nothing changed") }));
+        }
         let noted = async {
             tx.set_paused(shop, paused).await?;
             settle_holds(&mut tx, &entry).await?;
@@ -237,6 +246,9 @@ impl Shared {
         let due = tx.retry_mail(id).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
         if !due {
+            if self.reading().await?.mail(id).await.map_err(unavailable)?.is_none() {
+                return Err(Refusal::new(64, format!("there is no mail {id}; see `shopsyncd mail list`")));
+            }
             return Err(Refusal::new(77, format!("mail {id} is neither owed nor refused; see `shopsyncd mail list`")));
         }
         self.handle.run_now(None, JobKind::SendMail, Demand::default(), Trigger::Now).await.map_err(unavailable)?;
@@ -245,7 +257,10 @@ impl Shared {
 
     async fn mail_test(&self, address: &str, progress: ProgressSink) -> Answered {
         let mut tx = self.writing().await?;
-        Sender::parse(address).map_err(|error| Refusal::new(64, format!("`{address}` is not an address: {error}")))?;
+        if !Sender::parse(address).is_ok_and(|parsed| parsed.address() == address) {
+            let text = format!("`{address}` is not a mail address; write one like `ops@example.com`");
+            return Err(Refusal::new(64, text));
+        }
         let id = notices::owe_test_mail(&mut tx, &self.people.load(), address).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
         let asked =

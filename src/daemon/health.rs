@@ -14,12 +14,12 @@ use crate::{
 const PLANNER_STANDS_STILL: Duration = Duration::from_secs(15);
 
 /// How the ailment begins that keeps no work from being done.
-const REFUSED: &str = "the newest settings were refused";
+pub const SETTINGS_REFUSED: &str = "the newest settings were refused";
 
 #[async_trait]
 impl Machines for Shared {
     async fn obstacles(&self) -> Vec<String> {
-        self.ailments().await.into_iter().filter(|ailment| !ailment.starts_with(REFUSED)).collect()
+        self.ailments().await.into_iter().filter(|ailment| !ailment.starts_with(SETTINGS_REFUSED)).collect()
     }
 
     async fn metrics(&self) -> String {
@@ -65,7 +65,7 @@ impl Shared {
         }
         match self.settings_error().await {
             Ok(None) => {}
-            Ok(Some(error)) => ailments.push(format!("{REFUSED}: {error}")),
+            Ok(Some(error)) => ailments.push(format!("{SETTINGS_REFUSED}: {error}")),
             Err(error) => ailments.push(error.to_string()),
         }
         ailments.extend(self.standing_by().map(|why| why.to_string()));

@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     config::{Config, LogFormat, load::Env},
     control,
-    domain::{ChannelName, InstanceId, JobKind, Period},
+    domain::{ChannelName, InstanceId, JobKind, Period, counted},
     http::{Http, HttpEvent},
     jobs::{self, Work},
     keeper::{Links, ShopBook, TokenKeeper},
@@ -46,6 +46,7 @@ mod seal;
 mod supervise;
 mod systemd;
 
+pub use health::SETTINGS_REFUSED;
 pub use once::{dry_run, run_once};
 pub use people::people_of;
 
@@ -151,8 +152,8 @@ pub(crate) struct Shared {
     pub log: Option<LogHandle>,
     /// Why this instance stands by, while it does.
     pub stands_by: ArcSwapOption<String>,
-    /// One reload at a time.
-    pub reloading: tokio::sync::Mutex<()>,
+    /// One reload at a time. What the last one refused, if it did.
+    pub reloading: tokio::sync::Mutex<Option<String>>,
 }
 
 /// A daemon, built and not yet running.
@@ -242,7 +243,7 @@ impl App {
             event = "daemon.started",
             instance.id = %shared.handle.holder(),
             version = env!("CARGO_PKG_VERSION"),
-            "shopsyncd {} serves {} shops from {}", env!("CARGO_PKG_VERSION"), config.shops.len(), config.state_dir.display()
+            "shopsyncd {} serves {} from {}", env!("CARGO_PKG_VERSION"), counted(config.shops.len() as u64, "shop", "shops"), config.state_dir.display()
         );
         // Listeners and the like end with `stop` at once; the scheduler drains, and only then is it over.
         let mut parts = JoinSet::new();

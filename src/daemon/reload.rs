@@ -61,7 +61,7 @@ impl Shared {
     /// Reads the settings again and puts them in force. Anything wrong: the old ones keep serving, and the findings are
     /// told everywhere. Answers what changed, in lines.
     pub(super) async fn reload(&self, cause: Cause) -> Result<Vec<String>, Refusal> {
-        let _one_at_a_time = self.reloading.lock().await;
+        let mut refused = self.reloading.lock().await;
         systemd::reloading();
         let mut loaded = self.read_settings();
         if cause == Cause::Edit {
@@ -73,11 +73,15 @@ impl Shared {
             Ok(config) => self.put_in_force(config, cause).await,
             Err(refusal) => Err(refusal),
         };
-        if outcome.is_ok() {
-            self.served_files.store(Arc::new(files));
-        }
-        if let Err(refusal) = &outcome {
-            self.refuse(refusal).await;
+        match &outcome {
+            Ok(changes) => {
+                self.served_files.store(Arc::new(files));
+                tell_good(changes, refused.take().is_some());
+            }
+            Err(refusal) => {
+                let text = self.refuse(refusal, cause, refused.as_deref()).await;
+                *refused = Some(text);
+            }
         }
         systemd::reloaded(&self.ailments().await);
         outcome
@@ -119,22 +123,17 @@ impl Shared {
         }
         self.handle.wake();
         self.metrics.set_settings_accepted(self.clock.now());
-        if !changes.lines.is_empty() {
-            tracing::info!(
-                event = "settings.reloaded",
-                changes = changes.lines.len(),
-                "settings reloaded: {}",
-                changes.lines.join("; ")
-            );
-        }
         Ok(changes.lines)
     }
 
-    /// Tells that an edit was refused: log, metric, `status`.
-    async fn refuse(&self, refusal: &Refusal) {
+    /// Tells that an edit was refused: log, metric, `status`. One edit may be noticed twice: what is refused again for the same
+    /// reasons is logged once, unless a person asked. Returns the reasons.
+    async fn refuse(&self, refusal: &Refusal, cause: Cause, before: Option<&str>) -> String {
         let findings: Vec<String> = refusal.findings.iter().map(ToString::to_string).collect();
         let text = if findings.is_empty() { refusal.text.clone() } else { findings.join(" | ") };
-        tracing::error!(event = "settings.rejected", "settings rejected, the ones before keep serving: {text}");
+        if cause == Cause::Asked || before != Some(&text) {
+            tracing::error!(event = "settings.rejected", "settings rejected, the ones before keep serving: {text}");
+        }
         self.metrics.set_settings_refused();
         let noted = async {
             let mut tx = self.store.write(self.clock.now()).await?;
@@ -144,7 +143,18 @@ impl Shared {
         if let Err(error) = noted.await {
             tracing::warn!(event = "store.failed", "cannot note that the settings were rejected: {error}");
         }
+        text
     }
+}
+
+/// Tells what a reload changed; after a refusal also that nothing had to be.
+fn tell_good(changes: &[String], mended: bool) {
+    let text = match changes {
+        [] if mended => "the settings are good again; nothing changed".to_owned(),
+        [] => return,
+        changes => format!("settings reloaded: {}", changes.join("; ")),
+    };
+    tracing::info!(event = "settings.reloaded", changes = changes.len(), "{text}");
 }
 
 /// The settings, or everything that is wrong with them (78).

@@ -17,6 +17,7 @@ pub mod reminder;
 pub mod retry;
 mod shop;
 pub mod wanted;
+mod words;
 
 pub use authorization::{
     Authorization, AuthorizationId, AuthorizationState, Clock as EndClock, EndSource, Ending, Intent, Look,
@@ -30,3 +31,4 @@ pub use period::{Period, PeriodError, Schedule};
 pub use product::{Product, Variant};
 pub use retry::{Failure, Next};
 pub use shop::{Account, ChannelName, InvalidShopId, Shop, ShopId};
+pub use words::{counted, days_left};

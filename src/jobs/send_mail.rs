@@ -157,14 +157,18 @@ impl SendMail {
             mark_sent(&mut tx, mail).await?;
             tx.commit().await?;
             self.metrics.count_mail_sent(&mail.kind);
-            tracing::info!(event = "reminder.sent", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops, "the mail has left");
+            if ["reminder", "ended", "renewed"].contains(&mail.kind.as_str()) {
+                tracing::info!(event = "reminder.sent", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops, "the mail has left");
+            } else {
+                tracing::info!(event = "mail.sent", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops, "the mail has left");
+            }
             return Ok(Sent::Yes);
         };
         match next_attempt(mail, &error, tx.now) {
             Some(at) => {
                 tx.deliver_mail(mail.id, &Delivery::Deferred { at, error: error.text.clone() }).await?;
                 tracing::warn!(event = "mail.deferred", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops,
-                    retry_at = %at, error.text = %without(&error.text, &mail.recipient), "the mail waits for another attempt");
+                    retry_at = %format_args!("{at:.3}"), error.text = %without(&error.text, &mail.recipient), "the mail waits for another attempt");
             }
             None => refuse(&mut tx, mail, &error.text).await?,
         }

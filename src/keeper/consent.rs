@@ -155,6 +155,11 @@ impl HandedIn {
     }
 }
 
+/// A consent that was not taken is logged where that is decided, whoever asked for it.
+fn tell_failed(channel: &ChannelName, error: &ConsentError) {
+    tracing::warn!(event = "consent.failed", channel.name = %channel, "a consent was not taken: {error}");
+}
+
 /// A consent that has been checked, ready to be recorded.
 struct Proven {
     entry: Arc<ShopEntry>,
@@ -187,6 +192,16 @@ impl TokenKeeper {
         query: &[(String, String)],
         browser: Option<&str>,
     ) -> Result<Consented, ConsentError> {
+        let finished = self.finish(channel, query, browser).await;
+        finished.inspect_err(|error| tell_failed(channel, error))
+    }
+
+    async fn finish(
+        &self,
+        channel: &ChannelName,
+        query: &[(String, String)],
+        browser: Option<&str>,
+    ) -> Result<Consented, ConsentError> {
         let entries = self.0.shops.of_channel(channel);
         let first = entries.first().ok_or_else(|| ConsentError::NoSuchChannel(channel.clone()))?;
         let callback = consent_of(first)?.read_callback(query).map_err(ConsentError::Channel)?;
@@ -203,6 +218,11 @@ impl TokenKeeper {
     /// Takes existing tokens. They are proven by a live call; an end that the channel does not tell must be stated.
     pub async fn hand_in(&self, shop: &ShopId, handed: HandedIn) -> Result<Consented, ConsentError> {
         let entry = self.0.shops.get(shop).ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?;
+        let taken = self.take(Arc::clone(&entry), handed).await;
+        taken.inspect_err(|error| tell_failed(&entry.shop.channel, error))
+    }
+
+    async fn take(&self, entry: Arc<ShopEntry>, handed: HandedIn) -> Result<Consented, ConsentError> {
         let consent = consent_of(&entry)?;
         let now = self.0.clock.now();
         if !consent.tells_end() && handed.ends_at.is_none() && handed.authorized_at.is_none() {

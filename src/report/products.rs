@@ -55,6 +55,8 @@ pub struct ProductShow {
     pub wanted: Option<VariantView>,
     /// In every shop but the source.
     pub shops: Vec<InShop>,
+    /// What stands against it anywhere, also in the source's own file or shop.
+    pub complaints: Vec<ComplaintView>,
 }
 
 /// How a SKU stands in one shop.
@@ -132,19 +134,21 @@ pub async fn products(tx: &mut Tx, after: Option<&Sku>, limit: u32) -> Result<Pr
 pub async fn product_show(tx: &mut Tx, config: &Config, sku: &Sku) -> Result<Option<ProductShow>, StoreError> {
     let variant = tx.variant(sku).await?;
     let listings = tx.listings_by_sku(sku).await?;
-    if variant.is_none() && listings.is_empty() {
+    let complaints: Vec<ComplaintView> =
+        tx.complaints_about(sku.as_str()).await?.into_iter().map(ComplaintView::new).collect();
+    if variant.is_none() && listings.is_empty() && complaints.is_empty() {
         return Ok(None);
     }
     let title = variant.as_ref().map(|stored| stored.product.title.clone());
     let mut shops = Vec::new();
     for (shop, stored) in listings {
         if config.product_source.as_ref() != Some(&shop) {
-            let complaint = tx.complaints(&shop, Some(sku.as_str())).await?.into_iter().next().map(ComplaintView::new);
+            let complaint = complaints.iter().find(|complaint| complaint.shop == shop).cloned();
             shops.push(in_shop(config, shop, stored, complaint));
         }
     }
     let wanted = variant.filter(|stored| !stored.gone).map(|stored| VariantView::new(stored.variant));
-    Ok(Some(ProductShow { sku: sku.clone(), title, wanted, shops }))
+    Ok(Some(ProductShow { sku: sku.clone(), title, wanted, shops, complaints }))
 }
 
 fn in_shop(config: &Config, shop: ShopId, stored: StoredListing, complaint: Option<ComplaintView>) -> InShop {

@@ -45,7 +45,7 @@ pub struct RunView {
     /// Whether another run follows it, for what was asked for when it had begun already.
     #[serde(default)]
     pub follow_up: bool,
-    /// `runs show` only: the complaints it last confirmed.
+    /// `runs show` only: the complaints of its job that stood when it ended and still stand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub complaints: Option<Vec<ComplaintView>>,
 }
@@ -64,6 +64,10 @@ pub struct ErrorView {
 /// A standing complaint about a SKU.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ComplaintView {
+    /// The shop.
+    pub shop: ShopId,
+    /// The job that has it.
+    pub job: JobKind,
     /// The SKU.
     pub sku: String,
     /// The channel's code, or ours.
@@ -78,8 +82,9 @@ pub struct ComplaintView {
 
 impl ComplaintView {
     pub(super) fn new(standing: Standing) -> Self {
-        let Complaint { sku, code, text, request_id } = standing.complaint;
-        Self { sku, code, text, request_id, since: standing.since }
+        let Standing { shop, job, complaint, since, .. } = standing;
+        let Complaint { sku, code, text, request_id } = complaint;
+        Self { shop, job, sku, code, text, request_id, since }
     }
 }
 
@@ -110,13 +115,14 @@ pub async fn runs(tx: &mut Tx, filter: &RunFilter, limit: u32) -> Result<RunsVie
     Ok(RunsView { runs: tx.runs(filter, limit).await?.into_iter().map(RunView::new).collect() })
 }
 
-/// One run with the complaints it last confirmed.
+/// One run with the complaints of its job that stood when it ended, or stand now while it is under way, and are not resolved.
 pub async fn run_show(tx: &mut Tx, id: RunId) -> Result<Option<RunView>, StoreError> {
     let Some(run) = tx.run(id).await? else { return Ok(None) };
     let mut complaints = Vec::new();
     if let Some(shop) = &run.shop {
-        let standing = tx.complaints_of(shop, run.job).await?;
-        complaints.extend(standing.into_iter().filter(|one| one.run == id).map(ComplaintView::new));
+        let stood = |since: Timestamp| run.finished_at.is_none_or(|end| since <= end);
+        let standing = tx.complaints_of(shop, run.job).await?.into_iter();
+        complaints.extend(standing.filter(|one| one.run == id || stood(one.since)).map(ComplaintView::new));
     }
     Ok(Some(RunView { complaints: Some(complaints), ..RunView::new(run) }))
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned};
 use serde::Serialize;
 
 use super::{
@@ -13,7 +13,7 @@ use crate::{
     config::{Config, ShopConfig},
     domain::{
         Authorization, AuthorizationId, AuthorizationState, ChannelName, Counts, EndSource, JobKind, JobState, Outcome,
-        Period, Run, RunId, ShopId,
+        Period, Run, RunId, ShopId, days_left,
     },
     store::{ScheduleRow, ShopRow, StoreError, Tx},
 };
@@ -69,7 +69,7 @@ pub struct AuthorizationView {
     pub ends_at: Option<Timestamp>,
     /// How we know.
     pub source: Option<EndSource>,
-    /// Whole days left; negative once it has ended.
+    /// Days left by the calendar of the settings' time zone; negative once it has ended.
     pub days_left: Option<i64>,
     /// When the owner last gave it.
     pub authorized_at: Timestamp,
@@ -95,6 +95,8 @@ pub struct JobView {
     pub held_by: HeldBy,
     /// The next due instant.
     pub next_due_at: Option<Timestamp>,
+    /// How many complaints about SKUs it has that stand; `runs show` of its last run lists them.
+    pub complaints: u64,
     /// The newest run that began.
     pub last: Option<LastRun>,
 }
@@ -166,22 +168,22 @@ pub async fn status(
         }
     }
     let latest = newest_of_each(tx.latest_runs(None).await?);
-    let complaints: BTreeMap<ShopId, u64> = tx.complaint_counts().await?.into_iter().collect();
+    let counts = tx.complaint_counts().await?.into_iter();
+    let complaints: BTreeMap<(ShopId, JobKind), u64> = counts.map(|(shop, job, count)| ((shop, job), count)).collect();
     let authorizations: BTreeMap<AuthorizationId, Authorization> =
         tx.authorizations().await?.into_iter().map(|known| (known.id, known)).collect();
+    let local = now.to_zoned(config.timezone.clone());
     let mut shops = Vec::new();
     for (id, shop) in &config.shops {
         let row = rows.get(id);
         let authorization = row.and_then(|row| row.authorization).and_then(|number| authorizations.get(&number));
-        let jobs = jobs_of(id, shop, schedules.get(id).map_or(&[][..], Vec::as_slice), &latest, now);
-        let complaints = complaints.get(id).copied().unwrap_or(0);
+        let mut jobs = jobs_of(id, shop, schedules.get(id).map_or(&[][..], Vec::as_slice), &latest, now);
+        for (job, view) in &mut jobs {
+            view.complaints = complaints.get(&(id.clone(), *job)).copied().unwrap_or(0);
+        }
         let needs = needs_authorization(&shop.channel);
         let next_reminder_at = reminders.get(id).copied();
-        shops.push(ShopStatus {
-            next_reminder_at,
-            complaints,
-            ..shop_status(id, shop, authorization, jobs, needs, now)
-        });
+        shops.push(ShopStatus { next_reminder_at, ..shop_status(id, shop, authorization, jobs, needs, &local) });
     }
     let removed = rows.keys().filter(|id| !config.shops.contains_key(id)).cloned().collect();
     let (owed, refused) = tx.mail_counts().await?;
@@ -212,7 +214,7 @@ fn shop_status(
     known: Option<&Authorization>,
     jobs: BTreeMap<JobKind, JobView>,
     needs_authorization: bool,
-    now: Timestamp,
+    now: &Zoned,
 ) -> ShopStatus {
     let state = needs_authorization.then(|| known.map_or(AuthorizationState::Pending, |known| known.state));
     ShopStatus {
@@ -225,17 +227,17 @@ fn shop_status(
         access_token: known.map(|known| TokenView { ends_at: Some(known.access_token.ends_at) }),
         refresh_token: known.map(|known| TokenView { ends_at: known.refresh_token_ends_at }),
         next_reminder_at: None,
+        complaints: jobs.values().map(|job| job.complaints).sum(),
         jobs,
-        complaints: 0,
     }
 }
 
-fn authorization_view(known: &Authorization, now: Timestamp) -> AuthorizationView {
+fn authorization_view(known: &Authorization, now: &Zoned) -> AuthorizationView {
     AuthorizationView {
         id: known.id,
         ends_at: known.ends.map(|ends| ends.at),
         source: known.ends.map(|ends| ends.source),
-        days_left: known.ends.map(|ends| ends.at.duration_since(now).as_secs().div_euclid(86_400)),
+        days_left: known.ends.map(|ends| days_left(ends.at, now)),
         authorized_at: known.authorized_at,
         why: known.why.clone(),
     }
@@ -260,6 +262,7 @@ fn jobs_of(
             state,
             held_by,
             next_due_at: schedule.and_then(|schedule| schedule.next_due_at),
+            complaints: 0,
             last: run.map(last_run),
         };
         (*job, view)

@@ -9,7 +9,7 @@ use super::{
 };
 use crate::{
     config::Config,
-    domain::{Authorization, ErrorKind, Hold, JobKind, JobState, Outcome, Period, Run, RunState, ShopId},
+    domain::{Authorization, ErrorKind, Hold, JobKind, JobState, Outcome, Period, Run, RunState, ShopId, counted},
     store::{RunFilter, ScheduleRow, ShopRow, StoreError, Tx},
 };
 
@@ -47,6 +47,7 @@ struct Known<'a> {
     authorization: Option<Authorization>,
     alarm: Option<String>,
     runs: Vec<Run>,
+    complaints: u64,
     settings_error: Option<String>,
     surroundings: Surroundings,
     now: Timestamp,
@@ -73,6 +74,7 @@ pub async fn why(
     let known = Known {
         schedule: tx.schedules(Some(shop)).await?.into_iter().find(|schedule| schedule.job == job),
         runs: tx.runs(&filter, 2).await?,
+        complaints: complaints_of(tx, shop, job).await?,
         settings_error: tx.fact("settings.error").await?.filter(|error| !error.is_empty()),
         now: tx.now,
         row,
@@ -94,14 +96,21 @@ pub async fn why(
     Ok(Why { shop: shop.clone(), job, state, held_by, next_due_at, text: known.lines(state).join("\n") })
 }
 
+async fn complaints_of(tx: &mut Tx, shop: &ShopId, job: JobKind) -> Result<u64, StoreError> {
+    let counts = tx.complaint_counts().await?;
+    Ok(counts.iter().find(|(of, kind, _)| of == shop && *kind == job).map_or(0, |(_, _, count)| *count))
+}
+
 impl Known<'_> {
     fn lines(&self, state: Option<JobState>) -> Vec<String> {
-        let mut lines = vec![self.now_line(state)];
-        lines.extend(self.last_line());
-        lines.extend(self.next_line(state));
+        let mut lines = Vec::new();
         if !self.surroundings.daemon {
             lines.push("no daemon is running, so nothing runs at all; start it with `systemctl start shopsyncd` or `shopsyncd run`".into());
         }
+        lines.push(self.now_line(state));
+        lines.extend(self.last_line());
+        lines.extend(self.complaints_line());
+        lines.extend(self.next_line(state));
         if let Some(error) = &self.settings_error {
             lines.push(format!(
                 "the newest settings were refused and the ones before still serve: {error}; see `shopsyncd check`"
@@ -132,7 +141,8 @@ impl Known<'_> {
                 self.shop, self.job
             ),
             JobState::Running => format!("{name} is running{}{}", self.since(), self.follow_up()),
-            JobState::Due => format!("{name} is due and waits for a free place"),
+            JobState::Due if self.surroundings.daemon => format!("{name} is due and waits for a free place"),
+            JobState::Due => format!("{name} is due"),
             JobState::Idle => format!("{name} waits for its next due instant"),
             JobState::Paused => {
                 format!("{name} is paused by a person; `shopsyncd shops resume {}` ends the pause", self.shop)
@@ -239,8 +249,8 @@ impl Known<'_> {
             (Some(Outcome::Done), _) if run.deaths > 0 => "done, after another instance had died with it".to_owned(),
             (Some(Outcome::Done), _) => "done".to_owned(),
             (Some(Outcome::Partly), _) => {
-                let skus = if run.counts.refused == 1 { "SKU" } else { "SKUs" };
-                format!("partly done: {} {skus} refused, see `shopsyncd runs show {}`", run.counts.refused, run.id)
+                let skus = counted(run.counts.refused, "SKU", "SKUs");
+                format!("partly done: {skus} refused, see `shopsyncd runs show {}`", run.id)
             }
             (outcome, Some((_, text, remedy))) => {
                 let outcome = outcome.map_or("ended", Outcome::as_str);
@@ -251,6 +261,15 @@ impl Known<'_> {
         };
         let covers = if run.covers > 1 { format!(", for {} due instants", run.covers) } else { String::new() };
         Some(format!("its last run ({}, trigger {}{covers}) ended {when}: {how}", run.id, run.trigger.as_str()))
+    }
+
+    /// What is wrong with single SKUs, also where the last run had nothing to say of them because nothing had changed.
+    fn complaints_line(&self) -> Option<String> {
+        let run = self.runs.first()?;
+        (self.complaints > 0).then(|| {
+            let complaints = counted(self.complaints, "complaint about a SKU stands", "complaints about SKUs stand");
+            format!("{complaints}; `shopsyncd runs show {}` lists what is wrong", run.id)
+        })
     }
 
     /// When the next one is, and the rule that says so.

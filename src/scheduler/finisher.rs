@@ -227,7 +227,7 @@ fn tell(end: &Finished, shop: Option<&ShopId>, job: JobKind, attempt: u32) {
         }
         Finish::Retry { at, .. } => {
             tracing::warn!(event = "run.failed", shop.id = shop, job, run.id = run, run.attempt = attempt,
-                error.kind = kind, retry_at = %at, "{job} failed, trying again: {text}");
+                error.kind = kind, retry_at = %format_args!("{at:.3}"), "{job} failed, trying again: {text}");
         }
         Finish::GivenBack => {
             tracing::info!(

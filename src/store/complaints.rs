@@ -15,6 +15,8 @@ use crate::domain::{Complaint, JobKind, RunId, ShopId, Sku};
 /// A complaint that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Standing {
+    /// The shop.
+    pub shop: ShopId,
     /// The job that complains.
     pub job: JobKind,
     /// What it says.
@@ -32,8 +34,9 @@ fn standing(row: &Row) -> Result<Standing, StoreError> {
         text: row.text("text")?,
         request_id: row.opt_text("request_id")?,
     };
+    let shop = row.named("complaints", "shop", |text| text.parse().ok())?;
     let job = row.named("complaints", "job", |text| text.parse().ok())?;
-    Ok(Standing { job, complaint, since: row.instant("since")?, run: RunId(row.int("run_id")?) })
+    Ok(Standing { shop, job, complaint, since: row.instant("since")?, run: RunId(row.int("run_id")?) })
 }
 
 impl Tx {
@@ -175,14 +178,22 @@ impl Tx {
         on_db!(self.rows(SQL, shop.as_str(), job.as_str(), code))?.iter().map(|row| row.text("sku")).collect()
     }
 
-    /// How many complaints stand per shop, in order of shop; shops without one are not listed.
-    pub async fn complaint_counts(&mut self) -> Result<Vec<(ShopId, u64)>, StoreError> {
-        const SQL: &str = "select shop, count(*) as standing from complaints group by shop order by shop";
+    /// Standing complaints about a SKU, of every shop and job, in their order.
+    pub async fn complaints_about(&mut self, sku: &str) -> Result<Vec<Standing>, StoreError> {
+        const SQL: &str = "select * from complaints where sku = $1 order by shop, job, code";
+        on_db!(self.rows(SQL, sku))?.iter().map(standing).collect()
+    }
+
+    /// How many complaints stand per job of a shop, in order of shop and job; jobs without one are not listed.
+    pub async fn complaint_counts(&mut self) -> Result<Vec<(ShopId, JobKind, u64)>, StoreError> {
+        const SQL: &str =
+            "select shop, job, count(*) as standing from complaints group by shop, job order by shop, job";
         let rows = on_db!(self.rows(SQL))?;
         rows.iter()
             .map(|row| {
                 let shop = row.named("complaints", "shop", |text| text.parse().ok())?;
-                Ok((shop, row.int("standing")? as u64))
+                let job = row.named("complaints", "job", |text| text.parse().ok())?;
+                Ok((shop, job, row.int("standing")? as u64))
             })
             .collect()
     }

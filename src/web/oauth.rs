@@ -160,9 +160,6 @@ fn refused(people: &People, error: &ConsentError) -> Response {
         _ => StatusCode::BAD_REQUEST,
     };
     let text = error.to_string();
-    if status.is_server_error() {
-        tracing::warn!(event = "consent.failed", "a consent was not taken: {text}");
-    }
     let mut first = text.chars();
     let text = first.next().map(|c| c.to_uppercase().chain(first).collect::<String>()).unwrap_or_default();
     let unchanged = "Everything is as it was before.".to_owned();

@@ -675,9 +675,14 @@ async fn complaints_keep_their_since_until_they_are_resolved(store: Store) {
     assert_eq!(tx.complaints_of(&shop("x"), import).await.unwrap(), standing[1..]);
     assert_eq!(tx.complained_with(&shop("x"), import, "price").await.unwrap(), ["a", "b", "c"]);
     assert_eq!(tx.complained_with(&shop("x"), export, "stock").await.unwrap(), Vec::<String>::new());
-    assert_eq!(tx.complaint_counts().await.unwrap(), [(shop("x"), 4), (shop("y"), 1)]);
+    let counts = [(shop("x"), export, 1), (shop("x"), import, 3), (shop("y"), import, 1)];
+    assert_eq!(tx.complaint_counts().await.unwrap(), counts);
     tx.resolve_complaints_before(&shop("x"), import, RunId(2)).await.unwrap();
-    assert_eq!(tx.complaint_counts().await.unwrap(), [(shop("x"), 3), (shop("y"), 1)], "b was not said again");
+    let counts = [(shop("x"), export, 1), (shop("x"), import, 2), (shop("y"), import, 1)];
+    assert_eq!(tx.complaint_counts().await.unwrap(), counts, "b was not said again");
+    let about = tx.complaints_about("a").await.unwrap();
+    let about: Vec<_> = about.iter().map(|one| (one.shop.as_str(), one.job, one.complaint.sku.as_str())).collect();
+    assert_eq!(about, [("x", export, "a"), ("x", import, "a"), ("y", import, "a")]);
     tx.resolve_complaints(&shop("x"), import, &["a".to_owned()]).await.unwrap();
     let left = async |tx: &mut Tx, id: &str| {
         let standing = tx.complaints(&shop(id), None).await.unwrap();

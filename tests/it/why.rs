@@ -9,11 +9,11 @@ use shopsyncd::{
     clock::Clock,
     config::{Config, load::Env},
     domain::{
-        Account, AuthorizationId, AuthorizationState, Counts, Demand, EndSource, Ending, ErrorKind, InstanceId,
-        JobKind, Outcome, RunId, ShopId, Trigger, hold,
+        Account, AuthorizationId, AuthorizationState, Complaint, Counts, Demand, EndSource, Ending, ErrorKind,
+        InstanceId, JobKind, Outcome, RunId, ShopId, Trigger, hold,
     },
     http::Http,
-    report::{Surroundings, why},
+    report::{Surroundings, product_show, run_show, why},
     secrets::Sealed,
     settings,
     store::{
@@ -214,6 +214,41 @@ async fn a_job_that_waits_for_its_time_says_when_that_is_and_by_which_line() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_with_skus_is_said_after_a_run_that_found_nothing_new() {
+    let mut scene = Scene::authorized().await;
+    scene
+        .change(async |tx, _| {
+            let run = begin(tx, IMPORT, "one").await;
+            let complaint = Complaint {
+                sku: "T-000-3".to_owned(),
+                code: "stock".to_owned(),
+                text: "`six` is no number".to_owned(),
+                request_id: None,
+            };
+            tx.put_complaints(&uk(), IMPORT, run.0, &[complaint]).await.unwrap();
+            end(tx, run, Finish::Ended(Outcome::Partly), None).await;
+        })
+        .await;
+    scene.pass(1);
+    scene
+        .change(async |tx, _| {
+            let run = begin(tx, IMPORT, "one").await;
+            end(tx, run, Finish::Ended(Outcome::Done), None).await;
+        })
+        .await;
+    insta::assert_snapshot!(scene.tell(IMPORT).await);
+    let mut tx = scene.store.read(scene.now).await.unwrap();
+    for run in [RunId(1), RunId(2)] {
+        let view = run_show(&mut tx, run).await.unwrap().unwrap();
+        let skus: Vec<_> = view.complaints.unwrap().into_iter().map(|complaint| complaint.sku).collect();
+        assert_eq!(skus, ["T-000-3"], "{run}");
+    }
+    let sku = "T-000-3".parse().unwrap();
+    let show = product_show(&mut tx, &scene.config, &sku).await.unwrap().unwrap();
+    assert_eq!(show.complaints[0].text, "`six` is no number", "although there is no such product");
+}
+
+#[tokio::test]
 async fn a_job_whose_period_is_none_is_off() {
     let scene = Scene::with(&SETTINGS.replace("\"15 minutes\"", "\"None\"")).await;
     scene.change(async |tx, _| grant(tx).await).await;
@@ -411,9 +446,9 @@ async fn without_a_daemon_and_with_bad_settings_that_is_said_too() {
         .await;
     scene.daemon = false;
     insta::assert_snapshot!(scene.tell(EXPORT).await, @r#"
+    no daemon is running, so nothing runs at all; start it with `systemctl start shopsyncd` or `shopsyncd run`
     product_export of shop `uk` waits for its next due instant
     next: 2026-03-01 13:00:49 CET (in 49 s; period 15 minutes, the shop's own, shopsyncd.toml:24)
-    no daemon is running, so nothing runs at all; start it with `systemctl start shopsyncd` or `shopsyncd run`
     the newest settings were refused and the ones before still serve: shops.d/uk.toml:7: shops.uk.jobs.product_export: `1 minuet` is no period; write "1 minute"; see `shopsyncd check`
     "#);
 }

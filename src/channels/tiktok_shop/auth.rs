@@ -55,7 +55,7 @@ impl Consent for TikTokShop {
         }
         let code = get("code").filter(|code| *code != "null").ok_or_else(|| ChannelError {
             failure: Failure::Rejected,
-            text: "tiktok shop: the callback carries no code".into(),
+            text: "TikTok Shop: the callback carries no code".into(),
             remedy: "start the authorization again".into(),
             request_id: None,
             not_acted: true,
@@ -72,7 +72,7 @@ impl Consent for TikTokShop {
     async fn refresh(&self, spent: &Tokens) -> Result<Grant, ChannelError> {
         let token = spent.refresh_token.as_ref().ok_or_else(|| ChannelError {
             failure: Failure::AuthorizationEnded { why: "there is no refresh token".into() },
-            text: "tiktok shop: there is no refresh token to renew with".into(),
+            text: "TikTok Shop: there is no refresh token to renew with".into(),
             remedy: "ask the shop's owner to authorize the shop again".into(),
             request_id: None,
             not_acted: true,
@@ -88,7 +88,7 @@ impl Consent for TikTokShop {
         {
             return Err(ChannelError {
                 failure: Failure::Rejected,
-                text: format!("tiktok shop: shop {} is in region {}, the settings say {region}", shop.id, shop.region),
+                text: format!("TikTok Shop: shop {} is in region {}, the settings say {region}", shop.id, shop.region),
                 remedy: "correct the shop's region or shop_id in the settings".into(),
                 request_id,
                 not_acted: true,
@@ -114,7 +114,7 @@ impl Consent for TikTokShop {
 fn refused_by_owner(error: &str) -> ChannelError {
     let error: String = error.chars().filter(|c| !c.is_control()).take(80).collect();
     ChannelError {
-        text: format!("tiktok shop: the owner did not give permission ({error})"),
+        text: format!("TikTok Shop: the owner did not give permission ({error})"),
         failure: Failure::AuthorizationEnded { why: error },
         remedy: "open the link again and press \"authorize\"; only the shop's main account can".into(),
         request_id: None,

@@ -89,7 +89,7 @@ pub(super) fn token_of(access: &Access) -> Result<&Secret, ChannelError> {
 fn ours(text: &str, remedy: &str) -> ChannelError {
     ChannelError {
         failure: Failure::Bug,
-        text: format!("tiktok shop: {text}"),
+        text: format!("TikTok Shop: {text}"),
         remedy: remedy.to_owned(),
         request_id: None,
         not_acted: true,
@@ -101,7 +101,7 @@ impl Client {
     pub(super) fn secret(&self) -> Result<&Secret, ChannelError> {
         self.app_secret.as_ref().ok_or_else(|| ChannelError {
             failure: Failure::AppCredentialRejected { why: "no client secret".into() },
-            text: "tiktok shop: the app's client_secret is missing or cannot be read".into(),
+            text: "TikTok Shop: the app's client_secret is missing or cannot be read".into(),
             remedy: "set channels.tiktok_shop.client_secret".into(),
             request_id: None,
             not_acted: true,
@@ -193,7 +193,7 @@ fn plain(error: ChannelError) -> Trouble {
 
 fn unanswered(operation: &str, error: HttpError) -> ChannelError {
     ChannelError {
-        text: format!("tiktok shop {operation}: {error}"),
+        text: format!("TikTok Shop {operation}: {error}"),
         failure: error.failure,
         remedy: String::new(),
         request_id: None,

@@ -206,7 +206,7 @@ impl Channel for TikTokShop {
             Some(shop) => Ok(ShopStatus { name: Some(shop.name).filter(|name| !name.is_empty()) }),
             None => Err(ChannelError {
                 failure: Failure::ShopClosed { why: "the authorization does not cover this shop".into() },
-                text: format!("tiktok shop: shop {} is not among those of this authorization", self.shop_id),
+                text: format!("TikTok Shop: shop {} is not among those of this authorization", self.shop_id),
                 remedy: "correct shop_id, or let the owner of that shop authorize".into(),
                 request_id,
                 not_acted: true,

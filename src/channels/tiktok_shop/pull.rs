@@ -99,7 +99,7 @@ impl Place {
 fn bad_cursor(why: &str) -> ChannelError {
     ChannelError {
         failure: Failure::Bug,
-        text: format!("tiktok shop: the cursor of the import cannot be read: {why}"),
+        text: format!("TikTok Shop: the cursor of the import cannot be read: {why}"),
         remedy: "start a complete pass with `shopsyncd jobs run SHOP product_import --full`".into(),
         request_id: None,
         not_acted: true,

@@ -369,7 +369,7 @@ fn refuse_all(trouble: Trouble, indices: &[usize], works: &mut [Work<'_>]) -> Re
 
 fn refuse_part(work: &mut Work<'_>, error: &PartError, request_id: Option<&str>) {
     let (code, message) = error.words();
-    work.refuse(&code, &format!("tiktok shop refused it with code {code}, {message}"), request_id);
+    work.refuse(&code, &format!("TikTok Shop refused it with code {code}, {message}"), request_id);
 }
 
 /// An amount as the vendor writes it: decimal text with the currency's digits.

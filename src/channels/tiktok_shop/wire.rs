@@ -77,7 +77,7 @@ impl Reading<'_> {
 
     /// An answer that is well-formed but does not say what it must.
     pub(super) fn unexpected(&self, what: &str, request_id: Option<String>) -> ChannelError {
-        let text = format!("tiktok shop {}: {what}", self.operation);
+        let text = format!("TikTok Shop {}: {what}", self.operation);
         ChannelError {
             failure: Failure::Unexpected { sample: what.to_owned() },
             text,
@@ -99,7 +99,7 @@ impl Reading<'_> {
             Some(code) => format!("code {code}, {}", if message.is_empty() { "no message" } else { &message }),
             None => format!("no JSON answer but {}", self.sample(answer)),
         };
-        let text = format!("tiktok shop {} was answered with {said}", self.operation);
+        let text = format!("TikTok Shop {} was answered with {said}", self.operation);
         let error = ChannelError { failure, text, remedy: remedy.to_owned(), request_id, not_acted };
         Trouble { code, error: Box::new(error) }
     }

@@ -60,9 +60,7 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
         Letter::Operator(news) => operator(news, now),
         Letter::Test => Page {
             subject: "shopsyncd kann E-Mails senden".to_owned(),
-            opening: vec![
-                "Dies ist ein Test. Es ist nichts zu tun: Wer das liest, bekommt auch die Erinnerungen.".to_owned(),
-            ],
+            opening: vec!["Dies ist ein Test. Es ist nichts zu tun: E-Mails von shopsyncd kommen hier an.".to_owned()],
             blocks: Vec::new(),
             closing: Vec::new(),
             footer: footer(),

@@ -60,7 +60,7 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
         Letter::Test => Page {
             subject: "shopsyncd can send mail".to_owned(),
             opening: vec![
-                "This is a test. Nothing needs to be done: whoever reads this will get the reminders too.".to_owned(),
+                "This is a test. Nothing needs to be done: mail from shopsyncd reaches this address.".to_owned(),
             ],
             blocks: Vec::new(),
             closing: Vec::new(),

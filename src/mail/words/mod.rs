@@ -59,8 +59,8 @@ fn channel(channel: &str, account: Option<&str>) -> String {
 }
 
 /// How many local days lie between today and an instant's day; negative after it.
-fn days_left(at: &Zoned, now: &Zoned) -> i32 {
-    days_until(at.date(), now.date())
+fn days_left(at: &Zoned, now: &Zoned) -> i64 {
+    crate::domain::days_left(at.timestamp(), now)
 }
 
 /// How many days lie between two dates.
