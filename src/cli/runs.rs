@@ -184,6 +184,15 @@ mod tests {
             follow_up: false,
             complaints: Some(vec![complaint]),
         };
-        insta::assert_snapshot!(lines(&run, at("2026-03-01T12:01:00Z")).join("\n"));
+        insta::assert_snapshot!(lines(&run, at("2026-03-01T12:01:00Z")).join("\n"), @r"
+        run 7: product_import of shop `erp`: partly
+        asked for by: schedule, for 2026-03-01T12:00:00Z (59 s ago)
+        began: 2026-03-01T12:00:01Z (59 s ago), attempt 1
+        ended: 2026-03-01T12:00:03Z (56 s ago), after 2.5 s
+        counts: 4 seen, 1 refused
+        error: the file is away (unavailable)
+        what to do: put it back
+        1 complaint of this job stood when it ended and still stands:
+        ");
     }
 }

@@ -192,13 +192,13 @@ mod tests {
         insta::assert_snapshot!(runs().lines(Some(60)).join("\n"), @r"
         RUN  JOB                    TRIGGER   TITLE
         1    authorization_refresh  schedule  A short one
-        2    authorization_refresh  schedule  A title that is longer…
+        2    authorization_refresh  schedule  A title that is longe…
             the channel did not answer within ten seconds
         ");
         insta::assert_snapshot!(runs().lines(Some(48)).join("\n"), @r"
         RUN  JOB                    TITLE
         1    authorization_refresh  A short one
-        2    authorization_refresh  A title that is lo…
+        2    authorization_refresh  A title that is lon…
             the channel did not answer within ten
             seconds
         ");

@@ -51,9 +51,10 @@ impl Answerer for Shared {
                 let status = self.keeper.test(&shop).await.map_err(|error| keeper_refused(&error))?;
                 let name = status.name.map(|name| format!(" and calls it \"{name}\"")).unwrap_or_default();
                 let channel = &entry.shop.channel;
-                let what = match super::needs_authorization(channel) {
-                    true => "the channel accepts the permission".to_owned(),
-                    false => format!("it can be reached; channel `{channel}` needs no permission"),
+                let what = if super::needs_authorization(channel) {
+                    "the channel accepts the permission".to_owned()
+                } else {
+                    format!("it can be reached; channel `{channel}` needs no permission")
                 };
                 Ok(json!({ "text": format!("shop `{shop}`: {what}{name}") }))
             }

@@ -102,6 +102,22 @@ async fn a_removed_shop_stops_and_keeps_its_data_until_it_is_forgotten() {
 }
 
 #[tokio::test]
+async fn what_is_asked_in_vain_is_answered_truly() {
+    let world = a_working_shop().await;
+    let text = |answer: Value| answer["text"].as_str().unwrap().to_owned();
+    let resumed = world.ask(Request::Resume { shop: "uk".parse().unwrap() }).await.unwrap();
+    assert!(text(resumed).contains("was not paused"));
+    let tested = world.ask(Request::Test { shop: "erp".parse().unwrap() }).await.unwrap();
+    assert!(text(tested).contains("needs no permission"));
+    let retried = world.ask(Request::MailRetry { id: 99 }).await.unwrap_err();
+    assert_eq!((retried.exit, retried.text.as_str()), (64, "there is no mail 99; see `shopsyncd mail list`"));
+    let mailed = world.ask(Request::MailTest { address: "bad".to_owned() }).await.unwrap_err();
+    assert_eq!(mailed.exit, 64);
+    assert!(mailed.text.starts_with("`bad` is not a mail address"), "{mailed}");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_paused_shop_rests_and_catches_up_when_the_pause_ends() {
     let world = a_working_shop().await;
     let shop = || "uk".parse().unwrap();
