@@ -22,23 +22,13 @@ use crate::{
 pub(super) async fn status(env: &Env) -> Outcome {
     let health = env.ask(&Request::Health).await;
     let loaded = env.load();
-    let (status, zone) = match &loaded.config {
-        Some(config) => (of_database(&mut open::reading(config).await?, config).await?, config.timezone.clone()),
-        // Broken settings: the daemon still serves those before, and without one the database knows what was in force.
-        None => {
-            let wrong: Vec<String> = loaded.errors().map(ToString::to_string).collect();
-            let asked = if health.is_ok() { env.ask(&Request::Status).await.ok() } else { None };
-            let mut status = match asked {
-                Some(status) => status,
-                None => {
-                    let (config, mut tx) = env.look().await?;
-                    let config = as_last_in_force(&mut tx, config).await.map_err(open::unavailable)?;
-                    of_database(&mut tx, &config).await?
-                }
-            };
-            status["settings"]["error"] = wrong.join(" | ").into();
-            (status, TimeZone::UTC)
-        }
+    let (status, zone) = if let Some(config) = &loaded.config {
+        (of_database(&mut open::reading(config).await?, config).await?, config.timezone.clone())
+    } else {
+        let wrong: Vec<String> = loaded.errors().map(ToString::to_string).collect();
+        let mut status = last_in_force(env, health.is_ok()).await?;
+        status["settings"]["error"] = wrong.join(" | ").into();
+        (status, TimeZone::UTC)
     };
     if env.json {
         return print::json(&with_health(status, &health));
@@ -52,6 +42,17 @@ async fn of_database(tx: &mut Tx, config: &Config) -> Result<Value, Refusal> {
     let status =
         report::status(tx, config, &reminders, daemon::needs_authorization).await.map_err(open::unavailable)?;
     serde_json::to_value(status).map_err(|error| Refusal::new(exit::FAILED, error.to_string()))
+}
+
+/// With broken settings the daemon still serves those before, and without one the database knows what was in force.
+async fn last_in_force(env: &Env, daemon: bool) -> Result<Value, Refusal> {
+    let asked = if daemon { env.ask(&Request::Status).await.ok() } else { None };
+    if let Some(status) = asked {
+        return Ok(status);
+    }
+    let (config, mut tx) = env.look().await?;
+    let config = as_last_in_force(&mut tx, config).await.map_err(open::unavailable)?;
+    of_database(&mut tx, &config).await
 }
 
 /// The settings as far as they can be read, with the shops and periods that were in force last.

@@ -240,7 +240,7 @@ async fn what_is_wrong_with_skus_is_said_after_a_run_that_found_nothing_new() {
     product_import of shop `uk` is due and waits for a free place
     its last run (2, trigger now) ended now: done
     1 complaint about a SKU stands; `shopsyncd runs show 2` lists what is wrong
-    due since: 2026-03-01 13:00:47 CET (13 s ago; period 1 hour, the channel's, shopsyncd.toml:10)
+    due since: 2026-03-01 13:00:47 CET (12 s ago; period 1 hour, the channel's, shopsyncd.toml:10)
     "#);
     let mut tx = scene.store.read(scene.now).await.unwrap();
     for run in [RunId(1), RunId(2)] {
