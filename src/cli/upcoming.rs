@@ -219,7 +219,15 @@ mod tests {
     #[test]
     fn an_entry_of_the_calendar_is_stamped_with_its_making_and_not_with_its_event() {
         let (now, at) = ("2026-03-01T09:00:00Z".parse().unwrap(), "2026-06-30T10:00:00Z".parse().unwrap());
-        let item = Item { at, kind: "end".into(), shop: Some("uk".parse().unwrap()), job: None, to: None, count: None, period: None };
+        let item = Item {
+            at,
+            kind: "end".into(),
+            shop: Some("uk".parse().unwrap()),
+            job: None,
+            to: None,
+            count: None,
+            period: None,
+        };
         let calendar = calendar(&[item], &Config::default(), now);
         let lines: Vec<&str> = calendar.split("\r\n").filter(|line| line.starts_with("DT")).collect();
         assert_eq!(lines, ["DTSTAMP:20260301T090000Z", "DTSTART:20260630T100000Z"]);
