@@ -161,9 +161,8 @@ fn footer(status: &Value, health: &Result<Value, Refusal>) -> String {
         Ok(health) => {
             let reasons = health["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str);
             // What is wrong with the settings has a line of its own.
-            let reasons: Vec<_> = reasons
-                .filter(|reason| settings.is_none() || !reason.starts_with(daemon::SETTINGS_REFUSED))
-                .collect();
+            let reasons: Vec<_> =
+                reasons.filter(|reason| settings.is_none() || !reason.starts_with(daemon::SETTINGS_REFUSED)).collect();
             if reasons.is_empty() { "daemon: well".into() } else { format!("daemon: {}", reasons.join("; ")) }
         }
     });
