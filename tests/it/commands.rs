@@ -23,7 +23,7 @@ fn words(bytes: &[u8]) -> String {
 fn check_tells_what_it_found_although_no_daemon_can_tell_the_difference() {
     let folder = tempfile::tempdir().expect("a folder");
     for (settings, exit, found) in [
-        ("", 69, "the settings are good"),
+        ("", 69, "the settings have no errors"),
         ("colour = \"blue\"\n", 78, "colour"),
         ("timezone = \"Atlantis\"\n", 78, "Atlantis"),
     ] {
