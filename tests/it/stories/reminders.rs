@@ -92,10 +92,11 @@ async fn an_end_is_noted_and_told_without_a_call(paused: bool) {
 
     assert_eq!(world.shop("uk").await["next_reminder_at"], "2026-05-30T06:00:00Z");
     world.leap(berlin("2026-06-27T08:00")).await;
-    // Everything fell due at once, delivery too: what it came too early for is delivered a moment later.
+    // Everything falls due at once, delivery too: what it came too early for is delivered a moment later.
     world.pass(minutes(1)).await;
     assert_eq!(world.shop("uk").await["next_reminder_at"], "2026-06-30T10:00:00Z", "the notice of the end");
     world.leap(berlin("2026-06-30T12:00")).await;
+    world.pass(minutes(1)).await;
     let uk = world.shop("uk").await;
     assert_eq!((&uk["state"], &uk["next_reminder_at"]), (&"lapsed".into(), &serde_json::Value::Null));
     let mails = [
