@@ -16,7 +16,7 @@ use crate::{
     channels::file,
     clock::Clock,
     control::Refusal,
-    domain::{Field, Sku, Values, counted},
+    domain::{Field, Sku, counted},
     report::{self, ComplaintView, ProductShow},
     store::{StoredVariant, Tx},
 };
@@ -77,17 +77,18 @@ fn print_show(show: &ProductShow) -> Outcome {
     let mut table = Table::new(&["SHOP", "STATUS", "PRICE SEEN", "PRICE WANTED", "STOCK SEEN", "STOCK WANTED"]);
     for shop in &show.shops {
         let seen = shop.seen.as_ref();
-        let wanted = shop.wanted.clone().unwrap_or_default();
+        let wanted = shop.wanted.as_ref();
         let mark = |field: Field, text: String| if shop.differs.contains(&field) { format!("{text} *") } else { text };
-        let Values { price, stock, .. } = wanted;
         table.row([
             shop.shop.to_string(),
             seen.map_or("not listed", |seen| seen.status).to_owned(),
-            seen.and_then(|seen| Some(format!("{} {}", seen.price.as_ref()?, seen.currency.as_ref()?)))
-                .unwrap_or("-".into()),
-            mark(Field::Price, price.map_or("-".into(), |price| price.to_string())),
-            seen.and_then(|seen| seen.stock).map_or("-".into(), |stock| stock.to_string()),
-            mark(Field::Stock, stock.map_or("-".into(), |stock| stock.to_string())),
+            seen.map_or("-".into(), |seen| amount(seen.price.as_ref(), seen.currency.as_ref())),
+            mark(
+                Field::Price,
+                wanted.map_or("-".into(), |wanted| amount(wanted.price.as_ref(), wanted.currency.as_ref())),
+            ),
+            pieces(seen.and_then(|seen| seen.stock)),
+            mark(Field::Stock, pieces(wanted.and_then(|wanted| wanted.stock))),
         ]);
     }
     if !show.shops.is_empty() {
@@ -99,6 +100,14 @@ fn print_show(show: &ProductShow) -> Outcome {
         print::text(&format!("complaint of {job} of shop `{shop}`, first {since}: {text} ({code})"))?;
     }
     Ok(())
+}
+
+fn amount(price: Option<&String>, currency: Option<&String>) -> String {
+    price.zip(currency).map_or("-".into(), |(price, currency)| format!("{price} {currency}"))
+}
+
+fn pieces(stock: Option<i64>) -> String {
+    stock.map_or("-".into(), |stock| stock.to_string())
 }
 
 /// The next page of variants.

@@ -36,8 +36,8 @@ fn refused(error: StartError) -> Refusal {
     Refusal::new(error.exit(), error.to_string())
 }
 
-/// Fires when the daemon is to stop: SIGTERM, SIGINT.
-fn stop_signals() -> std::io::Result<CancellationToken> {
+/// Fires when this program is to stop: SIGTERM, SIGINT.
+pub(super) fn stop_signals() -> std::io::Result<CancellationToken> {
     use tokio::signal::unix::{SignalKind, signal};
     let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     let stop = CancellationToken::new();

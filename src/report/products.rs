@@ -67,7 +67,7 @@ pub struct InShop {
     /// As last seen.
     pub seen: Option<SeenView>,
     /// As the source wants it there, by the shop's rules.
-    pub wanted: Option<Values>,
+    pub wanted: Option<WantedView>,
     /// The fields that differ.
     pub differs: Vec<Field>,
     /// What the shop said against it.
@@ -85,6 +85,20 @@ pub struct SeenView {
     pub stock: Option<i64>,
     /// `active`, `inactive`, `blocked` or `gone`.
     pub status: &'static str,
+}
+
+/// What the source wants a listing to be, in the shape in which it was seen.
+#[derive(Debug, Default, Serialize)]
+pub struct WantedView {
+    /// Price as text.
+    pub price: Option<String>,
+    /// Its currency.
+    pub currency: Option<String>,
+    /// Pieces on sale.
+    pub stock: Option<i64>,
+    /// What else is wanted, where the shop's rules choose more fields.
+    #[serde(flatten)]
+    pub others: Values,
 }
 
 impl VariantView {
@@ -109,6 +123,17 @@ impl SeenView {
             currency: price.map(|price| price.currency.to_string()),
             stock: listing.stock,
             status: if gone { "gone" } else { listing.status.as_str() },
+        }
+    }
+}
+
+impl WantedView {
+    fn new(wanted: Values) -> Self {
+        Self {
+            price: wanted.price.map(|price| price.amount.to_string()),
+            currency: wanted.price.map(|price| price.currency.to_string()),
+            stock: wanted.stock,
+            others: Values { price: None, stock: None, ..wanted },
         }
     }
 }
@@ -159,5 +184,5 @@ fn in_shop(config: &Config, shop: ShopId, stored: StoredListing, complaint: Opti
         (None, _) => Vec::new(),
     };
     let seen = stored.listing.as_ref().map(|listing| SeenView::new(listing, stored.gone));
-    InShop { shop, seen, wanted: stored.wanted, differs, complaint }
+    InShop { shop, seen, wanted: stored.wanted.map(WantedView::new), differs, complaint }
 }

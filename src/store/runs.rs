@@ -1,20 +1,14 @@
-//! Runs: record, claim, finish, list.
+//! Runs: planned, claimed, asked for, called off.
 
 use std::collections::HashSet;
 
 use jiff::{SignedDuration, Timestamp};
-use serde::Serialize;
 
 use super::{
     Planned, StoreError, Tx,
     row::{Both, Row, json, ms, shop_text},
 };
-use crate::domain::{
-    Counts, Demand, ErrorKind, Holder, InstanceId, JobKind, Outcome, Run, RunId, RunState, ShopId, Trigger,
-};
-
-/// How many runs one call of [`Tx::prune_runs`] deletes at most, so that the one writer of SQLite is soon free again.
-const PRUNE: i64 = 10_000;
+use crate::domain::{Demand, Holder, JobKind, RunId, RunState, ShopId, Trigger};
 
 /// A run that this instance may carry out now.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,66 +53,6 @@ pub struct Asked {
     pub run: RunId,
     /// That run had begun before, too soon for what was asked: the run that follows it does it. See [`Tx::follower`].
     pub follows: bool,
-}
-
-/// What became of ends that were written.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Stood {
-    /// The runs whose claim still stood; the others' ends changed nothing.
-    pub runs: Vec<RunId>,
-    /// Other runs follow some of them at once.
-    pub followed: bool,
-}
-
-/// How an attempt ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Finish {
-    /// The run is over.
-    Ended(Outcome),
-    /// Another attempt at this instant; `counted`: the failed one counts.
-    Retry {
-        /// The instant.
-        at: Timestamp,
-        /// Whether the failed attempt counts.
-        counted: bool,
-    },
-    /// Given back unfinished, at a safe point, by a daemon that stops: available at once, the attempt does not count.
-    GivenBack,
-}
-
-/// The end of an attempt, to be written.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Finished {
-    /// The run.
-    pub id: RunId,
-    /// The claim it was carried out under.
-    pub lease_number: i64,
-    /// How it ended.
-    pub finish: Finish,
-    /// What it did (added to what earlier attempts did).
-    pub counts: Counts,
-    /// Its error: kind, text, remedy.
-    pub error: Option<(ErrorKind, String, String)>,
-}
-
-impl Finished {
-    /// Whether all there is to say is that it is done.
-    fn is_plain(&self) -> bool {
-        self.finish == Finish::Ended(Outcome::Done) && self.counts == Counts::default() && self.error.is_none()
-    }
-}
-
-/// Which runs to list.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct RunFilter {
-    /// Of this shop.
-    pub shop: Option<ShopId>,
-    /// Of this kind.
-    pub job: Option<JobKind>,
-    /// In this state.
-    pub state: Option<RunState>,
-    /// Older than this run: for paging.
-    pub before: Option<RunId>,
 }
 
 /// A picked row, as it is once claimed.
@@ -293,103 +227,6 @@ impl Tx {
         Ok((taken > 0).then_some(claimed))
     }
 
-    /// Ends attempts. Where something was asked for while a run was under way, another run follows it at once.
-    pub async fn finish_runs(&mut self, finished: &[Finished]) -> Result<Stood, StoreError> {
-        // Counts are added up only where an earlier attempt left some.
-        const FINISH: Both = Both {
-            sqlite: "update runs set state = v->>'s', outcome = v->>'o', finished_at = iif(v->>'o' is null, null, $2),
-                    available_at = coalesce(v->>'at', available_at), attempt = attempt - coalesce(v->>'un', 0),
-                    instance = iif(v->>'back' is null, instance, null),
-                    error_kind = v->>'k', error_text = v->>'t', error_remedy = v->>'r',
-                    counts = case when v->>'c' is null then counts when counts is null then v->>'c' else json_object(
-                        'seen', (counts->>'seen') + (v->>'$.c.seen'),
-                        'changed', (counts->>'changed') + (v->>'$.c.changed'),
-                        'unchanged', (counts->>'unchanged') + (v->>'$.c.unchanged'),
-                        'gone', (counts->>'gone') + (v->>'$.c.gone'),
-                        'sent', (counts->>'sent') + (v->>'$.c.sent'),
-                        'refused', (counts->>'refused') + (v->>'$.c.refused')) end
-                from (select value as v from json_each($1)) as j
-                where runs.id = v->>'i' and runs.lease_number = v->>'l' and runs.state = 'running'
-                returning id, follow_trigger",
-            postgres: "update runs set state = s, outcome = o,
-                    finished_at = case when o is null then null else $2::bigint end,
-                    available_at = coalesce(j.at, available_at), attempt = attempt - coalesce(un, 0),
-                    instance = case when back is null then instance end,
-                    error_kind = k, error_text = t, error_remedy = r,
-                    counts = case when c is null then counts when counts is null then c::text else json_build_object(
-                        'seen', (counts::json->>'seen')::bigint + (c->>'seen')::bigint,
-                        'changed', (counts::json->>'changed')::bigint + (c->>'changed')::bigint,
-                        'unchanged', (counts::json->>'unchanged')::bigint + (c->>'unchanged')::bigint,
-                        'gone', (counts::json->>'gone')::bigint + (c->>'gone')::bigint,
-                        'sent', (counts::json->>'sent')::bigint + (c->>'sent')::bigint,
-                        'refused', (counts::json->>'refused')::bigint + (c->>'refused')::bigint)::text end
-                from json_to_recordset($1::json)
-                    as j (i bigint, l bigint, s text, o text, at bigint, un bigint, back bigint, k text, t text, r text, c json)
-                where runs.id = j.i and runs.lease_number = j.l and runs.state = 'running'
-                returning id, follow_trigger",
-        };
-        // Most runs find nothing to do, and taking a long JSON row apart is most of what their end costs.
-        const FINISH_PLAIN: Both = Both {
-            sqlite: "update runs set state = 'completed', outcome = 'done', finished_at = $2,
-                    error_kind = null, error_text = null, error_remedy = null
-                from (select value->>0 as i, value->>1 as l from json_each($1)) as j
-                where runs.id = i and runs.lease_number = l and runs.state = 'running'
-                returning id, follow_trigger",
-            postgres: "update runs set state = 'completed', outcome = 'done', finished_at = $2,
-                    error_kind = null, error_text = null, error_remedy = null
-                from (select (v->>0)::bigint as i, (v->>1)::bigint as l from json_array_elements($1::json) as e (v)) as j
-                where runs.id = i and runs.lease_number = l and runs.state = 'running'
-                returning id, follow_trigger",
-        };
-        let (plain, others): (Vec<_>, Vec<_>) = finished.iter().partition(|end| end.is_plain());
-        let mut written = Vec::new();
-        if !plain.is_empty() {
-            let rows: Vec<_> = plain.iter().map(|end| (end.id.0, end.lease_number)).collect();
-            written.extend(on_db!(self.rows(FINISH_PLAIN, json(&rows), ms(self.now)))?);
-        }
-        if !others.is_empty() {
-            let rows: Vec<_> = others.iter().map(|end| Ending::of(end, self.now)).collect();
-            written.extend(on_db!(self.rows(FINISH, json(&rows), ms(self.now)))?);
-        }
-        let mut stood = Stood::default();
-        for row in &written {
-            stood.runs.push(RunId(row.int("id")?));
-            stood.followed |= row.opt_text("follow_trigger")?.is_some();
-        }
-        if stood.followed {
-            self.make_followers(&stood.runs).await?;
-        }
-        Ok(stood)
-    }
-
-    /// Makes the runs that follow those that are over. One that goes on later does itself what was asked for: see the claims.
-    async fn make_followers(&mut self, ended: &[RunId]) -> Result<(), StoreError> {
-        const SQL: Both = Both {
-            sqlite: "insert into runs (shop, job, run_trigger, state, due_at, available_at, demand)
-                select shop, job, follow_trigger, 'available', $2, $2, follow_demand from runs
-                where id in (select value from json_each($1)) and follow_trigger is not null and finished_at is not null
-                on conflict (shop, job) where state in ('available', 'running', 'retryable') do nothing",
-            postgres: "insert into runs (shop, job, run_trigger, state, due_at, available_at, demand)
-                select shop, job, follow_trigger, 'available', $2, $2, follow_demand from runs
-                where id in (select v::bigint from jsonb_array_elements_text($1::jsonb) as j (v))
-                    and follow_trigger is not null and finished_at is not null
-                on conflict (shop, job) where state in ('available', 'running', 'retryable') do nothing",
-        };
-        on_db!(self.execute(SQL, json(ended), ms(self.now)))?;
-        self.notify().await
-    }
-
-    /// The run that follows one that is over, where something was asked for while that was under way.
-    pub async fn follower(&mut self, id: RunId) -> Result<Option<RunId>, StoreError> {
-        const SQL: &str = "select min(next.id) as id from runs it
-            join runs next on next.shop = it.shop and next.job = it.job and next.id > it.id
-            where it.id = $1 and it.follow_trigger is not null and it.finished_at is not null";
-        match on_db!(self.row(SQL, id.0))? {
-            Some(row) => Ok(row.opt_int("id")?.map(RunId)),
-            None => Ok(None),
-        }
-    }
-
     /// Gives back the runs that `holder` has claimed but knows nothing of: a claim whose commit was never answered. Returns how
     /// many.
     pub async fn give_back_strays(&mut self, holder: &Holder, known: &[RunId]) -> Result<u64, StoreError> {
@@ -464,178 +301,8 @@ impl Tx {
             where state in ('available', 'retryable') and available_at > $2";
         on_db!(self.execute(SQL, back.as_millis() as i64, ms(self.now)))
     }
-
-    /// One run.
-    pub async fn run(&mut self, id: RunId) -> Result<Option<Run>, StoreError> {
-        on_db!(self.row("select * from runs where id = $1", id.0))?.as_ref().map(read_run).transpose()
-    }
-
-    /// Runs, newest first, at most `limit`.
-    pub async fn runs(&mut self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>, StoreError> {
-        const ALL: &str = "select * from runs
-            where ($1 is null or job = $1) and ($2 is null or state = $2) and ($3 is null or id < $3)
-            order by id desc limit $4";
-        const OF_SHOP: &str = "select * from runs
-            where ($1 is null or job = $1) and ($2 is null or state = $2) and ($3 is null or id < $3) and shop = $5
-            order by id desc limit $4";
-        let job = filter.job.map(JobKind::as_str);
-        let state = filter.state.map(RunState::as_str);
-        let before = filter.before.map(|id| id.0);
-        let rows = match &filter.shop {
-            None => on_db!(self.rows(ALL, job, state, before, i64::from(limit)))?,
-            Some(shop) => on_db!(self.rows(OF_SHOP, job, state, before, i64::from(limit), shop.as_str()))?,
-        };
-        rows.iter().map(read_run).collect()
-    }
-
-    /// The newest run of each schedule of the shop (or of all shops), and the newest finished one: what `status` shows.
-    pub async fn latest_runs(&mut self, shop: Option<&ShopId>) -> Result<Vec<Run>, StoreError> {
-        const SQL: &str = "select * from runs where id in (
-                select (select max(r.id) from runs r where r.shop = s.shop and r.job = s.job)
-                from schedules s where $1 is null or s.shop = $1
-                union
-                select (select r.id from runs r where r.shop = s.shop and r.job = s.job and r.finished_at is not null
-                    order by r.id desc limit 1)
-                from schedules s where $1 is null or s.shop = $1)
-            order by shop, job, id desc";
-        on_db!(self.rows(SQL, shop.map(ShopId::as_str)))?.iter().map(read_run).collect()
-    }
-
-    /// Deletes finished runs that ended before `cutoff`, but never the newest finished one of a schedule. Returns how many: at
-    /// most 10,000 a call, so that nobody waits long for the writer; call again until it is none.
-    pub async fn prune_runs(&mut self, cutoff: Timestamp) -> Result<u64, StoreError> {
-        const SQL: &str = "delete from runs where id in (
-            select r.id from runs r where r.finished_at < $1
-                and exists (select 1 from runs newer where newer.shop = r.shop and newer.job = r.job
-                    and newer.id > r.id and newer.finished_at is not null)
-            limit $2)";
-        on_db!(self.execute(SQL, ms(cutoff), PRUNE))
-    }
 }
 
-/// The row of a bulk finish: absent keys are nulls.
-#[derive(Serialize)]
-struct Ending<'a> {
-    i: i64,
-    l: i64,
-    s: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    o: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    at: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    un: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    back: Option<i64>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    k: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    t: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    r: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    c: Option<Counts>,
-}
-
-impl<'a> Ending<'a> {
-    fn of(end: &'a Finished, now: Timestamp) -> Self {
-        let error = end.error.as_ref();
-        let mut row = Self {
-            i: end.id.0,
-            l: end.lease_number,
-            s: RunState::Completed.as_str(),
-            o: None,
-            at: None,
-            un: None,
-            back: None,
-            k: error.map(|(kind, ..)| kind.as_str()),
-            t: error.map(|(_, text, _)| text.as_str()),
-            r: error.map(|(.., remedy)| remedy.as_str()),
-            c: (end.counts != Counts::default()).then_some(end.counts),
-        };
-        match end.finish {
-            Finish::Ended(outcome) => {
-                row.o = Some(outcome.as_str());
-                row.s = match outcome {
-                    Outcome::Done | Outcome::Partly | Outcome::Held => RunState::Completed,
-                    Outcome::Failed => RunState::Discarded,
-                    Outcome::Cancelled => RunState::Cancelled,
-                }
-                .as_str();
-            }
-            Finish::Retry { at, counted } => {
-                row.s = RunState::Retryable.as_str();
-                row.at = Some(ms(at));
-                row.un = (!counted).then_some(1);
-            }
-            Finish::GivenBack => {
-                row.s = RunState::Available.as_str();
-                row.at = Some(ms(now));
-                row.un = Some(1);
-                row.back = Some(1);
-            }
-        }
-        row
-    }
-}
-
-fn trigger(name: &str) -> Option<Trigger> {
+pub(super) fn trigger(name: &str) -> Option<Trigger> {
     [Trigger::Schedule, Trigger::Now, Trigger::Renewal, Trigger::Recovery].into_iter().find(|it| it.as_str() == name)
-}
-
-fn state(name: &str) -> Option<RunState> {
-    [
-        RunState::Available,
-        RunState::Running,
-        RunState::Retryable,
-        RunState::Completed,
-        RunState::Discarded,
-        RunState::Cancelled,
-    ]
-    .into_iter()
-    .find(|it| it.as_str() == name)
-}
-
-fn outcome(name: &str) -> Option<Outcome> {
-    [Outcome::Done, Outcome::Partly, Outcome::Failed, Outcome::Held, Outcome::Cancelled]
-        .into_iter()
-        .find(|it| it.as_str() == name)
-}
-
-/// A kind of error by its name, as its serde form spells it.
-fn error_kind(name: &str) -> Option<ErrorKind> {
-    serde_json::from_value(serde_json::Value::from(name)).ok()
-}
-
-fn read_run(row: &Row) -> Result<Run, StoreError> {
-    const RUNS: &str = "runs";
-    let error = match row.opt_named(RUNS, "error_kind", error_kind)? {
-        Some(kind) => Some((
-            kind,
-            row.opt_text("error_text")?.unwrap_or_default(),
-            row.opt_text("error_remedy")?.unwrap_or_default(),
-        )),
-        None => None,
-    };
-    Ok(Run {
-        id: RunId(row.int("id")?),
-        shop: row.shop(RUNS, "shop")?,
-        job: row.named(RUNS, "job", |text| text.parse().ok())?,
-        trigger: row.named(RUNS, "run_trigger", trigger)?,
-        state: row.named(RUNS, "state", state)?,
-        outcome: row.opt_named(RUNS, "outcome", outcome)?,
-        due_at: row.instant("due_at")?,
-        covers: row.int("covers")? as u32,
-        deaths: row.int("deaths")? as u32,
-        available_at: row.instant("available_at")?,
-        started_at: row.opt_instant("started_at")?,
-        finished_at: row.opt_instant("finished_at")?,
-        attempt: row.int("attempt")? as u32,
-        instance: row.opt_text("instance")?.map(InstanceId),
-        lease_number: row.int("lease_number")?,
-        counts: row.opt_json(RUNS, "counts")?.unwrap_or_default(),
-        error,
-        demand: row.opt_json(RUNS, "demand")?.unwrap_or_default(),
-        follow_up: row.opt_named(RUNS, "follow_trigger", trigger)?,
-    })
 }

@@ -1,7 +1,7 @@
 //! The integration tests, one binary: the house's own rules, what documents state, and stories told as a user would.
 
-mod commands;
 mod crash;
+mod demo;
 mod docs;
 mod house;
 mod program;

@@ -191,6 +191,39 @@ fn check_names_what_it_read_and_what_only_shows_now() {
 }
 
 #[test]
+fn check_tells_what_it_found_although_no_daemon_can_tell_the_difference() {
+    for (further, exit, found) in [
+        ("", 69, "the database is not there yet"),
+        ("colour = \"blue\"", 78, "colour"),
+        ("timezone = \"Atlantis\"", 78, "Atlantis"),
+    ] {
+        let desk = Desk::new(further);
+        let Said(code, out, err) = desk.run("check --diff");
+        assert_eq!(code, exit, "{further}: {out}{err}");
+        assert!(out.contains(found), "{further}: {out}{err}");
+        assert_eq!(exit == 69, err.contains("no daemon answers"), "{further}: {out}{err}");
+        let json = desk.run("--json check --diff").json();
+        assert!(json["findings"].is_array() && json["changes"].is_null(), "{json}");
+        assert!(json["unanswered"].as_str().is_some_and(|why| why.contains("no daemon answers")), "{json}");
+    }
+}
+
+#[test]
+fn with_a_broken_settings_file_the_database_still_tells_how_things_stand() {
+    let desk = Desk::new("").imported();
+    let file = desk.path("shopsyncd.toml");
+    let good = fs::read_to_string(&file).unwrap();
+    fs::write(&file, format!("{good}\nfoo = [1,\n")).unwrap();
+    let Said(code, out, err) = desk.run("status");
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("erp") && format!("{out}{err}").contains("not TOML"), "{out}{err}");
+    assert_eq!(desk.run("--json runs list").json()["runs"].as_array().map(Vec::len), Some(1));
+    let Said(code, out, err) = desk.run("check");
+    assert_eq!(code, 78);
+    assert_eq!(out.matches("error: ").count(), 1, "only what is wrong is told: {out}{err}");
+}
+
+#[test]
 fn check_without_a_settings_file_says_that_there_is_none() {
     let done = Command::new(env!("CARGO_BIN_EXE_shopsyncd"))
         .args(["--json", "check"])

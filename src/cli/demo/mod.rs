@@ -13,8 +13,9 @@ use clap::Args;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
+use tokio_util::sync::CancellationToken;
 
-use super::{Outcome, exit, print};
+use super::{Outcome, exit, print, run::stop_signals};
 use crate::{
     channels::tiktok_shop::fake::{APP_SECRET, FakeTikTok},
     clock::Clock,
@@ -53,15 +54,16 @@ struct Stage {
 pub(super) async fn demo(args: DemoArgs) -> Outcome {
     let stage = Stage::build(args.dir)
         .map_err(|error| Refusal::new(exit::FAILED, format!("cannot set the demo up: {error}")))?;
+    let asked = stop_signals().map_err(failed)?;
     let mut child = stage.start_daemon().map_err(failed)?;
     tokio::select! {
         shown = show(&stage) => {
             shown?;
             if !args.once {
-                stage.go_on(&mut child).await.map_err(failed)?;
+                stage.go_on(&mut child, &asked).await.map_err(failed)?;
             }
         }
-        asked = tokio::signal::ctrl_c() => asked.map_err(failed)?,
+        () = asked.cancelled() => {}
     }
     print::text("\nstopping; the folder stays for you to look at")?;
     stop(&mut child).await.map_err(failed)
@@ -154,11 +156,11 @@ impl Stage {
         tokens
     }
 
-    /// Keeps the daemon running until Ctrl-C, as systemd would.
-    async fn go_on(&self, child: &mut Child) -> io::Result<()> {
+    /// Keeps the daemon running until somebody asks to stop, as systemd would.
+    async fn go_on(&self, child: &mut Child, asked: &CancellationToken) -> io::Result<()> {
         loop {
             tokio::select! {
-                asked = tokio::signal::ctrl_c() => return asked,
+                () = asked.cancelled() => return Ok(()),
                 status = child.wait() => {
                     print::aside(&format!("the daemon ended ({}); starting it again: it goes on where it was", status?));
                     *child = self.start_daemon()?;

@@ -1,0 +1,76 @@
+//! The demo, as somebody sees it who has nothing but the program.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::{
+    fs,
+    io::{BufRead as _, BufReader},
+    os::unix::net::UnixStream,
+    path::Path,
+    process::{Command, Stdio},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// What it has to have shown, in this order.
+const SHOWN: [&str; 6] = [
+    "agreed on the marketplace's consent page",
+    "tokens handed in",
+    "a token was renewed",
+    "the owed reminder is written",
+    "512 SKUs read",
+    "both shops are brought in line",
+];
+
+fn demo(folder: &Path, further: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shopsyncd"));
+    command.arg("demo").args(further).arg("--dir").arg(folder);
+    command.env_remove("RUNTIME_DIRECTORY");
+    command
+}
+
+fn no_daemon_is_left(folder: &Path) {
+    let socket = folder.join("state/control.sock");
+    assert!(UnixStream::connect(&socket).is_err(), "a daemon still answers at {}", socket.display());
+}
+
+#[test]
+fn the_demo_shows_authorization_import_export_renewal_and_reminder_and_ends() {
+    let folder = tempfile::tempdir().unwrap();
+    let shown = demo(folder.path(), &["--once"]).output().unwrap();
+    let (out, err) = (String::from_utf8(shown.stdout).unwrap(), String::from_utf8_lossy(&shown.stderr));
+    assert!(shown.status.success(), "{out}{err}");
+    for what in SHOWN {
+        assert!(out.contains(what), "it did not show `{what}`: {out}{err}");
+    }
+    let letters = fs::read_dir(folder.path().join("state/mail")).unwrap().count();
+    assert_eq!(letters, 1, "one reminder was owed");
+    no_daemon_is_left(folder.path());
+}
+
+#[test]
+fn a_daemon_of_the_demo_that_is_killed_is_started_again_and_ends_with_the_demo() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = demo(folder.path(), &[]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let out = BufReader::new(running.stdout.take().unwrap());
+    let told = out.lines().map(Result::unwrap).any(|line| line.contains("Kill the daemon if you like"));
+    assert!(told, "it ended before it had shown everything");
+
+    kill_process(daemon(folder.path()), Signal::KILL).unwrap();
+    let mut line = String::new();
+    let mut aside = BufReader::new(running.stderr.take().unwrap());
+    aside.read_line(&mut line).unwrap();
+    assert!(line.contains("starting it again"), "{line}");
+
+    // As a service manager would end it.
+    kill_process(Pid::from_child(&running), Signal::TERM).unwrap();
+    let status = running.wait().unwrap();
+    assert!(status.success(), "{status}");
+    no_daemon_is_left(folder.path());
+}
+
+/// The process that holds the lock.
+fn daemon(folder: &Path) -> Pid {
+    let holder = fs::read_to_string(folder.join("state/lock")).unwrap();
+    let number = holder.split(|letter: char| !letter.is_ascii_digit()).find(|word| !word.is_empty()).unwrap();
+    Pid::from_raw(number.parse().unwrap()).unwrap()
+}
