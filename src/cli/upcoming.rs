@@ -21,7 +21,8 @@ use crate::{
 
 /// How far ahead runs are told one by one; beyond, a line per job says how many there are.
 const ONE_BY_ONE: SignedDuration = SignedDuration::from_hours(24);
-/// How many runs of a job are told one by one at most: once an hour for a day. Of a job that runs more often, the first few.
+/// How many runs of a job people are told one by one at most: once an hour for a day. Of a job that runs more often, the first few.
+/// Scripts are told all.
 const MOST: usize = 25;
 /// How many are told of a job that runs more often.
 const FEW: usize = 3;
@@ -53,7 +54,8 @@ struct Item {
 pub(super) async fn upcoming(env: &Env, days: u32, ics: bool) -> Outcome {
     let config = env.settings()?;
     let mut tx = open::reading(&config).await?;
-    let items = items(&mut tx, &config, days).await?;
+    let most = if env.json { usize::MAX } else { MOST };
+    let items = items(&mut tx, &config, days, most).await?;
     if ics {
         return print::bytes(calendar(&items, &config, tx.now).as_bytes());
     }
@@ -95,7 +97,7 @@ fn what(item: &Item) -> String {
     }
 }
 
-async fn items(tx: &mut Tx, config: &Config, days: u32) -> Result<Vec<Item>, crate::control::Refusal> {
+async fn items(tx: &mut Tx, config: &Config, days: u32, most: usize) -> Result<Vec<Item>, crate::control::Refusal> {
     let now = tx.now;
     let horizon = now + SignedDuration::from_hours(24 * i64::from(days));
     let people = daemon::people_of(config)
@@ -133,15 +135,15 @@ async fn items(tx: &mut Tx, config: &Config, days: u32) -> Result<Vec<Item>, cra
     }
     for schedule in tx.schedules(None).await.map_err(open::unavailable)? {
         if let Some(shop) = schedule.shop.clone() {
-            items.extend(runs(&schedule, &shop, now, horizon));
+            items.extend(runs(&schedule, &shop, now, horizon, most));
         }
     }
     items.sort();
     Ok(items)
 }
 
-/// The runs of one schedule: one by one for a day (the first few of a job that runs more than hourly), then their number.
-fn runs(schedule: &ScheduleRow, shop: &ShopId, now: Timestamp, horizon: Timestamp) -> Vec<Item> {
+/// The runs of one schedule: one by one for a day (where they are more than `most`, the first few), then their number.
+fn runs(schedule: &ScheduleRow, shop: &ShopId, now: Timestamp, horizon: Timestamp, most: usize) -> Vec<Item> {
     let item = |at: Timestamp, kind: &str, count| Item {
         at,
         kind: kind.into(),
@@ -156,8 +158,8 @@ fn runs(schedule: &ScheduleRow, shop: &ShopId, now: Timestamp, horizon: Timestam
     let Some(first) = schedule.next_due_at else { return Vec::new() };
     let near = (now + ONE_BY_ONE).min(horizon);
     let instants = std::iter::successors(Some(first), |at| after(&schedule.period, *at));
-    let mut told: Vec<Timestamp> = instants.take_while(|at| *at <= near).take(MOST + 1).collect();
-    if told.len() > MOST {
+    let mut told: Vec<Timestamp> = instants.take_while(|at| *at <= near).take(most.saturating_add(1)).collect();
+    if told.len() > most {
         told.truncate(FEW);
     }
     let next = told.last().map_or(Some(first), |last| after(&schedule.period, *last));
@@ -247,7 +249,11 @@ mod tests {
             held_by: None,
         };
         let horizon = now + SignedDuration::from_hours(30 * 24);
-        let items = runs(&schedule, schedule.shop.as_ref().unwrap(), now, horizon);
+        let all = runs(&schedule, schedule.shop.as_ref().unwrap(), now, horizon, usize::MAX);
+        let day = all.iter().filter(|item| item.kind == "run").count();
+        assert_eq!(day + all.iter().filter(|item| item.kind == "runs").count(), all.len());
+        assert!(all.iter().filter(|item| item.kind == "run").all(|item| item.at <= now + ONE_BY_ONE));
+        let items = runs(&schedule, schedule.shop.as_ref().unwrap(), now, horizon, MOST);
         items.iter().map(|item| format!("{} {}", item.at, what(item))).collect()
     }
 

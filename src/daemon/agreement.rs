@@ -84,7 +84,9 @@ impl Shared {
     /// Puts new settings in force. `meant`: a person wants them to count, whatever the peers serve.
     pub(super) async fn enter(&self, config: &Config, meant: bool) -> Result<(), StoreError> {
         let mut tx = self.store.write(self.clock.now()).await?;
-        if !meant && let Some(peer) = self.peer_with_others(&mut tx, config).await? {
+        // Asked for also where the answer does not matter: it locks the fact, and everybody locks that before the schedules.
+        let peer = self.peer_with_others(&mut tx, config).await?;
+        if let Some(peer) = peer.filter(|_| !meant) {
             tx.set_fact("settings.error", "").await?;
             return self.stand_by(tx, config, &peer).await;
         }

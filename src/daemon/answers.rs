@@ -142,7 +142,8 @@ impl Shared {
         if let Some(text) = self.refuses_runs(&entry, job).await? {
             return Err(Refusal::new(77, text));
         }
-        if job == JobKind::ProductExport {
+        // A release is for the plan that was stopped, and that left out what was refused.
+        if job == JobKind::ProductExport && !demand.release_guard {
             let mut tx = self.writing().await?;
             tx.retry_refused(shop).await.map_err(unavailable)?;
             tx.commit().await.map_err(unavailable)?;

@@ -1,6 +1,6 @@
 //! New settings while the daemon runs: read, judged, compared, and put in force whole, or not at all.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -15,6 +15,9 @@ use crate::{
     control::Refusal,
     settings,
 };
+
+/// How soon an edit is tried again that the database did not take.
+const AGAIN: Duration = Duration::from_secs(5);
 
 /// Why the settings are read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,16 +37,16 @@ pub(super) async fn watch(shared: Arc<Shared>, stop: CancellationToken) -> Resul
     if shared.read_settings().config.is_none_or(|config| config.digest != shared.config.load().digest) {
         let _ = shared.reload(Cause::Edit).await;
     }
+    let mut again = false;
     loop {
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            edit = edits.recv() => {
-                edit.ok_or("the watcher is gone")?;
-                // The outcome is logged and told where it is decided.
-                let _ = shared.reload(Cause::Edit).await;
-                watch.set_secret_files(&shared.read_settings().secret_files);
-            }
+            edit = edits.recv() => edit.ok_or("the watcher is gone")?,
+            () = tokio::time::sleep(AGAIN), if again => {}
         }
+        // The outcome is logged and told where it is decided. An edit that the database did not take is not lost.
+        again = shared.reload(Cause::Edit).await.is_err_and(|refusal| refusal.exit == 69);
+        watch.set_secret_files(&shared.read_settings().secret_files);
     }
 }
 

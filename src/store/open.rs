@@ -63,7 +63,8 @@ const ROWS: usize = 1_000;
 /// How long a statement waits for another program's lock on the SQLite file.
 const BUSY: Duration = Duration::from_secs(5);
 /// How long the server lets a transaction stand idle. A process that was stopped, or a machine that vanished, in the middle of one
-/// must not keep its peers from what it has locked. Ours say their next word within milliseconds.
+/// must not keep its peers from what it has locked. Ours say their next word within milliseconds; those of commands that only read
+/// lock nothing, and may wait for whoever reads what they print.
 const IDLE: &str = "set idle_in_transaction_session_timeout = '5s'";
 /// How long a server has to take a first connection.
 const GREETING: Duration = Duration::from_secs(5);
@@ -111,7 +112,7 @@ impl Store {
                     .map_err(|error| unusable_file(&file, &error))?;
                 Self::Sqlite { writer, readers: readers(options, &file).await? }
             }
-            Place::Server(options) => Self::Postgres(server(*options).await?),
+            Place::Server(options) => Self::Postgres(server(*options, Some(IDLE)).await?),
         };
         store.check_version().await?;
         Ok(store)
@@ -132,7 +133,7 @@ impl Store {
                 let readers = readers(sqlite(&file).create_if_missing(false), &file).await?;
                 Self::Sqlite { writer: readers.clone(), readers }
             }
-            Place::Server(options) => Self::Postgres(server(*options).await?),
+            Place::Server(options) => Self::Postgres(server(*options, None).await?),
         };
         match store.check_version().await? {
             0 => Err(StoreError::Absent { place: masked(url) }),
@@ -371,7 +372,7 @@ async fn readers(options: SqliteConnectOptions, file: &Path) -> Result<SqlitePoo
 }
 
 /// A pool tries until its patience ends and then tells no cause, so one plain connection comes first.
-async fn server(options: PgConnectOptions) -> Result<PgPool, StoreError> {
+async fn server(options: PgConnectOptions, first_words: Option<&'static str>) -> Result<PgPool, StoreError> {
     match tokio::time::timeout(GREETING, options.connect()).await {
         Ok(Ok(first)) => drop(first.close().await),
         Ok(Err(error)) => return Err(unusable_server(&options, bare(&error))),
@@ -380,7 +381,14 @@ async fn server(options: PgConnectOptions) -> Result<PgPool, StoreError> {
     Ok(PgPoolOptions::new()
         .max_connections(CONNECTIONS)
         .acquire_timeout(PATIENCE)
-        .after_connect(|conn, _| Box::pin(async move { conn.execute(IDLE).await.map(drop) }))
+        .after_connect(move |conn, _| {
+            Box::pin(async move {
+                match first_words {
+                    Some(words) => conn.execute(words).await.map(drop),
+                    None => Ok(()),
+                }
+            })
+        })
         .connect_with(options)
         .await?)
 }

@@ -19,17 +19,19 @@ use crate::{
 pub(super) async fn store_page(work: &Work, reading: &mut Reading<'_>, page: Page) -> Result<(), Halt> {
     let Reading { context, entry, .. } = *reading;
     let shop = &entry.shop.id;
+    // Asked before anything is locked: a channel may take its time.
+    let fingerprint = if page.restart { Some(entry.channel.fingerprint().await) } else { None };
     let mut tx = work.write(context).await?;
     if tx.open_pass(shop).await?.is_none_or(|open| open.number != reading.pass.number) {
         // Somebody began another pass: what this one saw is worth nothing to it.
         return Err(Halt::Cancelled);
     }
-    if page.restart {
+    if let Some(fingerprint) = fingerprint {
         // The content changed under the pass: what it saw and said so far does not count.
         tx.resolve_complaints_since(shop, JobKind::ProductImport, reading.pass.run).await?;
         reading.pass = tx.begin_pass(shop, reading.pass.kind, context.run).await?;
         reading.seen.clear();
-        reading.fingerprint = entry.channel.fingerprint().await;
+        reading.fingerprint = fingerprint;
     }
     let (listings, doubled) = first_of_each_sku(&mut tx, reading, page.listings).await?;
     let mut complaints: Vec<Complaint> = page.complaints.into_iter().chain(doubled).collect();

@@ -35,6 +35,9 @@ async fn a_hundred_deaths_at_random_moments_lose_nothing() {
         sum(|told| told.mails as u64),
     );
     assert!(deaths >= 100);
+    for (what, times) in [("recoveries", sum(|told| told.recoveries)), ("mails", sum(|told| told.mails as u64))] {
+        assert!(times > 0, "no death was over {what}");
+    }
 }
 
 async fn die_at_random(seed: u64) -> Told {

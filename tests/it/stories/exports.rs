@@ -136,6 +136,31 @@ async fn a_guard_stops_a_plan_until_a_person_lets_just_that_plan_through(databas
 }
 
 #[tokio::test]
+async fn a_release_lets_through_what_was_stopped_and_nothing_that_was_refused_before() {
+    let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
+    world.source(&[("A", "10.00", 5), ("B", "5.00", 7)]);
+    world.offer("uk", &[("A", "10.00", 5), ("B", "5.00", 7)]);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.pass(minutes(5)).await;
+    let release = Demand { release_guard: true, ..Demand::default() };
+
+    // Released, and refused by the marketplace: it waits until something about it changes.
+    world.fake.promote(&crate::world::number("uk"), "A");
+    world.source(&[("A", "1000.00", 5), ("B", "5.00", 7)]);
+    world.pass(minutes(70)).await;
+    assert_eq!(world.run_now("uk", EXPORT, release).await.unwrap()["counts"]["refused"], 1);
+
+    world.source(&[("A", "1000.00", 5), ("B", "500.00", 7)]);
+    world.pass(minutes(70)).await;
+    assert_eq!(world.job("uk", EXPORT).await["held_by"], "guard");
+    let run = world.run_now("uk", EXPORT, release).await.unwrap();
+    assert_eq!((&run["outcome"], &run["counts"]["sent"]), (&"done".into(), &1.into()), "{run}");
+    assert_eq!(world.offers("uk"), ["A 10.00 5", "B 500.00 7"]);
+    world.end().await;
+}
+
+#[tokio::test]
 async fn rows_that_cannot_be_right_change_nothing_and_stop_no_other() {
     let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
     world.source(&[("A", "10.00", 5), ("B", "5.00", 7)]);
