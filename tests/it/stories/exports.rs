@@ -149,11 +149,13 @@ async fn a_release_lets_through_what_was_stopped_and_nothing_that_was_refused_be
     world.fake.promote(&crate::world::number("uk"), "A");
     world.source(&[("A", "1000.00", 5), ("B", "5.00", 7)]);
     world.pass(minutes(70)).await;
+    assert_eq!(world.mails().await.len(), 1);
     assert_eq!(world.run_now("uk", EXPORT, release).await.unwrap()["counts"]["refused"], 1);
 
     world.source(&[("A", "1000.00", 5), ("B", "500.00", 7)]);
     world.pass(minutes(70)).await;
     assert_eq!(world.job("uk", EXPORT).await["held_by"], "guard");
+    assert_eq!(world.mails().await.len(), 1, "another plan, another word");
     let run = world.run_now("uk", EXPORT, release).await.unwrap();
     assert_eq!((&run["outcome"], &run["counts"]["sent"]), (&"done".into(), &1.into()), "{run}");
     assert_eq!(world.offers("uk"), ["A 10.00 5", "B 500.00 7"]);
