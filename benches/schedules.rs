@@ -101,7 +101,8 @@ async fn plant(bed: &Bed, shops: u64, period: SignedDuration) -> Result<(), Fail
     // As if each had been added at a moment of its own.
     let (start, length) = (now.as_millisecond() + 2_000, period.as_millis());
     let spread = |random: &str| AssertSqlSafe(format!("update schedules set grid_at = {start} + {random} % {length}"));
-    const FOLLOW: &str = "update schedules set next_due_at = grid_at";
+    // Each has run before, long ago: what never ran is due within a minute, and a start looks at what is not.
+    const FOLLOW: &str = "update schedules set next_due_at = grid_at, planned_at = 0";
     match &bed.store {
         Store::Sqlite { writer, .. } => {
             sqlx::query(spread("abs(random())")).execute(writer).await?;
