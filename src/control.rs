@@ -115,11 +115,18 @@ pub enum Request {
     Reseal,
 }
 
-/// How long the daemon may say nothing. It says that it still works more often than that, so one that does not is stuck.
-const SILENCE: Duration = if cfg!(test) { Duration::from_secs(1) } else { Duration::from_secs(5) };
+/// How both ends know of each other that they go on.
+#[derive(Debug, Clone, Copy)]
+struct Pace {
+    /// How often the daemon says that it still works on a request.
+    sign_of_life: Duration,
+    /// How long it may say nothing: one that does is stuck.
+    silence: Duration,
+}
 
-/// How often the daemon says that it still works on a request.
-const SIGN_OF_LIFE: Duration = if cfg!(test) { Duration::from_millis(20) } else { Duration::from_secs(1) };
+impl Pace {
+    const USUAL: Self = Self { sign_of_life: Duration::from_secs(1), silence: Duration::from_secs(5) };
+}
 
 /// What the daemon answers.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -178,6 +185,15 @@ pub trait Answerer: Send + Sync {
 /// The socket stands in `$RUNTIME_DIRECTORY` where there is one, with a link to it in `state_dir`: that is where
 /// commands look.
 pub async fn serve(state_dir: &Path, answerer: Arc<dyn Answerer>, stop: CancellationToken) -> io::Result<()> {
+    serve_at(Pace::USUAL, state_dir, answerer, stop).await
+}
+
+async fn serve_at(
+    pace: Pace,
+    state_dir: &Path,
+    answerer: Arc<dyn Answerer>,
+    stop: CancellationToken,
+) -> io::Result<()> {
     let runtime = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
     let listener = bind(runtime.as_deref().unwrap_or(state_dir))?;
     if let Some(runtime) = runtime.filter(|folder| folder != state_dir) {
@@ -199,7 +215,7 @@ pub async fn serve(state_dir: &Path, answerer: Arc<dyn Answerer>, stop: Cancella
         let answerer = Arc::clone(&answerer);
         tokio::spawn(async move {
             // A command that went away needs no answer.
-            let _ = converse(stream, answerer).await;
+            let _ = converse(pace, stream, answerer).await;
         });
     }
     remove(&state_dir.join(SOCKET))
@@ -227,7 +243,7 @@ fn short(folder: &Path) -> io::Result<(std::fs::File, PathBuf)> {
     Ok((open, path))
 }
 
-async fn converse(stream: UnixStream, answerer: Arc<dyn Answerer>) -> io::Result<()> {
+async fn converse(pace: Pace, stream: UnixStream, answerer: Arc<dyn Answerer>) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
     let mut line = String::new();
     BufReader::new(reader.take(LONGEST_REQUEST)).read_line(&mut line).await?;
@@ -244,7 +260,7 @@ async fn converse(stream: UnixStream, answerer: Arc<dyn Answerer>) -> io::Result
     let at_once = matches!(request, Request::Health);
     let answer = answerer.answer(request, sink);
     tokio::pin!(answer);
-    let mut signs = interval(SIGN_OF_LIFE);
+    let mut signs = interval(pace.sign_of_life);
     let answer = loop {
         tokio::select! {
             _ = signs.tick(), if !at_once => say(&mut writer, &Answer::Working).await?,
@@ -266,6 +282,15 @@ async fn say(writer: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::
 pub async fn ask(
     state_dir: &Path,
     request: &Request,
+    progress: impl FnMut(u64, Option<u64>),
+) -> Result<Value, Refusal> {
+    ask_at(Pace::USUAL, state_dir, request, progress).await
+}
+
+async fn ask_at(
+    pace: Pace,
+    state_dir: &Path,
+    request: &Request,
     mut progress: impl FnMut(u64, Option<u64>),
 ) -> Result<Value, Refusal> {
     let path = state_dir.join(SOCKET);
@@ -275,7 +300,7 @@ pub async fn ask(
         Refusal::new(69, text)
     };
     let stream =
-        timeout(SILENCE, connect(state_dir)).await.map_err(stuck)?.map_err(|error| no_daemon(&path, &error))?;
+        timeout(pace.silence, connect(state_dir)).await.map_err(stuck)?.map_err(|error| no_daemon(&path, &error))?;
     let (reader, mut writer) = stream.into_split();
     let broken = |error: io::Error| {
         Refusal::new(69, format!("the daemon went away before it answered ({error}); see its log, then ask again"))
@@ -284,7 +309,7 @@ pub async fn ask(
     line.push(b'\n');
     writer.write_all(&line).await.map_err(broken)?;
     let mut lines = BufReader::new(reader).lines();
-    while let Some(line) = timeout(SILENCE, lines.next_line()).await.map_err(stuck)?.map_err(broken)? {
+    while let Some(line) = timeout(pace.silence, lines.next_line()).await.map_err(stuck)?.map_err(broken)? {
         match serde_json::from_str(&line) {
             Ok(Answer::Working) => {}
             Ok(Answer::Progress { done, of }) => progress(done, of),
@@ -321,13 +346,20 @@ fn no_daemon(path: &Path, error: &io::Error) -> Refusal {
 mod tests {
     use super::*;
 
+    const FAST: Pace = Pace { sign_of_life: Duration::from_millis(20), silence: Duration::from_secs(1) };
+
+    async fn ask(folder: &Path, request: &Request) -> Result<Value, Refusal> {
+        ask_at(FAST, folder, request, |_, _| {}).await
+    }
+
     /// Takes longer for everything than a daemon may say nothing.
     struct Slow;
 
     #[async_trait]
     impl Answerer for Slow {
         async fn answer(&self, _: Request, _: ProgressSink) -> Result<Value, Refusal> {
-            tokio::time::sleep(SILENCE + SILENCE / 4).await;
+            // Nothing but time makes a silence: here the wait is what is tested.
+            tokio::time::sleep(FAST.silence + FAST.silence / 4).await;
             Ok(Value::from("done"))
         }
     }
@@ -337,7 +369,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let _stopped = bind(folder.path()).unwrap();
         for request in [Request::Health, Request::Reload] {
-            let refusal = ask(folder.path(), &request, |_, _| {}).await.unwrap_err();
+            let refusal = ask(folder.path(), &request).await.unwrap_err();
             assert_eq!(refusal.exit, 69);
             assert!(refusal.text.contains("does not answer; see its log"), "{refusal}");
         }
@@ -348,12 +380,12 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let stop = CancellationToken::new();
         let (state_dir, stopped) = (folder.path().to_owned(), stop.clone());
-        let serving = tokio::spawn(async move { serve(&state_dir, Arc::new(Slow), stopped).await });
+        let serving = tokio::spawn(async move { serve_at(FAST, &state_dir, Arc::new(Slow), stopped).await });
         while !folder.path().join(SOCKET).exists() {
             tokio::task::yield_now().await;
         }
-        assert_eq!(ask(folder.path(), &Request::Reload, |_, _| {}).await.unwrap(), "done");
-        assert_eq!(ask(folder.path(), &Request::Health, |_, _| {}).await.unwrap_err().exit, 69);
+        assert_eq!(ask(folder.path(), &Request::Reload).await.unwrap(), "done");
+        assert_eq!(ask(folder.path(), &Request::Health).await.unwrap_err().exit, 69);
         stop.cancel();
         serving.await.unwrap().unwrap();
     }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde_json::Value;
 
 use super::{exit, print};
+pub(super) use crate::daemon::unavailable;
 use crate::{
     channels::Tools,
     clock::Clock,
@@ -13,7 +14,7 @@ use crate::{
     domain::{ShopId, counted},
     http::Http,
     settings,
-    store::{Store, StoreError, Tx},
+    store::{Store, Tx},
 };
 
 /// What the command line says for every command.
@@ -100,12 +101,6 @@ pub(super) fn accepted(loaded: settings::Loaded) -> Result<Config, Refusal> {
 pub(super) async fn reading(config: &Config) -> Result<Tx, Refusal> {
     let store = Store::open_for_reading(config.database_url.expose(), &config.state_dir).await.map_err(unavailable)?;
     store.read(Clock::system().now()).await.map_err(unavailable)
-}
-
-/// The database did not do as asked (69; 1 where waiting does not help).
-pub(super) fn unavailable(error: StoreError) -> Refusal {
-    let exit = if error.is_away() { exit::UNAVAILABLE } else { exit::FAILED };
-    Refusal::new(exit, error.to_string())
 }
 
 /// What to say of a shop that was taken out of the settings while its data is kept; `None` where that is not so, or not known.

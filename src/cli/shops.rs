@@ -2,7 +2,6 @@
 
 use std::io::{self, BufRead, IsTerminal};
 
-use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::{
@@ -14,7 +13,7 @@ use super::{
 use crate::{
     config::{Config, Origin},
     control::{Refusal, Request},
-    domain::{ShopId, wanted::Rules},
+    domain::{ShopId, plan::percent, wanted::Rules},
 };
 
 pub(super) async fn shops(env: &Env, command: ShopsCommand) -> Outcome {
@@ -148,7 +147,6 @@ fn within<'a>(config: &'a Config, table: &str) -> Option<&'a Origin> {
 }
 
 fn export(rules: &Rules, warehouse: Option<&String>) -> Vec<(&'static str, Value)> {
-    let percent = |share: Decimal| format!("{}%", (share * Decimal::ONE_HUNDRED).normalize());
     vec![
         ("fields", json!(rules.fields)),
         ("create", json!(rules.create)),

@@ -294,7 +294,8 @@ fn value(view: &impl serde::Serialize) -> Answered {
     serde_json::to_value(view).map_err(|error| Refusal::new(1, error.to_string()))
 }
 
-fn unavailable(error: StoreError) -> Refusal {
+/// Why the store did not do as asked, as a command is told.
+pub fn unavailable(error: StoreError) -> Refusal {
     Refusal::new(if error.is_away() { 69 } else { 1 }, error.to_string())
 }
 

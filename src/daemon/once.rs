@@ -1,6 +1,6 @@
 //! Work without a daemon: one run, or the plan of one.
 
-use super::{App, Files, force};
+use super::{App, Files, force, unavailable};
 use crate::{
     channels::Tools,
     clock::Clock,
@@ -49,8 +49,4 @@ impl App {
         };
         carried_out.await.map_err(unavailable)
     }
-}
-
-fn unavailable(error: StoreError) -> Refusal {
-    Refusal::new(if error.is_away() { 69 } else { 1 }, error.to_string())
 }

@@ -96,7 +96,8 @@ fn moved_too_far(change: &Change, rules: &Rules) -> Option<String> {
     ((new.amount - old.amount).abs() > rules.guard_price * old.amount).then(|| format!("{old} to {new}"))
 }
 
-fn percent(share: Decimal) -> String {
+/// A share as the settings write it: `20%`.
+pub fn percent(share: Decimal) -> String {
     format!("{}%", (share * Decimal::ONE_HUNDRED).normalize())
 }
 

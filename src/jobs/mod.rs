@@ -96,14 +96,19 @@ impl Work {
         Ok(self.keeper.call(&entry.shop.id, call).await?)
     }
 
-    /// Begins a transaction in which the run's claim stands; without it nothing may be written.
+    /// As [`write`].
     pub(crate) async fn write(&self, context: &Context) -> Result<Tx, Halt> {
-        let mut tx = self.store.write(self.clock.now()).await?;
-        if context.cancel.is_cancelled() || !tx.holds_run(context.run, context.lease_number).await? {
-            return Err(Halt::Cancelled);
-        }
-        Ok(tx)
+        write(&self.store, &self.clock, context).await
     }
+}
+
+/// Begins a transaction in which the run's claim stands; without it nothing may be written.
+async fn write(store: &Store, clock: &Clock, context: &Context) -> Result<Tx, Halt> {
+    let mut tx = store.write(clock.now()).await?;
+    if context.cancel.is_cancelled() || !tx.holds_run(context.run, context.lease_number).await? {
+        return Err(Halt::Cancelled);
+    }
+    Ok(tx)
 }
 
 /// The handlers of all jobs; mail that leaves is counted in `metrics`.

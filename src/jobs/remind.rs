@@ -6,7 +6,7 @@
 
 use async_trait::async_trait;
 
-use super::Halt;
+use super::{Halt, write};
 use crate::{
     clock::Clock,
     crash,
@@ -14,7 +14,7 @@ use crate::{
     keeper::TokenKeeper,
     notices::{SharedPeople, owe_due},
     scheduler::{Context, End, Handler, Stopped},
-    store::{Store, Tx},
+    store::Store,
 };
 
 /// Works out what is owed.
@@ -37,7 +37,7 @@ impl Remind {
         let mut tx = self.store.write(self.clock.now()).await?;
         self.keeper.note_lapses(&mut tx).await?;
         tx.commit().await?;
-        let mut tx = claimed(&self.store, &self.clock, context).await?;
+        let mut tx = write(&self.store, &self.clock, context).await?;
         let pass = owe_due(&mut tx, &people).await?;
         crash::point("remind.before_commit");
         tx.commit().await?;
@@ -54,15 +54,6 @@ impl Handler for Remind {
             Err(halt) => halt.end(Counts::default()),
         }
     }
-}
-
-/// Begins a transaction in which the run's claim stands; without it nothing may be written.
-pub(super) async fn claimed(store: &Store, clock: &Clock, context: &Context) -> Result<Tx, Halt> {
-    let mut tx = store.write(clock.now()).await?;
-    if context.cancel.is_cancelled() || !tx.holds_run(context.run, context.lease_number).await? {
-        return Err(Halt::Cancelled);
-    }
-    Ok(tx)
 }
 
 #[cfg(test)]

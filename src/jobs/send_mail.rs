@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 
-use super::{Halt, remind::claimed};
+use super::{Halt, write};
 use crate::{
     clock::Clock,
     crash,
@@ -65,7 +65,7 @@ impl SendMail {
 
     async fn pass(&self, context: &Context, counts: &mut Counts) -> Result<(), Halt> {
         // This job looks in every few minutes anyway; no run of another job could say of itself that it keeps failing.
-        let mut tx = claimed(&self.store, &self.clock, context).await?;
+        let mut tx = write(&self.store, &self.clock, context).await?;
         owe_failing(&mut tx, &self.people.load()).await?;
         tx.commit().await?;
         loop {
@@ -82,7 +82,7 @@ impl SendMail {
                 }
             }
         }
-        let mut tx = claimed(&self.store, &self.clock, context).await?;
+        let mut tx = write(&self.store, &self.clock, context).await?;
         if let Some(next) = tx.next_mail_at().await? {
             tx.look_by(None, JobKind::SendMail, next).await?;
         }
@@ -108,7 +108,7 @@ impl SendMail {
 
     /// Composes a message unless that was done before, and freezes it. `None`: it is no longer owed, or is not to be sent.
     async fn freeze(&self, context: &Context, people: &People, mailer: &Mailer, id: i64) -> Result<Option<Mail>, Halt> {
-        let mut tx = claimed(&self.store, &self.clock, context).await?;
+        let mut tx = write(&self.store, &self.clock, context).await?;
         let now = tx.now;
         let Some(mail) = tx.mail(id).await?.filter(|mail| mail.state == MailState::Owed && mail.next_attempt_at <= now)
         else {

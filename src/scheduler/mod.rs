@@ -164,8 +164,8 @@ struct Shared {
     wake: Notify,
     /// Moves whenever runs have ended.
     ended: watch::Sender<()>,
-    /// Moves whenever the planner has looked.
-    looked: watch::Sender<()>,
+    /// When the planner last looked, or tried to: moves with each look.
+    looked: watch::Sender<Instant>,
     /// Every slot is taken: the next run that ends wakes the planner.
     starving: AtomicBool,
     standing_by: AtomicBool,
@@ -173,7 +173,6 @@ struct Shared {
     settings_digest: Mutex<String>,
     /// Who this instance is now: changes when it was declared dead.
     holder: Mutex<Holder>,
-    last_planned: Mutex<Instant>,
     trouble: Mutex<Option<String>>,
     /// The runs claimed here that are not written down as ended: under way, or (without a claim) waiting to be written.
     open: Mutex<BTreeMap<RunId, Option<Claimed>>>,
@@ -242,7 +241,7 @@ impl Handle {
         }
     }
 
-    /// Has the planner look, and waits until it has. A look that was under way counts.
+    /// Has the planner look, and waits until it begins to. A look before that is over by then.
     pub async fn look(&self) {
         let mut looked = self.0.looked.subscribe();
         self.wake();
@@ -256,7 +255,7 @@ impl Handle {
 
     /// When the planner last looked (or tried to): the watchdog is fed by it.
     pub fn last_planned(&self) -> Instant {
-        *self.0.last_planned.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.0.looked.borrow()
     }
 
     /// What is wrong with the database, as long as it is.
@@ -299,12 +298,11 @@ impl Scheduler {
             progress: Progress::default(),
             wake: Notify::new(),
             ended: watch::Sender::new(()),
-            looked: watch::Sender::new(()),
+            looked: watch::Sender::new(Instant::now()),
             starving: AtomicBool::new(false),
             standing_by: AtomicBool::new(settings.standing_by),
             settings_digest: Mutex::new(settings.settings_digest.clone()),
             holder: Mutex::new(settings.holder.clone()),
-            last_planned: Mutex::new(Instant::now()),
             trouble: Mutex::new(None),
             open: Mutex::default(),
         });

@@ -78,7 +78,7 @@ impl Planner {
         let mut patience = FIRST_WAIT;
         while !stop.is_cancelled() && !life.is_over() {
             let looked = Instant::now();
-            *self.shared.last_planned.lock().unwrap_or_else(PoisonError::into_inner) = std::time::Instant::now();
+            self.shared.looked.send_replace(looked.into_std());
             let idle = life.is_silent() || self.shared.standing_by.load(Ordering::Acquire);
             if idle {
                 runner.cancel_all();
@@ -130,7 +130,6 @@ impl Planner {
                     continue;
                 }
             };
-            self.shared.looked.send_replace(());
             tokio::select! {
                 () = timer::wait(&self.shared, until, looked) => {}
                 () = life.changed() => {}

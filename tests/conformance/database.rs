@@ -36,6 +36,8 @@ pub(crate) fn noon() -> Timestamp {
 /// The tests, named `database::DATABASE::CHECK`, and how many of them are left out because no server was named.
 pub(crate) fn trials() -> (Vec<Trial>, usize) {
     let server = std::env::var("SHOPSYNCD_TEST_POSTGRES").ok();
+    let all = std::env::var_os("SHOPSYNCD_TEST_ALL").is_some();
+    assert!(server.is_some() || !all, "PostgreSQL must be tested here, but SHOPSYNCD_TEST_POSTGRES names no server");
     let mut trials = Vec::new();
     let checks = [runs::CHECKS, shops::CHECKS].concat();
     for &(name, check) in &checks {

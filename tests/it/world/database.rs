@@ -14,10 +14,13 @@ pub(crate) enum Database {
 }
 
 impl Database {
-    /// A new database on the server; `None` where no server was named.
+    /// A new database on the server; `None` where no server was named, which a run of everything does not forgive.
     pub(crate) async fn postgres() -> Option<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        let server = std::env::var("SHOPSYNCD_TEST_POSTGRES").ok()?;
+        let Ok(server) = std::env::var("SHOPSYNCD_TEST_POSTGRES") else {
+            must_not_be_left_out("PostgreSQL", "SHOPSYNCD_TEST_POSTGRES names no server");
+            return None;
+        };
         let name = format!("shopsyncd_story_{}_{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
         let pool = sqlx::PgPool::connect(&server).await.unwrap();
         pool.execute(sqlx::AssertSqlSafe(format!("create database {name}"))).await.unwrap();
@@ -86,3 +89,8 @@ macro_rules! on_both_databases {
 }
 
 pub(crate) use on_both_databases;
+
+/// A run of everything (`make test`) leaves nothing out in silence.
+pub(crate) fn must_not_be_left_out(what: &str, why: &str) {
+    assert!(std::env::var_os("SHOPSYNCD_TEST_ALL").is_none(), "{what} must be tested here, but {why}");
+}

@@ -36,7 +36,7 @@ use url::Url;
 mod database;
 mod elsewhere;
 
-pub(crate) use database::{Database, on_both_databases};
+pub(crate) use database::{Database, must_not_be_left_out, on_both_databases};
 
 /// How long anything may take, by the real clock, before the story says that it does not happen.
 const PATIENCE: Duration = Duration::from_mins(1);
