@@ -9,7 +9,9 @@ use std::{
 };
 
 use crate::{
-    channels::{AuthorizationKind, CHANNELS, Channel, ChannelDef, SettingFault, ShopSettings, Tools, find},
+    channels::{
+        AuthorizationKind, CHANNELS, Channel, ChannelDef, SettingFault, ShopSettings, Tools, calls::address, find,
+    },
     config::{
         ChannelFacts, Config, Finding, OwnKey, Severity, ShopConfig,
         check::{check, sort},
@@ -133,6 +135,7 @@ pub fn build(config: &Config, id: &ShopId, tools: &Tools) -> Result<Arc<dyn Chan
         client_secret: channel.client_secret,
         warehouse: shop.warehouse.clone(),
         folder: config.folder.clone(),
+        callback: address(&config.web.public_url, &format!("/oauth/{}/callback", shop.channel), &[]),
     };
     (def.build)(&settings, tools)
 }

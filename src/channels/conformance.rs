@@ -12,12 +12,13 @@ mod writing;
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
 
 use async_trait::async_trait;
+use jiff::SignedDuration;
 use url::Url;
 
 use super::{Access, AuthorizationKind, Channel, ChannelDef, ChannelError, From};
 use crate::{
     clock::Clock,
-    domain::{Complaint, Cursor, Listing, PassKind, Price, Sku, Values},
+    domain::{Complaint, Cursor, JobKind, Listing, PassKind, Price, Sku, Values},
 };
 
 /// Starts worlds of one channel.
@@ -39,9 +40,15 @@ pub trait Rig: Send + Sync {
     fn rotates(&self) -> bool {
         true
     }
+
+    /// How long new tokens must rest before they may be renewed.
+    fn rest(&self) -> SignedDuration {
+        SignedDuration::ZERO
+    }
 }
 
-/// A pretend marketplace with one shop in it, seen from behind the channel's back.
+/// A pretend marketplace with one shop in it, seen from behind the channel's back. Where the channel imports nothing, what
+/// concerns listings is never asked for.
 #[async_trait]
 pub trait World: Send + Sync {
     /// The shop's channel, as its `build` makes it.
@@ -59,19 +66,29 @@ pub trait World: Send + Sync {
     }
 
     /// What the shop really has now.
-    async fn actual(&self) -> BTreeMap<Sku, Actual>;
+    async fn actual(&self) -> BTreeMap<Sku, Actual> {
+        BTreeMap::new()
+    }
 
     /// Changes price, stock and title (those that are given) behind the channel's back, at the clock's time.
-    async fn alter(&self, sku: &Sku, values: &Values);
+    async fn alter(&self, sku: &Sku, values: &Values) {
+        let _ = (sku, values);
+    }
 
     /// Adds a listing behind the channel's back. Price, stock and title are given.
-    async fn add(&self, sku: &Sku, values: &Values);
+    async fn add(&self, sku: &Sku, values: &Values) {
+        let _ = (sku, values);
+    }
 
     /// Deletes a listing behind the channel's back.
-    async fn delete(&self, sku: &Sku);
+    async fn delete(&self, sku: &Sku) {
+        let _ = sku;
+    }
 
     /// From now on the shop refuses changes to this SKU, for a reason of its own choosing.
-    async fn refuse(&self, sku: &Sku);
+    async fn refuse(&self, sku: &Sku) {
+        let _ = sku;
+    }
 
     /// From now on every answer of the shop has this fault (not those of the token host); `None` mends it.
     async fn break_down(&self, fault: Option<Fault>) {
@@ -101,6 +118,9 @@ pub trait Owner: Send + Sync {
 
     /// The tokens that work at this moment, for renewing.
     fn tokens(&self) -> super::Tokens;
+
+    /// Whose they are, as [`super::Grant::account`].
+    fn account(&self) -> String;
 }
 
 /// What a shop really has, as far as the checks look.
@@ -193,6 +213,10 @@ fn remote(_: &ChannelDef, rig: &dyn Rig) -> bool {
 
 fn exports(def: &ChannelDef, _: &dyn Rig) -> bool {
     !def.abilities.export.is_empty()
+}
+
+fn imports(def: &ChannelDef) -> bool {
+    def.abilities.periods.iter().any(|(job, ..)| *job == JobKind::ProductImport)
 }
 
 fn consents(def: &ChannelDef, _: &dyn Rig) -> bool {

@@ -20,9 +20,13 @@ use crate::{
     secrets::Secret,
 };
 
+pub mod calls;
 #[cfg(feature = "fakes")]
 pub mod conformance;
+#[cfg(feature = "fakes")]
+pub mod fake;
 pub mod file;
+mod reader;
 pub mod tiktok_shop;
 
 /// Every channel, in alphabetical order.
@@ -112,6 +116,8 @@ pub struct ShopSettings {
     pub warehouse: Option<String>,
     /// The folder in which relative paths of files start.
     pub folder: std::path::PathBuf,
+    /// Where the channel sends browsers back to after a consent.
+    pub callback: Url,
 }
 
 /// A fault in a channel's own settings.
@@ -159,11 +165,26 @@ pub struct ChannelError {
     pub not_acted: bool,
 }
 
+impl ChannelError {
+    /// A call that must not happen.
+    pub fn bug(text: &str) -> Self {
+        Self {
+            failure: Failure::Bug,
+            text: text.to_owned(),
+            remedy: "report this".to_owned(),
+            request_id: None,
+            not_acted: true,
+        }
+    }
+}
+
 /// What a probe found.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShopStatus {
     /// What the channel calls the shop.
     pub name: Option<String>,
+    /// When only the owner can renew the permission, where this call tells it.
+    pub ends: Option<Ending>,
 }
 
 /// One page of a pass.
@@ -224,18 +245,32 @@ pub struct Ticket(pub String);
 /// One shop on one marketplace.
 #[async_trait]
 pub trait Channel: Send + Sync {
-    /// What makes this place of sale the same as another entry's: two shop entries with equal text are refused.
+    /// What makes this place of sale the same as another entry's, as far as the settings tell: two shop entries with equal
+    /// text are refused.
     fn place(&self) -> String;
+
+    /// The same once it is known who authorized the shop: [`Place::id`] of the place among those of the account that is
+    /// this shop's. Where the settings tell it alone, it is [`Channel::place`].
+    fn place_of(&self, account: &str) -> String {
+        let _ = account;
+        self.place()
+    }
 
     /// A cheap live call that proves that the permission works and that the shop is open.
     async fn probe(&self, access: &Access) -> Result<ShopStatus, ChannelError>;
 
-    /// One page of listings.
-    async fn pull(&self, access: &Access, from: &From) -> Result<Page, ChannelError>;
+    /// One page of listings. Never called where [`Abilities::periods`] has no import.
+    async fn pull(&self, access: &Access, from: &From) -> Result<Page, ChannelError> {
+        let _ = (access, from);
+        Err(ChannelError::bug("this channel imports nothing"))
+    }
 
     /// Sends at most [`Abilities::push_batch`] changes. An `Err` concerns the whole batch; a refused SKU does not.
-    /// Sending a change twice does no harm.
-    async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError>;
+    /// Sending a change twice does no harm. Never called where [`Abilities::export`] is empty.
+    async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
+        let _ = (access, changes);
+        Err(ChannelError::bug("this channel exports nothing"))
+    }
 
     /// Asks what became of pending changes.
     async fn settle(&self, access: &Access, ticket: &Ticket) -> Result<Vec<PushResult>, ChannelError> {
@@ -265,7 +300,7 @@ pub trait Consent: Send + Sync {
     fn app(&self) -> String;
 
     /// The channel's consent page. `state` comes back with the callback.
-    fn link(&self, state: &str, callback: &Url) -> Url;
+    fn link(&self, state: &str) -> Url;
 
     /// Reads what the channel sent to the callback address. Refusals by the owner are errors with `AuthorizationEnded`.
     fn read_callback(&self, query: &[(String, String)]) -> Result<Callback, ChannelError>;
@@ -273,19 +308,55 @@ pub trait Consent: Send + Sync {
     /// Trades the code for tokens. One consent may grant several accounts.
     async fn exchange(&self, callback: &Callback) -> Result<Vec<Grant>, ChannelError>;
 
-    /// Renews the tokens. Spends the refresh token.
-    async fn refresh(&self, spent: &Tokens) -> Result<Grant, ChannelError>;
+    /// Renews the tokens of this account. Spends the refresh token.
+    async fn refresh(&self, spent: &Tokens, account: &str) -> Result<Grant, ChannelError>;
 
-    /// The places of sale that a permission covers, and which one is this shop's. `None`: this shop is not among them.
-    async fn identify(&self, token: &Secret) -> Result<Identity, ChannelError>;
+    /// The places of sale that a permission covers.
+    async fn identify(&self, grant: &Grant) -> Result<Identity, ChannelError>;
+
+    /// Whether the place found for this shop is what its settings say; an error names what differs.
+    fn check_place(&self, place: &Place) -> Result<(), ChannelError> {
+        let _ = place;
+        Ok(())
+    }
 
     /// How often the same exchange may be tried again after a reply that never arrived. Documented per channel.
     fn repeats_after_lost_reply(&self) -> u32 {
         1
     }
 
-    /// Whether an end date can be told by the channel; else tokens handed in must state it.
-    fn tells_end(&self) -> bool;
+    /// What is known of the end of a permission.
+    fn end(&self) -> OwnersEnd;
+
+    /// Reads a flow that the channel began by itself (a request to the app's own address), and says where the browser goes
+    /// next. `state` comes back with the callback. `Ok(None)`: the flow is another shop's than this one.
+    fn start(&self, query: &[(String, String)], state: &str) -> Result<Option<Start>, ChannelError> {
+        let _ = (query, state);
+        Err(ChannelError {
+            failure: Failure::Rejected,
+            text: "this channel starts no authorization by itself".into(),
+            remedy: "open the link shown by `shopsyncd shops authorize SHOP`".into(),
+            request_id: None,
+            not_acted: true,
+        })
+    }
+
+    /// Reads a webhook whose signature has been checked, in constant time, as the first thing.
+    fn read_webhook(&self, request: &RawWebhook) -> Result<Webhook, WebhookFault> {
+        let _ = request;
+        Err(WebhookFault::Forged)
+    }
+}
+
+/// What is known of the end of a permission, beyond which only the owner can renew it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OwnersEnd {
+    /// The channel tells it: in [`Grant::ends`], [`Identity::ends`] or [`ShopStatus::ends`].
+    Told,
+    /// It ends this long after the owner gave it, and the channel never says so.
+    After(SignedDuration),
+    /// There is none: a machine can extend it for ever.
+    Never,
 }
 
 /// What a callback carried.
@@ -295,6 +366,17 @@ pub struct Callback {
     pub code: Secret,
     /// The state that we gave, where the channel hands it back.
     pub state: Option<String>,
+    /// Whom the callback names, in the channel's own words, where the exchange needs it.
+    pub subject: Option<String>,
+}
+
+/// A flow that the channel began by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Start {
+    /// Where the browser goes next.
+    pub go: Url,
+    /// The account it concerns, where the request names it.
+    pub account: Option<String>,
 }
 
 /// The tokens of an account, open.
@@ -302,7 +384,8 @@ pub struct Callback {
 pub struct Tokens {
     /// For calls.
     pub access_token: Secret,
-    /// For renewing; `None` where the channel has none.
+    /// For renewing; `None`: they cannot be renewed. A channel that renews with the app's own keys keeps the name of the
+    /// account here: it marks tokens that the app was given, against ones that somebody made by hand.
     pub refresh_token: Option<Secret>,
 }
 
@@ -319,24 +402,84 @@ pub struct Grant {
     pub access_token_ends_at: Timestamp,
     /// When the refresh token ends, where it has an end of its own.
     pub refresh_token_ends_at: Option<Timestamp>,
-    /// When only the owner can renew, where there is such an end.
+    /// When only the owner can renew, where this answer tells it.
     pub ends: Option<Ending>,
 }
 
 /// The places of sale of a permission.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Identity {
-    /// Those it covers: the channel's id and name of each.
-    pub places: Vec<(String, String)>,
-    /// What to keep for calls to this shop, where it is covered.
-    pub place: Option<serde_json::Value>,
+    /// Those it covers.
+    pub places: Vec<Place>,
+    /// When only the owner can renew the permission, where this call tells it.
+    pub ends: Option<Ending>,
+}
+
+/// A place of sale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Place {
+    /// As [`Channel::place_of`] writes it.
+    pub id: String,
+    /// What people call it, with the channel's id: for messages.
+    pub name: String,
+    /// What to keep for calls to it: becomes [`Access::place`].
+    pub data: serde_json::Value,
 }
 
 /// A webhook as received.
 #[derive(Debug, Clone)]
 pub struct RawWebhook {
+    /// The address it was sent to, as the channel knows it, with its query.
+    pub url: Url,
     /// Header names in lower case, with their values.
     pub headers: Vec<(String, String)>,
     /// The exact body.
     pub body: Bytes,
+}
+
+impl RawWebhook {
+    /// The value of a header, by its name in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A webhook that is the channel's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Webhook {
+    /// What is the same in repetitions of it, and in nothing else.
+    pub id: String,
+    /// Its kind in the channel's words, for the log.
+    pub kind: String,
+    /// What it says about permissions; empty for kinds that are none of ours.
+    pub news: Vec<News>,
+}
+
+/// What a webhook says about a permission. It is a reason to look, not the truth: the look asks the channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct News {
+    /// Whom it concerns.
+    pub about: About,
+    /// When only the owner can renew, where the webhook tells it and no call does.
+    pub ends: Option<Ending>,
+}
+
+/// Whom news concern.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum About {
+    /// An account, as [`Grant::account`].
+    Account(String),
+    /// A place of sale, as [`Place::id`].
+    Place(String),
+}
+
+/// Why a webhook was not taken.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WebhookFault {
+    /// Its signature is missing or wrong.
+    #[error("its signature is missing or wrong")]
+    Forged,
+    /// Signed, but not readable: the cause.
+    #[error("it is not readable: {0}")]
+    Unreadable(String),
 }

@@ -7,7 +7,7 @@ use super::{Shared, reload::Cause};
 use crate::{
     control::{Answerer, ProgressSink, Refusal, Request},
     domain::{Demand, Hold, JobKind, Run, RunId, ShopId, Trigger, counted},
-    keeper::{ConsentError, Consented, HandedIn, KeeperError, ShopEntry, settle_holds},
+    keeper::{By, ConsentError, Consented, HandedIn, KeeperError, ShopEntry, settle_holds},
     mail::Sender,
     notices,
     report::{self, Surroundings},
@@ -185,7 +185,7 @@ impl Shared {
         let query = query_of(address)?;
         let consented = self
             .keeper
-            .finish_consent(&entry.shop.channel, &query, None)
+            .finish_consent(&entry.shop.channel, &query, By::CommandLine)
             .await
             .map_err(|error| consent_refused(&error))?;
         Ok(json!({ "text": words(&consented) }))

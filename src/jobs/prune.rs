@@ -13,6 +13,9 @@ const MAIL_AT_LEAST: SignedDuration = SignedDuration::from_hours(100 * 24);
 /// How long states of authorizations are kept: they are good for half an hour.
 const STATES: SignedDuration = SignedDuration::from_hours(24);
 
+/// How long webhooks are kept: channels repeat them for two days at most.
+const WEBHOOKS: SignedDuration = SignedDuration::from_hours(7 * 24);
+
 /// What went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Pruned {
@@ -24,6 +27,8 @@ pub struct Pruned {
     pub lines: u64,
     /// States of authorizations.
     pub states: u64,
+    /// Webhooks that were taken.
+    pub webhooks: u64,
 }
 
 /// Deletes what is older than `keep`, a kind at a time so that no transaction is long. The housekeeping calendar calls it once a day.
@@ -45,6 +50,7 @@ pub async fn prune(store: &Store, clock: &Clock, keep: SignedDuration) -> Result
     pruned.mails = tx.prune_mail(now - keep.max(MAIL_AT_LEAST)).await?;
     pruned.lines = tx.prune_journal(now - keep).await?;
     pruned.states = tx.prune_states(now - STATES).await?;
+    pruned.webhooks = tx.prune_webhooks(now - WEBHOOKS).await?;
     tx.commit().await?;
     Ok(pruned)
 }

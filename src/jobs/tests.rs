@@ -96,7 +96,7 @@ impl Channel for Stall {
     }
 
     async fn probe(&self, _: &Access) -> Result<ShopStatus, ChannelError> {
-        Ok(ShopStatus { name: None })
+        Ok(ShopStatus { name: None, ends: None })
     }
 
     async fn pull(&self, _: &Access, from: &From) -> Result<Page, ChannelError> {

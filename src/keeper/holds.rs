@@ -6,7 +6,7 @@ use super::{KeeperError, ShopEntry, Standing, TokenKeeper, standing_in};
 use crate::{
     channels::ChannelError,
     domain::{
-        AuthorizationId, AuthorizationState, ChannelName, Demand, Failure, Hold, JobKind, ShopId, Trigger,
+        AuthorizationId, AuthorizationState, ChannelName, Demand, Ending, Failure, Hold, JobKind, ShopId, Trigger,
         hold::held_by,
     },
     store::{NewRun, StoreError, Tx},
@@ -202,8 +202,8 @@ impl TokenKeeper {
     }
 
     /// A live call has just worked: whatever the shop was thought to be held by at the channel has passed, and what was
-    /// missed meanwhile is caught up.
-    pub(super) async fn note_working(&self, standing: &Standing) -> Result<(), KeeperError> {
+    /// missed meanwhile is caught up. `ends`: the end that the call told.
+    pub(super) async fn note_working(&self, standing: &Standing, ends: Option<Ending>) -> Result<(), KeeperError> {
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
         let now = standing_in(&mut tx, Arc::clone(&standing.entry)).await?;
         if let Some((authorization, tokens)) = now.granted() {
@@ -212,6 +212,9 @@ impl TokenKeeper {
             if believed && standing.generation() == Some(tokens.generation) {
                 tx.set_authorization_state(authorization.id, tokens.generation, AuthorizationState::Active, None)
                     .await?;
+            }
+            if let Some(ends) = ends {
+                self.note_told_end(&mut tx, authorization, ends).await?;
             }
         }
         self.clear_obstacles(&mut tx, &now).await?;

@@ -57,7 +57,7 @@ impl TokenKeeper {
         let access = self.fresh(standing).await?;
         let status = self.call_with(shop, access, |access| async move { channel.probe(&access).await }).await?;
         if entry.needs_authorization() {
-            self.note_working(&self.standing(shop).await?).await?;
+            self.note_working(&self.standing(shop).await?, status.ends).await?;
         }
         Ok(status)
     }
@@ -98,8 +98,9 @@ impl TokenKeeper {
     async fn probe(&self, standing: &Standing) -> Result<(), KeeperError> {
         let channel = &standing.entry.channel;
         let access = self.open(standing)?;
-        self.call_with(&standing.entry.shop.id, access, |access| async move { channel.probe(&access).await }).await?;
-        self.note_working(standing).await
+        let shop = &standing.entry.shop.id;
+        let status = self.call_with(shop, access, |access| async move { channel.probe(&access).await }).await?;
+        self.note_working(standing, status.ends).await
     }
 
     /// Notes that the end date has passed. `false`: it has not, or that was noted before.

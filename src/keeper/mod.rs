@@ -31,16 +31,18 @@ mod error;
 mod holds;
 mod links;
 mod look;
+mod news;
 mod refresh;
 mod reseal;
 mod shops;
 mod tell;
 
-pub use consent::{ConsentError, Consented, HandedIn};
+pub use consent::{By, ConsentError, Consented, HandedIn, Started};
 pub use error::KeeperError;
 pub use holds::settle_holds;
 pub use links::{LINK_LIFE, LinkFault, Links};
 pub use look::Looked;
+pub use news::{Heard, NewsError};
 pub use shops::{Page, ShopBook, ShopEntry};
 
 /// Keeps the tokens of all shops. Cheap to clone; clones are one keeper.

@@ -176,7 +176,8 @@ impl TokenKeeper {
             return Err(KeeperError::Bug(format!("channel `{}` has tokens but no consent", entry.shop.channel)));
         };
         crash::point("refresh.before_call");
-        let reply = tokio::time::timeout(EXCHANGE_LIMIT, consent.refresh(&spend.tokens)).await;
+        let reply =
+            tokio::time::timeout(EXCHANGE_LIMIT, consent.refresh(&spend.tokens, &spend.before.account.account)).await;
         crash::point("refresh.reply_unread");
         match reply {
             Ok(Ok(grant)) => self.keep(entry, &spend, &grant).await,

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use url::Url;
 
 use crate::{
-    channels::{Abilities, AuthorizationKind, Channel, Consent},
+    channels::{Abilities, AuthorizationKind, Channel, Consent, calls::address},
     domain::{ChannelName, JobKind, Period, Shop, ShopId, wanted::Rules},
 };
 
@@ -63,16 +63,7 @@ pub struct Page {
 impl Page {
     /// An address on the page: `path` without a leading slash.
     pub fn address(&self, path: &str) -> Url {
-        let mut url = self.public_url.clone();
-        let base = url.path().trim_end_matches('/').to_owned();
-        url.set_path(&format!("{base}/{path}"));
-        url.set_query(None);
-        url
-    }
-
-    /// Where a channel sends the browser back to.
-    pub fn callback(&self, channel: &ChannelName) -> Url {
-        self.address(&format!("oauth/{channel}/callback"))
+        address(&self.public_url, &format!("/{path}"), &[])
     }
 }
 

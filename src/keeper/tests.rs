@@ -553,7 +553,7 @@ async fn tokens_handed_in_are_proven_and_renewed_at_their_first_use() {
 #[tokio::test]
 async fn an_end_that_the_channel_does_not_tell_must_be_stated_with_the_tokens() {
     let bench = Bench::new(&["a"], HALF_HOUR).await;
-    bench.market().tells_end = false;
+    bench.market().end = crate::channels::OwnersEnd::After(SignedDuration::from_hours(365 * 24));
     bench.market().ends_at = None;
     let without = handed(r#"{"access_token": "x", "refresh_token": "y", "account": "seller-1"}"#).unwrap();
     insta::assert_snapshot!(bench.keeper.hand_in(&shop("a"), without).await.unwrap_err(), @"channel `market` does not tell when an authorization ends; state `authorized_at` or `ends_at`");

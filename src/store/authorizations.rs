@@ -194,6 +194,26 @@ impl Tx {
         Ok(written > 0)
     }
 
+    /// Notes the end that the channel tells. `renewed`: it counts as an owner's renewal given now, so that the grant number
+    /// grows and a lapse is over. `false`: it was known already.
+    pub async fn set_end(&mut self, id: AuthorizationId, ends: Ending, renewed: bool) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            update authorizations set ends_at = $2, ends_source = $3, grant_number = grant_number + $4,
+                authorized_at = case when $4 = 1 then $5 else authorized_at end,
+                why = case when $4 = 1 and state = 'lapsed' then null else why end,
+                state = case when $4 = 1 and state = 'lapsed' then 'active' else state end
+            where id = $1 and (ends_at is distinct from $2 or ends_source is distinct from $3)";
+        let now = ms(self.now);
+        let source = ends.source.as_str();
+        Ok(on_db!(self.execute(SQL, id.0, ms(ends.at), source, i64::from(renewed), now))? > 0)
+    }
+
+    /// Notes that the permission must be proven anew, whenever it was proven last: something was heard about it.
+    pub async fn forget_probe(&mut self, id: AuthorizationId) -> Result<(), StoreError> {
+        on_db!(self.execute("update authorizations set probed_at = null where id = $1", id.0))?;
+        Ok(())
+    }
+
     /// Notes that the tokens of generation `from` are about to be spent, while `lease` stands. The count of unanswered
     /// exchanges of that generation grows by one with each further note. `false`: moved on or lost.
     pub async fn note_intent(&mut self, id: AuthorizationId, from: i64, lease: &Lease) -> Result<bool, StoreError> {

@@ -69,6 +69,7 @@ mod schedules;
 mod shops;
 mod states;
 mod wake;
+mod webhooks;
 
 pub use authorizations::{NewGrant, SealedGrant, SealedTokens};
 pub use complaints::Standing;

@@ -44,6 +44,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0004_plans_and_passes.sql"),
         include_str!("../../migrations/postgres/0004_plans_and_passes.sql"),
     ),
+    (
+        5,
+        "webhooks",
+        include_str!("../../migrations/sqlite/0005_webhooks.sql"),
+        include_str!("../../migrations/postgres/0005_webhooks.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

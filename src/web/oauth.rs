@@ -10,7 +10,7 @@ use url::Host;
 use super::{People, page::Tone};
 use crate::{
     domain::{ChannelName, ShopId},
-    keeper::{ConsentError, Consented, LinkFault},
+    keeper::{By, ConsentError, Consented, LinkFault},
     secrets::random_text,
 };
 
@@ -59,7 +59,8 @@ pub(super) async fn callback(
     let keeper = people.keeper.clone();
     let finishing = tokio::spawn(async move {
         // A browser without the cookie carries one that no state is bound to.
-        keeper.finish_consent(&channel, &query, Some(browser.as_deref().unwrap_or("none"))).await
+        let by = By::Browser { cookie: browser.as_deref().unwrap_or("none"), signed_in: false };
+        keeper.finish_consent(&channel, &query, by).await
     });
     match finishing.await {
         Ok(Ok(consented)) => done(&people, &consented),
@@ -152,7 +153,9 @@ fn refused(people: &People, error: &ConsentError) -> Response {
         ConsentError::OtherAccount { .. } | ConsentError::OtherBrowser | ConsentError::CommandLine => {
             StatusCode::FORBIDDEN
         }
-        ConsentError::NotCovered { .. } => StatusCode::CONFLICT,
+        ConsentError::NotCovered { .. } | ConsentError::SamePlace { .. } | ConsentError::NoShop(_) => {
+            StatusCode::CONFLICT
+        }
         ConsentError::StateUsed => StatusCode::GONE,
         ConsentError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
         ConsentError::TimedOut => StatusCode::GATEWAY_TIMEOUT,

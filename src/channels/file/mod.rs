@@ -155,7 +155,7 @@ impl Inner {
             }
             fs::File::open(&file).map_err(|error| cannot_read(&file, &error))?;
         }
-        Ok(ShopStatus { name: None })
+        Ok(ShopStatus { name: None, ends: None })
     }
 }
 

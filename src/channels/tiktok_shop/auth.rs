@@ -9,15 +9,21 @@ use url::Url;
 
 use super::{
     TikTokShop,
-    client::{ApiCall, Operation, address},
+    client::{ApiCall, Operation},
+    place_id,
     wire::{Reading, Success, WireShop},
 };
 use crate::{
-    channels::{Callback, ChannelError, Consent, Grant, Identity, Tokens},
+    channels::{
+        Callback, ChannelError, Consent, Grant, Identity, OwnersEnd, Place, Tokens,
+        calls::{address, declined, the_one, unusable},
+    },
     domain::{EndSource, Ending, Failure},
     http::Method,
     secrets::Secret,
 };
+
+const TITLE: &str = "TikTok Shop";
 
 /// Token exchanges have budgets of their own, so that nothing starves them.
 const EXCHANGE: Operation = Operation::read("token exchange");
@@ -37,30 +43,22 @@ impl Consent for TikTokShop {
     }
 
     /// The callback's address is not part of the link: it is set in Partner Center.
-    fn link(&self, state: &str, _callback: &Url) -> Url {
+    fn link(&self, state: &str) -> Url {
         let query = [("service_id", self.service_id.clone()), ("state", state.to_owned())];
         address(&self.consent_url, "/open/authorize", &query)
     }
 
     fn read_callback(&self, query: &[(String, String)]) -> Result<Callback, ChannelError> {
-        let get = |name: &str| {
-            query
-                .iter()
-                .find(|(known, _)| known == name)
-                .map(|(_, value)| value.as_str())
-                .filter(|text| !text.is_empty())
-        };
-        if let Some(error) = get("error") {
-            return Err(refused_by_owner(error));
+        if let Some(error) = query.iter().find(|(name, _)| name == "error").map(|(_, error)| error) {
+            return Err(declined(
+                TITLE,
+                error,
+                "open the link again and press \"authorize\"; only the shop's main account can",
+            ));
         }
-        let code = get("code").filter(|code| *code != "null").ok_or_else(|| ChannelError {
-            failure: Failure::Rejected,
-            text: "TikTok Shop: the callback carries no code".into(),
-            remedy: "start the authorization again".into(),
-            request_id: None,
-            not_acted: true,
-        })?;
-        Ok(Callback { code: Secret::new(code), state: get("state").map(str::to_owned) })
+        let code = the_one(query, "code").filter(|code| *code != "null");
+        let code = code.ok_or_else(|| unusable(TITLE, "the callback carries no code"))?;
+        Ok(Callback { code: Secret::new(code), state: the_one(query, "state").map(str::to_owned), subject: None })
     }
 
     async fn exchange(&self, callback: &Callback) -> Result<Vec<Grant>, ChannelError> {
@@ -69,7 +67,7 @@ impl Consent for TikTokShop {
         Ok(vec![grant])
     }
 
-    async fn refresh(&self, spent: &Tokens) -> Result<Grant, ChannelError> {
+    async fn refresh(&self, spent: &Tokens, _account: &str) -> Result<Grant, ChannelError> {
         let token = spent.refresh_token.as_ref().ok_or_else(|| ChannelError {
             failure: Failure::AuthorizationEnded { why: "there is no refresh token".into() },
             text: "TikTok Shop: there is no refresh token to renew with".into(),
@@ -80,25 +78,28 @@ impl Consent for TikTokShop {
         self.tokens(REFRESH, "/api/v2/token/refresh", "refresh_token", token, "refresh_token").await
     }
 
-    async fn identify(&self, token: &Secret) -> Result<Identity, ChannelError> {
-        let (shops, request_id) = self.shops(token).await?;
-        let own = shops.iter().find(|shop| shop.id == self.shop_id);
-        if let (Some(shop), Some(region)) = (own, &self.region)
-            && !shop.region.eq_ignore_ascii_case(region)
-        {
-            return Err(ChannelError {
+    async fn identify(&self, grant: &Grant) -> Result<Identity, ChannelError> {
+        let (shops, _) = self.shops(&grant.tokens.access_token).await?;
+        let place = |shop: &WireShop| Place {
+            id: place_id(&shop.id),
+            name: format!("{} ({})", shop.name, shop.id),
+            data: json!({"id": shop.id, "cipher": shop.cipher, "region": shop.region, "name": shop.name}),
+        };
+        Ok(Identity { places: shops.iter().map(place).collect(), ends: None })
+    }
+
+    fn check_place(&self, place: &Place) -> Result<(), ChannelError> {
+        let told = place.data["region"].as_str().unwrap_or_default();
+        match &self.region {
+            Some(region) if !told.eq_ignore_ascii_case(region) => Err(ChannelError {
                 failure: Failure::Rejected,
-                text: format!("TikTok Shop: shop {} is in region {}, the settings say {region}", shop.id, shop.region),
+                text: format!("TikTok Shop: shop {} is in region {told}, the settings say {region}", self.shop_id),
                 remedy: "correct the shop's region or shop_id in the settings".into(),
-                request_id,
+                request_id: None,
                 not_acted: true,
-            });
+            }),
+            _ => Ok(()),
         }
-        Ok(Identity {
-            places: shops.iter().map(|shop| (shop.id.clone(), shop.name.clone())).collect(),
-            place: own
-                .map(|shop| json!({"id": shop.id, "cipher": shop.cipher, "region": shop.region, "name": shop.name})),
-        })
     }
 
     /// The vendor does not say whether an old refresh token works again after a reply that was lost: one more try shows.
@@ -106,19 +107,8 @@ impl Consent for TikTokShop {
         1
     }
 
-    fn tells_end(&self) -> bool {
-        true
-    }
-}
-
-fn refused_by_owner(error: &str) -> ChannelError {
-    let error: String = error.chars().filter(|c| !c.is_control()).take(80).collect();
-    ChannelError {
-        text: format!("TikTok Shop: the owner did not give permission ({error})"),
-        failure: Failure::AuthorizationEnded { why: error },
-        remedy: "open the link again and press \"authorize\"; only the shop's main account can".into(),
-        request_id: None,
-        not_acted: true,
+    fn end(&self) -> OwnersEnd {
+        OwnersEnd::Told
     }
 }
 

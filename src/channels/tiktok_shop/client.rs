@@ -9,10 +9,13 @@ use super::{
     wire::{Reading, Success, Trouble},
 };
 use crate::{
-    channels::{Access, ChannelError},
+    channels::{
+        Access, ChannelError,
+        calls::{address, secret_of, unanswered},
+    },
     clock::Clock,
     domain::Failure,
-    http::{BudgetKey, Call, Http, HttpError, Method, Rate},
+    http::{BudgetKey, Call, Http, Method, Rate},
     secrets::Secret,
 };
 
@@ -73,39 +76,20 @@ impl<'a> ShopRef<'a> {
         let text = |name| access.place.get(name).and_then(Value::as_str);
         match (text("id"), text("cipher")) {
             (Some(id), Some(cipher)) => Ok(Self { id, cipher }),
-            _ => Err(ours(
-                "the shop's cipher is not known: its authorization has not been looked at yet",
-                "run `shopsyncd jobs run SHOP authorization_refresh`",
-            )),
+            _ => Err(ChannelError {
+                remedy: "run `shopsyncd jobs run SHOP authorization_refresh`".to_owned(),
+                ..ChannelError::bug(
+                    "TikTok Shop: the shop's cipher is not known: its authorization has not been looked at yet",
+                )
+            }),
         }
-    }
-}
-
-/// The access token of a call.
-pub(super) fn token_of(access: &Access) -> Result<&Secret, ChannelError> {
-    access.token.as_ref().ok_or_else(|| ours("the call came without an access token", "report this"))
-}
-
-fn ours(text: &str, remedy: &str) -> ChannelError {
-    ChannelError {
-        failure: Failure::Bug,
-        text: format!("TikTok Shop: {text}"),
-        remedy: remedy.to_owned(),
-        request_id: None,
-        not_acted: true,
     }
 }
 
 impl Client {
     /// The app's secret, or why nothing can be called.
     pub(super) fn secret(&self) -> Result<&Secret, ChannelError> {
-        self.app_secret.as_ref().ok_or_else(|| ChannelError {
-            failure: Failure::AppCredentialRejected { why: "no client secret".into() },
-            text: "TikTok Shop: the app's client_secret is missing or cannot be read".into(),
-            remedy: "set channels.tiktok_shop.client_secret".into(),
-            request_id: None,
-            not_acted: true,
-        })
+        secret_of(self.app_secret.as_ref(), "TikTok Shop", super::NAME)
     }
 
     /// Makes a signed call.
@@ -160,7 +144,8 @@ impl Client {
 
     async fn send(&self, call: Call, reading: &Reading<'_>) -> Result<Success, Trouble> {
         let budget = call.budget.clone();
-        let answer = self.http.send(call).await.map_err(|error| plain(unanswered(reading.operation, error)))?;
+        let answer =
+            self.http.send(call).await.map_err(|error| plain(unanswered("TikTok Shop", reading.operation, error)))?;
         let mut result = reading.read(&answer);
         if let Err(trouble) = &mut result
             && let Failure::Throttled { until } = &mut trouble.error.failure
@@ -189,39 +174,4 @@ impl Client {
 
 fn plain(error: ChannelError) -> Trouble {
     Trouble { code: None, error: Box::new(error) }
-}
-
-fn unanswered(operation: &str, error: HttpError) -> ChannelError {
-    ChannelError {
-        text: format!("TikTok Shop {operation}: {error}"),
-        failure: error.failure,
-        remedy: String::new(),
-        request_id: None,
-        not_acted: error.not_acted,
-    }
-}
-
-/// Base with its optional path prefix, path and encoded query.
-pub(super) fn address(base: &Url, path: &str, query: &[(&'static str, String)]) -> Url {
-    let mut url = base.clone();
-    url.set_path(&format!("{}{path}", base.path().trim_end_matches('/')));
-    url.query_pairs_mut().clear().extend_pairs(query);
-    url
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_path_prefix_is_kept_and_tokens_are_encoded() {
-        let query = [("page_token", "a+b/c==".to_owned())];
-        for (base, expected) in [
-            ("https://api.example", "https://api.example/product/x?page_token=a%2Bb%2Fc%3D%3D"),
-            ("https://api.example/tt/", "https://api.example/tt/product/x?page_token=a%2Bb%2Fc%3D%3D"),
-        ] {
-            assert_eq!(address(&base.parse().unwrap(), "/product/x", &query).as_str(), expected);
-        }
-    }
 }

@@ -15,18 +15,15 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use serde_json::{Map, Value};
+use serde_json::Value;
 use url::Url;
 
-use self::client::{Client, token_of};
+use self::client::Client;
 use super::{
-    Abilities, Access, AuthorizationKind, Channel, ChannelDef, ChannelError, Consent, From, Key, Page, PushResult,
-    SettingFault, ShopSettings, ShopStatus, Tools,
+    Abilities, Access, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page,
+    PushResult, ShopSettings, ShopStatus, Tools, calls::token_of, reader::Reader,
 };
-use crate::{
-    domain::{Failure, Field, JobKind, plan::Change, wanted::Retire},
-    http::may_be_called,
-};
+use crate::domain::{Failure, Field, JobKind, plan::Change, wanted::Retire};
 
 /// The channel's name in the settings.
 pub const NAME: &str = "tiktok_shop";
@@ -93,14 +90,14 @@ struct TikTokShop {
     warehouse: Option<String>,
 }
 
-fn build(settings: &ShopSettings, tools: &Tools) -> Result<Arc<dyn Channel>, Vec<SettingFault>> {
-    let mut reader = Reader { settings, faults: Vec::new() };
-    let region = reader.region();
+fn build(settings: &ShopSettings, tools: &Tools) -> Built {
+    let mut reader = Reader::new(settings, "the app's page in Partner Center");
+    let region = reader.one_of("region", "a country in which TikTok Shop sells", &REGIONS);
     let consent = if region.as_deref() == Some("US") { CONSENT_URL_US } else { CONSENT_URL };
     let shop = TikTokShop {
         consent_url: reader.url("consent_url", consent),
         service_id: reader.app_text("service_id"),
-        shop_id: reader.shop_id(),
+        shop_id: shop_id(&mut reader),
         region,
         warehouse: settings.warehouse.clone(),
         client: Client {
@@ -112,98 +109,38 @@ fn build(settings: &ShopSettings, tools: &Tools) -> Result<Arc<dyn Channel>, Vec
             token_url: reader.url("token_url", TOKEN_URL),
         },
     };
-    if reader.faults.is_empty() { Ok(Arc::new(shop)) } else { Err(reader.faults) }
+    Ok(Arc::new(reader.finish(shop)?))
 }
 
-/// Reads settings and gathers what is wrong with them.
-struct Reader<'a> {
-    settings: &'a ShopSettings,
-    faults: Vec<SettingFault>,
-}
-
-impl Reader<'_> {
-    fn fault(&mut self, key: &str, cause: impl Into<String>, remedy: impl Into<String>) {
-        self.faults.push(SettingFault { key: key.to_owned(), cause: cause.into(), remedy: remedy.into() });
-    }
-
-    fn app_text(&mut self, name: &str) -> String {
-        let key = format!("channel.{name}");
-        match text_of(&self.settings.channel, name) {
-            Some(text) => text,
-            None if self.settings.channel.contains_key(name) => {
-                self.fault(&key, format!("`{name}` is not a text"), "copy it from Partner Center, in quotes");
-                String::new()
-            }
-            None => {
-                self.fault(&key, format!("`{name}` is missing"), "copy it from the app's page in Partner Center");
-                String::new()
-            }
-        }
-    }
-
-    fn shop_id(&mut self) -> String {
-        let id = self.settings.own.get("shop_id").and_then(Value::as_str).unwrap_or_default().trim().to_owned();
-        if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
-            let cause = match self.settings.own.get("shop_id") {
-                None => "is missing",
-                Some(Value::Number(_)) => "is a number, not a text",
-                Some(_) => "is not a TikTok shop id",
-            };
-            let remedy = "set it to the shop's id, digits in quotes; `shopsyncd shops authorize SHOP` lists those of an authorization";
-            self.fault("shop_id", format!("`shop_id` {cause}"), remedy);
-        }
-        id
-    }
-
-    fn region(&mut self) -> Option<String> {
-        let value = self.settings.own.get("region")?;
-        match value.as_str() {
-            Some(text) if REGIONS.contains(&&*text.to_ascii_uppercase()) => Some(text.to_ascii_uppercase()),
-            _ => {
-                let cause = format!("`region` is {value}, not a country in which TikTok Shop sells");
-                self.fault("region", cause, format!("use one of {}", REGIONS.join(", ")));
-                None
-            }
-        }
-    }
-
-    fn url(&mut self, name: &str, default: &str) -> Url {
-        let default: Url = default.parse().expect("the defaults are addresses");
-        let Some(value) = self.settings.channel.get(name) else { return default };
-        let key = format!("channel.{name}");
-        let Some(url) = value.as_str().and_then(|text| text.parse::<Url>().ok()).filter(Url::has_host) else {
-            self.fault(&key, format!("`{name}` is not an address"), format!("use one like {default}"));
-            return default;
+fn shop_id(reader: &mut Reader<'_>) -> String {
+    let id = reader.settings.own.get("shop_id").and_then(Value::as_str).unwrap_or_default().trim().to_owned();
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit()) {
+        let cause = match reader.settings.own.get("shop_id") {
+            None => "is missing",
+            Some(Value::Number(_)) => "is a number, not a text",
+            Some(_) => "is not a TikTok shop id",
         };
-        if !may_be_called(&url) {
-            self.fault(&key, format!("`{name}` is neither https nor on loopback"), "use https");
-        }
-        if url.query().is_some() || url.fragment().is_some() {
-            self.fault(&key, format!("`{name}` has a query or fragment"), "leave it out: origin and path prefix only");
-        }
-        url
+        let remedy = "set it to the shop's id, digits in quotes; `shopsyncd shops authorize SHOP` lists those of an authorization";
+        reader.fault("shop_id", format!("`shop_id` {cause}"), remedy);
     }
+    id
 }
 
-/// A text, or a whole number as text: ids are often written without quotes.
-fn text_of(settings: &Map<String, Value>, name: &str) -> Option<String> {
-    match settings.get(name)? {
-        Value::String(text) => Some(text.trim().to_owned()).filter(|text| !text.is_empty()),
-        Value::Number(number) => number.as_u64().map(|number| number.to_string()),
-        _ => None,
-    }
+/// A shop as [`Channel::place`] writes it.
+fn place_id(shop_id: &str) -> String {
+    format!("{NAME} {shop_id}")
 }
 
 #[async_trait]
 impl Channel for TikTokShop {
     fn place(&self) -> String {
-        format!("{NAME} {}", self.shop_id)
+        place_id(&self.shop_id)
     }
 
     async fn probe(&self, access: &Access) -> Result<ShopStatus, ChannelError> {
         let (shops, request_id) = self.shops(token_of(access)?).await?;
         match shops.into_iter().find(|shop| shop.id == self.shop_id) {
-            Some(shop) => Ok(ShopStatus { name: Some(shop.name).filter(|name| !name.is_empty()) }),
+            Some(shop) => Ok(ShopStatus { name: Some(shop.name).filter(|name| !name.is_empty()), ends: None }),
             None => Err(ChannelError {
                 failure: Failure::ShopClosed { why: "the authorization does not cover this shop".into() },
                 text: format!("TikTok Shop: shop {} is not among those of this authorization", self.shop_id),

@@ -14,7 +14,8 @@ use serde_json::{Value, json};
 
 use super::{
     TikTokShop,
-    client::{ApiCall, Operation, ShopRef, token_of},
+    client::{ApiCall, Operation, ShopRef},
+    token_of,
     wire::{Success, TOO_MANY_RESULTS, WireProduct, WireSku},
 };
 use crate::{

@@ -12,8 +12,9 @@ use serde_json::{Value, json};
 
 use super::{
     TikTokShop,
-    client::{ApiCall, Operation, ShopRef, token_of},
+    client::{ApiCall, Operation, ShopRef},
     pull::refs,
+    token_of,
     wire::{PartError, Success, Trouble, part_errors},
 };
 use crate::{

@@ -13,7 +13,7 @@ use super::{
     fake::{APP_SECRET, FakeTikTok, Issued, Mishap, Seed},
 };
 use crate::{
-    channels::{Access, Channel, ChannelError, From, Page, PushResult, ShopSettings, Tokens, Tools},
+    channels::{Access, Channel, ChannelError, From, Grant, Page, PushResult, ShopSettings, Tokens, Tools},
     clock::Clock,
     domain::{Complaint, Failure, Field, Listing, ListingStatus, PassKind, Shop, Values, plan::Change},
     http::Http,
@@ -60,10 +60,24 @@ impl Scene {
         self.fake.grant_tokens(SELLER, HOUR, HOUR * 24 * 300)
     }
 
+    fn grant(&self) -> Grant {
+        let issued = self.issue();
+        Grant {
+            tokens: permission::tokens(&issued),
+            account: issued.open_id,
+            account_name: None,
+            access_token_ends_at: issued.access_token_ends_at,
+            refresh_token_ends_at: Some(issued.ends_at),
+            ends: None,
+        }
+    }
+
     async fn access(&self) -> Access {
-        let token = Secret::new(self.issue().access_token);
-        let place = self.channel().consent().unwrap().identify(&token).await.unwrap().place.unwrap();
-        Access { token: Some(token), place }
+        let channel = self.channel();
+        let grant = self.grant();
+        let places = channel.consent().unwrap().identify(&grant).await.unwrap().places;
+        let place = places.into_iter().find(|place| place.id == channel.place()).unwrap();
+        Access { token: Some(grant.tokens.access_token), place: place.data }
     }
 
     async fn pages(&self, kind: PassKind) -> Vec<Page> {
@@ -110,6 +124,7 @@ fn settings(own: &Value, channel: Map<String, Value>, warehouse: Option<&str>) -
         client_secret: Some(Secret::new(APP_SECRET)),
         warehouse: warehouse.map(str::to_owned),
         folder: "/etc/shopsyncd".into(),
+        callback: "http://127.0.0.1:8420/oauth/tiktok_shop/callback".parse().unwrap(),
     }
 }
 

@@ -13,7 +13,7 @@ use url::Url;
 use crate::{
     channels::{
         Abilities, Access, AuthorizationKind, Callback, Channel, ChannelError, Consent, From as PullFrom, Grant,
-        Identity, Page as ListingPage, PushResult, ShopStatus, Tokens,
+        Identity, OwnersEnd, Page as ListingPage, Place, PushResult, ShopStatus, Tokens,
     },
     clock::Clock,
     domain::{
@@ -22,7 +22,7 @@ use crate::{
         reminder::Ladder,
         wanted::{Retire, Rules},
     },
-    keeper::{ConsentError, Consented, Page, ShopBook, ShopEntry, TokenKeeper, settle_holds},
+    keeper::{By, ConsentError, Consented, Page, ShopBook, ShopEntry, TokenKeeper, settle_holds},
     mail::{Language, Sender},
     notices::{People, Recipient, SharedPeople, ShopPeople},
     secrets::{Sealer, Secret},
@@ -62,7 +62,7 @@ pub(crate) struct Market {
     pub(crate) probe: Option<Failure>,
     /// Whether the last spent token may be spent once more after a lost reply.
     pub(crate) repeats: bool,
-    pub(crate) tells_end: bool,
+    pub(crate) end: OwnersEnd,
     pub(crate) refreshes: u32,
     pub(crate) probes: u32,
     pub(crate) exchanges: u32,
@@ -126,7 +126,7 @@ impl Channel for Stall {
         if access.token.as_ref().is_none_or(|token| token.expose() != market.access_token()) {
             return Err(failed(Failure::TokenRejected, true));
         }
-        Ok(ShopStatus { name: Some("the stall".into()) })
+        Ok(ShopStatus { name: Some("the stall".into()), ends: None })
     }
 
     async fn pull(&self, _: &Access, _: &PullFrom) -> Result<ListingPage, ChannelError> {
@@ -148,16 +148,16 @@ impl Consent for Stall {
         "app".into()
     }
 
-    fn link(&self, state: &str, callback: &Url) -> Url {
+    fn link(&self, state: &str) -> Url {
         let mut url = Url::parse("https://market.example/consent").unwrap();
-        url.query_pairs_mut().append_pair("state", state).append_pair("back", callback.as_str());
+        url.query_pairs_mut().append_pair("state", state);
         url
     }
 
     fn read_callback(&self, query: &[(String, String)]) -> Result<Callback, ChannelError> {
         let get = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         match get("code") {
-            Some(code) => Ok(Callback { code: Secret::new(code), state: get("state") }),
+            Some(code) => Ok(Callback { code: Secret::new(code), state: get("state"), subject: None }),
             None => Err(failed(Failure::AuthorizationEnded { why: "the owner refused".into() }, true)),
         }
     }
@@ -168,7 +168,7 @@ impl Consent for Stall {
         Ok(vec![market.mint()])
     }
 
-    async fn refresh(&self, spent: &Tokens) -> Result<Grant, ChannelError> {
+    async fn refresh(&self, spent: &Tokens, _: &str) -> Result<Grant, ChannelError> {
         let token = spent.refresh_token.as_ref().unwrap().expose().to_owned();
         let next = {
             let mut market = self.market.lock().unwrap();
@@ -195,17 +195,18 @@ impl Consent for Stall {
         if lost { Err(failed(Failure::Unavailable { retry_at: None }, false)) } else { Ok(grant) }
     }
 
-    async fn identify(&self, _: &Secret) -> Result<Identity, ChannelError> {
+    async fn identify(&self, _: &Grant) -> Result<Identity, ChannelError> {
         let market = self.market.lock().unwrap();
-        let place = market.covers.contains(&self.place).then(|| serde_json::json!({ "cipher": self.place }));
-        Ok(Identity {
-            places: market.covers.iter().map(|place| (place.clone(), format!("Stall {place}"))).collect(),
-            place,
-        })
+        let place = |id: &String| Place {
+            id: id.clone(),
+            name: format!("Stall {id} ({id})"),
+            data: serde_json::json!({ "cipher": id }),
+        };
+        Ok(Identity { places: market.covers.iter().map(place).collect(), ends: None })
     }
 
-    fn tells_end(&self) -> bool {
-        self.market.lock().unwrap().tells_end
+    fn end(&self) -> OwnersEnd {
+        self.market.lock().unwrap().end
     }
 }
 
@@ -241,7 +242,7 @@ impl Bench {
             script: VecDeque::new(),
             probe: None,
             repeats: true,
-            tells_end: true,
+            end: OwnersEnd::Told,
             refreshes: 0,
             probes: 0,
             exchanges: 0,
@@ -339,7 +340,8 @@ impl Bench {
 
     pub(crate) async fn finish(&self, state: &str, browser: Option<&str>) -> Result<Consented, ConsentError> {
         let query = [("code".to_owned(), "code-1".to_owned()), ("state".to_owned(), state.to_owned())];
-        self.keeper.finish_consent(&"market".into(), &query, browser).await
+        let by = browser.map_or(By::CommandLine, |cookie| By::Browser { cookie, signed_in: false });
+        self.keeper.finish_consent(&"market".into(), &query, by).await
     }
 
     /// A bench with shop `a` (or several) authorized, and the runs that follow from it gone.

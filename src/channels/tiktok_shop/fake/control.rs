@@ -19,8 +19,9 @@ use serde_json::{Value, json};
 
 use super::{
     Shared, get, read_query,
-    state::{Mishap, Seed, Shop},
+    state::{Seed, Shop},
 };
+use crate::channels::fake::Mishap;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()

@@ -11,24 +11,21 @@ mod rig;
 mod state;
 mod tokens;
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use axum::{
-    body::{Body, Bytes},
-    http::{StatusCode, header},
-    response::{IntoResponse, Response},
-};
+use axum::{http::StatusCode, response::Response};
 use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 use url::Url;
 
 pub use self::rig::rig;
-pub use self::state::{Issued, Mishap, Rules, Seed, Stats};
+pub use self::state::{Issued, Rules, Seed, Stats};
 use self::state::{Seller, Shop, World, currency_of};
-use crate::clock::Clock;
+pub use crate::channels::fake::Mishap;
+use crate::{
+    channels::fake::{Query, Server, answer, get, read_query, wait},
+    clock::Clock,
+};
 
 /// The app that the pretend marketplace knows: its key.
 pub const APP_KEY: &str = "68abc1def2gh3";
@@ -40,8 +37,7 @@ pub const SERVICE_ID: &str = "7312345678901234567";
 /// The pretend marketplace. It stops when dropped.
 pub struct FakeTikTok {
     shared: Arc<Shared>,
-    address: SocketAddr,
-    server: tokio::task::JoinHandle<()>,
+    server: Server,
 }
 
 struct Shared {
@@ -55,12 +51,6 @@ impl Shared {
     }
 }
 
-impl Drop for FakeTikTok {
-    fn drop(&mut self) {
-        self.server.abort();
-    }
-}
-
 impl FakeTikTok {
     /// Starts it on a free port of loopback. Call it within a runtime.
     pub fn new(clock: Clock) -> std::io::Result<Self> {
@@ -69,26 +59,18 @@ impl FakeTikTok {
 
     /// Starts it on this port of loopback; 0: a free one.
     pub fn listening_on(clock: Clock, port: u16) -> std::io::Result<Self> {
-        let listener = std::net::TcpListener::bind(("127.0.0.1", port))?;
-        listener.set_nonblocking(true)?;
-        let listener = tokio::net::TcpListener::from_std(listener)?;
-        let address = listener.local_addr()?;
         let shared = Arc::new(Shared { clock, world: Mutex::default() });
         let router = axum::Router::new()
             .merge(tokens::routes())
             .merge(control::routes())
             .fallback(api::answer)
             .with_state(shared.clone());
-        let server = tokio::spawn(async move {
-            // Ends only when the task is aborted.
-            drop(axum::serve(listener, router).await);
-        });
-        Ok(Self { shared, address, server })
+        Ok(Self { shared, server: Server::start(port, router)? })
     }
 
     /// Where it listens: the value of `api_url`, `token_url` and `consent_url`.
     pub fn url(&self) -> Url {
-        format!("http://{}/", self.address).parse().expect("a socket address makes an address")
+        self.server.url()
     }
 
     /// `[channels.tiktok_shop]` for it, without the secret, which is [`APP_SECRET`].
@@ -244,68 +226,21 @@ impl Said {
     }
 
     fn respond(self, mishap: Option<Mishap>) -> Response {
-        let mut body = json!({
+        let body = json!({
             "code": self.code, "message": self.message,
             "request_id": format!("2026{}", crate::secrets::random_text(9)), "data": self.data,
         });
-        if mishap == Some(Mishap::UnknownField) {
-            add_unknown(&mut body);
-        }
-        let text = body.to_string();
-        let json = [(header::CONTENT_TYPE, "application/json; charset=utf-8")];
-        match mishap {
-            Some(Mishap::CutOff) => (self.status, json, broken_off(&text[..text.len() / 2])).into_response(),
-            Some(Mishap::ReplyLost) => (self.status, json, broken_off("")).into_response(),
-            _ => (self.status, json, text).into_response(),
-        }
+        answer(self.status, body, mishap)
     }
-}
-
-/// Fields nobody has documented, at every level.
-fn add_unknown(value: &mut Value) {
-    match value {
-        Value::Object(fields) => {
-            fields.values_mut().for_each(add_unknown);
-            fields.insert("zz_new".to_owned(), json!({"of": ["tomorrow", 1]}));
-        }
-        Value::Array(items) => items.iter_mut().for_each(add_unknown),
-        _ => {}
-    }
-}
-
-/// A body that breaks off.
-fn broken_off(text: &str) -> Body {
-    let chunks = [Ok(Bytes::copy_from_slice(text.as_bytes())), Err(std::io::Error::other("the fake cuts here"))];
-    Body::from_stream(futures_util::stream::iter(chunks))
 }
 
 /// The answer of a mishap that comes before anything is done.
 fn instead(mishap: Option<Mishap>) -> Option<Response> {
-    let html = [(header::CONTENT_TYPE, "text/html")];
     match mishap? {
         Mishap::Throttled { retry_after } => {
-            let mut response = Said::error(429, 36_009_037, "too many requests").respond(None);
-            if let Some(seconds) = retry_after {
-                response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
-            }
-            Some(response)
+            Some(wait(Said::error(429, 36_009_037, "too many requests").respond(None), retry_after))
         }
         Mishap::ThrottledByCode => Some(Said::error(200, 36_009_002, "request is rate limited").respond(None)),
-        Mishap::ServerError => Some(
-            (StatusCode::SERVICE_UNAVAILABLE, html, "<html><body>503 Service Unavailable</body></html>")
-                .into_response(),
-        ),
-        Mishap::Html => Some((html, "<html><body>We are working on it</body></html>").into_response()),
-        Mishap::CutOff | Mishap::ReplyLost | Mishap::UnknownField => None,
+        other => other.page(),
     }
-}
-
-type Query = Vec<(String, String)>;
-
-fn read_query(raw: Option<&str>) -> Query {
-    url::form_urlencoded::parse(raw.unwrap_or_default().as_bytes()).into_owned().collect()
-}
-
-fn get<'a>(query: &'a [(String, String)], name: &str) -> Option<&'a str> {
-    query.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
 }

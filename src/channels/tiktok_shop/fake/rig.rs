@@ -25,6 +25,7 @@ use crate::{
 
 const OPEN_ID: &str = "7010736057180325637";
 const SHOP_ID: &str = "7494049642642441621";
+const CALLBACK: &str = "http://127.0.0.1:8420/oauth/tiktok_shop/callback";
 const PAGE_SIZE: usize = 4;
 
 /// Starts pretend worlds of TikTok Shop.
@@ -57,7 +58,7 @@ impl TikTokWorld {
     fn start(clock: Clock, listings: usize) -> Self {
         let fake = FakeTikTok::new(clock.clone()).expect("loopback has free ports");
         fake.rules(|rules| rules.page_cap = PAGE_SIZE);
-        fake.set_redirect_url("http://127.0.0.1:8420/oauth/tiktok_shop/callback".parse().expect("a constant"));
+        fake.set_redirect_url(CALLBACK.parse().expect("a constant"));
         fake.add_seller(OPEN_ID, "Suite Ltd", "GB");
         fake.add_shop_with(OPEN_ID, SHOP_ID, "Suite GB", "GB", &["70685172755397199420", "70685172755397199421"]);
         fake.add_shop(OPEN_ID, "7494049642642441622", "Suite DE", "DE");
@@ -88,6 +89,7 @@ impl TikTokWorld {
             client_secret: Some(Secret::new(APP_SECRET)),
             warehouse: Some("70685172755397199420".to_owned()),
             folder: "/etc/shopsyncd".into(),
+            callback: CALLBACK.parse().expect("a constant"),
         };
         let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
         let channel = (DEF.build)(&settings, &tools).expect("these settings are in order");
@@ -209,6 +211,10 @@ impl Owner for TikTokWorld {
 
     fn tokens(&self) -> Tokens {
         self.open()
+    }
+
+    fn account(&self) -> String {
+        OPEN_ID.to_owned()
     }
 }
 

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::{domain::Currency, secrets::random_text};
+use crate::{channels::fake::Mishap, domain::Currency, secrets::random_text};
 
 /// How the pretend marketplace behaves. The defaults are the vendor's where the vendor says.
 #[derive(Debug, Clone)]
@@ -48,29 +48,6 @@ impl Default for Rules {
             refuses_zero_stock: false,
         }
     }
-}
-
-/// What can happen to an answer.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Mishap {
-    /// 429, nothing done.
-    Throttled {
-        /// `Retry-After` in seconds.
-        retry_after: Option<u32>,
-    },
-    /// Code 36009002 inside a 200, nothing done.
-    ThrottledByCode,
-    /// 503 with a page in HTML, nothing done.
-    ServerError,
-    /// 200 with a page in HTML, nothing done.
-    Html,
-    /// Done, but the answer breaks off in the middle.
-    CutOff,
-    /// Done, but no byte of the answer's body arrives.
-    ReplyLost,
-    /// Done, and the answer has fields that nobody has documented.
-    UnknownField,
 }
 
 /// What the pretend marketplace has seen.

@@ -1,12 +1,12 @@
 //! Consent pages and the token host.
 
-use std::{fmt::Write, sync::Arc};
+use std::sync::Arc;
 
 use axum::{
     Router,
     extract::{RawQuery, State},
     http::{StatusCode, Uri},
-    response::{Html, IntoResponse, Redirect, Response},
+    response::{IntoResponse, Response},
     routing::get as on_get,
 };
 use jiff::SignedDuration;
@@ -15,9 +15,9 @@ use url::Url;
 
 use super::{
     APP_KEY, APP_SECRET, Query, SERVICE_ID, Said, Shared, get, instead, read_query,
-    state::{Code, Issued, Mishap, World},
+    state::{Code, Issued, World},
 };
-use crate::secrets::random_text;
+use crate::{channels::fake, secrets::random_text};
 
 /// A code can be traded for this long.
 const CODE_LIFE: SignedDuration = SignedDuration::from_mins(30);
@@ -30,48 +30,27 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
         .route("/api/v2/token/refresh", on_get(token_call))
 }
 
-/// The page on which a seller agrees. Which seller is signed in is a choice here.
+/// The page on which a seller agrees.
 async fn consent_page(State(shared): State<Arc<Shared>>, RawQuery(raw): RawQuery) -> Response {
     let query = read_query(raw.as_deref());
     if get(&query, "service_id") != Some(SERVICE_ID) {
         return (StatusCode::BAD_REQUEST, "unknown service_id").into_response();
     }
-    let mut page = String::from("<!doctype html><title>Authorize</title><h1>Pretend TikTok Shop</h1>");
-    let state = escape(get(&query, "state").unwrap_or_default());
-    for (open_id, seller) in &shared.world().sellers {
-        // Writing to a text cannot fail.
-        let _ = write!(
-            page,
-            "<form action=\"/open/authorize/decide\" method=\"get\"><p>Signed in as {}</p>\
-             <input type=\"hidden\" name=\"service_id\" value=\"{SERVICE_ID}\">\
-             <input type=\"hidden\" name=\"state\" value=\"{state}\">\
-             <input type=\"hidden\" name=\"open_id\" value=\"{}\">\
-             <button name=\"decision\" value=\"authorize\">Authorize</button>\
-             <button name=\"decision\" value=\"cancel\">Cancel</button></form>",
-            escape(&seller.name),
-            escape(open_id),
-        );
-    }
-    Html(page).into_response()
+    let sellers = sellers(&shared.world());
+    fake::consent_page("Pretend TikTok Shop", "/open/authorize/decide", &query, &sellers).into_response()
 }
 
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('"', "&quot;")
+fn sellers(world: &World) -> Vec<(String, String)> {
+    world.sellers.iter().map(|(id, seller)| (id.clone(), seller.name.clone())).collect()
 }
 
-/// What the buttons do. Without `open_id` the first seller decides, without `decision` the answer is yes.
+/// What the buttons do.
 async fn decide_in_browser(State(shared): State<Arc<Shared>>, RawQuery(raw): RawQuery) -> Response {
     let query = read_query(raw.as_deref());
-    let first = shared.world().sellers.keys().next().cloned();
-    let seller = get(&query, "open_id").map(str::to_owned).or(first);
-    let agrees = get(&query, "decision").is_none_or(|decision| decision == "authorize");
-    match decide(&shared, &query, seller.as_deref().filter(|_| agrees)) {
-        // 302, as the vendor: axum's own helpers say 303 or 307.
-        Ok(url) => {
-            let mut response = Redirect::to(url.as_str()).into_response();
-            *response.status_mut() = StatusCode::FOUND;
-            response
-        }
+    let sellers = sellers(&shared.world());
+    let (seller, agrees) = fake::decision(&query, &sellers);
+    match decide(&shared, &query, seller.filter(|_| agrees)) {
+        Ok(url) => fake::found(&url),
         Err(error) => (StatusCode::BAD_REQUEST, error).into_response(),
     }
 }
@@ -117,7 +96,7 @@ async fn token_call(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
     if let Some(response) = instead(mishap) {
         return response;
     }
-    let lost = matches!(mishap, Some(Mishap::CutOff | Mishap::ReplyLost));
+    let lost = mishap.is_some_and(fake::Mishap::loses_reply);
     let said = if get(&query, "app_key") != Some(APP_KEY) {
         Said::error(200, 98_001_004, "app_key is invalid")
     } else if get(&query, "app_secret") != Some(APP_SECRET) {

@@ -2,7 +2,7 @@
 
 use super::*;
 
-fn tokens(issued: &Issued) -> Tokens {
+pub(super) fn tokens(issued: &Issued) -> Tokens {
     Tokens { access_token: Secret::new(&issued.access_token), refresh_token: Some(Secret::new(&issued.refresh_token)) }
 }
 
@@ -14,12 +14,12 @@ async fn after_a_lost_reply_the_old_refresh_token_may_be_tried_once_more() {
         let (channel, spent) = (scene.channel(), tokens(&scene.issue()));
         let consent = channel.consent().unwrap();
         scene.fake.fail_next_token_call(Mishap::ReplyLost);
-        let error = consent.refresh(&spent).await.unwrap_err();
+        let error = consent.refresh(&spent, SELLER).await.unwrap_err();
         assert_eq!(error.failure, Failure::Unavailable { retry_at: None });
         assert!(!error.not_acted, "the marketplace may have acted, and here it did");
-        assert_eq!(consent.refresh(&spent).await.is_ok(), renewed);
+        assert_eq!(consent.refresh(&spent, SELLER).await.is_ok(), renewed);
         assert_eq!(scene.fake.stats().refresh_tokens_spent_twice, 0);
-        let error = consent.refresh(&spent).await.unwrap_err();
+        let error = consent.refresh(&spent, SELLER).await.unwrap_err();
         assert!(matches!(error.failure, Failure::AuthorizationEnded { .. }), "{error}");
         assert_eq!(scene.fake.stats().refresh_tokens_spent_twice, 1);
     }
@@ -32,11 +32,11 @@ async fn a_refresh_does_not_move_the_end_and_ends_with_it() {
     let channel = scene.channel();
     let consent = channel.consent().unwrap();
     scene.clock.advance(HOUR * 24);
-    let grant = consent.refresh(&tokens(&issued)).await.unwrap();
+    let grant = consent.refresh(&tokens(&issued), SELLER).await.unwrap();
     assert_eq!(grant.ends.unwrap().at, issued.ends_at);
     assert_eq!(grant.access_token_ends_at, issued.ends_at, "no token outlives the authorization");
     scene.clock.set(issued.ends_at);
-    let error = consent.refresh(&grant.tokens).await.unwrap_err();
+    let error = consent.refresh(&grant.tokens, SELLER).await.unwrap_err();
     assert!(matches!(error.failure, Failure::AuthorizationEnded { .. }), "{error}");
     assert!(error.text.contains("refresh token is expired"), "{error}");
 }
@@ -46,7 +46,7 @@ async fn a_code_works_once_and_for_half_an_hour() {
     let scene = Scene::new();
     let channel = scene.channel();
     let consent = channel.consent().unwrap();
-    let link = consent.link("s1", &"http://127.0.0.1:1/".parse().unwrap());
+    let link = consent.link("s1");
     let callback = |seller| {
         let back = scene.fake.consent(&link, Some(seller)).unwrap();
         consent.read_callback(&back.query_pairs().into_owned().collect::<Vec<_>>()).unwrap()
@@ -83,18 +83,22 @@ async fn one_authorization_covers_several_shops_and_another_region_is_noticed() 
     scene.fake.add_shop(SELLER, "42", "Second", "DE");
     scene.fake.add_seller("seller-2", "Other", "US");
     scene.fake.add_shop("seller-2", "43", "Foreign", "US");
-    let token = Secret::new(scene.issue().access_token);
-    let identity = scene.channel().consent().unwrap().identify(&token).await.unwrap();
-    assert_eq!(identity.places, [("42".into(), "Second".into()), (SHOP.into(), "Shop".into())]);
-    assert_eq!(identity.place.unwrap()["region"], "GB");
+    let grant = scene.grant();
+    let identity = scene.channel().consent().unwrap().identify(&grant).await.unwrap();
+    let names: Vec<&str> = identity.places.iter().map(|place| place.name.as_str()).collect();
+    assert_eq!(names, ["Second (42)", &format!("Shop ({SHOP})")]);
+    let place = identity.places.into_iter().find(|place| place.id == scene.channel().place()).unwrap();
+    assert_eq!(place.data["region"], "GB");
 
     scene.own = json!({"shop_id": SHOP, "region": "us"});
-    let error = scene.channel().consent().unwrap().identify(&token).await.unwrap_err();
+    let error = scene.channel().consent().unwrap().check_place(&place).unwrap_err();
     assert!(error.text.contains("is in region GB, the settings say US"), "{error}");
 
     scene.own = json!({"shop_id": "43"});
     let channel = scene.channel();
-    assert_eq!(channel.consent().unwrap().identify(&token).await.unwrap().place, None);
+    let covered = channel.consent().unwrap().identify(&grant).await.unwrap().places;
+    assert!(covered.iter().all(|place| place.id != channel.place()));
+    let token = grant.tokens.access_token;
     let error = channel.probe(&Access { token: Some(token), place: Value::Null }).await.unwrap_err();
     assert!(matches!(error.failure, Failure::ShopClosed { .. }), "{error}");
 }
@@ -113,7 +117,7 @@ async fn a_closed_shop_and_a_wrong_secret_are_told_apart() {
     let channel = (DEF.build)(&settings, &tools(&scene.clock)).unwrap();
     let error = channel.pull(&access, &from).await.unwrap_err();
     assert!(matches!(error.failure, Failure::AppCredentialRejected { .. }), "{error}");
-    let error = channel.consent().unwrap().refresh(&tokens(&scene.issue())).await.unwrap_err();
+    let error = channel.consent().unwrap().refresh(&tokens(&scene.issue()), SELLER).await.unwrap_err();
     assert!(matches!(error.failure, Failure::AppCredentialRejected { .. }), "{error}");
 
     settings.client_secret = None;
@@ -174,7 +178,7 @@ fn the_consent_page_of_the_united_states_is_another_one() {
     let app = json!({"client_id": "k", "service_id": 12}).as_object().cloned().unwrap();
     let link = |own: Value, app: &Map<String, Value>| {
         let channel = (DEF.build)(&settings(&own, app.clone(), None), &tools(&clock)).unwrap();
-        channel.consent().unwrap().link("a b", &"http://127.0.0.1:1/".parse().unwrap()).to_string()
+        channel.consent().unwrap().link("a b").to_string()
     };
     let query = "/open/authorize?service_id=12&state=a+b";
     assert_eq!(link(json!({"shop_id": SHOP}), &app), format!("https://services.tiktokshop.com{query}"));

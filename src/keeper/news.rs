@@ -1,0 +1,151 @@
+//! What is heard of a permission without asking: webhooks, and ends that a call tells by the way.
+//!
+//! Nothing that is heard is believed by itself, but for an end that no call tells: it is a reason to look at once.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use super::{ShopEntry, TokenKeeper, holds, refresh};
+use crate::{
+    channels::{About, News, RawWebhook, Webhook, WebhookFault},
+    domain::{Authorization, AuthorizationId, ChannelName, Ending, JobKind, Trigger},
+    store::{StoreError, Tx},
+};
+
+/// What became of a webhook.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    /// It was seen before.
+    Again,
+    /// Nothing in it concerns a shop in the settings.
+    Nothing,
+    /// So many authorizations are looked at now.
+    Looking(usize),
+}
+
+/// Why a webhook was not taken.
+#[derive(Debug, thiserror::Error)]
+pub enum NewsError {
+    /// No shop of the channel stands in the settings.
+    #[error("no shop in the settings is on a channel `{0}`")]
+    NoSuchChannel(ChannelName),
+    /// It is not the channel's, or nobody can read it.
+    #[error(transparent)]
+    Webhook(#[from] WebhookFault),
+    /// The database did not do as asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl TokenKeeper {
+    /// Takes a webhook: its signature is checked, a repetition ignored, and what it says about permissions noted so that
+    /// they are looked at at once. Makes no call.
+    pub async fn hear(&self, channel: &ChannelName, request: &RawWebhook) -> Result<Heard, NewsError> {
+        let (entry, webhook) = self.read_webhook(channel, request)?;
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        if !tx.see_webhook(channel, &webhook.id).await? {
+            return Ok(Heard::Again);
+        }
+        let mut looked_at = BTreeSet::new();
+        for news in &webhook.news {
+            for id in self.concerned(&mut tx, &entry, &news.about).await? {
+                self.take_news(&mut tx, id, news).await?;
+                looked_at.insert(id);
+            }
+        }
+        tx.commit().await?;
+        tracing::info!(event = "webhook.heard", channel.name = %channel, kind = %webhook.kind,
+            concerned = looked_at.len(), "heard a webhook");
+        if looked_at.is_empty() {
+            return Ok(Heard::Nothing);
+        }
+        self.wake();
+        Ok(Heard::Looking(looked_at.len()))
+    }
+
+    /// Reads it by the first app of the channel whose secret made its signature.
+    fn read_webhook(
+        &self,
+        channel: &ChannelName,
+        request: &RawWebhook,
+    ) -> Result<(Arc<ShopEntry>, Webhook), NewsError> {
+        let (mut tried, mut fault) = (BTreeSet::new(), NewsError::NoSuchChannel(channel.clone()));
+        for entry in self.0.shops.of_channel(channel) {
+            let Some(consent) = entry.consent() else { continue };
+            if !tried.insert(consent.app()) {
+                continue;
+            }
+            match consent.read_webhook(request) {
+                Ok(webhook) => return Ok((entry, webhook)),
+                Err(error) => fault = error.into(),
+            }
+        }
+        Err(fault)
+    }
+
+    /// The authorizations of the same app that news are about.
+    async fn concerned(
+        &self,
+        tx: &mut Tx,
+        reader: &ShopEntry,
+        about: &About,
+    ) -> Result<BTreeSet<AuthorizationId>, StoreError> {
+        let app = reader.consent().map(|consent| consent.app());
+        let mut known = tx.authorizations().await?;
+        known.retain(|one| one.account.channel == reader.shop.channel && Some(&one.account.app) == app.as_ref());
+        let place = match about {
+            About::Account(account) => {
+                return Ok(known.iter().filter(|one| one.account.account == *account).map(|one| one.id).collect());
+            }
+            About::Place(place) => place,
+        };
+        let mut found = BTreeSet::new();
+        for entry in self.0.shops.of_channel(&reader.shop.channel) {
+            for one in known.iter().filter(|one| entry.channel.place_of(&one.account.account) == *place) {
+                if tx.shop(&entry.shop.id).await?.and_then(|row| row.authorization) == Some(one.id) {
+                    found.insert(one.id);
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn take_news(&self, tx: &mut Tx, id: AuthorizationId, news: &News) -> Result<(), StoreError> {
+        let Some(known) = tx.authorization(id).await? else { return Ok(()) };
+        if let Some(ends) = news.ends {
+            self.note_told_end(tx, &known, ends).await?;
+        }
+        tx.forget_probe(id).await?;
+        for entry in self.entries_of(tx, id).await? {
+            if !entry.refresh_is_none() {
+                holds::settle_and_run(tx, &entry, &[JobKind::AuthorizationRefresh], Trigger::Now).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Notes an end that the channel told outside of a renewal of tokens. One that is later by more than a week is a renewal
+    /// by the owner; any move makes the reminders worked out again.
+    pub(super) async fn note_told_end(
+        &self,
+        tx: &mut Tx,
+        before: &Authorization,
+        ends: Ending,
+    ) -> Result<(), StoreError> {
+        let renewed = Authorization::is_renewal(before.ends.map(|ends| ends.at), Some(ends.at));
+        if !tx.set_end(before.id, ends, renewed).await? {
+            return Ok(());
+        }
+        let Some(after) = tx.authorization(before.id).await? else { return Ok(()) };
+        if !renewed {
+            return self.tell_end_moved(tx).await;
+        }
+        self.tell_renewed(tx, &after).await?;
+        for entry in self.entries_of(tx, before.id).await? {
+            let text = format!("the channel tells a later end of the authorization: {}", ends.at);
+            tx.note("owner", "authorization.granted", Some(&entry.shop.id), &text).await?;
+            holds::recover(tx, &entry).await?;
+            refresh::plan_look(tx, &entry, &after).await?;
+        }
+        Ok(())
+    }
+}
