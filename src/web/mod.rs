@@ -10,7 +10,7 @@ use axum::{
     http::StatusCode,
     middleware::map_response,
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
 mod api;
 mod oauth;
 mod page;
+mod webhooks;
 
 pub use api::{Internal, Machines, internal_router};
 use page::{Page, Tone, guarded};
@@ -46,6 +47,7 @@ pub fn people_router(people: People) -> Router {
         .route("/style.css", get(style))
         .route("/authorize/{shop}", get(oauth::authorize))
         .route("/oauth/{channel}/callback", get(oauth::callback))
+        .route("/webhooks/{channel}", post(webhooks::receive))
         .fallback(nothing_here)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(map_response(async |answer: Response| guarded(answer)))

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     channels::{
-        Callback, ChannelError, Consent, Grant, Identity, OwnersEnd, Place, Tokens,
+        Callback, ChannelError, Consent, Grant, Identity, OwnersEnd, Place, RawWebhook, Tokens, Webhook, WebhookFault,
         calls::{address, declined, the_one, unusable},
     },
     domain::{EndSource, Ending, Failure},
@@ -109,6 +109,10 @@ impl Consent for TikTokShop {
 
     fn end(&self) -> OwnersEnd {
         OwnersEnd::Told
+    }
+
+    fn read_webhook(&self, request: &RawWebhook) -> Result<Webhook, WebhookFault> {
+        self.webhook(request)
     }
 }
 

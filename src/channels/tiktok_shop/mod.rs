@@ -9,6 +9,7 @@ mod push;
 pub mod sign;
 #[cfg(all(test, feature = "fakes"))]
 mod tests;
+mod webhook;
 mod wire;
 
 use std::sync::Arc;

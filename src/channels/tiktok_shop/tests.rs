@@ -4,6 +4,7 @@
 mod exporting;
 mod importing;
 mod permission;
+mod webhooks;
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};

@@ -21,10 +21,15 @@ use url::Url;
 pub use self::rig::rig;
 pub use self::state::{Issued, Rules, Seed, Stats};
 use self::state::{Seller, Shop, World, currency_of};
+use super::sign;
 pub use crate::channels::fake::Mishap;
 use crate::{
-    channels::fake::{Query, Server, answer, get, read_query, wait},
+    channels::{
+        RawWebhook,
+        fake::{Query, Server, answer, get, read_query, wait},
+    },
     clock::Clock,
+    secrets::Secret,
 };
 
 /// The app that the pretend marketplace knows: its key.
@@ -199,6 +204,22 @@ impl FakeTikTok {
     /// The next answer of the token host has this mishap.
     pub fn fail_next_token_call(&self, mishap: Mishap) {
         self.shared.world().next_of_tokens.push_back(mishap);
+    }
+
+    /// A webhook as it would be sent to the app: `kind` as the vendor numbers them.
+    pub fn webhook(&self, kind: i64, shop_id: &str, data: Value) -> RawWebhook {
+        let now = self.shared.clock.now();
+        let body = json!({
+            "type": kind, "tts_notification_id": crate::secrets::random_text(19), "shop_id": shop_id,
+            "timestamp": now.as_second(), "data": data,
+        });
+        let body = body.to_string();
+        let signature = sign::of_webhook(&Secret::new(APP_SECRET), APP_KEY, body.as_bytes());
+        RawWebhook {
+            url: "https://shops.example.com/webhooks/tiktok_shop".parse().expect("a constant"),
+            headers: vec![("authorization".to_owned(), signature)],
+            body: body.into(),
+        }
     }
 
     /// What it has seen.

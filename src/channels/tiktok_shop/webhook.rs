@@ -1,0 +1,58 @@
+//! Webhooks about permissions.
+//!
+//! Vendor pages: "Webhooks overview", "Upcoming authorization expiration" (type 7), "Seller deauthorization" (type 6).
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::{TikTokShop, place_id, sign};
+use crate::{
+    channels::{About, News, RawWebhook, Webhook, WebhookFault},
+    domain::{EndSource, Ending},
+};
+
+const DEAUTHORIZED: i64 = 6;
+const ENDS_SOON: i64 = 7;
+
+#[derive(Deserialize)]
+struct Wire {
+    r#type: i64,
+    tts_notification_id: String,
+    #[serde(default)]
+    shop_id: String,
+    #[serde(default)]
+    data: Data,
+}
+
+#[derive(Deserialize, Default)]
+struct Data {
+    /// Unix seconds, as a text.
+    expiration_time: Option<String>,
+}
+
+impl TikTokShop {
+    pub(super) fn webhook(&self, request: &RawWebhook) -> Result<Webhook, WebhookFault> {
+        let signature = request.header("authorization").ok_or(WebhookFault::Forged)?;
+        let secret = self.client.app_secret.as_ref().ok_or(WebhookFault::Forged)?;
+        if !sign::webhook_is_genuine(secret, &self.client.app_key, &request.body, signature) {
+            return Err(WebhookFault::Forged);
+        }
+        let wire: Wire =
+            serde_json::from_slice(&request.body).map_err(|error| WebhookFault::Unreadable(error.to_string()))?;
+        let about = About::Place(place_id(&wire.shop_id));
+        let news = match wire.r#type {
+            DEAUTHORIZED => vec![News { about, ends: None }],
+            ENDS_SOON => vec![News { about, ends: Some(end_of(&wire.data)?) }],
+            _ => Vec::new(),
+        };
+        Ok(Webhook { id: wire.tts_notification_id, kind: wire.r#type.to_string(), news })
+    }
+}
+
+/// No call tells this end, so the webhook is believed.
+fn end_of(data: &Data) -> Result<Ending, WebhookFault> {
+    let text = data.expiration_time.as_deref().unwrap_or_default();
+    let at = text.parse().ok().filter(|seconds| *seconds > 0).and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let at = at.ok_or_else(|| WebhookFault::Unreadable("expiration_time is not Unix seconds in a text".into()))?;
+    Ok(Ending { at, source: EndSource::Told })
+}
