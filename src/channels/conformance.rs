@@ -171,14 +171,10 @@ impl Check {
     }
 }
 
-/// The checks that concern a channel with these abilities.
-pub fn checks_of(def: &ChannelDef) -> Vec<Check> {
-    let rig = (def.rig)();
-    [reading::CHECKS, writing::CHECKS, access::CHECKS]
-        .concat()
-        .into_iter()
-        .filter(|check| (check.applies)(def, rig.as_ref()))
-        .collect()
+/// The checks that concern a channel with these abilities, in the worlds of one of its rigs.
+pub fn checks_of(def: &ChannelDef, rig: &dyn Rig) -> Vec<Check> {
+    let all = [reading::CHECKS, writing::CHECKS, access::CHECKS].concat();
+    all.into_iter().filter(|check| (check.applies)(def, rig)).collect()
 }
 
 /// Lists functions as checks under their own names.

@@ -53,9 +53,10 @@ pub struct ChannelDef {
     pub shop_keys: &'static [Key],
     /// Reads a shop's own settings (with its channel's) and makes the shop's channel. Every fault is named.
     pub build: fn(&ShopSettings, &Tools) -> Built,
-    /// Starts pretend worlds of this channel for the suite that every channel must pass.
+    /// What starts pretend worlds of this channel for the suite that every channel must pass: one entry, or one by name for
+    /// each of the kinds of shops it has.
     #[cfg(feature = "fakes")]
-    pub rig: fn() -> Box<dyn conformance::Rig>,
+    pub rigs: &'static [(&'static str, fn() -> Box<dyn conformance::Rig>)],
 }
 
 /// A shop's channel, or everything that is wrong with its settings.

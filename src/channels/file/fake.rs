@@ -28,21 +28,18 @@ use crate::{
 const PAGE_ROWS: usize = 20;
 
 /// Makes folders with one file.
-pub(super) struct FileRig {
+struct FileRig {
     json: bool,
 }
 
-impl FileRig {
-    /// With CSV in them: German delimiters, and a column of the seller's own.
-    pub(super) fn csv() -> Self {
-        Self { json: false }
-    }
+/// With CSV in them: German delimiters, and a column of the seller's own.
+pub(super) fn csv() -> Box<dyn Rig> {
+    Box::new(FileRig { json: false })
+}
 
-    /// With JSON Lines in them.
-    #[cfg(test)]
-    pub(super) fn json_lines() -> Self {
-        Self { json: true }
-    }
+/// With JSON Lines in them.
+pub(super) fn json_lines() -> Box<dyn Rig> {
+    Box::new(FileRig { json: true })
 }
 
 #[async_trait]

@@ -58,7 +58,7 @@ pub const DEF: ChannelDef = ChannelDef {
     shop_keys: settings::KEYS,
     build,
     #[cfg(feature = "fakes")]
-    rig: || Box::new(fake::FileRig::csv()),
+    rigs: &[("csv", fake::csv), ("json_lines", fake::json_lines)],
 };
 
 /// How many rows a page has; a product's rows stay together.

@@ -17,9 +17,9 @@ use std::{
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use super::{DEF, FileChannel, content::Mark, fake::FileRig, settings::Settings};
+use super::{DEF, FileChannel, content::Mark, settings::Settings};
 use crate::{
-    channels::{ChannelError, From, Page, PushResult, conformance::checks_of},
+    channels::{ChannelError, From, Page, PushResult},
     domain::{Complaint, Cursor, Field, Listing, PassKind, Values, plan::Change},
 };
 
@@ -120,13 +120,6 @@ fn said(result: &PushResult) -> String {
         PushResult::Done { listing, .. } => format!("done: {}", brief(listing)),
         PushResult::Refused(complaint) => format!("refused: {} [{}] {}", complaint.sku, complaint.code, complaint.text),
         PushResult::Pending { .. } => "pending".to_owned(),
-    }
-}
-
-#[tokio::test]
-async fn json_lines_pass_the_suite_too() {
-    for check in checks_of(&DEF) {
-        check.run(&DEF, &FileRig::json_lines()).await.map_err(|words| format!("{}: {words}", check.name)).unwrap();
     }
 }
 

@@ -78,7 +78,7 @@ pub static DEF: ChannelDef = ChannelDef {
     ],
     build,
     #[cfg(feature = "fakes")]
-    rig: fake::rig,
+    rigs: &[("fake", fake::rig)],
 };
 
 /// One shop on TikTok Shop.
