@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{ShopEntry, TokenKeeper, holds, refresh};
 use crate::{
-    channels::{Callback, ChannelError, Consent, Grant, OwnersEnd, Place, Tokens},
+    channels::{Callback, ChannelError, Consent, Grant, OwnersEnd, Place, Start, Tokens},
     crash,
     domain::{Account, AuthorizationId, ChannelName, EndSource, Ending, Failure, JobKind, Shop, ShopId, Trigger},
     secrets::{Secret, random_text},
@@ -290,16 +290,18 @@ impl TokenKeeper {
         channel: &ChannelName,
         query: &[(String, String)],
     ) -> Result<Vec<Arc<ShopEntry>>, ConsentError> {
-        let (mut waiting, mut refusal) = (Vec::new(), ConsentError::NoSuchChannel(channel.clone()));
-        for entry in self.0.shops.of_channel(channel) {
-            let account = match consent_of(&entry)?.start(query, "") {
-                Ok(Some(start)) => start.account,
-                Ok(None) => continue,
+        let entries = self.0.shops.of_channel(channel);
+        let (mut waiting, mut understood, mut refusal) = (Vec::new(), false, None);
+        for entry in entries {
+            let start = match consent_of(&entry)?.start(query, "") {
+                Ok(start) => start,
                 Err(error) => {
-                    refusal = ConsentError::Channel(error);
+                    refusal = refusal.or(Some(error));
                     continue;
                 }
             };
+            understood = true;
+            let Some(Start { account, .. }) = start else { continue };
             let on_record = self.account_of(&entry.shop.id).await?;
             match (account, on_record) {
                 (None, _) | (Some(_), None) => waiting.push(entry),
@@ -307,10 +309,10 @@ impl TokenKeeper {
                 (Some(account), Some((known, _))) if account == known => return Ok(vec![entry]),
                 (Some(_), Some(_)) => {}
             }
-            refusal = ConsentError::NoShop(String::new());
         }
         match refusal {
-            ConsentError::Channel(_) | ConsentError::NoSuchChannel(_) if waiting.is_empty() => Err(refusal),
+            Some(error) if !understood => Err(ConsentError::Channel(error)),
+            None if !understood => Err(ConsentError::NoSuchChannel(channel.clone())),
             _ => Ok(waiting),
         }
     }

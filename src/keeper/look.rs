@@ -82,12 +82,16 @@ impl TokenKeeper {
         if todo.refresh {
             self.refresh(&standing.entry, authorization.id, tokens.generation).await?;
         }
-        let after = self.standing(&shop).await?;
-        let state = after.authorization.as_ref().map(|authorization| authorization.state);
-        if state == Some(AuthorizationState::Lapsed) {
-            return Err(after.held(Hold::Lapsed));
-        }
-        if todo.probe || held {
+        let mut after = self.standing(&shop).await?;
+        if after.has_lapsed() {
+            // Tokens that are renewed all the same may mean that the owner renewed elsewhere: the channel may tell a new end.
+            if self.probe(&after).await.is_ok() {
+                after = self.standing(&shop).await?;
+            }
+            if after.has_lapsed() {
+                return Err(after.held(Hold::Lapsed));
+            }
+        } else if todo.probe || held {
             self.probe(&after).await?;
         }
         self.plan_next_look(&shop).await?;
@@ -187,6 +191,10 @@ impl Standing {
         ]
         .into_iter()
         .find_map(|(hold, stands)| stands.then_some(hold))
+    }
+
+    fn has_lapsed(&self) -> bool {
+        self.authorization.as_ref().is_some_and(|known| known.state == AuthorizationState::Lapsed)
     }
 
     pub(super) fn generation(&self) -> Option<i64> {

@@ -12,8 +12,9 @@ use url::Url;
 
 use crate::{
     channels::{
-        Abilities, Access, AuthorizationKind, Callback, Channel, ChannelError, Consent, From as PullFrom, Grant,
-        Identity, OwnersEnd, Page as ListingPage, Place, PushResult, ShopStatus, Tokens,
+        Abilities, About, Access, AuthorizationKind, Callback, Channel, ChannelError, Consent, From as PullFrom, Grant,
+        Identity, News, OwnersEnd, Page as ListingPage, Place, PushResult, RawWebhook, ShopStatus, Start, Tokens,
+        Webhook, WebhookFault,
     },
     clock::Clock,
     domain::{
@@ -57,9 +58,15 @@ pub(crate) enum Next {
 pub(crate) struct Market {
     pub(crate) account: String,
     pub(crate) covers: BTreeSet<String>,
+    /// Accounts that a consent grants beside `account`, with what they cover.
+    pub(crate) more: BTreeMap<String, BTreeSet<String>>,
+    /// Which place of an account a stall is, where the settings do not tell: stall to place.
+    pub(crate) places: BTreeMap<String, String>,
     pub(crate) ends_at: Option<Timestamp>,
     pub(crate) script: VecDeque<Next>,
     pub(crate) probe: Option<Failure>,
+    /// The end that a probe tells.
+    pub(crate) probe_ends: Option<Ending>,
     /// Whether the last spent token may be spent once more after a lost reply.
     pub(crate) repeats: bool,
     pub(crate) end: OwnersEnd,
@@ -117,6 +124,11 @@ impl Channel for Stall {
         self.place.clone()
     }
 
+    fn place_of(&self, account: &str) -> String {
+        let market = self.market.lock().unwrap();
+        market.places.get(&self.place).map_or_else(|| self.place(), |place| format!("{place} of {account}"))
+    }
+
     async fn probe(&self, access: &Access) -> Result<ShopStatus, ChannelError> {
         let mut market = self.market.lock().unwrap();
         market.probes += 1;
@@ -126,7 +138,7 @@ impl Channel for Stall {
         if access.token.as_ref().is_none_or(|token| token.expose() != market.access_token()) {
             return Err(failed(Failure::TokenRejected, true));
         }
-        Ok(ShopStatus { name: Some("the stall".into()), ends: None })
+        Ok(ShopStatus { name: Some("the stall".into()), ends: market.probe_ends })
     }
 
     async fn pull(&self, _: &Access, _: &PullFrom) -> Result<ListingPage, ChannelError> {
@@ -165,7 +177,11 @@ impl Consent for Stall {
     async fn exchange(&self, _: &Callback) -> Result<Vec<Grant>, ChannelError> {
         let mut market = self.market.lock().unwrap();
         market.exchanges += 1;
-        Ok(vec![market.mint()])
+        let mut grants = vec![market.mint()];
+        for account in market.more.keys().cloned().collect::<Vec<_>>() {
+            grants.push(Grant { account, account_name: None, ..market.mint() });
+        }
+        Ok(grants)
     }
 
     async fn refresh(&self, spent: &Tokens, _: &str) -> Result<Grant, ChannelError> {
@@ -195,14 +211,40 @@ impl Consent for Stall {
         if lost { Err(failed(Failure::Unavailable { retry_at: None }, false)) } else { Ok(grant) }
     }
 
-    async fn identify(&self, _: &Grant) -> Result<Identity, ChannelError> {
+    async fn identify(&self, grant: &Grant) -> Result<Identity, ChannelError> {
         let market = self.market.lock().unwrap();
+        let covers = market.more.get(&grant.account).unwrap_or(&market.covers);
         let place = |id: &String| Place {
             id: id.clone(),
             name: format!("Stall {id} ({id})"),
             data: serde_json::json!({ "cipher": id }),
         };
-        Ok(Identity { places: market.covers.iter().map(place).collect(), ends: None })
+        Ok(Identity { places: covers.iter().map(place).collect(), ends: None })
+    }
+
+    /// `?for=ACCOUNT`, or `?of=STALL` for one stall alone.
+    fn start(&self, query: &[(String, String)], state: &str) -> Result<Option<Start>, ChannelError> {
+        let get = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        let go = Url::parse(&format!("https://market.example/begun?state={state}")).unwrap();
+        match (get("for"), get("of")) {
+            (None, None) => Err(failed(Failure::Rejected, true)),
+            (_, Some(stall)) if stall != self.place => Ok(None),
+            (account, _) => Ok(Some(Start { go, account })),
+        }
+    }
+
+    /// Signed with a word; the body names an account or a stall.
+    fn read_webhook(&self, request: &RawWebhook) -> Result<Webhook, WebhookFault> {
+        if request.header("signature") != Some("good") {
+            return Err(WebhookFault::Forged);
+        }
+        let body: serde_json::Value =
+            serde_json::from_slice(&request.body).map_err(|error| WebhookFault::Unreadable(error.to_string()))?;
+        let text = |name: &str| body[name].as_str().map(str::to_owned);
+        let about = text("account").map(About::Account).or(text("place").map(About::Place));
+        let ends = text("ends").map(|at| Ending { at: at.parse().unwrap(), source: EndSource::Told });
+        let news = about.map(|about| News { about, ends }).into_iter().collect();
+        Ok(Webhook { id: text("id").unwrap(), kind: "news".into(), news })
     }
 
     fn end(&self) -> OwnersEnd {
@@ -240,7 +282,10 @@ impl Bench {
             covers: shops.iter().map(|id| (*id).to_owned()).collect(),
             ends_at: Some(start() + DAY * 365),
             script: VecDeque::new(),
+            more: BTreeMap::new(),
+            places: BTreeMap::new(),
             probe: None,
+            probe_ends: None,
             repeats: true,
             end: OwnersEnd::Told,
             refreshes: 0,

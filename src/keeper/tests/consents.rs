@@ -1,0 +1,143 @@
+//! The owner consents, or the operator hands tokens in.
+
+use super::*;
+
+#[tokio::test]
+async fn a_consent_authorizes_every_shop_it_covers_and_runs_their_jobs_in_order() {
+    let bench = Bench::new(&["a", "b", "c"], HALF_HOUR).await;
+    bench.market().covers.remove("c");
+    let consented = bench.consent("a").await.unwrap();
+    assert_eq!(consented.shops, [shop("a"), shop("b")]);
+    assert_eq!(consented.account, "Seller seller-1 (seller-1)");
+    assert_eq!(bench.waiting("a").await, JobKind::OF_SHOPS.map(|job| (job, Trigger::Renewal)));
+    assert_eq!(bench.holds("c").await, [Some(Hold::Pending); 3]);
+    assert_eq!(bench.authorization("a").await.unwrap().id, bench.authorization("b").await.unwrap().id);
+    // Giving it for the first time is not a renewal.
+    assert_eq!(bench.mails().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn another_account_is_refused_by_name_and_changes_nothing() {
+    let bench = Bench::authorized(&["a"]).await;
+    let before = bench.authorization("a").await;
+    bench.market().account = "seller-2".into();
+    let error = bench.consent("a").await.unwrap_err();
+    insta::assert_snapshot!(error, @"account `Seller seller-2 (seller-2)` consented, but shop `a` belongs to account `Seller seller-1 (seller-1)`; nothing was changed. Sign in at the marketplace as `Seller seller-1 (seller-1)` and open the link again");
+    assert!(error.is_refusal());
+    assert_eq!(bench.authorization("a").await, before);
+    assert_eq!(bench.waiting("a").await, []);
+    let mut tx = bench.store.read(bench.clock.now()).await.unwrap();
+    assert_eq!(tx.authorizations().await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_consent_that_does_not_cover_the_shop_is_refused_and_changes_nothing() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    bench.market().covers.remove("a");
+    let error = bench.consent("a").await.unwrap_err();
+    insta::assert_snapshot!(error, @"account `Seller seller-1 (seller-1)` consented, but shop `a` is not among what it covers (Stall b (b)); nothing was changed. Sign in at the marketplace with the account of this shop, or correct the settings of `a`");
+    assert_eq!(bench.authorization("a").await, None);
+    assert_eq!(bench.authorization("b").await, None);
+}
+
+#[tokio::test]
+async fn a_state_works_once() {
+    let bench = Bench::new(&["a"], HALF_HOUR).await;
+    let state = bench.begin("a", Some("browser")).await;
+    bench.finish(&state, Some("browser")).await.unwrap();
+    assert!(matches!(bench.finish(&state, Some("browser")).await.unwrap_err(), ConsentError::StateUsed));
+    assert_eq!(bench.market().exchanges, 1);
+}
+
+#[tokio::test]
+async fn a_state_expires_after_thirty_minutes() {
+    let bench = Bench::new(&["a"], HALF_HOUR).await;
+    let state = bench.begin("a", Some("browser")).await;
+    bench.clock.advance(SignedDuration::from_mins(31));
+    assert!(matches!(bench.finish(&state, Some("browser")).await.unwrap_err(), ConsentError::StateUsed));
+    assert_eq!(bench.market().exchanges, 0);
+}
+
+#[tokio::test]
+async fn a_state_belongs_to_the_browser_it_was_begun_in_which_can_still_finish() {
+    let bench = Bench::new(&["a"], HALF_HOUR).await;
+    let state = bench.begin("a", Some("browser")).await;
+    assert!(matches!(bench.finish(&state, Some("thief")).await.unwrap_err(), ConsentError::OtherBrowser));
+    assert!(matches!(bench.finish(&state, None).await.unwrap_err(), ConsentError::OtherBrowser));
+    assert_eq!(bench.market().exchanges, 0);
+    bench.finish(&state, Some("browser")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_state_of_the_command_line_is_finished_there() {
+    let bench = Bench::new(&["a"], HALF_HOUR).await;
+    let state = bench.begin("a", None).await;
+    assert!(matches!(bench.finish(&state, Some("browser")).await.unwrap_err(), ConsentError::CommandLine));
+    bench.finish(&state, None).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_renewal_cancels_owed_reminders_in_the_same_step() {
+    let bench = Bench::authorized(&["a"]).await;
+    let id = bench.authorization("a").await.unwrap().id;
+    let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
+    let day = jiff::civil::date(2026, 12, 10);
+    assert!(tx.owe_reminder(id, 1, ReminderKind::Step, Some(day)).await.unwrap());
+    tx.commit().await.unwrap();
+    bench.consent("a").await.unwrap();
+    let mut tx = bench.store.read(bench.clock.now()).await.unwrap();
+    let rows = tx.reminders_of(id, 1).await.unwrap();
+    assert!(rows.iter().all(|row| row.state == "cancelled"), "{rows:?}");
+    assert_eq!(bench.authorization("a").await.unwrap().grant_number, 2);
+}
+
+fn handed(json: &str) -> Result<HandedIn, ConsentError> {
+    HandedIn::parse(&Secret::new(json))
+}
+
+#[tokio::test]
+async fn tokens_handed_in_are_proven_and_renewed_at_their_first_use() {
+    let bench = Bench::new(&["a"], HALF_HOUR).await;
+    let tokens = handed(r#"{"access_token": "x", "refresh_token": "y", "account": "seller-1"}"#).unwrap();
+    bench.keeper.hand_in(&shop("a"), tokens).await.unwrap();
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-1");
+    assert_eq!(bench.market().spent.keys().collect::<Vec<_>>(), ["y"]);
+    assert_eq!(bench.authorization("a").await.unwrap().ends.unwrap().source, EndSource::Told);
+}
+
+#[tokio::test]
+async fn an_end_that_the_channel_does_not_tell_must_be_stated_with_the_tokens() {
+    let bench = Bench::new(&["a"], HALF_HOUR).await;
+    bench.market().end = crate::channels::OwnersEnd::After(SignedDuration::from_hours(365 * 24));
+    bench.market().ends_at = None;
+    let without = handed(r#"{"access_token": "x", "refresh_token": "y", "account": "seller-1"}"#).unwrap();
+    insta::assert_snapshot!(bench.keeper.hand_in(&shop("a"), without).await.unwrap_err(), @"channel `market` does not tell when an authorization ends; state `authorized_at` or `ends_at`");
+    let with = r#"{"access_token": "x", "refresh_token": "y", "account": "seller-1", "authorized_at": "2025-12-01T00:00:00Z"}"#;
+    bench.keeper.hand_in(&shop("a"), handed(with).unwrap()).await.unwrap();
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!(after.ends.unwrap().at, "2026-12-01T00:00:00Z".parse().unwrap());
+    assert_eq!(after.ends.unwrap().source, EndSource::Computed);
+    // A channel that does not tell the end leaves it where it is.
+    bench.keeper.access(&shop("a")).await.unwrap();
+    assert_eq!(bench.authorization("a").await.unwrap().ends, after.ends);
+}
+
+#[test]
+fn tokens_that_do_not_read_are_refused_without_being_shown() {
+    let error = handed(r#"{"access_token": "top-secret", "acount": "seller-1"}"#).unwrap_err().to_string();
+    assert!(!error.contains("top-secret") && error.contains("`account`"), "{error}");
+    assert!(handed(r#"{"access_token": "", "account": "seller-1"}"#).is_err());
+}
+
+#[tokio::test]
+async fn a_link_works_for_its_shop_for_thirty_five_days() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    let links = Links::new(bench.sealer.clone(), bench.keeper.shops().clone());
+    let url = links.renew_link(&shop("a"), start());
+    assert!(url.as_str().starts_with("http://127.0.0.1:8420/authorize/a?link="), "{url}");
+    let token = url.query_pairs().next().unwrap().1.into_owned();
+    assert_eq!(links.verify(&shop("a"), &token, start() + DAY * 34), Ok(()));
+    assert_eq!(links.verify(&shop("a"), &token, start() + DAY * 35), Err(LinkFault::Expired));
+    assert_eq!(links.verify(&shop("b"), &token, start()), Err(LinkFault::NotOurs));
+    assert_eq!(links.verify(&shop("a"), &token[..token.len() - 3], start()), Err(LinkFault::NotOurs));
+}

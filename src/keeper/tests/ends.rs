@@ -1,0 +1,216 @@
+//! Permissions that end, looks that notice it, and what brings the shops back.
+
+use super::*;
+
+#[tokio::test]
+async fn a_refusal_of_old_tokens_does_not_end_newer_ones() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    bench.market().script.push_back(Next::Wait(Arc::clone(&begun), Arc::clone(&go_on)));
+    bench.market().spent.insert("refresh-1".into(), 3);
+    let keeper = bench.keeper.clone();
+    let run = tokio::spawn(async move { keeper.access(&shop("a")).await });
+    begun.notified().await;
+    // The owner consents while the exchange is under way; then the channel refuses the old token.
+    bench.consent("a").await.unwrap();
+    go_on.notify_one();
+    assert_eq!(token(&run.await.unwrap().unwrap()), "access-2");
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+}
+
+#[tokio::test]
+async fn a_refusal_long_before_the_end_revokes_and_tells_people_once() {
+    let bench = Bench::authorized(&["a", "b"]).await;
+    bench.clock.advance(LATER);
+    bench.market().script.push_back(Next::Refuse(ended("deauthorized by the seller")));
+    let error = bench.keeper.access(&shop("a")).await.unwrap_err();
+    assert_eq!(error.failure(), ended("deauthorized by the seller"));
+    for id in ["a", "b"] {
+        assert_eq!(bench.holds(id).await, [Some(Hold::Revoked); 3], "{id}");
+        assert!(matches!(
+            bench.keeper.access(&shop(id)).await.unwrap_err(),
+            KeeperError::Held { hold: Hold::Revoked, .. }
+        ));
+    }
+    assert_eq!(bench.market().refreshes, 1);
+    assert_eq!(bench.mails().await, ["ended", "operator"]);
+}
+
+#[tokio::test]
+async fn a_refusal_within_an_hour_of_the_end_is_a_lapse() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.set(start() + DAY * 365 - SignedDuration::from_mins(59));
+    bench.market().script.push_back(Next::Refuse(ended("expired")));
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Lapsed);
+    assert_eq!(bench.mails().await, ["ended"]);
+}
+
+#[tokio::test]
+async fn a_refused_app_holds_all_shops_of_the_channel_and_the_operator_hears_once() {
+    let bench = Bench::authorized(&["a", "b"]).await;
+    bench.clock.advance(LATER);
+    let refused = || Next::Refuse(Failure::AppCredentialRejected { why: "bad secret".into() });
+    bench.market().script.extend([refused(), refused()]);
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    assert_eq!(bench.holds("b").await, [Some(Hold::AppAlarm); 3]);
+    assert!(matches!(
+        bench.keeper.access(&shop("b")).await.unwrap_err(),
+        KeeperError::Held { hold: Hold::AppAlarm, .. }
+    ));
+    assert_eq!(bench.mails().await, ["operator"]);
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+    // A day later the operator has mended it.
+    bench.market().script.clear();
+    bench.clock.advance(DAY);
+    bench.keeper.look(&shop("a")).await.unwrap();
+    assert_eq!(bench.holds("b").await, [None; 3]);
+    assert_eq!(bench.waiting("a").await, bench.waiting("b").await);
+    let caught_up = [(JobKind::ProductImport, Trigger::Recovery), (JobKind::ProductExport, Trigger::Recovery)];
+    assert_eq!(bench.waiting("b").await, caught_up);
+}
+
+#[tokio::test]
+async fn new_credentials_of_the_app_end_the_alarm_at_once() {
+    let bench = Bench::authorized(&["a"]).await;
+    let refused = Failure::AppCredentialRejected { why: "bad secret".into() };
+    bench.keeper.note_failure(&shop("a"), &failed(refused, true)).await.unwrap();
+    assert_eq!(bench.holds("a").await, [Some(Hold::AppAlarm); 3]);
+    bench.keeper.note_app_changed(&"market".into()).await.unwrap();
+    assert_eq!(bench.holds("a").await, [None; 3]);
+    bench.keeper.access(&shop("a")).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_later_end_told_by_a_renewal_of_tokens_counts_as_the_owners() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    bench.market().ends_at = Some(start() + DAY * 400);
+    bench.keeper.access(&shop("a")).await.unwrap();
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!((after.grant_number, after.ends.unwrap().at), (2, start() + DAY * 400));
+    assert_eq!(bench.mails().await, ["renewed"]);
+}
+
+#[tokio::test]
+async fn the_next_look_is_when_the_token_wants_it() {
+    let bench = Bench::new(&["a"], Period::Every(DAY * 30)).await;
+    bench.consent("a").await.unwrap();
+    assert_eq!(bench.next_look("a").await, Some(start() + SignedDuration::from_hours(3)));
+    bench.clock.advance(LATER);
+    bench.keeper.access(&shop("a")).await.unwrap();
+    assert_eq!(bench.next_look("a").await, Some(start() + LATER + SignedDuration::from_hours(3)));
+}
+
+#[tokio::test]
+async fn a_look_proves_once_a_day_and_renews_when_it_is_time() {
+    let bench = Bench::authorized(&["a"]).await;
+    let a = shop("a");
+    assert_eq!(bench.keeper.look(&a).await.unwrap(), Looked { refreshed: false, probed: true });
+    assert_eq!(bench.keeper.look(&a).await.unwrap(), Looked { refreshed: false, probed: false });
+    bench.clock.advance(SignedDuration::from_hours(3));
+    assert_eq!(bench.keeper.look(&a).await.unwrap(), Looked { refreshed: true, probed: false });
+    bench.clock.advance(DAY);
+    assert_eq!(bench.keeper.look(&a).await.unwrap(), Looked { refreshed: true, probed: true });
+}
+
+#[tokio::test]
+async fn the_end_date_lapses_and_a_renewal_catches_up() {
+    let bench = Bench::authorized(&["a", "b"]).await;
+    bench.clock.set(start() + DAY * 365);
+    let error = bench.keeper.look(&shop("a")).await.unwrap_err();
+    assert!(matches!(error, KeeperError::Held { hold: Hold::Lapsed, .. }), "{error}");
+    assert_eq!(bench.holds("b").await, [Some(Hold::Lapsed); 3]);
+    assert_eq!(bench.mails().await, ["ended"]);
+    assert_eq!(bench.market().refreshes, 0);
+    // The next look comes in a day, and changes nothing while the end stays where it is.
+    assert_eq!(bench.next_look("a").await, Some(start() + DAY * 366));
+    bench.clock.advance(DAY);
+    bench.keeper.look(&shop("a")).await.unwrap_err();
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Lapsed);
+    assert_eq!(bench.mails().await, ["ended"]);
+    assert_eq!(bench.waiting("a").await, []);
+
+    bench.market().ends_at = Some(start() + DAY * 800);
+    bench.consent("a").await.unwrap();
+    for id in ["a", "b"] {
+        assert_eq!(bench.holds(id).await, [None; 3], "{id}");
+        let jobs = JobKind::OF_SHOPS.map(|job| (job, Trigger::Renewal));
+        assert_eq!(bench.waiting(id).await, jobs, "{id}");
+    }
+    assert_eq!(bench.mails().await, ["ended", "renewed"]);
+}
+
+#[tokio::test]
+async fn a_revoked_permission_that_works_again_is_noticed_by_the_daily_look() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    bench.market().script.push_back(Next::Refuse(ended("password changed")));
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    bench.clock.advance(DAY);
+    bench.keeper.look(&shop("a")).await.unwrap();
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+    assert_eq!(bench.holds("a").await, [None; 3]);
+    let caught_up = [(JobKind::ProductImport, Trigger::Recovery), (JobKind::ProductExport, Trigger::Recovery)];
+    assert_eq!(bench.waiting("a").await, caught_up);
+}
+
+#[tokio::test]
+async fn a_closed_shop_is_held_alone_looked_at_daily_and_recovers() {
+    let bench = Bench::authorized(&["a", "b"]).await;
+    let closed = Failure::ShopClosed { why: "holiday".into() };
+    bench.market().probe = Some(closed.clone());
+    let error = bench.keeper.look(&shop("a")).await.unwrap_err();
+    assert_eq!(error.failure(), closed);
+    assert_eq!(bench.holds("a").await, [Some(Hold::ShopClosed); 3]);
+    assert_eq!(bench.holds("b").await, [None; 3]);
+    assert_eq!(bench.next_look("a").await, Some(start() + DAY));
+    bench.market().probe = None;
+    bench.clock.advance(DAY);
+    bench.keeper.look(&shop("a")).await.unwrap();
+    assert_eq!(bench.holds("a").await, [None; 3]);
+    let caught_up = [(JobKind::ProductImport, Trigger::Recovery), (JobKind::ProductExport, Trigger::Recovery)];
+    assert_eq!(bench.waiting("a").await, caught_up);
+    assert_eq!(bench.waiting("b").await, []);
+}
+
+#[tokio::test]
+async fn what_a_job_was_told_is_proven_with_the_newest_token_before_it_is_believed() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.keeper.note_failure(&shop("a"), &failed(ended("old token"), true)).await.unwrap();
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+    bench.market().probe = Some(ended("gone"));
+    bench.keeper.note_failure(&shop("a"), &failed(ended("gone"), true)).await.unwrap();
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!((after.state, after.why.as_deref()), (AuthorizationState::Revoked, Some("gone")));
+}
+
+#[tokio::test]
+async fn a_missing_right_holds_and_a_new_consent_clears_it() {
+    let bench = Bench::authorized(&["a"]).await;
+    let missing = Failure::ScopeMissing { scope: "product.write".into() };
+    bench.keeper.note_failure(&shop("a"), &failed(missing, true)).await.unwrap();
+    assert_eq!(bench.holds("a").await, [Some(Hold::ScopeMissing); 3]);
+    bench.consent("a").await.unwrap();
+    assert_eq!(bench.holds("a").await, [None; 3]);
+}
+
+#[tokio::test]
+async fn under_a_refresh_period_of_none_nothing_calls_the_channel_but_the_owner() {
+    let bench = Bench::new(&["a"], Period::None).await;
+    bench.consent("a").await.unwrap();
+    assert_eq!(bench.market().exchanges, 1);
+    assert_eq!(bench.waiting("a").await, []);
+    let holds = bench.holds("a").await;
+    assert_eq!(holds[1..], [Some(Hold::RefreshNone); 2]);
+    for error in [
+        bench.keeper.access(&shop("a")).await.unwrap_err(),
+        bench.keeper.test(&shop("a")).await.unwrap_err(),
+        bench.keeper.look(&shop("a")).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, KeeperError::Held { hold: Hold::RefreshNone, .. }), "{error}");
+    }
+    let market = bench.market();
+    assert_eq!((market.refreshes, market.probes), (0, 0));
+}

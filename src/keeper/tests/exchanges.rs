@@ -1,0 +1,205 @@
+//! Tokens renewed: one at a time, never spent twice, and what a lost answer means.
+
+use super::*;
+
+#[tokio::test]
+async fn a_fresh_token_is_handed_out_without_a_call() {
+    let bench = Bench::authorized(&["a"]).await;
+    let access = bench.keeper.access(&shop("a")).await.unwrap();
+    assert_eq!(token(&access), "access-1");
+    assert_eq!(access.place, serde_json::json!({ "cipher": "a" }));
+    assert_eq!(bench.market().refreshes, 0);
+}
+
+#[tokio::test]
+async fn many_who_need_a_token_at_once_renew_it_once() {
+    let bench = Bench::authorized(&["a", "b"]).await;
+    bench.clock.advance(LATER);
+    let (a, b) = (shop("a"), shop("b"));
+    let (first, second, third, fourth) = tokio::join!(
+        bench.keeper.access(&a),
+        bench.keeper.access(&b),
+        bench.keeper.access(&a),
+        bench.keeper.access(&b)
+    );
+    for access in [first, second, third, fourth] {
+        assert_eq!(token(&access.unwrap()), "access-2");
+    }
+    assert_eq!(bench.market().refreshes, 1);
+}
+
+#[tokio::test]
+async fn two_instances_renew_a_token_once() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    bench.market().script.push_back(Next::Wait(Arc::clone(&begun), Arc::clone(&go_on)));
+    let other = bench.another();
+    let (keeper, clock) = (bench.keeper.clone(), bench.clock.clone());
+    let first = tokio::spawn(async move { keeper.access(&shop("a")).await });
+    begun.notified().await;
+    let second = tokio::spawn(async move { other.access(&shop("a")).await });
+    go_on.notify_one();
+    assert_eq!(token(&first.await.unwrap().unwrap()), "access-2");
+    // The other one glances at the row again whenever the clock has moved.
+    let mut second = second;
+    let access = loop {
+        tokio::select! {
+            access = &mut second => break access.unwrap().unwrap(),
+            () = tokio::task::yield_now() => clock.advance(SignedDuration::from_millis(1)),
+        }
+    };
+    assert_eq!(token(&access), "access-2");
+    assert_eq!(bench.market().refreshes, 1);
+}
+
+#[tokio::test]
+async fn a_run_that_is_cut_off_does_not_cut_off_the_exchange() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    bench.market().script.push_back(Next::Wait(Arc::clone(&begun), Arc::clone(&go_on)));
+    let keeper = bench.keeper.clone();
+    let run = tokio::spawn(async move { keeper.access(&shop("a")).await });
+    begun.notified().await;
+    run.abort();
+    assert!(run.await.unwrap_err().is_cancelled());
+    go_on.notify_one();
+    bench.keeper.drained().await;
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2");
+    assert_eq!(bench.market().refreshes, 1);
+}
+
+#[tokio::test]
+async fn a_refused_token_is_renewed_once_and_a_newer_one_is_used() {
+    let bench = Bench::authorized(&["a"]).await;
+    let refused = bench.keeper.access(&shop("a")).await.unwrap();
+    let renewed = bench.keeper.rejected(&shop("a"), &refused).await.unwrap();
+    assert_eq!(token(&renewed), "access-2");
+    // Another job comes back with the old one: the newer one is there already.
+    let same = bench.keeper.rejected(&shop("a"), &refused).await.unwrap();
+    assert_eq!(token(&same), "access-2");
+    assert_eq!(bench.market().refreshes, 1);
+}
+
+#[tokio::test]
+async fn a_rotated_refresh_token_is_never_spent_twice() {
+    let bench = Bench::authorized(&["a"]).await;
+    for _ in 0..5 {
+        bench.clock.advance(LATER);
+        bench.keeper.access(&shop("a")).await.unwrap();
+    }
+    let market = bench.market();
+    assert_eq!(market.spent.len(), 5);
+    assert!(market.spent.values().all(|times| *times == 1), "{:?}", market.spent);
+}
+
+#[tokio::test]
+async fn a_lost_reply_is_repeated_once_by_the_channels_way_out() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    bench.market().script.push_back(Next::LoseReply);
+    let error = bench.keeper.access(&shop("a")).await.unwrap_err();
+    assert_eq!(error.failure(), Failure::Unavailable { retry_at: None });
+    assert!(bench.authorization("a").await.unwrap().intent.is_some());
+    let access = bench.keeper.access(&shop("a")).await.unwrap();
+    assert_eq!(token(&access), "access-3");
+    assert_eq!(bench.market().spent["refresh-1"], 2);
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!((after.state, after.intent), (AuthorizationState::Active, None));
+}
+
+#[tokio::test]
+async fn two_lost_replies_end_with_the_owner_and_the_true_reason() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    bench.market().script.extend([Next::LoseReply, Next::LoseReply]);
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    let error = bench.keeper.access(&shop("a")).await.unwrap_err();
+    assert!(matches!(error, KeeperError::Held { hold: Hold::Revoked, .. }), "{error}");
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!(after.state, AuthorizationState::Revoked);
+    insta::assert_snapshot!(after.why.unwrap(), @"a renewal of the tokens was sent twice (last begun 2026-01-10T17:00:00Z) and no answer arrived, so they may be spent and the new ones lost");
+    assert_eq!(bench.mails().await, ["ended", "operator"]);
+    // Nobody spends them a third time: not a job, not the daily look.
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    bench.clock.advance(DAY);
+    bench.keeper.look(&shop("a")).await.unwrap_err();
+    assert_eq!(bench.market().refreshes, 2);
+    assert_eq!(bench.mails().await, ["ended", "operator"]);
+}
+
+#[tokio::test]
+async fn a_repetition_that_is_refused_says_that_an_answer_was_lost() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    bench.market().repeats = false;
+    bench.market().script.push_back(Next::LoseReply);
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!(after.state, AuthorizationState::Revoked);
+    insta::assert_snapshot!(after.why.unwrap(), @"the answer to a renewal of the tokens begun 2026-01-10T17:00:00Z never arrived, and the channel refused its repetition: this refresh token was used");
+}
+
+#[tokio::test]
+async fn what_a_repetition_is_told_does_not_answer_for_the_exchange_before_it() {
+    let throttled = || Next::Refuse(Failure::Throttled { until: jiff::Timestamp::UNIX_EPOCH });
+    for between in [vec![throttled()], vec![Next::Unreachable], vec![throttled(), Next::Unreachable, throttled()]] {
+        let bench = Bench::authorized(&["a"]).await;
+        bench.clock.advance(LATER);
+        bench.market().script.push_back(Next::LoseReply);
+        bench.keeper.access(&shop("a")).await.unwrap_err();
+        let doubt = bench.authorization("a").await.unwrap().intent;
+        assert_eq!(doubt.map(|intent| intent.unanswered), Some(0));
+        for next in between {
+            bench.market().script.push_back(next);
+            bench.keeper.access(&shop("a")).await.unwrap_err();
+            assert_eq!(bench.authorization("a").await.unwrap().intent, doubt, "it stands as it stood");
+        }
+        // The way out is taken once, however often it could not be tried.
+        bench.market().script.push_back(Next::LoseReply);
+        bench.keeper.access(&shop("a")).await.unwrap_err();
+        assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Revoked);
+    }
+}
+
+#[tokio::test]
+async fn an_answer_to_the_first_exchange_leaves_no_doubt() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    bench.market().script.push_back(Next::Refuse(Failure::Throttled { until: jiff::Timestamp::UNIX_EPOCH }));
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    assert_eq!(bench.authorization("a").await.unwrap().intent, None);
+    bench.market().script.push_back(Next::LoseReply);
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-3", "the way out is still there");
+}
+
+#[tokio::test]
+async fn an_exchange_that_never_reached_the_channel_leaves_no_doubt() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    bench.market().script.extend([Next::Unreachable, Next::Unreachable, Next::Unreachable]);
+    for _ in 0..3 {
+        bench.keeper.access(&shop("a")).await.unwrap_err();
+        assert_eq!(bench.authorization("a").await.unwrap().intent, None);
+    }
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2");
+}
+
+#[tokio::test]
+async fn an_intent_found_after_a_crash_is_repeated_once() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    let id = bench.authorization("a").await.unwrap().id;
+    let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
+    let holder = crate::domain::InstanceId("two".into());
+    let lease = tx.take_lease(&format!("authorization/{id}"), &holder, 20_000).await.unwrap().unwrap();
+    assert!(tx.note_intent(id, 1, &lease).await.unwrap());
+    tx.remove_instance(&holder).await.unwrap();
+    tx.commit().await.unwrap();
+    bench.market().spent.insert("refresh-1".into(), 1);
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2");
+    assert_eq!(bench.market().spent["refresh-1"], 2);
+}

@@ -1,0 +1,114 @@
+//! What is heard without asking: webhooks, and ends that a call tells by the way.
+
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    channels::{RawWebhook, WebhookFault},
+    domain::{AuthorizationId, Ending},
+    keeper::{Heard, NewsError},
+};
+
+fn webhook(body: &Value) -> RawWebhook {
+    RawWebhook {
+        url: "http://127.0.0.1:8420/webhooks/market".parse().unwrap(),
+        headers: vec![("signature".into(), "good".into())],
+        body: body.to_string().into(),
+    }
+}
+
+async fn hear(bench: &Bench, body: Value) -> Result<Heard, NewsError> {
+    bench.keeper.hear(&"market".into(), &webhook(&body)).await
+}
+
+#[tokio::test]
+async fn a_webhook_makes_every_shop_of_the_account_be_looked_at_at_once_and_believes_nothing() {
+    let bench = Bench::authorized(&["a", "b"]).await;
+    bench.keeper.look(&shop("a")).await.unwrap();
+    for (id, body) in [("1", json!({"id": "1", "account": "seller-1"})), ("2", json!({"id": "2", "place": "b"}))] {
+        bench.clear_runs(&["a", "b"]).await;
+        let probes = bench.market().probes;
+        assert_eq!(hear(&bench, body).await.unwrap(), Heard::Looking(1), "{id}");
+        for shop in ["a", "b"] {
+            assert_eq!(bench.waiting(shop).await, [(JobKind::AuthorizationRefresh, Trigger::Now)]);
+        }
+        assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+        assert_eq!(bench.market().probes, probes, "hearing makes no call");
+        assert!(bench.keeper.look(&shop("a")).await.unwrap().probed, "the look proves it anew");
+    }
+}
+
+#[tokio::test]
+async fn a_repetition_and_a_forgery_change_nothing() {
+    let bench = Bench::authorized(&["a"]).await;
+    let body = json!({"id": "1", "account": "seller-1", "ends": "2026-02-01T00:00:00Z"});
+    let mut forged = webhook(&body);
+    forged.headers.clear();
+    let refused = bench.keeper.hear(&"market".into(), &forged).await;
+    assert!(matches!(refused, Err(NewsError::Webhook(WebhookFault::Forged))), "{refused:?}");
+    assert_eq!(bench.waiting("a").await, []);
+
+    assert_eq!(hear(&bench, body.clone()).await.unwrap(), Heard::Looking(1));
+    bench.clear_runs(&["a"]).await;
+    assert_eq!(hear(&bench, body).await.unwrap(), Heard::Again);
+    assert_eq!(bench.waiting("a").await, []);
+}
+
+#[tokio::test]
+async fn a_webhook_about_nobody_here_is_taken_and_concerns_nothing() {
+    let bench = Bench::authorized(&["a"]).await;
+    for body in [json!({"id": "1", "account": "seller-9"}), json!({"id": "2", "place": "z"}), json!({"id": "3"})] {
+        assert_eq!(hear(&bench, body).await.unwrap(), Heard::Nothing);
+    }
+    let nowhere = bench.keeper.hear(&"nowhere".into(), &webhook(&json!({}))).await;
+    assert!(matches!(nowhere, Err(NewsError::NoSuchChannel(_))), "{nowhere:?}");
+}
+
+#[tokio::test]
+async fn an_end_that_a_webhook_tells_counts_and_a_much_later_one_is_a_renewal() {
+    let bench = Bench::authorized(&["a"]).await;
+    let before = bench.authorization("a").await.unwrap();
+    let sooner = start() + DAY * 20;
+    hear(&bench, json!({"id": "1", "place": "a", "ends": sooner.to_string()})).await.unwrap();
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!(after.ends, Some(Ending { at: sooner, source: EndSource::Told }));
+    assert_eq!(after.grant_number, before.grant_number, "an end that comes sooner is no renewal");
+
+    let later = sooner + DAY * 300;
+    hear(&bench, json!({"id": "2", "place": "a", "ends": later.to_string()})).await.unwrap();
+    let renewed = bench.authorization("a").await.unwrap();
+    assert_eq!((renewed.ends.unwrap().at, renewed.grant_number), (later, before.grant_number + 1));
+}
+
+#[tokio::test]
+async fn an_end_that_a_probe_tells_counts_and_ends_a_lapse() {
+    let bench = Bench::authorized(&["a"]).await;
+    let told = Ending { at: start() + DAY * 100, source: EndSource::Told };
+    bench.market().probe_ends = Some(told);
+    bench.keeper.test(&shop("a")).await.unwrap();
+    assert_eq!(bench.authorization("a").await.unwrap().ends, Some(told));
+
+    bench.clock.advance(DAY * 101);
+    let held = bench.keeper.look(&shop("a")).await;
+    assert!(matches!(held, Err(KeeperError::Held { hold: Hold::Lapsed, .. })), "{held:?}");
+    bench.clear_runs(&["a"]).await;
+    bench.market().probe_ends = Some(Ending { at: start() + DAY * 400, ..told });
+    bench.market().ends_at = None;
+    // The owner renewed at the marketplace: the daily look learns it.
+    let _ = bench.keeper.look(&shop("a")).await;
+    let renewed = bench.authorization("a").await.unwrap();
+    assert_eq!((renewed.state, renewed.ends.unwrap().at), (AuthorizationState::Active, start() + DAY * 400));
+    assert_eq!(bench.holds("a").await, [None; 3]);
+    let caught_up = bench.waiting("a").await;
+    assert!(caught_up.iter().any(|(job, _)| *job == JobKind::ProductImport), "{caught_up:?}");
+}
+
+#[tokio::test]
+async fn under_a_refresh_period_of_none_a_webhook_starts_no_call() {
+    let bench = Bench::new(&["a"], Period::None).await;
+    bench.consent("a").await.unwrap();
+    bench.clear_runs(&["a"]).await;
+    hear(&bench, json!({"id": "1", "place": "a"})).await.unwrap();
+    assert_eq!(bench.waiting("a").await, []);
+    assert_eq!(bench.authorization("a").await.unwrap().id, AuthorizationId(1));
+}

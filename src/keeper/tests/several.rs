@@ -1,0 +1,98 @@
+//! Consents that cover more than they were asked for, that nobody can place, or that the channel began by itself.
+
+use super::*;
+use crate::keeper::{By, Started};
+
+fn query(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+async fn begun(bench: &Bench, pairs: &[(&str, &str)], chosen: Option<&str>) -> Result<Started, ConsentError> {
+    let chosen = chosen.map(shop);
+    bench.keeper.begin_started(&"market".into(), &query(pairs), "browser", chosen.as_ref()).await
+}
+
+#[tokio::test]
+async fn a_consent_that_grants_several_accounts_authorizes_the_shops_of_all_of_them() {
+    let bench = Bench::new(&["a", "b", "c", "d"], HALF_HOUR).await;
+    bench.market().covers = ["a".into()].into();
+    bench.market().more = [("seller-2".into(), ["b".into(), "c".into()].into()), ("seller-3".into(), [].into())].into();
+    let consented = bench.consent("b").await.unwrap();
+    assert_eq!((consented.shop, consented.account.as_str()), (shop("b"), "seller-2"), "the shop asked for comes first");
+    let mut shops = consented.shops;
+    shops.sort();
+    assert_eq!(shops, [shop("a"), shop("b"), shop("c")]);
+    let accounts = [bench.authorization("a").await, bench.authorization("c").await];
+    let accounts = accounts.map(|known| known.unwrap().account.account);
+    assert_eq!(accounts, ["seller-1", "seller-2"]);
+    assert_eq!(bench.authorization("d").await, None);
+    assert_eq!(bench.market().exchanges, 1);
+}
+
+#[tokio::test]
+async fn the_same_place_of_sale_under_two_entries_is_refused_and_changes_nothing() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    let one_place = |market: &mut pretend::Market| {
+        market.places = [("a".into(), "main".into()), ("b".into(), "main".into())].into();
+        market.covers = ["main of seller-1".into()].into();
+    };
+    one_place(&mut bench.market());
+    let consented = bench.consent("a").await.unwrap();
+    assert_eq!(consented.shops, [shop("a")], "whose the other entry is, nobody can tell");
+    let error = bench.consent("b").await.unwrap_err();
+    assert!(
+        matches!(&error, ConsentError::SamePlace { shop, other, .. } if shop.as_str() == "b" && other.as_str() == "a")
+    );
+    assert!(error.to_string().contains("shop `b` is the same place of sale as shop `a`"), "{error}");
+    assert_eq!(bench.authorization("b").await, None);
+
+    // Another seller's place of the same name is another place.
+    bench.market().account = "seller-2".into();
+    bench.market().covers = ["main of seller-2".into()].into();
+    assert_eq!(bench.consent("b").await.unwrap().shops, [shop("b")]);
+}
+
+#[tokio::test]
+async fn a_flow_that_the_channel_began_goes_to_the_shop_of_the_account_or_to_a_person_who_chooses() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    let Started::Choose(shops) = begun(&bench, &[("for", "seller-1")], None).await.unwrap() else {
+        panic!("not asked")
+    };
+    assert_eq!(shops.into_iter().map(|shop| shop.id).collect::<Vec<_>>(), [shop("a"), shop("b")]);
+    for (pairs, chosen) in [(vec![("for", "seller-1")], Some("b")), (vec![("of", "b")], None)] {
+        let started = begun(&bench, &pairs, chosen).await.unwrap();
+        let Started::Go(url) = started else { panic!("{started:?}") };
+        let state = url.query_pairs().next().unwrap().1.into_owned();
+        bench.finish(&state, Some("browser")).await.unwrap();
+    }
+    // Both are authorized now: the account's own shops need no choice, and another account finds none.
+    assert!(matches!(begun(&bench, &[("for", "seller-1")], None).await.unwrap(), Started::Go(_)));
+    let nobody = begun(&bench, &[("for", "seller-2")], None).await.unwrap_err();
+    assert!(nobody.to_string().contains("no shop in the settings waits for"), "{nobody}");
+    let unread = begun(&bench, &[], None).await.unwrap_err();
+    assert!(matches!(unread, ConsentError::Channel(_)), "{unread}");
+    let elsewhere = begun(&bench, &[("of", "z")], None).await.unwrap_err();
+    assert!(matches!(elsewhere, ConsentError::NoShop(_)), "{elsewhere}");
+}
+
+#[tokio::test]
+async fn a_callback_without_a_state_is_finished_by_whoever_signed_in_for_the_shops_it_covers() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    bench.market().covers = ["b".into(), "elsewhere".into()].into();
+    let finish = async |signed_in| {
+        let by = By::Browser { cookie: "browser", signed_in };
+        bench.keeper.finish_consent(&"market".into(), &query(&[("code", "c")]), by).await
+    };
+    assert!(matches!(finish(false).await, Err(ConsentError::NoState)));
+    assert_eq!(bench.market().exchanges, 0, "the code was not spent for a stranger");
+    assert_eq!(finish(true).await.unwrap().shops, [shop("b")]);
+
+    bench.market().account = "seller-2".into();
+    bench.market().covers = ["elsewhere".into()].into();
+    let error = finish(true).await.unwrap_err();
+    assert!(error.to_string().contains("what it covers (Stall elsewhere (elsewhere)) is no shop"), "{error}");
+    // Somebody else's consent never takes a shop away.
+    bench.market().covers = ["b".into()].into();
+    assert!(matches!(finish(true).await, Err(ConsentError::NoShop(_))));
+    assert_eq!(bench.authorization("b").await.unwrap().account.account, "seller-1");
+}
