@@ -1,0 +1,224 @@
+//! Which shops a consent is for: the right account, the right place of sale, and everything else it covers.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use jiff::Timestamp;
+
+use super::{ConsentError, consent_of, in_time, named};
+use crate::{
+    channels::{Grant, OwnersEnd, Place},
+    domain::{EndSource, Ending, ShopId},
+    keeper::{ShopEntry, TokenKeeper},
+};
+
+/// A permission that has been checked, ready to be recorded.
+pub(super) struct Proven {
+    /// The shop it was checked for.
+    pub(super) entry: Arc<ShopEntry>,
+    pub(super) grant: Grant,
+    /// The shops it covers, with what the channel noted about each.
+    pub(super) covered: Vec<(Arc<ShopEntry>, serde_json::Value)>,
+    pub(super) authorized_at: Timestamp,
+    pub(super) ends: Option<Ending>,
+}
+
+/// A grant with the places it covers.
+struct Found {
+    /// The shop whose channel was asked.
+    entry: Arc<ShopEntry>,
+    grant: Grant,
+    places: Vec<Place>,
+    authorized_at: Timestamp,
+    ends: Option<Ending>,
+}
+
+impl Found {
+    /// The place among those covered that is this shop's.
+    fn place(&self, entry: &ShopEntry) -> Option<&Place> {
+        let id = entry.channel.place_of(&self.grant.account);
+        self.places.iter().find(|place| place.id == id)
+    }
+
+    fn account(&self) -> String {
+        named(self.grant.account_name.as_deref(), &self.grant.account)
+    }
+
+    fn covers(&self) -> String {
+        let names: Vec<&str> = self.places.iter().map(|place| place.name.as_str()).collect();
+        if names.is_empty() { "nothing".into() } else { names.join(", ") }
+    }
+
+    fn concerns_nobody(&self) -> ConsentError {
+        ConsentError::NoShop(format!(
+            "account `{}` consented, but what it covers ({}) is no shop in the settings; add it, and start again",
+            self.account(),
+            self.covers()
+        ))
+    }
+
+    /// Ready to be recorded, but for the shops.
+    fn proven(self) -> Proven {
+        let Self { entry, grant, authorized_at, ends, .. } = self;
+        Proven { entry, grant, covered: Vec::new(), authorized_at, ends }
+    }
+}
+
+impl TokenKeeper {
+    /// Which of the grants are for which shops. `asked`: the shop the consent was begun for, which must be among them. One
+    /// consent may grant several accounts, and so more shops than were asked for.
+    pub(super) async fn prove(
+        &self,
+        asked: Option<&Arc<ShopEntry>>,
+        reader: &Arc<ShopEntry>,
+        grants: Vec<Grant>,
+        authorized_at: Timestamp,
+    ) -> Result<Vec<Proven>, ConsentError> {
+        let (mut proven, mut others, mut refusal) = (Vec::new(), Vec::new(), None);
+        for grant in grants {
+            match asked.filter(|_| proven.is_empty()) {
+                None => others.push(grant),
+                Some(entry) => match self.weigh(entry, grant.clone(), authorized_at).await {
+                    Ok(one) => proven.push(one),
+                    Err(error) => {
+                        refusal = refusal.or(Some(error));
+                        others.push(grant);
+                    }
+                },
+            }
+        }
+        if asked.is_some() && proven.is_empty() {
+            return Err(refusal.unwrap_or_else(|| {
+                ConsentError::Incomplete("the channel granted nothing; start again from the link".into())
+            }));
+        }
+        for grant in others {
+            let found = self.places(reader, grant, authorized_at).await?;
+            let covered = self.covered(&found, None).await?;
+            if !covered.is_empty() {
+                proven.push(Proven { covered, ..found.proven() });
+            } else if asked.is_none() {
+                refusal = refusal.or(Some(found.concerns_nobody()));
+            }
+        }
+        match refusal {
+            Some(error) if proven.is_empty() => Err(error),
+            _ => Ok(proven),
+        }
+    }
+
+    /// Checks that the right account consented and that the shop is covered.
+    pub(super) async fn weigh(
+        &self,
+        entry: &Arc<ShopEntry>,
+        grant: Grant,
+        authorized_at: Timestamp,
+    ) -> Result<Proven, ConsentError> {
+        self.check_account(entry, &grant).await?;
+        let found = self.places(entry, grant, authorized_at).await?;
+        let place = found.place(entry).ok_or_else(|| ConsentError::NotCovered {
+            shop: entry.shop.id.clone(),
+            account: found.account(),
+            covers: found.covers(),
+        })?;
+        consent_of(entry)?.check_place(place).map_err(ConsentError::Channel)?;
+        self.check_place_is_free(entry, &found).await?;
+        let covered = self.covered(&found, Some(entry)).await?;
+        Ok(Proven { covered, ..found.proven() })
+    }
+
+    /// What a grant covers, by the channel's word.
+    async fn places(
+        &self,
+        entry: &Arc<ShopEntry>,
+        grant: Grant,
+        authorized_at: Timestamp,
+    ) -> Result<Found, ConsentError> {
+        let consent = consent_of(entry)?;
+        let identity = in_time(consent.identify(&grant)).await?;
+        let computed = match consent.end() {
+            OwnersEnd::After(span) => Some(Ending { at: authorized_at + span, source: EndSource::Computed }),
+            OwnersEnd::Told | OwnersEnd::Never => None,
+        };
+        let ends = grant.ends.or(identity.ends).or(computed);
+        Ok(Found { entry: Arc::clone(entry), grant, places: identity.places, authorized_at, ends })
+    }
+
+    /// The account on record of a shop, with what people call it.
+    pub(super) async fn account_of(&self, shop: &ShopId) -> Result<Option<(String, Option<String>)>, ConsentError> {
+        let mut tx = self.0.store.read(self.0.clock.now()).await?;
+        let tied = tx.shop(shop).await?.ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?.authorization;
+        let Some(id) = tied else { return Ok(None) };
+        Ok(tx.authorization(id).await?.map(|known| (known.account.account, known.account_name)))
+    }
+
+    /// The account on record must be the one that consents.
+    async fn check_account(&self, entry: &ShopEntry, grant: &Grant) -> Result<(), ConsentError> {
+        match self.account_of(&entry.shop.id).await? {
+            Some((account, name)) if account != grant.account => Err(ConsentError::OtherAccount {
+                shop: entry.shop.id.clone(),
+                given: named(grant.account_name.as_deref(), &grant.account),
+                on_record: named(name.as_deref(), &account),
+            }),
+            _ => Ok(()),
+        }
+    }
+
+    /// No other entry that this account authorized is the same place of sale.
+    async fn check_place_is_free(&self, entry: &ShopEntry, found: &Found) -> Result<(), ConsentError> {
+        let account = &found.grant.account;
+        for other in self.others(entry)? {
+            let same = other.channel.place_of(account) == entry.channel.place_of(account);
+            if same && self.account_of(&other.shop.id).await?.is_some_and(|(known, _)| known == *account) {
+                return Err(ConsentError::SamePlace {
+                    shop: entry.shop.id.clone(),
+                    other: other.shop.id.clone(),
+                    account: found.account(),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// The shops that a grant covers, `asked` first. A shop that is tied to another account stays with it; where several
+    /// entries without an account would be the same place, nobody can tell which of them is this account's.
+    async fn covered(
+        &self,
+        found: &Found,
+        asked: Option<&Arc<ShopEntry>>,
+    ) -> Result<Vec<(Arc<ShopEntry>, serde_json::Value)>, ConsentError> {
+        let account = &found.grant.account;
+        let mut covered: Vec<_> = asked.map(Arc::clone).into_iter().collect();
+        let mut free: BTreeMap<String, Vec<Arc<ShopEntry>>> = BTreeMap::new();
+        let candidates = match asked {
+            Some(asked) => self.others(asked)?,
+            None => self.others(&found.entry)?.into_iter().chain([Arc::clone(&found.entry)]).collect(),
+        };
+        for entry in candidates {
+            let Some(place) = found.place(&entry) else { continue };
+            if consent_of(&entry)?.check_place(place).is_err() {
+                continue;
+            }
+            match self.account_of(&entry.shop.id).await? {
+                Some((known, _)) if known == *account => covered.push(entry),
+                Some(_) => {}
+                None => free.entry(place.id.clone()).or_default().push(entry),
+            }
+        }
+        for (place, entries) in free {
+            let taken = covered.iter().any(|entry| entry.channel.place_of(account) == place);
+            if let ([only], false) = (&entries[..], taken) {
+                covered.push(Arc::clone(only));
+            }
+        }
+        let data = |entry: &Arc<ShopEntry>| found.place(entry).map(|place| place.data.clone()).unwrap_or_default();
+        Ok(covered.into_iter().map(|entry| (Arc::clone(&entry), data(&entry))).collect())
+    }
+
+    /// The other shops of the same app.
+    fn others(&self, entry: &ShopEntry) -> Result<Vec<Arc<ShopEntry>>, ConsentError> {
+        let app = consent_of(entry)?.app();
+        let mut others = self.0.shops.of_channel(&entry.shop.channel);
+        others.retain(|other| other.shop.id != entry.shop.id && consent_of(other).is_ok_and(|one| one.app() == app));
+        Ok(others)
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a consent was not taken, in words for the person who gave it.
+
+use crate::{
+    channels::ChannelError,
+    domain::{ChannelName, Failure, ShopId},
+    store::StoreError,
+};
+
+/// Why a consent was not taken. Nothing was changed by it.
+#[derive(Debug, thiserror::Error)]
+pub enum ConsentError {
+    /// The shop does not stand in the settings.
+    #[error("shop `{0}` is not in the settings; see `shopsyncd shops list`")]
+    UnknownShop(ShopId),
+    /// The channel needs no authorization, or there is no such channel.
+    #[error("channel `{0}` needs no authorization")]
+    NotNeeded(ChannelName),
+    /// No shop of the channel stands in the settings.
+    #[error("no shop in the settings is on a channel `{0}`")]
+    NoSuchChannel(ChannelName),
+    /// The channel started the flow by itself.
+    #[error("this authorization was not started here; open the link shown by `shopsyncd shops authorize SHOP` instead")]
+    NoState,
+    /// Unknown, used before, or older than thirty minutes.
+    #[error(
+        "this authorization was finished already, or was begun more than 30 minutes ago; start again from the link"
+    )]
+    StateUsed,
+    /// Begun in another browser.
+    #[error("this authorization was begun in another browser; open the link again in this one")]
+    OtherBrowser,
+    /// Begun on the command line, which waits for this address.
+    #[error("this authorization was begun on the command line; copy the address of this page and paste it there")]
+    CommandLine,
+    /// Another account than the one on record.
+    #[error(
+        "account `{given}` consented, but shop `{shop}` belongs to account `{on_record}`; nothing was changed. Sign in at the marketplace as `{on_record}` and open the link again"
+    )]
+    OtherAccount {
+        /// The shop.
+        shop: ShopId,
+        /// Who consented.
+        given: String,
+        /// Whose shop it is.
+        on_record: String,
+    },
+    /// The consent does not cover the shop's place of sale.
+    #[error(
+        "account `{account}` consented, but shop `{shop}` is not among what it covers ({covers}); nothing was changed. Sign in at the marketplace with the account of this shop, or correct the settings of `{shop}`"
+    )]
+    NotCovered {
+        /// The shop.
+        shop: ShopId,
+        /// Who consented.
+        account: String,
+        /// What the consent covers.
+        covers: String,
+    },
+    /// Another shop entry of the same account is the same place of sale.
+    #[error(
+        "shop `{shop}` is the same place of sale as shop `{other}`, which account `{account}` authorized already; nothing was changed. Keep one of the two shops in the settings, or sign in at the marketplace with the account of `{shop}`"
+    )]
+    SamePlace {
+        /// The shop.
+        shop: ShopId,
+        /// The other entry.
+        other: ShopId,
+        /// Who consented.
+        account: String,
+    },
+    /// What a channel began or sent by itself concerns no shop in the settings.
+    #[error("{0}")]
+    NoShop(String),
+    /// Tokens handed in that are not complete.
+    #[error("{0}")]
+    Incomplete(String),
+    /// The channel did not do as asked.
+    #[error("{text}{remedy}", text = .0.text, remedy = if .0.remedy.is_empty() { String::new() } else { format!("; {}", .0.remedy) })]
+    Channel(ChannelError),
+    /// The channel took too long.
+    #[error("the channel did not answer in time; start again from the link")]
+    TimedOut,
+    /// The database did not do as asked.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl ConsentError {
+    /// Whether the answer was a refusal by a person, the channel or a rule of ours: trying the same again is pointless.
+    pub fn is_refusal(&self) -> bool {
+        match self {
+            Self::Channel(error) => !matches!(error.failure, Failure::Unavailable { .. } | Failure::Throttled { .. }),
+            Self::Store(_) | Self::TimedOut => false,
+            _ => true,
+        }
+    }
+}
