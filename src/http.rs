@@ -350,7 +350,7 @@ mod tests {
 
     use super::*;
 
-    const RATE: Rate = Rate { per_second: 1000, burst: 1000 };
+    const RATE: Rate = Rate::per_second(1000, 1000);
 
     fn noon() -> Timestamp {
         "2026-06-01T12:00:00Z".parse().unwrap()

@@ -19,7 +19,7 @@ use tokio::time::Instant;
 
 /// The longest wait for a turn that the client takes upon itself.
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
-/// No rate falls below this: one call in five seconds.
+/// No rate falls below this, one call in five seconds, but those that start there.
 const SLOWEST: f64 = 0.2;
 /// No rate grows beyond this many calls a second.
 const FASTEST: f64 = 50.0;
@@ -40,10 +40,23 @@ pub struct BudgetKey {
 /// Where the learning starts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// Calls a second.
-    pub per_second: u32,
+    /// Calls in each span.
+    pub calls: u32,
+    /// The span.
+    pub per: Duration,
     /// Calls at once after a rest.
     pub burst: u32,
+}
+
+impl Rate {
+    /// So many calls a second.
+    pub const fn per_second(calls: u32, burst: u32) -> Self {
+        Self { calls, per: Duration::from_secs(1), burst }
+    }
+
+    fn calls_a_second(self) -> f64 {
+        f64::from(self.calls.max(1)) / self.per.as_secs_f64().max(0.001)
+    }
 }
 
 /// Whether a call may go.
@@ -62,6 +75,8 @@ pub(super) struct Budgets(Mutex<HashMap<BudgetKey, Budget>>);
 struct Budget {
     burst: f64,
     per_second: f64,
+    /// What it started from.
+    initial: f64,
     /// What a refusal taught; `FASTEST` before any.
     ceiling: f64,
     ceiling_at: Instant,
@@ -96,7 +111,7 @@ impl Budgets {
     pub(super) fn refused(&self, key: &BudgetKey, retry_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let at = Instant::now();
-        let budget = all.entry(key.clone()).or_insert(Budget::new(Rate { per_second: 1, burst: 1 }, at));
+        let budget = all.entry(key.clone()).or_insert(Budget::new(Rate::per_second(1, 1), at));
         budget.refused(retry_at, at, now)
     }
 }
@@ -104,10 +119,11 @@ impl Budgets {
 impl Budget {
     fn new(rate: Rate, at: Instant) -> Self {
         let burst = f64::from(rate.burst.max(1));
-        let per_second = f64::from(rate.per_second.max(1));
+        let per_second = rate.calls_a_second();
         Self {
             burst,
             per_second,
+            initial: per_second,
             ceiling: FASTEST.max(per_second),
             ceiling_at: at,
             left: burst,
@@ -148,11 +164,14 @@ impl Budget {
     }
 
     fn refused(&mut self, retry_at: Option<Timestamp>, at: Instant, now: Timestamp) -> Timestamp {
-        self.ceiling = (self.per_second * 0.8).max(SLOWEST);
+        let slowest = SLOWEST.min(self.initial);
+        self.ceiling = (self.per_second * 0.8).max(slowest);
         self.ceiling_at = at;
-        self.per_second = (self.per_second / 2.0).max(SLOWEST);
+        self.per_second = (self.per_second / 2.0).max(slowest);
         self.left = self.left.min(0.0);
-        let wait = SignedDuration::from_secs(1 << self.refusals.min(6));
+        // A pause shorter than the time of one call would only be refused again.
+        let one_call = SignedDuration::from_millis((1000.0 / self.initial) as i64);
+        let wait = SignedDuration::from_secs(1 << self.refusals.min(6)).max(one_call);
         self.refusals += 1;
         let until = retry_at.unwrap_or(now + wait).max(self.blocked_until.unwrap_or(now));
         self.blocked_until = Some(until);
@@ -165,7 +184,7 @@ impl Budget {
 mod tests {
     use super::*;
 
-    const RATE: Rate = Rate { per_second: 2, burst: 2 };
+    const RATE: Rate = Rate::per_second(2, 2);
 
     fn noon() -> Timestamp {
         "2026-06-01T12:00:00Z".parse().unwrap()
@@ -203,7 +222,7 @@ mod tests {
     #[test]
     fn a_refusal_halves_the_rate_and_success_does_not_pass_what_it_taught() {
         let start = Instant::now();
-        let mut budget = Budget::new(Rate { per_second: 10, burst: 1 }, start);
+        let mut budget = Budget::new(Rate::per_second(10, 1), start);
         budget.refused(None, start, noon());
         assert!((budget.per_second - 5.0).abs() < 1e-9);
         for _ in 0..100 {
@@ -229,6 +248,19 @@ mod tests {
         }
         budget.accepted(start);
         assert_eq!(budget.refused(None, start, now), now + SignedDuration::from_secs(1));
+    }
+
+    #[test]
+    fn a_rate_below_one_a_second_is_kept_and_a_refusal_makes_it_no_faster() {
+        let start = Instant::now();
+        let mut budget = Budget::new(Rate { calls: 16, per: Duration::from_secs(1000), burst: 15 }, start);
+        let mut waits = waits(&mut budget, start, noon(), 16);
+        assert_eq!(waits.pop(), Some(None), "the next one is a minute away");
+        assert_eq!(waits, [Some(0); 15]);
+        let now = noon() + SignedDuration::from_secs(63);
+        assert_eq!(budget.turn(start, now), Turn::After(Duration::ZERO));
+        assert_eq!(budget.refused(None, start, now), now + SignedDuration::from_millis(62_500));
+        assert!(budget.per_second <= 0.016 && budget.ceiling <= 0.016, "{} {}", budget.per_second, budget.ceiling);
     }
 
     #[test]

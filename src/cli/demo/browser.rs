@@ -33,7 +33,7 @@ async fn get(http: &Http, url: &str, cookie: Option<&str>) -> Result<Answer, Str
         headers: cookie.map(|cookie| ("cookie", cookie.to_owned())).into_iter().collect(),
         body: None,
         budget: BudgetKey { channel: "demo", app: String::new(), place: String::new(), operation: "browse" },
-        rate: Rate { per_second: 10, burst: 10 },
+        rate: Rate::per_second(10, 10),
     };
     http.send(call).await.map_err(|error| error.to_string())
 }

@@ -524,7 +524,7 @@ async fn get(url: &Url, cookie: Option<String>) -> Answer {
         headers: cookie.map(|cookie| ("cookie", cookie)).into_iter().collect(),
         body: None,
         budget: BudgetKey { channel: "browser", app: String::new(), place: String::new(), operation: "browse" },
-        rate: Rate { per_second: 100, burst: 100 },
+        rate: Rate::per_second(100, 100),
     };
     Http::new(Clock::system()).send(call).await.unwrap()
 }
