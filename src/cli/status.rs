@@ -92,6 +92,9 @@ fn table(status: &Value, zone: &TimeZone, now: Timestamp) -> Table {
     let mut table = Table::new(&["JOB", "STATE", "LAST", "NEXT", "PERIOD"]).spare(&["PERIOD"]);
     for shop in status["shops"].as_array().into_iter().flatten() {
         table.section(heading(shop, zone, now));
+        for line in [machines_clocks(shop, now), why_it_ended(shop)].into_iter().flatten() {
+            table.section(line);
+        }
         for (job, view) in shop["jobs"].as_object().into_iter().flatten() {
             table.row([
                 job.clone(),
@@ -125,6 +128,24 @@ fn heading(shop: &Value, zone: &TimeZone, now: Timestamp) -> String {
     }
     parts.extend(instant(&shop["next_reminder_at"]).map(|at| format!("next reminder {}", report::relative(at, now))));
     parts.join("  ")
+}
+
+/// The clocks of the tokens, which machines wind, in one line.
+fn machines_clocks(shop: &Value, now: Timestamp) -> Option<String> {
+    let clock = |(name, key): (&str, &str)| {
+        let ends_at = instant(&shop[key]["ends_at"])?;
+        let verb = if ends_at > now { "ends" } else { "ended" };
+        Some(format!("{name} {verb} {} ({})", report::relative(ends_at, now), word(&shop[key]["source"])))
+    };
+    let clocks: Vec<_> =
+        [("access token", "access_token"), ("refresh token", "refresh_token")].into_iter().filter_map(clock).collect();
+    (!clocks.is_empty()).then(|| format!("  {}", clocks.join(", ")))
+}
+
+/// The channel's word for a permission that has ended.
+fn why_it_ended(shop: &Value) -> Option<String> {
+    let why = shop["authorization"]["why"].as_str().filter(|_| shop["state"] != "active")?;
+    Some(format!("  {why}; renew it with the link shown by `shopsyncd shops authorize {}`", word(&shop["id"])))
 }
 
 fn counted_days(days: i64) -> String {
@@ -170,11 +191,19 @@ fn footer(status: &Value, health: &Result<Value, Refusal>) -> String {
         lines.push(format!("settings: the newest were refused, the ones before serve: {error}"));
     }
     lines.extend(instances(status));
+    lines.extend(status["app_secrets"].as_array().into_iter().flatten().map(app_secret));
     let removed = status["removed"].as_array().into_iter().flatten().filter_map(Value::as_str);
     lines.extend(removed.map(open::kept_text));
     let (owed, refused) = (&status["mail"]["owed"], &status["mail"]["refused"]);
     lines.push(format!("mail: {owed} owed, {refused} refused"));
     lines.join("\n")
+}
+
+/// Our app's secret on a channel, whose end somebody wrote into the settings.
+fn app_secret(secret: &Value) -> String {
+    let (channel, date, source) = (word(&secret["channel"]), word(&secret["ends_on"]), word(&secret["source"]));
+    let days = counted_days(secret["days_left"].as_i64().unwrap_or_default());
+    format!("client secret of {channel}: ends {date} ({days}, {source})")
 }
 
 /// The instances, where there are several.
@@ -220,12 +249,21 @@ mod tests {
                 {
                     "id": "uk", "state": "active", "next_reminder_at": "2026-05-30T06:00:00Z",
                     "authorization": { "ends_at": "2026-06-30T10:00:00Z", "days_left": 121, "source": "told" },
+                    "access_token": { "ends_at": "2026-03-01T15:00:00Z", "source": "told" },
+                    "refresh_token": { "ends_at": "2026-03-31T12:00:00Z", "source": "told" },
                     "jobs": { "product_export": {
                         "period": "10 minutes", "state": "paused", "held_by": "paused", "complaints": 0,
                         "next_due_at": null, "last": null,
                     } },
                 },
+                {
+                    "id": "us", "state": "revoked", "next_reminder_at": null, "jobs": {},
+                    "authorization": { "ends_at": null, "why": "the seller took it back" },
+                    "access_token": { "ends_at": "2026-03-01T11:00:00Z", "source": "told" },
+                    "refresh_token": { "ends_at": null, "source": null },
+                },
             ],
+            "app_secrets": [{ "channel": "amazon", "ends_on": "2026-03-11", "days_left": 10, "source": "configured" }],
             "settings": { "error": "shopsyncd.toml:3: not TOML" },
             "mail": { "owed": 0, "refused": 1 },
         })
@@ -238,6 +276,10 @@ mod tests {
         assert!(table.contains("erp") && !table.contains("paused (paused)"), "{table}");
         assert!(table.contains("4 complaints about SKUs; see `shopsyncd runs show 9`"), "{table}");
         assert!(table.contains("uk  active  ends 2026-06-30 (121 days, told)  next reminder in 89 days"), "{table}");
+        assert!(table.contains("  access token ends in 3 h 0 min (told), refresh token ends in 30 days (told)"), "{table}");
+        assert!(table.contains("  access token ended 1 h 0 min ago (told)"), "{table}");
+        let renew = "the seller took it back; renew it with the link shown by `shopsyncd shops authorize us`";
+        assert!(table.contains(renew), "{table}");
     }
 
     #[test]
@@ -247,6 +289,7 @@ mod tests {
         insta::assert_snapshot!(footer(&shops(), &health).trim_start(), @r"
         daemon: well
         settings: the newest were refused, the ones before serve: shopsyncd.toml:3: not TOML
+        client secret of amazon: ends 2026-03-11 (10 days, configured)
         mail: 0 owed, 1 refused
         ");
     }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use jiff::{Timestamp, Zoned};
+use jiff::{Timestamp, Zoned, civil};
 use serde::Serialize;
 
 use super::{
@@ -27,6 +27,8 @@ pub struct Status {
     pub removed: Vec<ShopId>,
     /// The daemons that share the database.
     pub instances: Vec<Instance>,
+    /// Our apps' client secrets whose end is written in the settings.
+    pub app_secrets: Vec<AppSecret>,
     /// The settings in force.
     pub settings: SettingsStatus,
     /// The outbox.
@@ -82,6 +84,28 @@ pub struct AuthorizationView {
 pub struct TokenView {
     /// When it ends; null where that is not known.
     pub ends_at: Option<Timestamp>,
+    /// How we know.
+    pub source: Option<EndSource>,
+}
+
+/// The clock of our app's client secret on a channel.
+#[derive(Debug, Serialize)]
+pub struct AppSecret {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The last day on which it works, by the settings' time zone.
+    pub ends_on: civil::Date,
+    /// How we know: somebody wrote it into the settings.
+    pub source: EndSource,
+    /// Days left; negative once it has ended.
+    pub days_left: i64,
+}
+
+impl TokenView {
+    /// Only the channel knows when its tokens end.
+    fn told(ends_at: Option<Timestamp>) -> Self {
+        Self { ends_at, source: ends_at.map(|_| EndSource::Told) }
+    }
 }
 
 /// One job.
@@ -191,6 +215,7 @@ pub async fn status(
         shops,
         removed,
         instances: instances(tx).await?,
+        app_secrets: app_secrets(config, &local),
         settings: settings(tx).await?,
         mail: MailStatus { owed, refused },
     })
@@ -224,8 +249,8 @@ fn shop_status(
         account: known.map(|known| known.account_name.clone().unwrap_or_else(|| known.account.account.clone())),
         state,
         authorization: known.map(|known| authorization_view(known, now)),
-        access_token: known.map(|known| TokenView { ends_at: Some(known.access_token.ends_at) }),
-        refresh_token: known.map(|known| TokenView { ends_at: known.refresh_token_ends_at }),
+        access_token: known.map(|known| TokenView::told(Some(known.access_token.ends_at))),
+        refresh_token: known.map(|known| TokenView::told(known.refresh_token_ends_at)),
         next_reminder_at: None,
         complaints: jobs.values().map(|job| job.complaints).sum(),
         jobs,
@@ -279,6 +304,17 @@ fn last_run(run: &Run) -> LastRun {
         counts: run.counts,
         error: run.error.clone().map(|(kind, text, remedy)| ErrorView { kind, text, remedy }),
     }
+}
+
+fn app_secrets(config: &Config, now: &Zoned) -> Vec<AppSecret> {
+    let ends = config.channels.iter().filter_map(|(channel, app)| Some((channel, app.client_secret_ends?)));
+    ends.map(|(channel, ends_on)| AppSecret {
+        channel: channel.clone(),
+        ends_on,
+        source: EndSource::Configured,
+        days_left: i64::from((ends_on - now.date()).get_days()),
+    })
+    .collect()
 }
 
 async fn instances(tx: &mut Tx) -> Result<Vec<Instance>, StoreError> {

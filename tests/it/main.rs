@@ -5,6 +5,7 @@ mod demo;
 mod docs;
 mod house;
 mod program;
+mod secrets;
 mod stories;
 mod tree;
 mod why;

@@ -222,6 +222,13 @@ impl FakeTikTok {
         }
     }
 
+    /// Every token and code that it ever gave, and the app's secret.
+    pub fn secrets(&self) -> Vec<String> {
+        let world = self.shared.world();
+        let all = world.access.keys().chain(world.refresh.keys()).chain(world.codes.keys()).cloned();
+        all.chain([APP_SECRET.to_owned()]).collect()
+    }
+
     /// What it has seen.
     pub fn stats(&self) -> Stats {
         self.shared.world().stats.clone()
