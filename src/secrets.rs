@@ -43,6 +43,22 @@ pub fn hash_password(password: &Secret) -> Result<String, String> {
     hash.map(|hash| hash.to_string()).map_err(|error| format!("the password cannot be hashed: {error}"))
 }
 
+/// Whether a password is the one of which `hash` was made: see [`hash_password`]. Takes as long whatever is wrong with the password,
+/// and as much memory as the hash asks for.
+///
+/// # Errors
+/// The hash is not an argon2id hash that can be read.
+pub fn is_password(password: &Secret, hash: &Secret) -> Result<bool, String> {
+    use argon2::{Argon2, PasswordHash, PasswordVerifier as _, password_hash::Error};
+    let unreadable = |error: &dyn fmt::Display| format!("the hash of the password cannot be read: {error}");
+    let hash = PasswordHash::new(hash.expose()).map_err(|error| unreadable(&error))?;
+    match Argon2::default().verify_password(password.expose().as_bytes(), &hash) {
+        Ok(()) => Ok(true),
+        Err(Error::PasswordInvalid) => Ok(false),
+        Err(error) => Err(unreadable(&error)),
+    }
+}
+
 /// A sealed secret: what the store keeps. Format: version (1 byte), key identifier (4), nonce (24), ciphertext with tag.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Sealed(pub Vec<u8>);
@@ -184,11 +200,12 @@ mod tests {
 
     #[test]
     fn the_hash_of_a_password_tells_it_from_others() {
-        use argon2::{Argon2, PasswordHash, PasswordVerifier as _};
-        let hash = hash_password(&Secret::new("correct horse")).unwrap();
-        let hash = PasswordHash::new(&hash).unwrap();
-        assert!(Argon2::default().verify_password(b"correct horse", &hash).is_ok());
-        assert!(Argon2::default().verify_password(b"correct horsf", &hash).is_err());
+        let hash = Secret::new(hash_password(&Secret::new("correct horse")).unwrap());
+        for (password, right) in [("correct horse", true), ("correct horsf", false)] {
+            assert_eq!(is_password(&Secret::new(password), &hash), Ok(right), "{password}");
+        }
+        let text = is_password(&Secret::new("x"), &Secret::new("$argon2id$v=19$x")).unwrap_err();
+        assert!(text.starts_with("the hash of the password cannot be read: "), "{text}");
     }
 
     #[test]

@@ -31,8 +31,15 @@ impl Machines for Shared {
 
 impl Shared {
     /// What the page works with.
-    pub(super) fn page(&self) -> web::People {
-        web::People { keeper: self.keeper.clone(), links: self.links.clone(), clock: self.clock.clone() }
+    pub(super) fn page(self: &Arc<Self>) -> web::People {
+        let shared = Arc::clone(self);
+        web::People {
+            keeper: self.keeper.clone(),
+            links: self.links.clone(),
+            clock: self.clock.clone(),
+            store: self.store.clone(),
+            password: Arc::new(move || shared.config.load().web.password_hash.clone()),
+        }
     }
 
     /// What the listener for machines works with.

@@ -1,4 +1,5 @@
-//! What is old goes: finished runs, mail that has left, the journal, and states of authorizations that nobody finished.
+//! What is old goes: finished runs, mail that has left, the journal, states of authorizations that nobody finished, and
+//! sessions of the page.
 
 use jiff::SignedDuration;
 
@@ -29,6 +30,8 @@ pub struct Pruned {
     pub states: u64,
     /// Webhooks that were taken.
     pub webhooks: u64,
+    /// Sessions of the page that have ended.
+    pub sessions: u64,
 }
 
 /// Deletes what is older than `keep`, a kind at a time so that no transaction is long. The housekeeping calendar calls it once a day.
@@ -51,6 +54,7 @@ pub async fn prune(store: &Store, clock: &Clock, keep: SignedDuration) -> Result
     pruned.lines = tx.prune_journal(now - keep).await?;
     pruned.states = tx.prune_states(now - STATES).await?;
     pruned.webhooks = tx.prune_webhooks(now - WEBHOOKS).await?;
+    pruned.sessions = tx.prune_sessions().await?;
     tx.commit().await?;
     Ok(pruned)
 }

@@ -28,6 +28,7 @@ use crate::{
 
 mod consent;
 mod error;
+mod fresh_link;
 mod holds;
 mod links;
 mod look;
@@ -39,6 +40,7 @@ mod tell;
 
 pub use consent::{By, ConsentError, Consented, HandedIn, Started};
 pub use error::KeeperError;
+pub use fresh_link::FreshLink;
 pub use holds::settle_holds;
 pub use links::{LINK_LIFE, LinkFault, Links};
 pub use look::Looked;

@@ -155,15 +155,19 @@ pub async fn owe_operator_mail(
     Ok(owed)
 }
 
-/// Somebody followed an expired link: its shop's people get a fresh one, at most once a day.
-pub async fn owe_fresh_link(tx: &mut Tx, people: &People, shop: &ShopId) -> Result<(), StoreError> {
+/// Somebody followed an expired link: its shop's people get a fresh one, at most once a day. Whether anything new is owed.
+pub async fn owe_fresh_link(tx: &mut Tx, people: &People, shop: &ShopId) -> Result<bool, StoreError> {
     let today = people.date(tx.now);
     let payload = Payload::FreshLink { shop: shop.clone() };
+    let mut owed = false;
     for recipient in people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients) {
         let dedup = format!("link/{shop}/{}/{today}", recipient.address);
-        owe(tx, people, dedup, "reminder", recipient, std::slice::from_ref(shop), &payload).await?;
+        owed |= owe(tx, people, dedup, "reminder", recipient, std::slice::from_ref(shop), &payload).await?;
     }
-    deliver_soon(tx).await
+    if owed {
+        deliver_soon(tx).await?;
+    }
+    Ok(owed)
 }
 
 /// A test mail. Returns its number.

@@ -66,6 +66,7 @@ mod reminders;
 mod row;
 mod runs;
 mod schedules;
+mod sessions;
 mod shops;
 mod states;
 mod wake;

@@ -50,6 +50,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0005_webhooks.sql"),
         include_str!("../../migrations/postgres/0005_webhooks.sql"),
     ),
+    (
+        6,
+        "sessions",
+        include_str!("../../migrations/sqlite/0006_sessions.sql"),
+        include_str!("../../migrations/postgres/0006_sessions.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

@@ -3,12 +3,13 @@
 //! The routers are values; the daemon binds and serves them. What they may not know by themselves (whether the daemon is
 //! ready, what the metrics are) is handed in as a question.
 
-use axum::http::header;
+use std::sync::Arc;
+
 use axum::{
-    Router,
+    Extension, Router,
     extract::{DefaultBodyLimit, State},
-    http::StatusCode,
-    middleware::map_response,
+    http::{HeaderMap, StatusCode, header},
+    middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
@@ -16,17 +17,23 @@ use axum::{
 use crate::{
     clock::Clock,
     keeper::{Links, TokenKeeper},
+    secrets::Secret,
+    store::{Store, StoreError},
 };
 
 mod api;
+mod form;
+mod guard;
+mod links;
 mod oauth;
 mod page;
+mod sign_in;
 mod webhooks;
 
 pub use api::{Internal, Machines, internal_router};
-use page::{Page, Tone, guarded};
+use page::{Form, Page, Tone, guarded};
 
-/// The most a request may carry. Marketplaces' webhooks are small; people send nothing yet.
+/// The most a request may carry. Marketplaces' webhooks are small, and so is what people send.
 const BODY_LIMIT: usize = 64 * 1024;
 
 /// What the listener for people and marketplaces works with.
@@ -38,6 +45,10 @@ pub struct People {
     pub links: Links,
     /// The time.
     pub clock: Clock,
+    /// To keep sessions.
+    pub store: Store,
+    /// The hash of the password in force, where one is set.
+    pub password: Arc<dyn Fn() -> Option<Secret> + Send + Sync>,
 }
 
 /// The listener for people and marketplaces.
@@ -45,29 +56,51 @@ pub fn people_router(people: People) -> Router {
     Router::new()
         .route("/", get(front))
         .route("/style.css", get(style))
+        .route("/sign-in", get(sign_in::show).post(sign_in::enter))
+        .route("/sign-out", post(sign_in::leave))
         .route("/authorize/{shop}", get(oauth::authorize))
+        .route("/authorize/{shop}/fresh", post(links::fresh))
         .route("/oauth/{channel}/callback", get(oauth::callback))
         .route("/webhooks/{channel}", post(webhooks::receive))
         .fallback(nothing_here)
+        .layer(Extension(sign_in::Failures::default()))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(from_fn_with_state(people.clone(), guard::same_origin))
         .layer(map_response(async |answer: Response| guarded(answer)))
         .with_state(people)
 }
 
 impl People {
     fn page(&self, title: impl Into<String>, tone: Tone, paragraphs: Vec<String>) -> Page {
-        let style = self.keeper.shops().page().address("style.css").path().to_owned();
-        Page { title: title.into(), tone, paragraphs, command: None, style }
+        let (title, style) = (title.into(), self.path("/style.css"));
+        Page { title, tone, paragraphs, form: None, closing: Vec::new(), link: None, command: None, style }
+    }
+
+    /// A path on this page as browsers ask for it: below the path of the public address.
+    fn path(&self, path: &str) -> String {
+        format!("{}{path}", self.keeper.shops().page().public_url.path().trim_end_matches('/'))
+    }
+
+    /// The answer while the database does not do as asked.
+    fn away(&self, error: &StoreError) -> Response {
+        tracing::error!(event = "page.failed", "a page could not be made: {error}");
+        let paragraphs = vec!["The database does not answer as it should. Nothing was done; try again soon.".into()];
+        self.page("Not now", Tone::Bad, paragraphs).answer(StatusCode::SERVICE_UNAVAILABLE)
     }
 }
 
-async fn front(State(people): State<People>) -> Response {
+async fn front(State(people): State<People>, headers: HeaderMap) -> Response {
     let paragraphs = vec![
         "This address belongs to shopsyncd, which keeps shops on marketplaces authorized and their products equal to one source.".into(),
         "Owners of shops come here through the link in a mail; marketplaces send them back here after they consented.".into(),
     ];
     let mut page = people.page("shopsyncd", Tone::Plain, paragraphs);
     page.command = Some("shopsyncd status".into());
+    // Where the database is away there is no button, and still a page.
+    if guard::has_session(&people, &headers).await.unwrap_or(false) {
+        let action = people.path("/sign-out");
+        page.form = Some(Form { action, hidden: None, asks_password: false, error: None, button: "Sign out" });
+    }
     page.answer(StatusCode::OK)
 }
 

@@ -2,32 +2,33 @@
 
 use axum::{
     extract::{Path, Query, State},
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
-use url::Host;
 
-use super::{People, page::Tone};
+use super::{People, guard, links, page::Tone};
 use crate::{
     domain::{ChannelName, ShopId},
-    keeper::{By, ConsentError, Consented, LinkFault},
+    keeper::{By, ConsentError, Consented},
     secrets::random_text,
 };
 
-/// Leads to the consent page: with a signed link from a mail, or on a page that serves this machine alone.
+/// Leads to the consent page: with a signed link from a mail, after a sign-in, or on a page that serves this
+/// machine alone.
 pub(super) async fn authorize(
     State(people): State<People>,
     Path(shop): Path<String>,
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
+    uri: Uri,
 ) -> Response {
     let Ok(shop) = shop.parse::<ShopId>() else { return unknown_shop(&people, &shop) };
     let link = query.iter().find(|(key, _)| key == "link").map(|(_, token)| token.as_str());
-    if let Err(refusal) = may_begin(&people, &shop, link, &headers) {
+    if let Err(refusal) = may_begin(&people, &shop, link, &headers, &uri).await {
         return refusal;
     }
-    let name = cookie_name(&people);
-    let (browser, fresh) = match cookie(&headers, name) {
+    let name = guard::browser_cookie(&people);
+    let (browser, fresh) = match guard::cookie(&headers, name) {
         Some(value) => (value, false),
         None => (random_text(32), true),
     };
@@ -40,7 +41,7 @@ pub(super) async fn authorize(
         return StatusCode::INTERNAL_SERVER_ERROR.into_response();
     };
     let mut answer = (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
-    if fresh && let Ok(cookie) = HeaderValue::from_str(&set_cookie(&people, name, &browser)) {
+    if fresh && let Ok(cookie) = HeaderValue::from_str(&guard::set_cookie(&people, name, &browser, 3600)) {
         answer.headers_mut().insert(header::SET_COOKIE, cookie);
     }
     answer
@@ -54,7 +55,7 @@ pub(super) async fn callback(
     headers: HeaderMap,
 ) -> Response {
     let channel = ChannelName::from(channel.as_str());
-    let browser = cookie(&headers, cookie_name(&people));
+    let browser = guard::cookie(&headers, guard::browser_cookie(&people));
     // Whoever closes the browser now does not stop the exchange: a code works only once.
     let keeper = people.keeper.clone();
     let finishing = tokio::spawn(async move {
@@ -72,14 +73,21 @@ pub(super) async fn callback(
     }
 }
 
-/// Whether this browser may begin: with a link that is ours, or on a page for this machine alone.
+/// Whether this browser may begin: with a link that is ours, after a sign-in, or on a page for this machine alone.
 #[expect(clippy::result_large_err, reason = "the refusal is the answer, made once")]
-fn may_begin(people: &People, shop: &ShopId, link: Option<&str>, headers: &HeaderMap) -> Result<(), Response> {
+async fn may_begin(
+    people: &People,
+    shop: &ShopId,
+    link: Option<&str>,
+    headers: &HeaderMap,
+    uri: &Uri,
+) -> Result<(), Response> {
     if let Some(token) = link {
-        return people.links.verify(shop, token, people.clock.now()).map_err(|fault| link_fault(people, shop, fault));
+        let verified = people.links.verify(shop, token, people.clock.now());
+        return verified.map_err(|fault| links::refused(people, shop, token, fault));
     }
-    if people.keeper.shops().page().loopback && is_loopback(headers) {
-        return Ok(());
+    if (people.password)().is_some() || guard::is_for_this_machine(people, headers) {
+        return guard::signed_in(people, headers, uri).await;
     }
     let paragraphs = vec![
         "This page opens with the link from a reminder mail, or with a fresh one from whoever runs shopsyncd:".into(),
@@ -89,42 +97,7 @@ fn may_begin(people: &People, shop: &ShopId, link: Option<&str>, headers: &Heade
     Err(page.answer(StatusCode::FORBIDDEN))
 }
 
-/// Whether the browser asked for this machine by a loopback name. A page elsewhere that has a name pointed here asks for
-/// its own.
-fn is_loopback(headers: &HeaderMap) -> bool {
-    let Some(host) = headers.get(header::HOST).and_then(|host| host.to_str().ok()) else { return false };
-    let Ok(url) = url::Url::parse(&format!("http://{host}/")) else { return false };
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        Some(Host::Domain(name)) => name == "localhost",
-        None => false,
-    }
-}
-
-fn link_fault(people: &People, shop: &ShopId, fault: LinkFault) -> Response {
-    let (title, paragraphs) = match fault {
-        LinkFault::Expired => (
-            "This link has expired",
-            vec![
-                format!("Links in mails work for 35 days, and this one for shop {shop} is older."),
-                "Use the link of a newer mail, or ask whoever runs shopsyncd for a fresh one:".into(),
-            ],
-        ),
-        LinkFault::NotOurs => (
-            "This link is not complete",
-            vec![
-                "It was cut off on its way, or was made for another shop. Copy it whole from the mail.".into(),
-                "If that does not help, ask whoever runs shopsyncd for a fresh one:".into(),
-            ],
-        ),
-    };
-    let mut page = people.page(title, Tone::Bad, paragraphs);
-    page.command = Some(format!("shopsyncd shops authorize {shop}"));
-    page.answer(StatusCode::FORBIDDEN)
-}
-
-fn unknown_shop(people: &People, shop: &str) -> Response {
+pub(super) fn unknown_shop(people: &People, shop: &str) -> Response {
     let paragraphs = vec![format!("There is no shop `{shop}` here. Was the link cut off on its way?")];
     people.page("No such shop", Tone::Bad, paragraphs).answer(StatusCode::NOT_FOUND)
 }
@@ -167,30 +140,4 @@ fn refused(people: &People, error: &ConsentError) -> Response {
     let text = first.next().map(|c| c.to_uppercase().chain(first).collect::<String>()).unwrap_or_default();
     let unchanged = "Everything is as it was before.".to_owned();
     people.page("Not authorized", Tone::Bad, vec![format!("{}.", text.trim_end_matches('.')), unchanged]).answer(status)
-}
-
-/// The cookie that binds a consent to the browser it was begun in.
-fn cookie_name(people: &People) -> &'static str {
-    if is_https(people) { "__Host-shopsyncd-browser" } else { "shopsyncd-browser" }
-}
-
-fn is_https(people: &People) -> bool {
-    people.keeper.shops().page().public_url.scheme() == "https"
-}
-
-fn set_cookie(people: &People, name: &str, value: &str) -> String {
-    // Lax: the channel sends the browser back here from its own site.
-    let secure = if is_https(people) { "; Secure" } else { "" };
-    format!("{name}={value}; Path=/; HttpOnly; SameSite=Lax; Max-Age=3600{secure}")
-}
-
-fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(';'))
-        .filter_map(|pair| pair.trim().split_once('='))
-        .find(|(key, value)| *key == name && !value.is_empty())
-        .map(|(_, value)| value.to_owned())
 }

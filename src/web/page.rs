@@ -27,6 +27,20 @@ impl Tone {
     }
 }
 
+/// A form with one button.
+pub(super) struct Form {
+    /// Where it is sent.
+    pub(super) action: String,
+    /// What goes with it unseen: a field's name and value.
+    pub(super) hidden: Option<(&'static str, String)>,
+    /// Whether it asks for the password.
+    pub(super) asks_password: bool,
+    /// What was wrong with it the last time.
+    pub(super) error: Option<String>,
+    /// What the button says.
+    pub(super) button: &'static str,
+}
+
 /// A page of a few sentences.
 #[derive(Template)]
 #[template(path = "page.html")]
@@ -34,6 +48,12 @@ pub(super) struct Page {
     pub(super) title: String,
     pub(super) tone: Tone,
     pub(super) paragraphs: Vec<String>,
+    /// A form with one button, below them.
+    pub(super) form: Option<Form>,
+    /// What is said below the form.
+    pub(super) closing: Vec<String>,
+    /// A way on: the address and its name.
+    pub(super) link: Option<(String, &'static str)>,
     /// Something to type.
     pub(super) command: Option<String>,
     /// Where the style sheet is, below the public address.
@@ -53,7 +73,8 @@ impl Page {
     }
 }
 
-/// What browsers must keep to on every page: nothing from elsewhere, nothing kept, nobody told where they came from.
+/// What browsers must keep to on every page: nothing from elsewhere, nothing kept, nobody else told where they came from.
+/// The page itself is told: without that, browsers would not say of a form where it comes from either.
 pub(super) fn guarded(mut answer: Response) -> Response {
     const HEADERS: [(header::HeaderName, &str); 6] = [
         (
@@ -61,7 +82,7 @@ pub(super) fn guarded(mut answer: Response) -> Response {
             "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
         ),
         (header::CACHE_CONTROL, "no-store"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        (header::REFERRER_POLICY, "same-origin"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (header::VARY, "cookie"),

@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use axum::{
     Router,
@@ -16,7 +16,11 @@ use crate::{
         Links, Page,
         tests::pretend::{Bench, DAY, shop, start},
     },
+    secrets::Secret,
 };
+
+mod fresh_link;
+mod sign_in;
 
 async fn bench() -> (Bench, Router) {
     let bench = Bench::new(&["a"], Period::Every(SignedDuration::from_mins(30))).await;
@@ -29,7 +33,19 @@ fn links(bench: &Bench) -> Links {
 }
 
 fn router(bench: &Bench) -> Router {
-    people_router(People { keeper: bench.keeper.clone(), links: links(bench), clock: bench.clock.clone() })
+    router_with(bench, &Arc::default())
+}
+
+/// With the hash of a password that may change.
+fn router_with(bench: &Bench, password: &Arc<Mutex<Option<Secret>>>) -> Router {
+    let password = Arc::clone(password);
+    people_router(People {
+        keeper: bench.keeper.clone(),
+        links: links(bench),
+        clock: bench.clock.clone(),
+        store: bench.store.clone(),
+        password: Arc::new(move || password.lock().unwrap().clone()),
+    })
 }
 
 /// Makes the page one that is reached from elsewhere.
@@ -47,6 +63,25 @@ async fn get(router: &Router, path: &str, headers: &[(header::HeaderName, &str)]
         request = request.header(name, *value);
     }
     router.clone().oneshot(request.body(Body::empty()).unwrap()).await.unwrap()
+}
+
+/// Sends a form from this page itself, unless the headers say otherwise.
+async fn post(router: &Router, path: &str, body: &str, headers: &[(header::HeaderName, &str)]) -> Response<Body> {
+    let mut request = Request::post(path);
+    for (name, value) in [
+        (header::HOST, "127.0.0.1:8420"),
+        (header::ORIGIN, "http://127.0.0.1:8420"),
+        (header::CONTENT_TYPE, "application/x-www-form-urlencoded"),
+    ] {
+        if !headers.iter().any(|(other, _)| *other == name) {
+            request = request.header(name, value);
+        }
+    }
+    // An empty value leaves the header out.
+    for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
+        request = request.header(name, *value);
+    }
+    router.clone().oneshot(request.body(Body::from(body.to_owned())).unwrap()).await.unwrap()
 }
 
 async fn text(answer: Response<Body>) -> String {
@@ -183,12 +218,15 @@ async fn unknown_shops_and_addresses_have_a_page() {
 #[tokio::test]
 async fn every_answer_is_guarded() {
     let (_bench, router) = bench().await;
-    for path in ["/", "/style.css", "/authorize/a", "/authorize/zz", "/oauth/market/callback", "/elsewhere"] {
+    for path in ["/", "/style.css", "/authorize/a", "/authorize/zz", "/oauth/market/callback", "/sign-in", "/elsewhere"]
+    {
         let answer = get(&router, path, &[]).await;
         assert!(header_of(&answer, header::CONTENT_SECURITY_POLICY).starts_with("default-src 'none'"), "{path}");
         assert_eq!(header_of(&answer, header::CACHE_CONTROL), "no-store", "{path}");
-        assert_eq!(header_of(&answer, header::REFERRER_POLICY), "no-referrer", "{path}");
+        assert_eq!(header_of(&answer, header::REFERRER_POLICY), "same-origin", "{path}");
     }
+    let refused = post(&router, "/sign-out", "", &[(header::ORIGIN, "null")]).await;
+    assert_eq!(header_of(&refused, header::X_FRAME_OPTIONS), "DENY");
 }
 
 struct Obstacles(Vec<String>);

@@ -51,6 +51,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     a_page_resolves_only_what_a_page_can_tell,
     skus_are_unknown_until_the_source_knows_them,
     a_state_is_used_once_and_in_time,
+    a_session_goes_on_until_its_end_and_for_its_password,
     a_mail_is_owed_once_per_reason,
     a_mail_is_frozen_at_its_first_attempt,
     a_refused_mail_starts_over_when_retried,
@@ -760,6 +761,25 @@ async fn a_state_is_used_once_and_in_time(store: Store) {
     assert_eq!(tx.prune_states(at(100)).await.unwrap(), 0);
     assert_eq!(tx.use_state("two", at(99)).await.unwrap(), Some((shop("y"), String::new())));
     assert_eq!(tx.prune_states(at(101)).await.unwrap(), 2);
+}
+
+async fn a_session_goes_on_until_its_end_and_for_its_password(store: Store) {
+    let mut tx = store.write(at(100)).await.unwrap();
+    for (name, ends_at) in [("one", 200), ("two", 300), ("three", 300)] {
+        tx.begin_session(name, "first", at(ends_at)).await.unwrap();
+    }
+    assert!(!tx.session_goes_on("one", "second").await.unwrap(), "another password");
+    assert!(!tx.session_goes_on("four", "first").await.unwrap(), "unknown");
+    tx.now = at(199);
+    assert_eq!(tx.prune_sessions().await.unwrap(), 0);
+    assert!(tx.session_goes_on("one", "first").await.unwrap());
+    tx.now = at(200);
+    assert!(!tx.session_goes_on("one", "first").await.unwrap(), "it has ended");
+    assert!(tx.end_session("two").await.unwrap());
+    assert!(!tx.end_session("two").await.unwrap(), "it is gone");
+    assert!(!tx.session_goes_on("two", "first").await.unwrap());
+    assert_eq!(tx.prune_sessions().await.unwrap(), 1);
+    assert!(tx.session_goes_on("three", "first").await.unwrap());
 }
 
 fn new_mail(dedup: &str) -> NewMail {

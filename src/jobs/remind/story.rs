@@ -599,11 +599,15 @@ async fn old_mail_goes_but_not_what_keeps_a_reason_from_coming_back() {
     world.grant("acme", &["uk"], "2027-06-30T12:00").await;
     world.until("2027-07-01T00:00").await;
     let sent = world.mails().await.len();
+    let mut tx = world.store.write(world.clock.now()).await.unwrap();
+    tx.begin_session("one", "first", at("2027-07-02T00:00")).await.unwrap();
+    tx.commit().await.unwrap();
     let keep = SignedDuration::from_hours(24);
     let pruned = prune(&world.store, &world.clock, keep).await.unwrap();
-    assert_eq!((pruned.mails, world.mails().await.len()), (0, sent));
+    assert_eq!((pruned.mails, pruned.sessions, world.mails().await.len()), (0, 0, sent));
     world.clock.set(at("2027-12-01T00:00"));
-    assert_eq!(prune(&world.store, &world.clock, keep).await.unwrap().mails as usize, sent);
+    let pruned = prune(&world.store, &world.clock, keep).await.unwrap();
+    assert_eq!((pruned.mails as usize, pruned.sessions), (sent, 1), "and sessions that are over");
 }
 
 #[tokio::test]

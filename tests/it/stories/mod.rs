@@ -5,6 +5,7 @@ mod agreement;
 mod authorizations;
 mod exports;
 mod operating;
+mod page;
 mod peers;
 mod reminders;
 mod settings;

@@ -33,9 +33,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+mod browser;
 mod database;
 mod elsewhere;
 
+use browser::get;
 pub(crate) use database::{Database, must_not_be_left_out, on_both_databases};
 
 /// How long anything may take, by the real clock, before the story says that it does not happen.
@@ -514,17 +516,4 @@ async fn launch(config: PathBuf, clock: Clock) -> Daemon {
 
 fn is_mail(file: &fs::DirEntry) -> bool {
     file.path().extension().is_some_and(|ending| ending == "eml")
-}
-
-/// A browser that follows nothing by itself.
-async fn get(url: &Url, cookie: Option<String>) -> Answer {
-    let call = Call {
-        method: Method::GET,
-        url: url.clone(),
-        headers: cookie.map(|cookie| ("cookie", cookie)).into_iter().collect(),
-        body: None,
-        budget: BudgetKey { channel: "browser", app: String::new(), place: String::new(), operation: "browse" },
-        rate: Rate::per_second(100, 100),
-    };
-    Http::new(Clock::system()).send(call).await.unwrap()
 }
