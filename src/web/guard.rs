@@ -14,7 +14,6 @@ use super::{People, page::Tone};
 use crate::store::StoreError;
 
 /// Whether whoever asks has signed in, or need not; else the way to the sign-in, which leads back to `uri`.
-#[expect(clippy::result_large_err, reason = "the refusal is the answer, made once")]
 pub(super) async fn signed_in(people: &People, headers: &HeaderMap, uri: &Uri) -> Result<(), Response> {
     match is_signed_in(people, headers).await {
         Ok(true) => Ok(()),

@@ -54,9 +54,9 @@ pub(super) async fn fresh(
     let Some(shop) = shop.parse().ok().filter(|shop: &ShopId| people.keeper.shops().get(shop).is_some()) else {
         return unknown_shop(&people, &shop);
     };
-    let token = match Fields::read(&people, form).and_then(|mut fields| fields.take(&people, "link")) {
+    let token = match Fields::read(form).and_then(|mut fields| fields.take("link")) {
         Ok(token) => token,
-        Err(refusal) => return refusal,
+        Err(bad) => return bad.answer(&people),
     };
     if let Err(fault @ LinkFault::NotOurs) = people.links.verify(&shop, &token, people.clock.now()) {
         return refused(&people, &shop, &token, fault);

@@ -74,7 +74,6 @@ pub(super) async fn callback(
 }
 
 /// Whether this browser may begin: with a link that is ours, after a sign-in, or on a page for this machine alone.
-#[expect(clippy::result_large_err, reason = "the refusal is the answer, made once")]
 async fn may_begin(
     people: &People,
     shop: &ShopId,

@@ -94,13 +94,13 @@ pub(super) async fn enter(
     Extension(failures): Extension<Failures>,
     form: Result<RawForm, RawFormRejection>,
 ) -> Response {
-    let read = Fields::read(&people, form).and_then(|mut fields| {
-        let password = fields.take(&people, "password").map(Secret::new)?;
-        Ok((password, on_this_page(Some(fields.take(&people, "next")?))))
+    let read = Fields::read(form).and_then(|mut fields| {
+        let password = fields.take("password").map(Secret::new)?;
+        Ok((password, on_this_page(Some(fields.take("next")?))))
     });
     let (password, next) = match read {
         Ok(read) => read,
-        Err(refusal) => return refusal,
+        Err(bad) => return bad.answer(&people),
     };
     let Some(hash) = (people.password)() else { return no_password(&people) };
     match failures.judge(&people.clock, password, hash.clone()).await {

@@ -23,7 +23,7 @@ use shopsyncd::{
     control::{Answerer, Refusal, Request},
     daemon::{App, Ended, Files},
     domain::{Demand, JobKind, Run, RunState},
-    http::{Answer, BudgetKey, Call, Http, Method, Rate},
+    http::Http,
     scheduler::Handle,
     settings,
     store::{MailState, RunFilter, Store},
