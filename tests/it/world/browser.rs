@@ -75,7 +75,7 @@ async fn browse(method: Method, url: &Url, headers: Vec<(&'static str, String)>,
         headers,
         body,
         budget: BudgetKey { channel: "browser", app: String::new(), place: String::new(), operation: "browse" },
-        rate: Rate { per_second: 100, burst: 100 },
+        rate: Rate::per_second(100, 100),
     };
     Http::new(Clock::system()).send(call).await.unwrap()
 }
