@@ -21,7 +21,7 @@ use tokio::time::Instant;
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// No rate falls below this, one call in five seconds, but those that start there.
 const SLOWEST: f64 = 0.2;
-/// No rate grows beyond this many calls a second.
+/// No rate grows beyond this many calls a second, and those below one not at all.
 const FASTEST: f64 = 50.0;
 
 /// Whose calls are counted together. Marketplaces count per app, shop and endpoint.
@@ -77,7 +77,9 @@ struct Budget {
     per_second: f64,
     /// What it started from.
     initial: f64,
-    /// What a refusal taught; `FASTEST` before any.
+    /// What it never grows beyond. A rate below one a second is no guess but the host's own word.
+    fastest: f64,
+    /// What a refusal taught; `fastest` before any.
     ceiling: f64,
     ceiling_at: Instant,
     /// Calls that may go at once; below zero where later places are reserved.
@@ -120,11 +122,13 @@ impl Budget {
     fn new(rate: Rate, at: Instant) -> Self {
         let burst = f64::from(rate.burst.max(1));
         let per_second = rate.calls_a_second();
+        let fastest = if per_second < 1.0 { per_second } else { FASTEST.max(per_second) };
         Self {
             burst,
             per_second,
             initial: per_second,
-            ceiling: FASTEST.max(per_second),
+            fastest,
+            ceiling: fastest,
             ceiling_at: at,
             left: burst,
             counted_at: at,
@@ -159,7 +163,7 @@ impl Budget {
         self.refusals = 0;
         let minutes = at.saturating_duration_since(self.ceiling_at).as_secs_f64() / 60.0;
         self.ceiling_at = at;
-        self.ceiling = (self.ceiling * (1.0 + minutes / 100.0)).min(FASTEST.max(self.ceiling));
+        self.ceiling = (self.ceiling * (1.0 + minutes / 100.0)).min(self.fastest);
         self.per_second = (self.per_second * 1.05).min(self.ceiling);
     }
 
@@ -251,9 +255,10 @@ mod tests {
     }
 
     #[test]
-    fn a_rate_below_one_a_second_is_kept_and_a_refusal_makes_it_no_faster() {
+    fn a_rate_below_one_a_second_is_kept_whatever_is_accepted_or_refused() {
         let start = Instant::now();
         let mut budget = Budget::new(Rate { calls: 16, per: Duration::from_secs(1000), burst: 15 }, start);
+        (0..100).for_each(|_| budget.accepted(start));
         let mut waits = waits(&mut budget, start, noon(), 16);
         assert_eq!(waits.pop(), Some(None), "the next one is a minute away");
         assert_eq!(waits, [Some(0); 15]);
