@@ -20,6 +20,7 @@ use crate::{
     secrets::Secret,
 };
 
+pub mod amazon;
 pub mod calls;
 #[cfg(feature = "fakes")]
 pub mod conformance;
@@ -30,7 +31,7 @@ mod reader;
 pub mod tiktok_shop;
 
 /// Every channel, in alphabetical order.
-pub const CHANNELS: &[&ChannelDef] = &[&file::DEF, &tiktok_shop::DEF];
+pub const CHANNELS: &[&ChannelDef] = &[&amazon::DEF, &file::DEF, &tiktok_shop::DEF];
 
 /// The definition of a channel by its name.
 pub fn find(name: &str) -> Option<&'static ChannelDef> {
