@@ -150,12 +150,12 @@ pub fn consent_page(title: &str, action: &str, query: &Query, accounts: &[(Strin
          form{{border:1px solid #8888;border-radius:.5rem;padding:1rem;margin:1rem 0}}button{{font:inherit;padding:.4rem 1rem;margin-right:.5rem}}</style>\
          <h1>{title}</h1><p>A pretend marketplace: nobody's money is at stake.</p>",
     );
-    let hidden: String = query
-        .iter()
-        .map(|(name, value)| format!("<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value)))
-        .collect();
+    let mut hidden = String::new();
+    // Writing to a text cannot fail.
+    for (name, value) in query {
+        let _ = write!(hidden, "<input type=\"hidden\" name=\"{}\" value=\"{}\">", escape(name), escape(value));
+    }
     for (id, name) in accounts {
-        // Writing to a text cannot fail.
         let _ = write!(
             page,
             "<form action=\"{action}\" method=\"get\"><p>Signed in as {}</p>{hidden}\

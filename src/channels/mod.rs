@@ -57,8 +57,12 @@ pub struct ChannelDef {
     /// What starts pretend worlds of this channel for the suite that every channel must pass: one entry, or one by name for
     /// each of the kinds of shops it has.
     #[cfg(feature = "fakes")]
-    pub rigs: &'static [(&'static str, fn() -> Box<dyn conformance::Rig>)],
+    pub rigs: &'static [(&'static str, StartRig)],
 }
+
+/// Starts pretend worlds of a channel.
+#[cfg(feature = "fakes")]
+pub type StartRig = fn() -> Box<dyn conformance::Rig>;
 
 /// A shop's channel, or everything that is wrong with its settings.
 pub type Built = Result<Arc<dyn Channel>, Vec<SettingFault>>;

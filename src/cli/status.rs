@@ -276,7 +276,10 @@ mod tests {
         assert!(table.contains("erp") && !table.contains("paused (paused)"), "{table}");
         assert!(table.contains("4 complaints about SKUs; see `shopsyncd runs show 9`"), "{table}");
         assert!(table.contains("uk  active  ends 2026-06-30 (121 days, told)  next reminder in 89 days"), "{table}");
-        assert!(table.contains("  access token ends in 3 h 0 min (told), refresh token ends in 30 days (told)"), "{table}");
+        assert!(
+            table.contains("  access token ends in 3 h 0 min (told), refresh token ends in 30 days (told)"),
+            "{table}"
+        );
         assert!(table.contains("  access token ended 1 h 0 min ago (told)"), "{table}");
         let renew = "the seller took it back; renew it with the link shown by `shopsyncd shops authorize us`";
         assert!(table.contains(renew), "{table}");

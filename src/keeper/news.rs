@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use super::{ShopEntry, TokenKeeper, holds, refresh};
 use crate::{
-    channels::{About, News, RawWebhook, Webhook, WebhookFault},
+    channels::{About, Consent, News, RawWebhook, Webhook, WebhookFault},
     domain::{Authorization, AuthorizationId, ChannelName, Ending, JobKind, Trigger},
     store::{StoreError, Tx},
 };
@@ -89,7 +89,7 @@ impl TokenKeeper {
         reader: &ShopEntry,
         about: &About,
     ) -> Result<BTreeSet<AuthorizationId>, StoreError> {
-        let app = reader.consent().map(|consent| consent.app());
+        let app = reader.consent().map(Consent::app);
         let mut known = tx.authorizations().await?;
         known.retain(|one| one.account.channel == reader.shop.channel && Some(&one.account.app) == app.as_ref());
         let place = match about {

@@ -28,6 +28,7 @@ mod links;
 mod oauth;
 mod page;
 mod sign_in;
+mod started;
 mod webhooks;
 
 pub use api::{Internal, Machines, internal_router};
@@ -61,6 +62,7 @@ pub fn people_router(people: People) -> Router {
         .route("/authorize/{shop}", get(oauth::authorize))
         .route("/authorize/{shop}/fresh", post(links::fresh))
         .route("/oauth/{channel}/callback", get(oauth::callback))
+        .route("/oauth/{channel}/start", get(started::start))
         .route("/webhooks/{channel}", post(webhooks::receive))
         .fallback(nothing_here)
         .layer(Extension(sign_in::Failures::default()))
@@ -73,7 +75,7 @@ pub fn people_router(people: People) -> Router {
 impl People {
     fn page(&self, title: impl Into<String>, tone: Tone, paragraphs: Vec<String>) -> Page {
         let (title, style) = (title.into(), self.path("/style.css"));
-        Page { title, tone, paragraphs, form: None, closing: Vec::new(), link: None, command: None, style }
+        Page { title, tone, paragraphs, form: None, closing: Vec::new(), links: Vec::new(), command: None, style }
     }
 
     /// A path on this page as browsers ask for it: below the path of the public address.

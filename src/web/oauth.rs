@@ -3,8 +3,9 @@
 use axum::{
     extract::{Path, Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
-    response::{IntoResponse, Response},
+    response::{IntoResponse, Redirect, Response},
 };
+use url::Url;
 
 use super::{People, guard, links, page::Tone};
 use crate::{
@@ -27,24 +28,43 @@ pub(super) async fn authorize(
     if let Err(refusal) = may_begin(&people, &shop, link, &headers, &uri).await {
         return refusal;
     }
-    let name = guard::browser_cookie(&people);
-    let (browser, fresh) = match guard::cookie(&headers, name) {
-        Some(value) => (value, false),
-        None => (random_text(32), true),
-    };
-    let consent = match people.keeper.begin_consent(&shop, Some(&browser)).await {
-        Ok(consent) => consent,
-        Err(ConsentError::UnknownShop(_)) => return unknown_shop(&people, shop.as_str()),
-        Err(error) => return refused(&people, &error),
-    };
-    let Ok(location) = HeaderValue::from_str(consent.as_str()) else {
-        return StatusCode::INTERNAL_SERVER_ERROR.into_response();
-    };
-    let mut answer = (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
-    if fresh && let Ok(cookie) = HeaderValue::from_str(&guard::set_cookie(&people, name, &browser, 3600)) {
-        answer.headers_mut().insert(header::SET_COOKIE, cookie);
+    let browser = Browser::of(&people, &headers);
+    match people.keeper.begin_consent(&shop, Some(&browser.cookie)).await {
+        Ok(consent) => browser.led_to(&people, &consent),
+        Err(ConsentError::UnknownShop(_)) => unknown_shop(&people, shop.as_str()),
+        Err(error) => refused(&people, &error),
     }
-    answer
+}
+
+/// The browser that a consent is bound to.
+pub(super) struct Browser {
+    pub(super) cookie: String,
+    fresh: bool,
+}
+
+impl Browser {
+    /// The one that asks, which gets a cookie where it has none.
+    pub(super) fn of(people: &People, headers: &HeaderMap) -> Self {
+        match guard::cookie(headers, guard::browser_cookie(people)) {
+            Some(cookie) => Self { cookie, fresh: false },
+            None => Self { cookie: random_text(32), fresh: true },
+        }
+    }
+
+    /// Sends it to the channel.
+    pub(super) fn led_to(&self, people: &People, url: &Url) -> Response {
+        let Ok(location) = HeaderValue::from_str(url.as_str()) else {
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        };
+        let mut answer = (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
+        let cookie = guard::set_cookie(people, guard::browser_cookie(people), &self.cookie, 3600);
+        if self.fresh
+            && let Ok(cookie) = HeaderValue::from_str(&cookie)
+        {
+            answer.headers_mut().insert(header::SET_COOKIE, cookie);
+        }
+        answer
+    }
 }
 
 /// Finishes a consent.
@@ -53,18 +73,26 @@ pub(super) async fn callback(
     Path(channel): Path<String>,
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
+    uri: Uri,
 ) -> Response {
+    let back = uri.path_and_query().map_or_else(String::new, ToString::to_string);
     let channel = ChannelName::from(channel.as_str());
     let browser = guard::cookie(&headers, guard::browser_cookie(&people));
+    let signed_in = match guard::is_signed_in(&people, &headers).await {
+        Ok(signed_in) => signed_in,
+        Err(error) => return people.away(&error),
+    };
     // Whoever closes the browser now does not stop the exchange: a code works only once.
     let keeper = people.keeper.clone();
     let finishing = tokio::spawn(async move {
         // A browser without the cookie carries one that no state is bound to.
-        let by = By::Browser { cookie: browser.as_deref().unwrap_or("none"), signed_in: false };
+        let by = By::Browser { cookie: browser.as_deref().unwrap_or("none"), signed_in };
         keeper.finish_consent(&channel, &query, by).await
     });
     match finishing.await {
         Ok(Ok(consented)) => done(&people, &consented),
+        // The channel began it by itself: whoever signs in may finish it.
+        Ok(Err(ConsentError::NoState)) => Redirect::to(&guard::sign_in_address(&people, &back)).into_response(),
         Ok(Err(error)) => refused(&people, &error),
         Err(error) => {
             tracing::error!(event = "page.failed", "a consent broke off: {error}");
@@ -117,7 +145,7 @@ fn done(people: &People, consented: &Consented) -> Response {
 }
 
 /// The reason in plain words. A refusal is the browser's to mend (4xx); a channel or database that is away is not.
-fn refused(people: &People, error: &ConsentError) -> Response {
+pub(super) fn refused(people: &People, error: &ConsentError) -> Response {
     let status = match error {
         ConsentError::UnknownShop(_) | ConsentError::NoSuchChannel(_) | ConsentError::NotNeeded(_) => {
             StatusCode::NOT_FOUND

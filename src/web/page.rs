@@ -41,6 +41,12 @@ pub(super) struct Form {
     pub(super) button: &'static str,
 }
 
+/// A way on.
+pub(super) struct Link {
+    pub(super) address: String,
+    pub(super) name: String,
+}
+
 /// A page of a few sentences.
 #[derive(Template)]
 #[template(path = "page.html")]
@@ -52,8 +58,8 @@ pub(super) struct Page {
     pub(super) form: Option<Form>,
     /// What is said below the form.
     pub(super) closing: Vec<String>,
-    /// A way on: the address and its name.
-    pub(super) link: Option<(String, &'static str)>,
+    /// Ways on.
+    pub(super) links: Vec<Link>,
     /// Something to type.
     pub(super) command: Option<String>,
     /// Where the style sheet is, below the public address.

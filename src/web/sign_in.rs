@@ -15,7 +15,7 @@ use super::{
     People,
     form::Fields,
     guard,
-    page::{Form, Tone},
+    page::{Form, Link, Tone},
 };
 use crate::{
     clock::Clock,
@@ -183,7 +183,7 @@ fn ask(people: &People, next: String, error: Option<String>, status: StatusCode)
 fn lead_on(people: &People, next: &str) -> Response {
     let address = people.path(next);
     let mut page = people.page("Signed in", Tone::Good, Vec::new());
-    page.link = Some((address.clone(), "Go on"));
+    page.links = vec![Link { address: address.clone(), name: "Go on".to_owned() }];
     ([(header::REFRESH, format!("0; url={address}"))], page.answer(StatusCode::OK)).into_response()
 }
 

@@ -21,6 +21,8 @@ use crate::{
 
 mod fresh_link;
 mod sign_in;
+mod started;
+mod webhooks;
 
 async fn bench() -> (Bench, Router) {
     let bench = Bench::new(&["a"], Period::Every(SignedDuration::from_mins(30))).await;
@@ -147,7 +149,6 @@ async fn a_callback_says_why_it_is_refused() {
 
     let cases = [
         ("/oauth/market/callback?error=denied", StatusCode::BAD_REQUEST, "the owner refused"),
-        ("/oauth/market/callback?code=c", StatusCode::BAD_REQUEST, "not started here"),
         ("/oauth/nowhere/callback?code=c", StatusCode::NOT_FOUND, "nowhere"),
     ];
     for (path, status, words) in cases {

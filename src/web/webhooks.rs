@@ -27,9 +27,8 @@ pub(super) async fn receive(
     url.set_query(uri.query());
     let text = |value: &axum::http::HeaderValue| value.to_str().map(str::to_owned).ok();
     let headers = headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect();
-    let error = match people.keeper.hear(&channel, &RawWebhook { url, headers, body }).await {
-        Ok(_) => return StatusCode::OK,
-        Err(error) => error,
+    let Err(error) = people.keeper.hear(&channel, &RawWebhook { url, headers, body }).await else {
+        return StatusCode::OK;
     };
     tracing::warn!(event = "webhook.refused", channel.name = %channel, "a webhook was not taken: {error}");
     match error {

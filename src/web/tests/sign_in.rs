@@ -75,7 +75,7 @@ async fn whoever_signs_in_comes_back_to_where_the_way_led() {
     let led = get(&site.router, "/sign-in?next=%2Fauthorize%2Fa", &[(header::COOKIE, pair)]).await;
     assert_eq!(led.status(), StatusCode::OK, "no redirect: browsers would hold it to the form's policy");
     assert_eq!(header_of(&led, header::REFRESH), "0; url=/sync/authorize/a");
-    assert!(text(led).await.contains(r#"<a href="/sync/authorize/a">Go on</a>"#));
+    assert!(text(led).await.contains(r#"<a class="way" href="/sync/authorize/a">Go on</a>"#));
     assert_eq!(site.authorize(pair).await, StatusCode::FOUND);
     // Among others, and after them.
     assert_eq!(site.authorize(&format!("a=b; {pair}")).await, StatusCode::FOUND);
