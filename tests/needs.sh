@@ -6,6 +6,7 @@ for_what=${1:?demo or test}
 say() { printf 'needs: %s\n' "$*"; }
 give_up() { say "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
+have_chromium() { have chromium || have chromium-browser || have google-chrome; }
 have_postgres() { have postgres || compgen -G '/usr/lib/postgresql/*/bin/postgres' >/dev/null; }
 
 install_packages() {
@@ -17,7 +18,7 @@ install_packages() {
   fi
   say "missing: $*; installing with apt-get"
   "${as_root[@]}" apt-get update -q
-  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@"
+  "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends --no-remove "$@"
 }
 
 packages=()
@@ -25,6 +26,11 @@ have cc || packages+=(gcc libc6-dev)
 if [ "$for_what" = test ]; then
   have_postgres || packages+=(postgresql)
   have faketime || packages+=(faketime)
+  # Peers: programs written elsewhere that judge ours. A nodejs that is there already stays as it is.
+  have node || packages+=(nodejs)
+  have npm || packages+=(npm)
+  have_chromium || packages+=(chromium)
+  python3 -c 'import ensurepip' 2>/dev/null || packages+=(python3-venv)
 fi
 [ ${#packages[@]} = 0 ] || install_packages "${packages[@]}"
 
@@ -40,4 +46,19 @@ done
 if ! cargo nextest --version >/dev/null 2>&1; then
   say "missing: cargo-nextest; installing it with cargo, which takes some minutes"
   cargo install cargo-nextest --locked || say "cargo-nextest could not be installed (see above); the tests run with cargo test"
+fi
+
+# Into folders that git ignores, exactly as listed, and only when the lists have changed.
+cd "$(dirname "$0")/peers"
+[ "$(node -p 'parseInt(process.versions.node)')" -ge 18 ] || give_up "node is $(node --version), the peers need 18 or newer"
+if ! cmp -s package-lock.json node_modules/as-listed; then
+  say "missing: the peers of package-lock.json; installing them with npm"
+  npm ci --omit=dev --omit=optional --omit=peer --ignore-scripts --no-audit --no-fund --loglevel=error
+  cp package-lock.json node_modules/as-listed
+fi
+if ! cmp -s requirements.txt venv/as-listed; then
+  say "missing: the peers of requirements.txt; installing them with pip"
+  python3 -m venv --clear venv
+  venv/bin/pip install -q --disable-pip-version-check --require-hashes --only-binary=:all: -r requirements.txt
+  cp requirements.txt venv/as-listed
 fi
