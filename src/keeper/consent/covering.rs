@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{ConsentError, consent_of, in_time, named};
+use super::{ConsentError, consent_of, in_time, named, tell_failed};
 use crate::{
     channels::{Grant, OwnersEnd, Place},
     domain::{EndSource, Ending, ShopId},
@@ -92,7 +92,15 @@ impl TokenKeeper {
             }));
         }
         for grant in others {
-            let found = self.places(reader, grant, authorized_at).await?;
+            let found = match self.places(reader, grant, authorized_at).await {
+                Ok(found) => found,
+                // The code is spent: what the other grants are for is not lost for this one.
+                Err(error) => {
+                    tell_failed(&reader.shop.channel, &error);
+                    refusal = refusal.or(Some(error));
+                    continue;
+                }
+            };
             let covered = self.covered(&found, None).await?;
             if !covered.is_empty() {
                 proven.push(Proven { covered, ..found.proven() });
