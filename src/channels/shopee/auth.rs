@@ -125,8 +125,7 @@ impl Consent for Shopee {
             request_id: None,
             not_acted: true,
         })?;
-        let body =
-            json!({"refresh_token": token.expose(), "partner_id": self.client.partner_id, "shop_id": shop_id});
+        let body = json!({"refresh_token": token.expose(), "partner_id": self.client.partner_id, "shop_id": shop_id});
         let path = "/api/v2/auth/access_token/get";
         let Success { fields, request_id } = self.client.trade(REFRESH, path, shop_id, &body, token).await?;
         let strange = |what: &str| self.reading(REFRESH).unexpected(what, request_id.clone());

@@ -78,8 +78,11 @@ mod tests {
             (json!({"code": 1, "data": {"merchant_id": 5}}), vec![]),
             (json!({"code": 2, "data": {"shop_id": "7", "authorize_type": "expiry"}}), vec![7]),
             (json!({"code": 2, "data": {"shopid": 7, "extra": "user cancel shop authorization"}}), vec![7]),
-            (json!({"code": 12, "data": {"shop_expire_soon": [7, 7, 3], "merchant_expire_soon": [4],
-                "expire_before": 1_760_604_800, "page_no": 1, "total_page": 2}}), vec![3, 7]),
+            (
+                json!({"code": 12, "data": {"shop_expire_soon": [7, 7, 3], "merchant_expire_soon": [4],
+                "expire_before": 1_760_604_800, "page_no": 1, "total_page": 2}}),
+                vec![3, 7],
+            ),
             (json!({"code": 3, "shop_id": 7, "data": {"ordersn": "x"}}), vec![]),
             (json!({"code": 0, "data": {"verify_info": "This is a Verification message"}}), vec![]),
             (json!({"code": 2, "data": "strange"}), vec![]),

@@ -41,8 +41,8 @@ impl Reading<'_> {
         let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
         let request_id = Some(text("request_id").to_owned()).filter(|id| !id.is_empty());
         match fields.get("error") {
-            None | Some(Value::Null) if answer.status < 300 => Ok(Success { request_id, fields }),
-            Some(Value::String(word)) if word.is_empty() && answer.status < 300 => Ok(Success { request_id, fields }),
+            None | Some(Value::Null) if answer.status < 300 => Ok(Success { fields, request_id }),
+            Some(Value::String(word)) if word.is_empty() && answer.status < 300 => Ok(Success { fields, request_id }),
             None | Some(Value::Null) => Err(self.judge(answer, None, "", request_id)),
             Some(Value::String(word)) => Err(self.judge(answer, Some(word.as_str()), text("message"), request_id)),
             Some(_) => Err(self.unexpected("the field error is not a text", request_id)),
@@ -104,7 +104,7 @@ impl Reading<'_> {
         let maybe_acted = |failure| Some(Verdict { failure, remedy: "", not_acted: false });
         let now = self.now;
         match word {
-            "error_auth" | "error_param" if about.contains("timestamp") => clock(),
+            "error_auth" | "error_param" if about.contains("timestamp") => Some(clock()),
             "error_auth" | "error_param" | "error_sign" if about.contains("partner_id") => app(CHECK_APP),
             "error_auth" if about.contains("refresh_token") => ended(USED_OR_WRONG.to_owned()),
             "error_auth" if about.contains("access_token") => refused(Failure::TokenRejected, ""),
@@ -123,10 +123,12 @@ impl Reading<'_> {
                 "start the authorization again: a code lives 10 minutes and can be used once",
             ),
             "error_sign" => app(CHECK_APP),
-            "error_partner_key_expired" => {
-                app("renew the app's live partner key in the console of Shopee Open Platform and set client_secret to it")
+            "error_partner_key_expired" => app(
+                "renew the app's live partner key in the console of Shopee Open Platform and set client_secret to it",
+            ),
+            "source_ip_undeclared" => {
+                app("declare this machine's address for the app in the console of Shopee Open Platform")
             }
-            "source_ip_undeclared" => app("declare this machine's address for the app in the console of Shopee Open Platform"),
             "error_api_call_restricted" => {
                 app("look into the console of Shopee Open Platform: the app's calls are restricted as a penalty")
             }
@@ -159,16 +161,17 @@ struct Verdict {
 const AUTHORIZE_AGAIN: &str = "ask the shop's owner to authorize the shop again";
 const CHECK_APP: &str =
     "compare client_id and client_secret with the app's live partner id and key in the console of Shopee Open Platform";
-pub(super) const LOOK_INTO_SELLER_CENTRE: &str = "ask the shop's owner to look into Seller Centre: the shop is suspended";
+pub(super) const LOOK_INTO_SELLER_CENTRE: &str =
+    "ask the shop's owner to look into Seller Centre: the shop is suspended";
 /// The vendor has one word for both.
 const USED_OR_WRONG: &str =
     "the refresh token is wrong or was used before (Shopee does not say which); the permission itself may still stand";
 
 /// A clock that is wrong ends no permission and is no fault of the app's keys.
-fn clock() -> Option<Verdict> {
+fn clock() -> Verdict {
     let sample = "Shopee refuses the time of this machine's clock".to_owned();
     let remedy = "set this machine's clock and run a time service: calls may be 5 minutes old at most";
-    Some(Verdict { failure: Failure::Unexpected { sample }, remedy, not_acted: true })
+    Verdict { failure: Failure::Unexpected { sample }, remedy, not_acted: true }
 }
 
 /// A word without the prefixes that some answers put before it (`common.error_auth`).

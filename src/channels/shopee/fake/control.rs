@@ -73,7 +73,7 @@ fn carry_out(shared: &Shared, what: &str, order: Order) -> Result<Value, String>
         "end" => world.end(order.shop, now),
         "close" => {
             let shop = world.shops.get_mut(&order.shop).ok_or("there is no such shop")?;
-            shop.status = if order.closed { "BANNED" } else { "NORMAL" }.to_owned();
+            if order.closed { "BANNED" } else { "NORMAL" }.clone_into(&mut shop.status);
         }
         "grant" => {
             let (given, ends) = (now - days(order.consent_age_days), now + days(order.ends_in_days));

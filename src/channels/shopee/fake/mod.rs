@@ -20,8 +20,8 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 pub use self::rig::rig;
-use self::state::{Shop, World};
 pub use self::state::{Issued, Rules, Stats};
+use self::state::{Shop, World};
 pub use crate::channels::fake::Mishap;
 use crate::{
     channels::{
@@ -194,9 +194,13 @@ fn push_body(code: u64, shops: &[u64], now: jiff::Timestamp) -> Value {
             "merchant_expire_soon": [], "shop_expire_soon": shops, "user_expire_soon": [],
             "expire_before": now.as_second() + 7 * 86_400, "page_no": 1, "total_page": 1,
         }),
-        (1, [shop]) => json!({"shop_id": shop, "authorize_type": "shop authorization by user", "extra": "", "success": 1}),
+        (1, [shop]) => {
+            json!({"shop_id": shop, "authorize_type": "shop authorization by user", "extra": "", "success": 1})
+        }
         (1, _) => json!({"shop_id_list": shops, "authorize_type": "main account authorization by user", "success": 1}),
-        (2, [shop]) => json!({"shop_id": shop, "authorize_type": "user cancel shop authorization", "extra": "", "success": 1}),
+        (2, [shop]) => {
+            json!({"shop_id": shop, "authorize_type": "user cancel shop authorization", "extra": "", "success": 1})
+        }
         (2, _) => json!({"shop_id_list": shops, "authorize_type": "user cancel merchant authorization", "success": 1}),
         _ => json!({"shop_id_list": shops}),
     };
@@ -228,7 +232,8 @@ impl Said {
     }
 
     fn respond(self, rules: &Rules, mishap: Option<Mishap>) -> Response {
-        let status = if !self.error.is_empty() && rules.errors_are_403 { StatusCode::FORBIDDEN } else { StatusCode::OK };
+        let status =
+            if !self.error.is_empty() && rules.errors_are_403 { StatusCode::FORBIDDEN } else { StatusCode::OK };
         let prefix = if self.error.is_empty() || !rules.errors_have_prefix { "" } else { "common." };
         let mut body = self.fields;
         body["error"] = format!("{prefix}{}", self.error).into();
@@ -241,7 +246,8 @@ impl Said {
 /// The answer of a mishap that comes before anything is done.
 fn instead(mishap: Option<Mishap>) -> Option<Response> {
     let limited = |status: StatusCode| {
-        let body = json!({"error": "error_rate_limit", "message": "Too many requests, please slow down", "request_id": "r"});
+        let body =
+            json!({"error": "error_rate_limit", "message": "Too many requests, please slow down", "request_id": "r"});
         answer(status, body, None)
     };
     match mishap? {

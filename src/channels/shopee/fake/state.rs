@@ -203,13 +203,7 @@ impl World {
     }
 
     /// An owner consented for these shops: one pair for all of them, which replaces what they had.
-    pub(super) fn grant(
-        &mut self,
-        shops: &[u64],
-        given_at: Timestamp,
-        ends_at: Timestamp,
-        now: Timestamp,
-    ) -> Issued {
+    pub(super) fn grant(&mut self, shops: &[u64], given_at: Timestamp, ends_at: Timestamp, now: Timestamp) -> Issued {
         for id in shops {
             self.access.retain(|(_, shop), _| shop != id);
             self.refresh.retain(|(_, shop), _| shop != id);

@@ -57,7 +57,8 @@ fn exchange(world: &mut World, shared: &Shared, body: &Value) -> Result<Said, Sa
     let now = shared.clock.now();
     let code = body["code"].as_str().and_then(|code| world.codes.get_mut(code));
     let code = code.filter(|code| !code.used && now < code.until);
-    let code = code.ok_or_else(|| Said::error("invalid_code", "Invalid code: wrong, used or older than 10 minutes."))?;
+    let code =
+        code.ok_or_else(|| Said::error("invalid_code", "Invalid code: wrong, used or older than 10 minutes."))?;
     let named = (body["shop_id"].as_u64(), body["main_account_id"].as_u64());
     match (code.subject, named) {
         (Subject::Shop(id), (Some(named), None)) if id == named => {}
