@@ -29,10 +29,11 @@ pub mod fake;
 pub mod file;
 mod reader;
 pub mod shopee;
+pub mod shopline;
 pub mod tiktok_shop;
 
 /// Every channel, in alphabetical order.
-pub const CHANNELS: &[&ChannelDef] = &[&amazon::DEF, &file::DEF, &shopee::DEF, &tiktok_shop::DEF];
+pub const CHANNELS: &[&ChannelDef] = &[&amazon::DEF, &file::DEF, &shopee::DEF, &shopline::DEF, &tiktok_shop::DEF];
 
 /// The definition of a channel by its name.
 pub fn find(name: &str) -> Option<&'static ChannelDef> {

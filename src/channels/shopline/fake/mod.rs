@@ -1,0 +1,228 @@
+//! Pretend SHOPLINEs on loopback, both platforms on one server: consent pages, token hosts and what of the APIs concerns
+//! permission, with state, on a clock that is handed in.
+//!
+//! The first part of every path is the shop's handle, which at the vendor is the first part of Global's host names. It
+//! behaves as the vendor's pages say, down to the error bodies, and counts what a well-behaved app never does. Where the pages are silent
+//! it picks one behaviour and has a switch in [`Rules`] for the other. Rate limits go by the real clock, since they are
+//! about how fast packets follow each other. It trusts whoever can reach it and listens on loopback only.
+
+mod answers;
+mod api;
+mod asia;
+mod control;
+mod global;
+mod rig;
+mod state;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use jiff::SignedDuration;
+use serde_json::{Map, Value, json};
+use url::Url;
+
+pub use self::rig::{asia, global};
+pub use self::state::{Issued, Rules, Stats};
+use self::state::{Standing, Store, World};
+use super::{Platform, sign};
+pub use crate::channels::fake::Mishap;
+use crate::{
+    channels::{RawWebhook, fake::Server},
+    clock::Clock,
+    secrets::{Secret, random_text},
+};
+
+/// The app that the pretend Global knows: its key.
+pub const APP_KEY: &str = "f2379d21628c33d11db1fdb697a3f7c26e4c0a09";
+/// The app that the pretend Asia knows: its client id.
+pub const ASIA_CLIENT_ID: &str = "635a5817fd851b000d2f594d";
+/// The secret of both.
+pub const APP_SECRET: &str = "fake-app-secret-0001";
+
+/// The pretend platforms. They stop when dropped.
+pub struct FakeShopline {
+    shared: Arc<Shared>,
+    server: Server,
+}
+
+struct Shared {
+    clock: Clock,
+    world: Mutex<World>,
+}
+
+impl Shared {
+    fn world(&self) -> MutexGuard<'_, World> {
+        self.world.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl FakeShopline {
+    /// Starts them on a free port of loopback. Call it within a runtime.
+    pub fn new(clock: Clock) -> std::io::Result<Self> {
+        Self::listening_on(clock, 0)
+    }
+
+    /// Starts them on this port of loopback; 0: a free one.
+    pub fn listening_on(clock: Clock, port: u16) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared { clock, world: Mutex::default() });
+        let router = axum::Router::new().merge(control::routes()).fallback(api::answer).with_state(shared.clone());
+        Ok(Self { shared, server: Server::start(port, router)? })
+    }
+
+    /// Where they listen. In settings, `{handle}` follows: see [`FakeShopline::app_settings`].
+    pub fn url(&self) -> Url {
+        self.server.url()
+    }
+
+    /// `[channels.shopline]` for them, without the secret, which is [`APP_SECRET`].
+    pub fn app_settings(&self) -> Map<String, Value> {
+        let url = format!("{}{{handle}}", self.url());
+        let settings = json!({
+            "client_id": APP_KEY, "asia_client_id": ASIA_CLIENT_ID,
+            "api_url": url, "token_url": url, "consent_url": url,
+        });
+        settings.as_object().cloned().expect("an object, as written above")
+    }
+
+    /// Changes how they behave.
+    pub fn rules(&self, change: impl FnOnce(&mut Rules)) {
+        change(&mut self.shared.world().rules);
+    }
+
+    /// Where consent may lead back to: a field of the app at the vendor.
+    pub fn set_redirect_url(&self, url: Url) {
+        self.shared.world().redirect_url = Some(url);
+    }
+
+    /// Adds a store of Global.
+    pub fn add_global(&self, handle: &str, store_id: &str, name: &str) {
+        self.add(Platform::Global, handle, store_id, name);
+    }
+
+    /// Adds a shop of Asia.
+    pub fn add_asia(&self, handle: &str, merchant_id: &str, name: &str) {
+        self.add(Platform::Asia, handle, merchant_id, name);
+    }
+
+    fn add(&self, platform: Platform, handle: &str, account: &str, name: &str) {
+        let (handle, name) = (handle.to_owned(), name.to_owned());
+        let store = Store { platform, handle, name, standing: Standing::Open, installed: false, issued_at: None };
+        self.shared.world().stores.insert(account.to_owned(), store);
+    }
+
+    /// Tokens as of a consent that was given now: for handing in.
+    pub fn grant_tokens(&self, account: &str) -> Option<Issued> {
+        let now = self.shared.clock.now();
+        self.shared.world().issue(account, now)
+    }
+
+    /// A token that somebody makes in the shop's admin, which cannot be renewed.
+    pub fn make_token_by_hand(&self, account: &str, ends_in: SignedDuration) -> Option<Issued> {
+        let now = self.shared.clock.now();
+        self.shared.world().make_by_hand(account, now + ends_in, now)
+    }
+
+    /// What an owner's browser ends on after agreeing (or, with `None`, declining) at the end of a consent link: the callback's
+    /// address with its query. Fails in the vendor's words.
+    pub fn consent(&self, link: &Url, account: Option<&str>) -> Result<Url, String> {
+        match link.fragment() {
+            Some(fragment) => global::decide_link(&self.shared, link, fragment, account),
+            None => asia::decide(&self.shared, &link.query_pairs().into_owned().collect(), account),
+        }
+    }
+
+    /// What a browser brings to the app's own address when a merchant of Global presses "install".
+    pub fn install_request(&self, handle: &str) -> Vec<(String, String)> {
+        let mut query = vec![("lang".to_owned(), "en".to_owned())];
+        global::sign_query(&mut query, handle, self.shared.clock.now());
+        query
+    }
+
+    /// Ends a permission, as the owner would: the app is uninstalled.
+    pub fn revoke(&self, account: &str) {
+        self.shared.world().uninstall(account);
+    }
+
+    /// Makes every access token of an account too old.
+    pub fn expire_access_tokens(&self, account: &str) {
+        let now = self.shared.clock.now();
+        self.shared.world().expire(account, now);
+    }
+
+    /// Lets the last end of an account's tokens be reached.
+    pub fn end(&self, account: &str) {
+        let now = self.shared.clock.now();
+        self.shared.world().end(account, now);
+    }
+
+    /// Freezes a store whose plan is not paid, or opens it again.
+    pub fn set_closed(&self, account: &str, closed: bool) {
+        self.stand(account, if closed { Standing::Frozen } else { Standing::Open });
+    }
+
+    /// Locks a store, or opens it again.
+    pub fn set_locked(&self, account: &str, locked: bool) {
+        self.stand(account, if locked { Standing::Locked } else { Standing::Open });
+    }
+
+    fn stand(&self, account: &str, standing: Standing) {
+        if let Some(store) = self.shared.world().stores.get_mut(account) {
+            store.standing = standing;
+        }
+    }
+
+    /// A webhook as it would be sent to the app, in the form of the account's platform.
+    pub fn signed_webhook(&self, account: &str, topic: &str) -> Option<RawWebhook> {
+        let now = self.shared.clock.now();
+        let store = self.shared.world().stores.get(account).cloned()?;
+        let secret = Secret::new(APP_SECRET);
+        let mut url: Url = "https://shops.example.com/webhooks/shopline".parse().expect("a constant");
+        let header = |name: &str, value: String| (name.to_owned(), value);
+        let (headers, body) = match store.platform {
+            Platform::Global => {
+                let body = json!({
+                    "appkey": APP_KEY, "handle": store.handle, "store_id": account, "operate": "UNINSTALL",
+                    "timestamp": now.as_millisecond(),
+                });
+                let body = body.to_string();
+                let headers = vec![
+                    header("x-shopline-topic", topic.to_owned()),
+                    header("x-shopline-hmac-sha256", sign::of_call(&secret, &body, "")),
+                    header("x-shopline-shop-domain", format!("{}.myshopline.com", store.handle)),
+                    header("x-shopline-shop-id", account.to_owned()),
+                    header("x-shopline-webhook-id", random_text(24)),
+                ];
+                (headers, body)
+            }
+            Platform::Asia => {
+                let timestamp = now.as_second().to_string();
+                let body = json!({
+                    "trace_id": random_text(36), "event": "Application", "topic": topic, "merchant_id": account,
+                    "resource": {"_id": ASIA_CLIENT_ID, "merchant_id": account},
+                });
+                url.query_pairs_mut().append_pair("sign", &sign::of_asia_webhook(&secret, &timestamp, &body));
+                (vec![header("x-shopline-developer-event-timestamp", timestamp)], body.to_string())
+            }
+        };
+        Some(RawWebhook { url, headers, body: body.into() })
+    }
+
+    /// From now on every answer of the APIs (not of the token hosts) has this mishap; `None` mends it.
+    pub fn break_down(&self, mishap: Option<Mishap>) {
+        self.shared.world().broken = mishap;
+    }
+
+    /// The next answer of an API has this mishap.
+    pub fn fail_next(&self, mishap: Mishap) {
+        self.shared.world().next_of_api.push_back(mishap);
+    }
+
+    /// The next answer of a token host has this mishap.
+    pub fn fail_next_token_call(&self, mishap: Mishap) {
+        self.shared.world().next_of_tokens.push_back(mishap);
+    }
+
+    /// What they have seen.
+    pub fn stats(&self) -> Stats {
+        self.shared.world().stats.clone()
+    }
+}

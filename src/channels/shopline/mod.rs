@@ -1,0 +1,260 @@
+#![doc = include_str!("README.md")]
+
+mod asia;
+mod client;
+#[cfg(feature = "fakes")]
+pub mod fake;
+mod global;
+pub mod sign;
+#[cfg(all(test, feature = "fakes"))]
+mod tests;
+mod wire;
+
+use std::sync::Arc;
+
+use jiff::SignedDuration;
+use serde_json::Value;
+use url::Url;
+
+use self::{asia::Asia, client::Client, global::Global};
+use super::{
+    Abilities, AuthorizationKind, Built, ChannelDef, ChannelError, Key, Place, RawWebhook, ShopSettings, Tools,
+    calls::declined,
+    reader::{Reader, text_of},
+};
+use crate::{domain::JobKind, secrets::Secret};
+
+/// The channel's name in the settings.
+pub const NAME: &str = "shopline";
+
+const TITLE: &str = "SHOPLINE";
+const ASIA_API_URL: &str = "https://open.shopline.io";
+const ASIA_TOKEN_URL: &str = "https://developers.shoplineapp.com";
+/// The version of Global's Admin API that is called where the settings name none.
+const VERSION: &str = "v20260601";
+const SCOPE: &str = "read_products,write_products,read_inventory,write_inventory,read_store_information";
+const ASIA_SCOPE: &str = "products merchants";
+
+/// SHOPLINE, both of its platforms.
+pub static DEF: ChannelDef = ChannelDef {
+    name: NAME,
+    title: TITLE,
+    page: include_str!("README.md"),
+    abilities: Abilities {
+        authorization: AuthorizationKind::Consent,
+        export: &[],
+        create: false,
+        retire: &[],
+        periods: &[(JobKind::AuthorizationRefresh, SignedDuration::from_secs(1), "1 hour")],
+        push_batch: 1,
+        changes_are_full: false,
+    },
+    app_keys: &[
+        Key {
+            name: "asia_client_id",
+            doc: "the app's client id on SHOPLINE Asia, where it is another app than the one of SHOPLINE Global. Default: client_id. Example: \"635a5817fd851b000d2f594d\"",
+            required: false,
+        },
+        Key {
+            name: "version",
+            doc: "the version of SHOPLINE Global's API. Default: \"v20260601\". Example: \"v20260901\"",
+            required: false,
+        },
+        Key {
+            name: "scope",
+            doc: "the rights that owners are asked for on SHOPLINE Global, with commas. Default: those for products and stock. Example: \"read_products,write_products\"",
+            required: false,
+        },
+        Key {
+            name: "asia_scope",
+            doc: "the rights that owners are asked for on SHOPLINE Asia, with spaces. Default: \"products merchants\". Example: \"products orders\"",
+            required: false,
+        },
+    ],
+    shop_keys: &[
+        Key {
+            name: "platform",
+            doc: "which of the two SHOPLINEs the shop is on: \"global\" (its address ends in myshopline.com) or \"asia\" (shoplineapp.com). Example: \"global\"",
+            required: true,
+        },
+        Key {
+            name: "handle",
+            doc: "the first part of the shop's address at SHOPLINE. Example: \"teststore\" for teststore.myshopline.com",
+            required: true,
+        },
+    ],
+    build,
+    #[cfg(feature = "fakes")]
+    rigs: &[("asia", fake::asia), ("global", fake::global)],
+};
+
+/// The two SHOPLINEs, which share nothing but the brand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Platform {
+    Global,
+    Asia,
+}
+
+impl Platform {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Global => "global",
+            Self::Asia => "asia",
+        }
+    }
+}
+
+/// One shop, whichever platform it is on.
+struct Store {
+    platform: Platform,
+    handle: String,
+    consent_url: Url,
+    /// Where consent leads back to.
+    callback: Url,
+    scope: String,
+    version: String,
+    client: Client,
+}
+
+impl Store {
+    fn app(&self) -> String {
+        format!("{} {}", self.platform.as_str(), self.client.app_key)
+    }
+
+    fn place_id(&self, handle: &str) -> String {
+        format!("{NAME} {} {handle}", self.platform.as_str())
+    }
+
+    fn place(&self, handle: &str, name: Option<&str>) -> Place {
+        Place {
+            id: self.place_id(handle),
+            name: name.map_or_else(|| handle.to_owned(), |name| format!("{name} ({handle})")),
+            data: serde_json::json!({"handle": handle}),
+        }
+    }
+}
+
+/// The refusal in a callback, where it is one. The vendor does not say what Global sends then; both say `error` here.
+fn refusal_in(query: &[(String, String)]) -> Option<ChannelError> {
+    let (_, word) = query.iter().find(|(name, _)| name == "error")?;
+    Some(declined(TITLE, word, "open the link again and agree; it takes a staff member who may install apps"))
+}
+
+/// The id of a webhook that names none.
+fn digest(request: &RawWebhook) -> String {
+    use sha2::{Digest as _, Sha256};
+    hex::encode(Sha256::digest(&request.body))
+}
+
+fn build(settings: &ShopSettings, tools: &Tools) -> Built {
+    let handle = handle(settings);
+    let platform = platform(settings);
+    let named = handle.as_deref().unwrap_or("handle");
+    let settings = with_handle(settings, named);
+    let mut reader = Reader::new(&settings, "the app's page at SHOPLINE");
+    if let Err(cause) = &handle {
+        let remedy =
+            "write the first part of the shop's address, for example \"teststore\" for teststore.myshopline.com";
+        reader.fault("handle", cause, remedy);
+    }
+    if let Err(cause) = &platform {
+        let remedy =
+            "write \"global\" if the shop's address at SHOPLINE ends in myshopline.com, \"asia\" if in shoplineapp.com";
+        reader.fault("platform", cause, remedy);
+    }
+    let store = store(&mut reader, platform.unwrap_or(Platform::Global), named, tools);
+    let store = reader.finish(store)?;
+    Ok(match store.platform {
+        Platform::Global => Arc::new(Global(store)),
+        Platform::Asia => Arc::new(Asia(store)),
+    })
+}
+
+fn store(reader: &mut Reader<'_>, platform: Platform, handle: &str, tools: &Tools) -> Store {
+    let global = format!("https://{handle}.myshopline.com");
+    let [api, token, scope, scope_key] = match platform {
+        Platform::Global => [&global, &global, SCOPE, "scope"],
+        Platform::Asia => [ASIA_API_URL, ASIA_TOKEN_URL, ASIA_SCOPE, "asia_scope"],
+    };
+    let own_app = platform == Platform::Asia && reader.settings.channel.contains_key("asia_client_id");
+    Store {
+        platform,
+        handle: handle.to_owned(),
+        consent_url: reader.url("consent_url", token),
+        callback: reader.settings.callback.clone(),
+        scope: text(reader, scope_key, scope),
+        version: version(reader),
+        client: Client {
+            http: tools.http.clone(),
+            clock: tools.clock.clone(),
+            platform,
+            handle: handle.to_owned(),
+            app_key: reader.app_text(if own_app { "asia_client_id" } else { "client_id" }),
+            app_secret: reader.settings.client_secret.clone(),
+            api_url: reader.url("api_url", api),
+            token_url: reader.url("token_url", token),
+        },
+    }
+}
+
+/// The handle in lower case, as host names are: a part of one.
+fn handle(settings: &ShopSettings) -> Result<String, String> {
+    let value = settings.own.get("handle").ok_or("`handle` is missing")?;
+    let text = value.as_str().ok_or_else(|| format!("`handle` is {value}, not a text"))?;
+    let handle = text.trim().to_ascii_lowercase();
+    let known = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
+    let sound = (1..=63).contains(&handle.len()) && handle.bytes().all(known);
+    if !sound || handle.starts_with('-') || handle.ends_with('-') {
+        return Err(format!("`handle` is {value}, which is no handle: letters, digits and `-` only"));
+    }
+    Ok(handle)
+}
+
+fn platform(settings: &ShopSettings) -> Result<Platform, String> {
+    let value = settings.own.get("platform").ok_or("`platform` is missing")?;
+    let known = [Platform::Global, Platform::Asia];
+    let found = known.into_iter().find(|platform| value.as_str().is_some_and(|text| text.trim() == platform.as_str()));
+    found.ok_or_else(|| format!("`platform` is {value}, which is no platform of SHOPLINE"))
+}
+
+/// The settings with the handle put into the addresses where they say `{handle}`: Global has a host per shop, so whoever
+/// stands between needs a path per shop.
+fn with_handle(settings: &ShopSettings, handle: &str) -> ShopSettings {
+    let mut settings = settings.clone();
+    for name in ["api_url", "token_url", "consent_url"] {
+        if let Some(Value::String(text)) = settings.channel.get_mut(name) {
+            *text = text.replace("{handle}", handle);
+        }
+    }
+    settings
+}
+
+fn text(reader: &mut Reader<'_>, name: &str, default: &str) -> String {
+    if !reader.settings.channel.contains_key(name) {
+        return default.to_owned();
+    }
+    let text = text_of(&reader.settings.channel, name);
+    if text.is_none() {
+        reader.fault(
+            &format!("channel.{name}"),
+            format!("`{name}` is not a text"),
+            format!("use one like \"{default}\""),
+        );
+    }
+    text.unwrap_or_default()
+}
+
+fn version(reader: &mut Reader<'_>) -> String {
+    let version = text(reader, "version", VERSION);
+    let digits = version.strip_prefix('v').unwrap_or_default();
+    if !version.is_empty() && (digits.len() != 8 || !digits.bytes().all(|byte| byte.is_ascii_digit())) {
+        let cause = format!("`version` is \"{version}\", which is no version of SHOPLINE's API");
+        reader.fault("channel.version", cause, format!("use one like \"{VERSION}\""));
+    }
+    version
+}
+
+/// What must not be told of a call.
+fn secrets<'a>(all: &[Option<&'a Secret>]) -> Vec<&'a str> {
+    all.iter().flatten().map(|secret| secret.expose()).collect()
+}
