@@ -120,7 +120,7 @@ impl Reading<'_> {
             return Some(verdict);
         }
         let (api, json, now) = (self.kind == Kind::Api, said.is_some(), self.now);
-        let why = || said.map(|said| self.words(said)).unwrap_or_else(|| format!("status {}", answer.status));
+        let why = || said.map_or_else(|| format!("status {}", answer.status), |said| self.words(said));
         let verdict = match answer.status {
             429 => throttled(answer.retry_at.unwrap_or(now + SignedDuration::from_secs(1))),
             402 => refused(
@@ -163,7 +163,7 @@ impl Reading<'_> {
         match (self.platform, self.kind) {
             (_, Kind::Api) => None,
             (Platform::Global, kind) => self.verdict_of_global(kind, &word, &letters(&said.text)),
-            (Platform::Asia, kind) => self.verdict_of_asia(kind, &word),
+            (Platform::Asia, kind) => Self::verdict_of_asia(kind, &word),
         }
     }
 
@@ -194,7 +194,7 @@ impl Reading<'_> {
     }
 
     /// Words of RFC 6749 (5.2).
-    fn verdict_of_asia(&self, kind: Kind, word: &str) -> Option<Verdict> {
+    fn verdict_of_asia(kind: Kind, word: &str) -> Option<Verdict> {
         match (word, kind) {
             ("INVALIDGRANT", Kind::Refresh) => Some(refused(
                 Failure::AuthorizationEnded { why: "invalid_grant: the tokens were taken back or have run out".into() },
