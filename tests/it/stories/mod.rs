@@ -9,3 +9,4 @@ mod page;
 mod peers;
 mod reminders;
 mod settings;
+mod shopee;

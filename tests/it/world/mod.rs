@@ -184,7 +184,14 @@ to = ["owner@example.com"]
         self.write_shop_file(shop, &format!("{usual}{below}"));
     }
 
-    fn write_shop_file(&self, shop: &str, text: &str) {
+    /// Adds to the main file: the section of another channel.
+    pub(crate) fn add_to_main(&self, text: &str) {
+        let main = fs::read_to_string(self.folder.path().join("shopsyncd.toml")).unwrap();
+        self.write("shopsyncd.toml", &format!("{main}\n{text}"));
+    }
+
+    /// A shop's file to the letter, below its name.
+    pub(crate) fn write_shop_file(&self, shop: &str, text: &str) {
         self.write(&format!("shops.d/{shop}.toml"), &format!("[shops.{shop}]\n{text}"));
     }
 
@@ -429,12 +436,20 @@ to = ["owner@example.com"]
     }
 
     async fn agree_as(&self, shop: &str, account: &str) -> u16 {
+        self.owner_decides(shop, |link| self.fake.consent(link, Some(account)).unwrap()).await
+    }
+
+    /// The owner opens the shop's page in a browser and decides at the end of the link to which that leads: `decide` says on which
+    /// address the browser ends. How its way ended.
+    pub(crate) async fn owner_decides(&self, shop: &str, decide: impl FnOnce(&Url) -> Url) -> u16 {
         let page = self.daemon().page.unwrap();
         let begun = get(&format!("http://{page}/authorize/{shop}").parse().unwrap(), None).await;
         assert_eq!(begun.status, 302, "the page leads to the marketplace");
         let cookie = begun.header("set-cookie").and_then(|cookie| cookie.split(';').next()).map(str::to_owned);
         let link: Url = begun.header("location").unwrap().parse().unwrap();
-        let back = self.fake.consent(&link, Some(account)).unwrap();
+        let mut back = decide(&link);
+        // Settings that let the system choose a port cannot name it in a link.
+        back.set_port(Some(page.port())).unwrap();
         get(&back, cookie).await.status
     }
 
