@@ -92,6 +92,13 @@ impl Consent for Amazon {
     }
 
     async fn identify(&self, grant: &Grant) -> Result<Identity, ChannelError> {
+        if !is_seller_id(&grant.account) {
+            // Amazon says nowhere whose tokens these are, so at least it must be able to be one.
+            return Err(ChannelError {
+                remedy: "hand the tokens in with the merchant token of Seller Central as their account".into(),
+                ..unusable(TITLE, &format!("`{}` is not a seller's id", grant.account))
+            });
+        }
         let (all, _) = self.participations(&grant.account, &grant.tokens.access_token).await?;
         let place = |one: &WireParticipation| Place {
             id: place_id(&one.marketplace.id, &grant.account),

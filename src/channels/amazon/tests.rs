@@ -13,7 +13,7 @@ use super::{
     fake::{APP_SECRET, FakeAmazon, Issued, Mishap},
 };
 use crate::{
-    channels::{Access, Callback, Channel, ChannelError, Grant, ShopSettings, Start, Tokens, Tools},
+    channels::{Access, Callback, Channel, ChannelError, Grant, ShopSettings, Tokens, Tools},
     clock::Clock,
     domain::{Failure, Shop},
     http::Http,
@@ -28,6 +28,8 @@ const HOUR: SignedDuration = SignedDuration::from_hours(1);
 struct Scene {
     fake: FakeAmazon,
     clock: Clock,
+    /// One client for the whole scene, as a daemon has it.
+    tools: Tools,
     own: Value,
     app: Map<String, Value>,
     secret: Option<String>,
@@ -42,13 +44,14 @@ impl Scene {
         fake.add_seller(SELLER, "Seller Ltd", &["DE", "FR"]);
         fake.add_seller(OTHER, "Other Ltd", &["DE"]);
         let app = fake.app_settings();
-        Self { fake, clock, own: json!({"marketplace": "DE"}), app, secret: Some(APP_SECRET.to_owned()) }
+        let tools = tools(&clock);
+        Self { fake, clock, tools, own: json!({"marketplace": "DE"}), app, secret: Some(APP_SECRET.to_owned()) }
     }
 
     fn channel(&self) -> std::sync::Arc<dyn Channel> {
         let mut settings = settings(&self.own, self.app.clone());
         settings.client_secret = self.secret.as_ref().map(Secret::new);
-        (DEF.build)(&settings, &tools(&self.clock)).unwrap()
+        (DEF.build)(&settings, &self.tools).unwrap()
     }
 
     fn issue(&self) -> Issued {

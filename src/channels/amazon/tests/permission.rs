@@ -201,7 +201,7 @@ async fn the_documented_rate_is_kept_by_waiting() {
     scene.clock.advance(SignedDuration::from_mins(2));
     channel.probe(&access).await.unwrap();
     assert_eq!(scene.fake.stats().rate_violations, 0);
-    let other_daemon = scene.channel();
+    let other_daemon = (DEF.build)(&settings(&scene.own, scene.app.clone()), &tools(&scene.clock)).unwrap();
     for _ in 0..15 {
         drop(other_daemon.probe(&access).await);
     }
@@ -229,6 +229,17 @@ async fn a_renewed_consent_gives_new_tokens_and_the_old_ones_may_end_or_not() {
         assert_ne!(grant.tokens.refresh_token.unwrap().expose(), old.refresh_token);
         assert_eq!(scene.refresh(&old).await.is_err(), ends);
     }
+}
+
+#[tokio::test]
+async fn tokens_of_an_account_that_can_be_no_sellers_are_refused() {
+    let scene = Scene::new();
+    let channel = scene.channel();
+    let mut grant = scene.refresh(&scene.issue()).await.unwrap();
+    channel.consent().unwrap().identify(&grant).await.unwrap();
+    grant.account = "owner@example.com".into();
+    let error = channel.consent().unwrap().identify(&grant).await.unwrap_err();
+    assert_eq!(error.text, "Amazon: `owner@example.com` is not a seller's id");
 }
 
 #[test]

@@ -79,11 +79,9 @@ fn shops_of_sellers_that_the_settings_do_not_name_are_told_apart_by_consent() {
     assert_ne!(other.place(), unknown.place(), "two sellers may each have a shop there");
 }
 
-#[test]
-fn links_of_a_draft_and_of_a_strange_address_are_refused_on_the_consent_page() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let mut scene = runtime.block_on(async { Scene::new() });
-    let _entered = runtime.enter();
+#[tokio::test]
+async fn links_of_a_draft_and_of_a_strange_address_are_refused_on_the_consent_page() {
+    let mut scene = Scene::new();
     let consent = |scene: &Scene| {
         let link = scene.channel().consent().unwrap().link("s");
         scene.fake.consent(&link, Some(SELLER))

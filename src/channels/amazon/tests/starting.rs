@@ -10,10 +10,6 @@ fn channel(own: Value, draft: bool) -> std::sync::Arc<dyn Channel> {
     (DEF.build)(&settings(&own, app), &tools(&Clock::manual(Timestamp::UNIX_EPOCH))).unwrap()
 }
 
-fn start(own: Value, pairs: &[(&str, &str)]) -> Result<Option<Start>, ChannelError> {
-    channel(own, false).consent().unwrap().start(&query(pairs), "our state")
-}
-
 fn german() -> Value {
     json!({"marketplace": "DE"})
 }
@@ -21,7 +17,9 @@ fn german() -> Value {
 #[test]
 fn the_browser_goes_back_to_amazon_with_our_address_and_both_states() {
     let back = "https://sellercentral.amazon.de/apps/authorize/confirm/amzn1.sp.solution.1?x=1&state=theirs#f";
-    let start = start(german(), &[("amazon_callback_uri", back), STATE, WHO]).unwrap().unwrap();
+    let shop = channel(german(), false);
+    let sent = query(&[("amazon_callback_uri", back), STATE, WHO]);
+    let start = shop.consent().unwrap().start(&sent, "our state").unwrap().unwrap();
     assert_eq!(start.account.as_deref(), Some(SELLER));
     insta::assert_snapshot!(start.go, @"https://sellercentral.amazon.de/apps/authorize/confirm/amzn1.sp.solution.1?x=1&redirect_uri=https%3A%2F%2Fshops.example.com%2Foauth%2Famazon%2Fcallback&amazon_state=their+state&state=our+state");
 }
@@ -39,6 +37,8 @@ fn a_draft_says_so_on_the_way_back_whether_we_or_amazon_know_it() {
 
 #[test]
 fn our_page_is_a_springboard_to_amazon_alone() {
+    let shop = channel(german(), false);
+    let start = |back| shop.consent().unwrap().start(&query(&[("amazon_callback_uri", back), STATE, WHO]), "s");
     let taken = [
         "https://sellercentral.amazon.de/apps/authorize/confirm/1",
         "https://sellercentral-europe.amazon.com/apps/authorize/confirm/1",
@@ -47,8 +47,7 @@ fn our_page_is_a_springboard_to_amazon_alone() {
         "https://amazon.com/apps/authorize/confirm/amzn1.sellerapps.app.2eca283f",
     ];
     for back in taken {
-        let start = start(german(), &[("amazon_callback_uri", back), STATE, WHO]);
-        assert!(start.unwrap().is_some(), "{back}");
+        assert!(start(back).unwrap().is_some(), "{back}");
     }
     let refused = [
         "http://sellercentral.amazon.de/apps/authorize/confirm/1",
@@ -65,7 +64,7 @@ fn our_page_is_a_springboard_to_amazon_alone() {
         "not an address",
     ];
     for back in refused {
-        let error = start(german(), &[("amazon_callback_uri", back), STATE, WHO]).unwrap_err();
+        let error = start(back).unwrap_err();
         assert_eq!(error.failure, Failure::Rejected, "{back}");
         assert_eq!(error.text, "Amazon: the request's amazon_callback_uri does not lead to Amazon");
     }
@@ -82,8 +81,12 @@ fn requests_that_are_not_whole_are_refused_by_name() {
         (&[back, STATE], format!("selling_partner_id {missing}")),
         (&[back, STATE, ("selling_partner_id", "x y")], "selling_partner_id is not a seller's id".to_owned()),
     ];
+    let shop = channel(german(), false);
     for (pairs, expected) in table {
-        assert_eq!(start(german(), pairs).unwrap_err().text, format!("Amazon: the request's {expected}"));
+        assert_eq!(
+            shop.consent().unwrap().start(&query(pairs), "s").unwrap_err().text,
+            format!("Amazon: the request's {expected}")
+        );
     }
 }
 
