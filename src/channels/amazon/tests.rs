@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod permission;
+mod pretend;
 mod settings;
 mod starting;
 
