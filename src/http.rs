@@ -412,6 +412,15 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_body_that_is_not_the_gzip_it_says_it_is_may_have_been_acted_on() {
+        let broken = || async { ([("content-encoding", "gzip"), ("content-type", "application/json")], "{\"a\":1}") };
+        let base = serve(Router::new().route("/", get(broken))).await;
+        let error = Http::new(Clock::manual(noon())).send(call(base)).await.unwrap_err();
+        assert!(matches!(error.failure, Failure::Unavailable { .. }), "{error:?}");
+        assert!(!error.not_acted, "{error:?}");
+    }
+
+    #[tokio::test]
     async fn an_answer_over_the_size_limit_is_refused() {
         let base = serve(Router::new().route("/", get(|| async { vec![b' '; ANSWER_LIMIT_BYTES + 1] }))).await;
         let error = Http::new(Clock::manual(noon())).send(call(base)).await.unwrap_err();

@@ -3,6 +3,7 @@ mod ends;
 mod exchanges;
 mod news;
 pub(crate) mod pretend;
+mod reseal;
 mod several;
 
 use std::sync::Arc;

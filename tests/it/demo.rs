@@ -12,13 +12,21 @@ use std::{
 use rustix::process::{Pid, Signal, kill_process};
 
 /// What it has to have shown, in this order.
-const SHOWN: [&str; 6] = [
-    "agreed on the marketplace's consent page",
+const SHOWN: [&str; 14] = [
+    "tiktok-uk: its owner opened the link and agreed on the marketplace's consent page",
+    "amazon-de: its owner opened the link and agreed",
+    "shopee-sg: its owner opened the link and agreed",
+    "shopline-global: its owner opened the link and agreed",
+    "shopline-asia: its owner opened the link and agreed",
     "tokens handed in",
     "a token was renewed",
     "the owed reminder is written",
     "512 SKUs read",
     "both shops are brought in line",
+    "shopee-sg: revoked, its jobs are held: ",
+    "tiktok-uk: lapsed, its jobs are held: its end date, ",
+    "shopee-sg: renewed by its owner",
+    "tiktok-uk: renewed by its owner",
 ];
 
 fn demo(folder: &Path, further: &[&str]) -> Command {

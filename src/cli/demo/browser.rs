@@ -3,6 +3,7 @@
 use url::Url;
 
 use crate::{
+    channels::RawWebhook,
     clock::Clock,
     http::{Answer, BudgetKey, Call, Http, Method, Rate},
 };
@@ -12,18 +13,42 @@ pub(super) async fn consent(page: &str, shop: &str, account: &str) -> Result<(),
     let http = Http::new(Clock::system());
     let begun = get(&http, &format!("{page}/authorize/{shop}"), None).await?;
     let cookie = begun.header("set-cookie").and_then(|cookie| cookie.split(';').next());
-    let consent_page = led_to(&begun)?;
-    let html = get(&http, &consent_page, None).await?;
-    let fields =
+    let consent_page = page_of(&led_to(&begun)?)?;
+    let html = get(&http, consent_page.as_str(), None).await?;
+    let (action, fields) =
         form_of(&String::from_utf8_lossy(&html.body), account).ok_or("the consent page has no form for the seller")?;
-    let mut agree = Url::parse(&consent_page).map_err(|error| error.to_string())?;
-    agree.set_path("/open/authorize/decide");
+    let mut agree = consent_page.join(&action).map_err(|error| error.to_string())?;
     agree.query_pairs_mut().clear().extend_pairs(fields).append_pair("decision", "authorize");
     let callback = led_to(&get(&http, agree.as_str(), None).await?)?;
     match get(&http, &callback, cookie).await?.status {
         200 => Ok(()),
         status => Err(format!("the callback ended in {status}")),
     }
+}
+
+/// Sends a webhook as a marketplace does.
+pub(super) async fn send(to: &Url, webhook: RawWebhook) -> Result<(), String> {
+    // The marketplace's own client, which is none of ours. Ours brings the cryptography that it needs.
+    drop(Http::new(Clock::system()));
+    let mut request = reqwest::Client::new().post(to.clone()).body(webhook.body);
+    for (name, value) in webhook.headers {
+        request = request.header(name, value);
+    }
+    match request.send().await.map_err(|error| error.to_string())?.status().as_u16() {
+        200 => Ok(()),
+        status => Err(format!("it was answered with {status}")),
+    }
+}
+
+/// What a browser shows at the end of a link: scripts that carry what stands behind a `#` into the query included.
+fn page_of(link: &str) -> Result<Url, String> {
+    let mut url = Url::parse(link).map_err(|error| error.to_string())?;
+    let Some((_, query)) = url.fragment().and_then(|fragment| fragment.split_once('?')) else { return Ok(url) };
+    let query = query.to_owned();
+    url.set_fragment(None);
+    let mut url = url.join("consent").map_err(|error| error.to_string())?;
+    url.set_query(Some(&query));
+    Ok(url)
 }
 
 async fn get(http: &Http, url: &str, cookie: Option<&str>) -> Result<Answer, String> {
@@ -42,13 +67,14 @@ fn led_to(answer: &Answer) -> Result<String, String> {
     answer.header("location").map(str::to_owned).ok_or_else(|| format!("led nowhere ({})", answer.status))
 }
 
-/// The hidden fields of the form in which this account is signed in.
-fn form_of(html: &str, account: &str) -> Option<Vec<(String, String)>> {
-    let form = html.split("<form").find(|form| form.contains(&format!("value=\"{account}\"")))?;
+/// Where the form leads in which this account is signed in, and its hidden fields.
+fn form_of(html: &str, account: &str) -> Option<(String, Vec<(String, String)>)> {
+    let form = html.split("<form").find(|form| form.contains(&format!("name=\"account\" value=\"{account}\"")))?;
     let attribute = |input: &str, name: &str| {
         let (_, rest) = input.split_once(&format!("{name}=\""))?;
         Some(rest.split('"').next()?.replace("&quot;", "\"").replace("&lt;", "<").replace("&amp;", "&"))
     };
     let inputs = form.split("<input").skip(1);
-    Some(inputs.filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value")?))).collect())
+    let fields = inputs.filter_map(|input| Some((attribute(input, "name")?, attribute(input, "value")?))).collect();
+    Some((attribute(form, "action")?, fields))
 }

@@ -10,26 +10,19 @@ use std::{
 };
 
 use clap::Args;
-use jiff::SignedDuration;
-use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 use tokio_util::sync::CancellationToken;
 
 use super::{Outcome, exit, print, run::stop_signals};
-use crate::{
-    channels::tiktok_shop::fake::{APP_SECRET, FakeTikTok},
-    clock::Clock,
-    control::{self, Refusal, Request},
-};
+use crate::control::{self, Refusal, Request};
 
 mod browser;
 mod catalogue;
+mod markets;
+mod scenes;
 mod watch;
 
-/// The shop that is authorized on the marketplace's consent page, and its account.
-const BY_CONSENT: (&str, &str) = ("tiktok-uk", "seller-harbour");
-/// The shop whose tokens are handed in, and its account.
-const HANDED_IN: (&str, &str) = ("tiktok-de", "seller-hafen");
+use markets::{BY_CONSENT, HANDED_IN, Markets};
 
 /// What the demo takes.
 #[derive(Debug, Args)]
@@ -48,7 +41,7 @@ struct Stage {
     config: PathBuf,
     state_dir: PathBuf,
     page: String,
-    fake: FakeTikTok,
+    markets: Markets,
 }
 
 pub(super) async fn demo(args: DemoArgs) -> Outcome {
@@ -57,7 +50,7 @@ pub(super) async fn demo(args: DemoArgs) -> Outcome {
     let asked = stop_signals().map_err(failed)?;
     let mut child = stage.start_daemon().map_err(failed)?;
     tokio::select! {
-        shown = show(&stage) => {
+        shown = show(&stage, args.once) => {
             shown?;
             if !args.once {
                 stage.go_on(&mut child, &asked).await.map_err(failed)?;
@@ -74,29 +67,32 @@ fn failed(error: io::Error) -> Refusal {
 }
 
 /// Everything that is to be seen, one thing after the other.
-async fn show(stage: &Stage) -> Outcome {
+async fn show(stage: &Stage, once: bool) -> Outcome {
     let began = Instant::now();
     let say = |text: String| print::text(&format!("[{:>4.1} s] {text}", began.elapsed().as_secs_f64()));
     print::text(&stage.introduction())?;
     watch::until_ready(&stage.state_dir).await?;
-    say("the daemon is ready; it reads the product source, and both shops wait for their owners".into())?;
+    say("the daemon is ready; it reads the product source, and every shop waits for its owner".into())?;
 
-    browser::consent(&stage.page, BY_CONSENT.0, BY_CONSENT.1)
-        .await
-        .map_err(|error| Refusal::new(exit::FAILED, error))?;
-    say(format!(
-        "{}: its owner opened the link and agreed on the marketplace's consent page (in a pretend browser)",
-        BY_CONSENT.0
-    ))?;
+    for owned in BY_CONSENT {
+        stage.agree(owned).await?;
+        say(format!(
+            "{}: its owner opened the link and agreed on the marketplace's consent page (in a pretend browser)",
+            owned.id
+        ))?;
+    }
 
-    let tokens = stage.old_tokens();
-    control::ask(&stage.state_dir, &Request::HandIn { shop: shop(HANDED_IN.0)?, tokens }, |_, _| {}).await?;
+    let tokens = stage.markets.old_tokens();
+    control::ask(&stage.state_dir, &Request::HandIn { shop: shop(HANDED_IN.id)?, tokens }, |_, _| {}).await?;
     say(format!(
         "{}: tokens handed in, consent given 345 days ago, 20 days left: a reminder is owed at once",
-        HANDED_IN.0
+        HANDED_IN.id
     ))?;
 
-    watch::until_done(stage, say).await?;
+    watch::until_done(stage, &say).await?;
+    if once {
+        stage.play(&say).await?;
+    }
     print::text(&stage.where_to_look())
 }
 
@@ -114,21 +110,12 @@ impl Stage {
         let dir = dir.canonicalize()?;
         let (listen, internal) = (free_address()?, free_address()?);
         let page = format!("http://{listen}");
-        let fake = FakeTikTok::new(Clock::system())?;
-        fake.set_redirect_url(format!("{page}/oauth/tiktok_shop/callback").parse().map_err(io::Error::other)?);
-        for ((_, account), (name, region, id, factor)) in [
-            (BY_CONSENT, ("Harbour Ltd", "GB", "7490000000000000001", 100)),
-            (HANDED_IN, ("Hafen GmbH", "DE", "7490000000000000002", 115)),
-        ] {
-            fake.add_seller(account, name, region);
-            fake.add_shop(account, id, name, region);
-            fake.seed_products(id, &catalogue::listed(factor)).map_err(io::Error::other)?;
-        }
+        let markets = Markets::open(&page)?;
         let (config, state_dir) = (dir.join("shopsyncd.toml"), dir.join("state"));
         fs::write(dir.join("products.csv"), catalogue::shopify_csv())?;
-        fs::write(&config, settings(&dir, &listen, &internal, fake.url().as_str().trim_end_matches('/')))?;
+        fs::write(&config, settings(&dir, &listen, &internal, &markets)?)?;
         fs::write(dir.join("shops.d/shops.toml"), shops(&dir))?;
-        Ok(Self { dir, config, state_dir, page, fake })
+        Ok(Self { dir, config, state_dir, page, markets })
     }
 
     fn start_daemon(&self) -> io::Result<Child> {
@@ -147,20 +134,14 @@ impl Stage {
         self.dir.join("daemon.log")
     }
 
-    /// Tokens as an operator would bring them from a former program: agreed to 345 days ago, 20 days left.
-    fn old_tokens(&self) -> Value {
-        let day = SignedDuration::from_hours(24);
-        let issued = self.fake.grant_tokens(HANDED_IN.1, day * 345, day * 20);
-        let mut tokens = serde_json::to_value(&issued).unwrap_or_default();
-        tokens["authorized_at"] = json!(Clock::system().now() - day * 345);
-        tokens
-    }
-
     /// Keeps the daemon running until somebody asks to stop, as systemd would.
     async fn go_on(&self, child: &mut Child, asked: &CancellationToken) -> io::Result<()> {
+        let obeying = self.obey();
+        tokio::pin!(obeying);
         loop {
             tokio::select! {
                 () = asked.cancelled() => return Ok(()),
+                _ = &mut obeying => {}
                 status = child.wait() => {
                     print::aside(&format!("the daemon ended ({}); starting it again: it goes on where it was", status?));
                     *child = self.start_daemon()?;
@@ -170,11 +151,12 @@ impl Stage {
     }
 
     fn introduction(&self) -> String {
+        let places: String =
+            self.markets.addresses().iter().map(|(name, url)| format!("\n  {name:<12} {url}")).collect();
         format!(
-            "This is shopsyncd with a pretend TikTok Shop on {fake}.\n\
-             Its product source is a file in Shopify's format with {skus} SKUs; two shops sell them.\n\
+            "This is shopsyncd with pretend marketplaces:{places}\n\
+             Its product source is a file in Shopify's format with {skus} SKUs; two shops on TikTok Shop sell them.\n\
              Everything stands in {dir}\n",
-            fake = self.fake.url(),
             skus = catalogue::skus(),
             dir = self.dir.display(),
         )
@@ -197,9 +179,11 @@ impl Stage {
              \n  the log                   {log}\
              \n  the settings, to edit     {settings}\
              \n  the products, to edit     {products}\
-             \n\nAn edit takes effect within two seconds. Kill the daemon if you like: nothing is lost.",
+             \n\nOr type here: {words}.\
+             \nAn edit takes effect within two seconds. Kill the daemon if you like: nothing is lost.",
             page = self.page,
-            uk = BY_CONSENT.0,
+            uk = BY_CONSENT[0].id,
+            words = scenes::WORDS,
             log = self.log().display(),
             settings = self.config.display(),
             products = self.dir.join("products.csv").display(),
@@ -224,8 +208,8 @@ async fn stop(child: &mut Child) -> io::Result<()> {
     tokio::time::timeout(Duration::from_secs(25), child.wait()).await.map_err(io::Error::other)?.map(drop)
 }
 
-fn settings(dir: &Path, listen: &str, internal: &str, marketplace: &str) -> String {
-    format!(
+fn settings(dir: &Path, listen: &str, internal: &str, markets: &Markets) -> io::Result<String> {
+    let mut text = format!(
         r#"# The demo's settings. Edit them while it runs.
 timezone = "Europe/London"
 product_source = "erp"
@@ -245,30 +229,22 @@ operator = ["operator@example.com"]
 
 [reminders]
 to = ["owner@example.com"]
-
-[channels.tiktok_shop]
-client_id = "{app}"
-client_secret = {{ file = "{secret}" }}
-service_id = "{service}"
-api_url = "{marketplace}"
-token_url = "{marketplace}"
-consent_url = "{marketplace}"
-
-[channels.tiktok_shop.jobs]
-authorization_refresh = "5 seconds"
-product_import = "10 seconds"
-product_export = "3 seconds"
 "#,
         state = dir.join("state").display(),
-        app = crate::channels::tiktok_shop::fake::APP_KEY,
-        service = crate::channels::tiktok_shop::fake::SERVICE_ID,
-        secret = {
-            let path = dir.join("tiktok-secret");
-            // A pretend secret of a pretend marketplace; a file shows where a real one belongs.
-            let _ = fs::write(&path, APP_SECRET);
-            path.display().to_string()
-        },
-    )
+    );
+    for (channel, app, secret) in markets.apps() {
+        // A pretend secret of a pretend marketplace; a file shows where a real one belongs.
+        let file = dir.join(format!("{channel}-secret"));
+        fs::write(&file, secret)?;
+        text += &format!("\n[channels.{channel}]\nclient_secret = {{ file = \"{}\" }}\n", file.display());
+        // What JSON has for texts and numbers TOML has, too.
+        text.extend(app.iter().map(|(key, value)| format!("{key} = {value}\n")));
+        text += &format!("[channels.{channel}.jobs]\nauthorization_refresh = \"5 seconds\"\n");
+        if channel == "tiktok_shop" {
+            text += "product_import = \"10 seconds\"\nproduct_export = \"3 seconds\"\n";
+        }
+    }
+    Ok(text)
 }
 
 fn shops(dir: &Path) -> String {
@@ -282,24 +258,8 @@ currency = "GBP"                    # Shopify's file does not say
 [shops.erp.jobs]
 product_import = "2 seconds"
 
-[shops.{uk}]
-channel = "tiktok_shop"
-name = "TikTok Shop UK"
-shop_id = "7490000000000000001"
-region = "GB"
-
-[shops.{de}]
-channel = "tiktok_shop"
-name = "TikTok Shop Germany"
-shop_id = "7490000000000000002"
-region = "DE"
-remind = [{{ address = "inhaberin@example.com", language = "de" }}]
-
-[shops.{de}.export]
-price = {{ convert = {{ EUR = "1.15" }} }}
-"#,
+{sections}"#,
         products = dir.join("products.csv").display(),
-        uk = BY_CONSENT.0,
-        de = HANDED_IN.0,
+        sections = markets::sections(),
     )
 }

@@ -33,7 +33,7 @@ pub(super) async fn until_ready(state_dir: &Path) -> Outcome {
 }
 
 /// What is waited for, each told once when it has happened.
-pub(super) async fn until_done(stage: &Stage, say: impl Fn(String) -> Outcome) -> Outcome {
+pub(super) async fn until_done(stage: &Stage, say: &impl Fn(String) -> Outcome) -> Outcome {
     let began = Instant::now();
     let mut told = BTreeSet::new();
     loop {
@@ -57,8 +57,26 @@ pub(super) async fn until_done(stage: &Stage, say: impl Fn(String) -> Outcome) -
     }
 }
 
+/// Waits until a shop's permission stands so, and its jobs (but for the looks) are held by that or by nothing. Tells what the
+/// channel said of it.
+pub(super) async fn until_state(stage: &Stage, shop: &str, state: &str) -> Result<String, Refusal> {
+    let began = Instant::now();
+    loop {
+        let status = control::ask(&stage.state_dir, &Request::Status, |_, _| {}).await.unwrap_or_default();
+        let view = status["shops"].as_array().into_iter().flatten().find(|view| view["id"] == shop);
+        if let Some(view) = view.filter(|view| view["state"] == state) {
+            return Ok(view["authorization"]["why"].as_str().unwrap_or_default().to_owned());
+        }
+        if began.elapsed() > LIMIT {
+            let log = stage.log();
+            return Err(Refusal::new(exit::FAILED, format!("{shop} is not {state} in time; see {}", log.display())));
+        }
+        tokio::time::sleep(GLANCE).await;
+    }
+}
+
 fn happened(stage: &Stage, status: &Value) -> Vec<(&'static str, Option<String>)> {
-    let stats = stage.fake.stats();
+    let stats = stage.markets.tiktok.stats();
     let last = |shop: &str, job: &str| {
         let shop = status["shops"].as_array().into_iter().flatten().find(|view| view["id"] == shop)?;
         let last = shop["jobs"][job]["last"].clone();
@@ -67,7 +85,8 @@ fn happened(stage: &Stage, status: &Value) -> Vec<(&'static str, Option<String>)
     let import =
         |shop: &str| last(shop, "product_import").map(|last| format!("{shop}: {} SKUs read", last["counts"]["seen"]));
     let sent = stats.prices_changed + stats.stocks_changed;
-    let exported = [BY_CONSENT.0, HANDED_IN.0].iter().all(|shop| last(shop, "product_export").is_some()) && sent > 0;
+    let exported =
+        [BY_CONSENT[0].id, HANDED_IN.id].iter().all(|shop| last(shop, "product_export").is_some()) && sent > 0;
     let reminder = newest(&stage.state_dir.join("mail"));
     vec![
         (
@@ -75,8 +94,8 @@ fn happened(stage: &Stage, status: &Value) -> Vec<(&'static str, Option<String>)
             last("erp", "product_import")
                 .map(|_| "erp: the product source is read; what it complains of is kept (`runs show`)".to_owned()),
         ),
-        ("uk", import(BY_CONSENT.0)),
-        ("de", import(HANDED_IN.0)),
+        ("uk", import(BY_CONSENT[0].id)),
+        ("de", import(HANDED_IN.id)),
         (
             "export",
             exported.then(|| {

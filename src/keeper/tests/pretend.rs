@@ -314,16 +314,19 @@ impl Bench {
 
     /// The keeper of another instance on the same database.
     pub(crate) fn another(&self) -> TokenKeeper {
+        self.keeper_as("two")
+    }
+
+    /// From now on with these keys, as after a start with other ones.
+    pub(crate) fn seal_with(&mut self, sealer: Sealer) {
+        self.sealer = sealer;
+        self.keeper = self.keeper_as("one");
+    }
+
+    fn keeper_as(&self, instance: &str) -> TokenKeeper {
+        let (store, clock, sealer) = (self.store.clone(), self.clock.clone(), self.sealer.clone());
         let shops = self.keeper.shops().clone();
-        let holder = InstanceId("two".into());
-        TokenKeeper::new(
-            self.store.clone(),
-            self.clock.clone(),
-            self.sealer.clone(),
-            shops,
-            self.people.clone(),
-            holder,
-        )
+        TokenKeeper::new(store, clock, sealer, shops, self.people.clone(), InstanceId(instance.into()))
     }
 
     async fn sync(&self, shops: &[&str], jobs: &BTreeMap<JobKind, Period>) {

@@ -14,7 +14,7 @@ mod tokens;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{http::StatusCode, response::Response};
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 use url::Url;
 
@@ -169,6 +169,11 @@ impl FakeTikTok {
     /// Ends a seller's permission, as the seller would.
     pub fn revoke(&self, open_id: &str) {
         self.shared.world().revoke(open_id);
+    }
+
+    /// A seller's permission ends then, whatever was agreed.
+    pub fn end_at(&self, open_id: &str, at: Timestamp) {
+        self.shared.world().end_at(open_id, at);
     }
 
     /// Makes every access token of a seller too old.

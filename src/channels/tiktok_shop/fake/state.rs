@@ -249,6 +249,12 @@ impl World {
         self.refresh.values_mut().filter(|token| token.open_id == open_id).for_each(|token| token.revoked = true);
     }
 
+    pub(super) fn end_at(&mut self, open_id: &str, at: Timestamp) {
+        self.refresh.values_mut().filter(|token| token.open_id == open_id).for_each(|token| token.ends_at = at);
+        let access = self.access.values_mut().filter(|token| token.open_id == open_id);
+        access.for_each(|token| token.ends_at = token.ends_at.min(at));
+    }
+
     /// Adds SKUs or changes known ones.
     pub(super) fn seed(&mut self, shop_id: &str, seeds: &[Seed], now: Timestamp) -> Result<(), String> {
         for seed in seeds {
