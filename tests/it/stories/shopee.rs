@@ -23,6 +23,7 @@ fn two_shops(database: Database) -> (World, FakeShopee) {
     fake.add_shop_of(MAIN, 44, "Elsewhere", "SG");
     let app = toml::to_string(&fake.app_settings()).unwrap();
     world.add_to_main(&format!("[channels.shopee]\n{app}client_secret = \"{PARTNER_KEY}\"\n"));
+    world.add_to_main("[channels.shopee.jobs]\nauthorization_refresh = \"1 hour\"\n");
     for (shop, id) in SHOPS {
         fake.add_shop_of(MAIN, id, shop, &shop.to_uppercase());
         let text = format!("channel = \"shopee\"\nshop_id = \"{id}\"\nregion = \"{}\"\n", shop.to_uppercase());
@@ -53,27 +54,27 @@ async fn a_main_accounts_consent_serves_its_shops_each_of_which_goes_its_own_way
     let [mine, other] = [world.shop("my").await, world.shop("th").await];
     assert_ne!(mine["authorization"]["id"], other["authorization"]["id"], "each shop has an authorization of its own");
 
-    world.pass(minutes(24 * 60)).await;
+    world.pass(minutes(9 * 60)).await;
     let stats = fake.stats();
-    assert!((12..=20).contains(&stats.refreshes), "{} renewals of two shops in a day", stats.refreshes);
+    assert!((4..=8).contains(&stats.refreshes), "{} renewals of two shops in nine hours", stats.refreshes);
     assert_eq!((stats.exchanges, stats.bad_tokens, stats.refresh_tokens_spent_twice), (1, 0, 0));
 
     fake.revoke(22);
-    world.pass(minutes(5 * 60)).await;
+    world.pass(minutes(4 * 60)).await;
     assert_eq!(world.shop("my").await["state"], "revoked");
     assert_eq!(world.job("my", REFRESH).await["held_by"], "revoked");
     let why = world.why("my", REFRESH).await;
     assert!(why.contains("no longer linked") && why.contains("shopsyncd shops authorize my"), "{why}");
     assert_eq!(world.shop("th").await["state"], "active", "the other shop's permission stands");
     let calls = fake.stats().calls_after_the_end;
-    world.pass(minutes(12 * 60)).await;
+    world.pass(minutes(6 * 60)).await;
     assert_eq!(fake.stats().calls_after_the_end, calls, "a shop that waits for its owner is left alone for a day");
     let mails = world.mails().await;
     assert!(mails.iter().any(|mail| mail.contains(" ended owner@example.com: ")), "{mails:?}");
 
     let renewed_at = world.clock.now();
     assert_eq!(main_account_agrees(&world, &fake, "my").await, 200);
-    world.pass(minutes(5 * 60)).await;
+    world.pass(minutes(15)).await;
     for (shop, _) in SHOPS {
         let known = world.shop(shop).await;
         assert_eq!(known["state"], "active");
