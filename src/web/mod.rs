@@ -57,6 +57,7 @@ pub fn people_router(people: People) -> Router {
     Router::new()
         .route("/", get(front))
         .route("/style.css", get(style))
+        .route("/icon.svg", get(icon))
         .route("/sign-in", get(sign_in::show).post(sign_in::enter))
         .route("/sign-out", post(sign_in::leave))
         .route("/authorize/{shop}", get(oauth::authorize))
@@ -74,8 +75,8 @@ pub fn people_router(people: People) -> Router {
 
 impl People {
     fn page(&self, title: impl Into<String>, tone: Tone, paragraphs: Vec<String>) -> Page {
-        let (title, style) = (title.into(), self.path("/style.css"));
-        Page { title, tone, paragraphs, form: None, closing: Vec::new(), links: Vec::new(), command: None, style }
+        let (title, root) = (title.into(), self.path(""));
+        Page { title, tone, paragraphs, form: None, closing: Vec::new(), links: Vec::new(), command: None, root }
     }
 
     /// A path on this page as browsers ask for it: below the path of the public address.
@@ -108,6 +109,10 @@ async fn front(State(people): State<People>, headers: HeaderMap) -> Response {
 
 async fn style() -> Response {
     ([(header::CONTENT_TYPE, "text/css; charset=utf-8")], include_str!("templates/style.css")).into_response()
+}
+
+async fn icon() -> Response {
+    ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("templates/icon.svg")).into_response()
 }
 
 async fn nothing_here(State(people): State<People>) -> Response {

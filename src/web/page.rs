@@ -62,8 +62,8 @@ pub(super) struct Page {
     pub(super) links: Vec<Link>,
     /// Something to type.
     pub(super) command: Option<String>,
-    /// Where the style sheet is, below the public address.
-    pub(super) style: String,
+    /// The path of the public address, without a trailing slash: the style sheet and the icon are below it.
+    pub(super) root: String,
 }
 
 impl Page {

@@ -219,8 +219,16 @@ async fn unknown_shops_and_addresses_have_a_page() {
 #[tokio::test]
 async fn every_answer_is_guarded() {
     let (_bench, router) = bench().await;
-    for path in ["/", "/style.css", "/authorize/a", "/authorize/zz", "/oauth/market/callback", "/sign-in", "/elsewhere"]
-    {
+    for path in [
+        "/",
+        "/style.css",
+        "/icon.svg",
+        "/authorize/a",
+        "/authorize/zz",
+        "/oauth/market/callback",
+        "/sign-in",
+        "/elsewhere",
+    ] {
         let answer = get(&router, path, &[]).await;
         assert!(header_of(&answer, header::CONTENT_SECURITY_POLICY).starts_with("default-src 'none'"), "{path}");
         assert_eq!(header_of(&answer, header::CACHE_CONTROL), "no-store", "{path}");
