@@ -5,10 +5,13 @@ use std::path::PathBuf;
 
 use crate::{tree::project, world::must_not_be_left_out};
 
+mod amazon;
 mod between;
+mod browser;
 mod market;
 mod oauth;
 mod owner;
+mod pages;
 mod server;
 
 /// A file of `tests/peers`.
@@ -16,17 +19,19 @@ fn file(name: &str) -> PathBuf {
     project().join("tests/peers").join(name)
 }
 
-/// Whether a peer is installed here. Otherwise its test is left out, and says so.
+/// Whether a peer is installed here. Otherwise its test is left out.
 fn is_installed(peer: &str, place: &str) -> bool {
     let found = file(place).exists();
     if !found {
-        must_not_be_left_out(peer, "it is not installed; run `tests/needs.sh test`");
-        tell(&format!("{peer} judges nothing here: it is not installed; run `tests/needs.sh test`"));
+        left_out(peer);
     }
     found
 }
 
+/// A peer that is not here judges nothing, and its test says so; where everything is tested, that is a failure.
 #[expect(clippy::print_stdout, reason = "what is left out belongs to the result")]
-fn tell(what: &str) {
-    println!("peers: {what}");
+fn left_out(peer: &str) {
+    let why = "it is not installed; run `tests/needs.sh test`";
+    must_not_be_left_out(peer, why);
+    println!("peers: {peer} judges nothing here: {why}");
 }
