@@ -23,6 +23,6 @@ test:
 	tests/postgres.sh tests/all.sh
 
 bench:
-	@tests/needs.sh test
+	@tests/needs.sh bench
 	cargo bench --locked --bench drain --bench schedules --no-run
 	tests/postgres.sh cargo bench --locked --bench drain --bench schedules

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# needs.sh demo|test: says what is missing for it, and installs it where it can.
+# needs.sh demo|bench|test: says what is missing for it, and installs it where it can.
 set -euo pipefail
-for_what=${1:?demo or test}
+for_what=${1:?demo, bench or test}
 
 say() { printf 'needs: %s\n' "$*"; }
 give_up() { say "$*" >&2; exit 1; }
@@ -23,8 +23,8 @@ install_packages() {
 
 packages=()
 have cc || packages+=(gcc libc6-dev)
+[ "$for_what" = demo ] || have_postgres || packages+=(postgresql)
 if [ "$for_what" = test ]; then
-  have_postgres || packages+=(postgresql)
   have faketime || packages+=(faketime)
   # Peers: programs written elsewhere that judge ours. A nodejs that is there already stays as it is.
   have node || packages+=(nodejs)

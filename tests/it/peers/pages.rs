@@ -47,32 +47,7 @@ impl Desk {
         }
         let seal_key = Sealer::generate();
         fs::write(path("secret"), APP_SECRET).unwrap();
-        let settings = format!(
-            r#"state_dir = "{state}"
-seal_key = "{seal_key}"
-[web]
-listen = "{listen}"
-internal = "None"
-public_url = "{page}"
-password_hash = "{hash}"
-[mail]
-transport = "folder"
-from = "shopsyncd <shops@example.com>"
-[reminders]
-to = ["anna@example.com"]
-{marketplace}
-[shops.harbour]
-channel = "tiktok_shop"
-name = "Harbour of all the very fine and patiently hand-made things"
-shop_id = "{id}"
-"#,
-            state = path("state").display(),
-            seal_key = seal_key.expose(),
-            hash = hash_password(&Secret::new(PASSWORD)).unwrap(),
-            marketplace = marketplace(&fake, &path("secret"), ["30 minutes", "None", "None"]),
-            id = number("harbour"),
-        );
-        fs::write(path("shopsyncd.toml"), settings).unwrap();
+        fs::write(path("shopsyncd.toml"), settings(&folder, &page, &seal_key, &fake)).unwrap();
         let public = Page { public_url: page.parse().unwrap(), loopback: false };
         let links = Links::new(Sealer::parse(&seal_key).unwrap(), ShopBook::new(public, []));
         let daemon = command(&folder, &["run"]).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
@@ -97,6 +72,35 @@ shop_id = "{id}"
         let status: Value = serde_json::from_slice(&told.stdout).unwrap();
         status["shops"][0].clone()
     }
+}
+
+fn settings(folder: &TempDir, page: &str, seal_key: &Secret, fake: &FakeTikTok) -> String {
+    format!(
+        r#"state_dir = "{folder}/state"
+seal_key = "{seal_key}"
+[web]
+listen = "{listen}"
+internal = "None"
+public_url = "{page}"
+password_hash = "{hash}"
+[mail]
+transport = "folder"
+from = "shopsyncd <shops@example.com>"
+[reminders]
+to = ["anna@example.com"]
+{marketplace}
+[shops.harbour]
+channel = "tiktok_shop"
+name = "Harbour of all the very fine and patiently hand-made things"
+shop_id = "{id}"
+"#,
+        folder = folder.path().display(),
+        seal_key = seal_key.expose(),
+        listen = page.trim_start_matches("http://"),
+        hash = hash_password(&Secret::new(PASSWORD)).unwrap(),
+        marketplace = marketplace(fake, &folder.path().join("secret"), ["30 minutes", "None", "None"]),
+        id = number("harbour"),
+    )
 }
 
 fn command(folder: &TempDir, args: &[&str]) -> Command {
