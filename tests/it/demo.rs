@@ -50,8 +50,10 @@ fn the_demo_shows_authorization_import_export_renewal_and_reminder_and_ends() {
     for what in SHOWN {
         assert!(out.contains(what), "it did not show `{what}`: {out}{err}");
     }
-    let letters = fs::read_dir(folder.path().join("state/mail")).unwrap().count();
-    assert_eq!(letters, 1, "one reminder was owed");
+    let letters = fs::read_dir(folder.path().join("state/mail")).unwrap();
+    let letters: Vec<String> = letters.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
+    let of = |kind: &str| letters.iter().filter(|text| text.contains(&format!("X-Shopsyncd-Kind: {kind}"))).count();
+    assert_eq!((of("reminder"), of("ended")), (1, 2), "one reminder was owed, and two permissions ended");
     no_daemon_is_left(folder.path());
 }
 
