@@ -3,6 +3,7 @@
 
 use std::{
     collections::BTreeMap,
+    fmt::Write as _,
     fs,
     io::Write as _,
     path::{Path, PathBuf},
@@ -72,7 +73,7 @@ impl Stage {
         for (shop, account, id) in SHOPS {
             fake.add_seller(account, account, "GB");
             fake.add_shop(account, id, account, "GB");
-            settings += &format!("[shops.{shop}]\nchannel = \"tiktok_shop\"\nshop_id = \"{id}\"\n");
+            writeln!(settings, "[shops.{shop}]\nchannel = \"tiktok_shop\"\nshop_id = \"{id}\"").unwrap();
         }
         fs::write(path("app-secret"), APP_SECRET).unwrap();
         fs::write(path("shopsyncd.toml"), settings).unwrap();
@@ -273,7 +274,8 @@ async fn no_secret_shows_in_logs_pages_errors_metrics_mails_or_the_database() {
     assert!(secrets.len() > 10, "there was much to find: {}", secrets.len());
     let key = fs::read_to_string(stage.path("state/seal-key")).unwrap();
     secrets.extend([WRONG_SECRET.to_owned(), "marked-code-0009".to_owned(), key.trim().to_owned()]);
-    let mail = stage.seen.keys().filter(|name| name.ends_with(".eml")).count();
+    let mail =
+        stage.seen.keys().filter(|name| Path::new(name).extension().is_some_and(|ending| ending == "eml")).count();
     assert!(mail > 0 && stage.log().lines().count() > 200, "what is searched is there: {:?}", stage.seen.keys());
     for (place, bytes) in &stage.seen {
         let text = String::from_utf8_lossy(bytes);
