@@ -11,3 +11,4 @@ mod peers;
 mod reminders;
 mod settings;
 mod shopee;
+mod shopline;

@@ -1,0 +1,104 @@
+//! Permissions on the two SHOPLINEs: one that a machine renews for ever, until its owner takes it back.
+
+use jiff::SignedDuration;
+use shopsyncd::channels::shopline::fake::{APP_SECRET, FakeShopline};
+use url::Url;
+
+use crate::world::{Database, REFRESH, World, minutes};
+
+const MORNING: &str = "2026-03-02T09:00";
+const STORE: &str = "1672369729606";
+const MERCHANT: &str = "5f0bda5e4e5fca0010c81fef";
+const DAY: i64 = 24 * 60;
+
+/// A daemon with a shop `sl` on one of the pretend platforms.
+async fn started(platform: &str) -> (World, FakeShopline) {
+    let mut world = World::new(Database::Sqlite, MORNING, &[]);
+    let fake = FakeShopline::new(world.clock.clone()).unwrap();
+    fake.add_global("teststore", STORE, "Test Store");
+    fake.add_asia("teststore", MERCHANT, "Test Shop");
+    // The page's own port is not known before it listens; what the app has set as its callback is the settings'.
+    fake.set_redirect_url("http://127.0.0.1:0/oauth/shopline/callback".parse().unwrap());
+    let app = toml::to_string(&fake.app_settings()).unwrap();
+    world.add_to_main(&format!("[channels.shopline]\nclient_secret = \"{APP_SECRET}\"\n{app}"));
+    world
+        .write_shop_file("sl", &format!("channel = \"shopline\"\nplatform = \"{platform}\"\nhandle = \"teststore\"\n"));
+    world.source(&[("A", "10.00", 5)]);
+    world.start().await;
+    (world, fake)
+}
+
+/// The owner opens the shop's page and agrees at SHOPLINE.
+async fn owner_agrees(world: &World, fake: &FakeShopline, account: &str) -> u16 {
+    let begun = world.open("/authorize/sl", None).await;
+    assert_eq!(begun.status, 302);
+    let cookie = begun.header("set-cookie").and_then(|cookie| cookie.split(';').next());
+    let link: Url = begun.header("location").unwrap().parse().unwrap();
+    let back = fake.consent(&link, Some(account)).unwrap();
+    world.open(&format!("{}?{}", back.path(), back.query().unwrap()), cookie).await.status
+}
+
+fn hours(world: &World, end: &serde_json::Value) -> i64 {
+    let end: jiff::Timestamp = end.as_str().unwrap().parse().unwrap();
+    end.duration_since(world.clock.now()).as_hours()
+}
+
+#[tokio::test]
+async fn a_store_of_global_is_kept_without_an_end_and_waits_for_its_owner_once_uninstalled() {
+    let (mut world, fake) = started("global").await;
+    assert_eq!(owner_agrees(&world, &fake, STORE).await, 200);
+    world.pass(minutes(5)).await;
+    let shop = world.shop("sl").await;
+    assert_eq!((&shop["state"], &shop["authorization"]["ends_at"]), (&"active".into(), &serde_json::Value::Null));
+    assert_eq!(hours(&world, &shop["access_token"]["ends_at"]), 9);
+    world.pass(minutes(DAY)).await;
+    let stats = fake.stats();
+    assert_eq!(
+        (stats.refreshes, stats.refreshes_too_soon, stats.bad_tokens),
+        (3, 0, 0),
+        "every seven and a half hours"
+    );
+
+    fake.revoke(STORE);
+    world.pass(minutes(8 * 60)).await;
+    assert_eq!(world.shop("sl").await["state"], "revoked");
+    let why = world.why("sl", REFRESH).await;
+    assert!(why.contains("the app is not installed in the store any more"), "{why}");
+    assert!(why.contains("shopsyncd shops authorize sl"), "{why}");
+    let mails = world.mails().await;
+    assert!(mails.iter().any(|mail| mail.contains(" ended owner@example.com: ")), "{mails:?}");
+
+    assert_eq!(owner_agrees(&world, &fake, STORE).await, 200);
+    world.pass(minutes(15)).await;
+    assert_eq!(world.shop("sl").await["state"], "active");
+    let mails = world.mails().await;
+    assert!(mails.iter().any(|mail| mail.contains(" renewed owner@example.com: ")), "{mails:?}");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_pair_of_asia_is_renewed_weeks_ahead_and_its_lapse_is_told() {
+    let (mut world, fake) = started("asia").await;
+    assert_eq!(owner_agrees(&world, &fake, MERCHANT).await, 200);
+    world.pass(minutes(5)).await;
+    let before = world.shop("sl").await;
+    assert_eq!(before["state"], "active");
+    assert_eq!(hours(&world, &before["access_token"]["ends_at"]), 4382);
+    assert_eq!(hours(&world, &before["refresh_token"]["ends_at"]), 4406);
+    world.leap(world.clock.now() + SignedDuration::from_hours(24 * 140)).await;
+    let after = world.shop("sl").await;
+    assert_eq!((fake.stats().refreshes, hours(&world, &after["refresh_token"]["ends_at"])), (1, 4406));
+
+    // The daemon's machine was off for longer than the tokens live.
+    world.stop().await;
+    world.clock.advance(SignedDuration::from_hours(24 * 200));
+    world.start().await;
+    world.pass(minutes(5)).await;
+    assert_eq!(world.shop("sl").await["state"], "revoked");
+    let why = world.why("sl", REFRESH).await;
+    assert!(why.contains("invalid_grant"), "{why}");
+    assert_eq!(owner_agrees(&world, &fake, MERCHANT).await, 200);
+    world.pass(minutes(15)).await;
+    assert_eq!(world.shop("sl").await["state"], "active");
+    world.end_with_mails().await;
+}
