@@ -151,8 +151,7 @@ impl Stage {
     }
 
     fn introduction(&self) -> String {
-        let places: String =
-            self.markets.addresses().iter().map(|(name, url)| format!("\n  {name:<12} {url}")).collect();
+        let places = self.markets.addresses().map(|(name, url)| format!("\n  {name:<12} {url}")).concat();
         format!(
             "This is shopsyncd with pretend marketplaces:{places}\n\
              Its product source is a file in Shopify's format with {skus} SKUs; two shops on TikTok Shop sell them.\n\
@@ -236,10 +235,12 @@ to = ["owner@example.com"]
         // A pretend secret of a pretend marketplace; a file shows where a real one belongs.
         let file = dir.join(format!("{channel}-secret"));
         fs::write(&file, secret)?;
-        text += &format!("\n[channels.{channel}]\nclient_secret = {{ file = \"{}\" }}\n", file.display());
-        // What JSON has for texts and numbers TOML has, too.
-        text.extend(app.iter().map(|(key, value)| format!("{key} = {value}\n")));
-        text += &format!("[channels.{channel}.jobs]\nauthorization_refresh = \"5 seconds\"\n");
+        text.extend([
+            format!("\n[channels.{channel}]\nclient_secret = {{ file = \"{}\" }}\n", file.display()),
+            // What JSON has for texts and numbers TOML has, too.
+            app.iter().map(|(key, value)| format!("{key} = {value}\n")).collect::<Vec<_>>().concat(),
+            format!("[channels.{channel}.jobs]\nauthorization_refresh = \"5 seconds\"\n"),
+        ]);
         if channel == "tiktok_shop" {
             text += "product_import = \"10 seconds\"\nproduct_export = \"3 seconds\"\n";
         }
