@@ -24,7 +24,7 @@ pub(super) struct Browser {
 
 impl Browser {
     /// Starts it. Pictures go to a folder of this name. `None`: it is not installed.
-    pub(super) async fn start(name: &str) -> Option<Self> {
+    pub(super) fn start(name: &str) -> Option<Self> {
         let Some(program) = program() else {
             left_out("Chromium");
             return None;

@@ -122,7 +122,7 @@ async fn well(browser: &mut Browser, name: &str) {
 
 #[tokio::test]
 async fn an_owner_comes_by_a_link_and_consents_in_a_real_browser() {
-    let Some(mut browser) = Browser::start("consent").await else { return };
+    let Some(mut browser) = Browser::start("consent") else { return };
     let desk = Desk::new().await;
 
     let consent = browser.open(&desk.link(0), "Pretend TikTok Shop").await;
@@ -152,7 +152,7 @@ async fn an_owner_comes_by_a_link_and_consents_in_a_real_browser() {
 
 #[tokio::test]
 async fn whoever_has_no_good_link_is_led_on_by_pages_that_work_in_a_real_browser() {
-    let Some(mut browser) = Browser::start("ways").await else { return };
+    let Some(mut browser) = Browser::start("ways") else { return };
     let desk = Desk::new().await;
 
     browser.open(&desk.link(40), "This link has expired").await;
@@ -189,7 +189,7 @@ async fn whoever_has_no_good_link_is_led_on_by_pages_that_work_in_a_real_browser
 
 #[tokio::test]
 async fn what_is_wrong_with_a_page_is_seen() {
-    let Some(mut browser) = Browser::start("ugly").await else { return };
+    let Some(mut browser) = Browser::start("ugly") else { return };
     let page = |style: &str, body: &str| {
         format!(
             "<!doctype html><title>t</title><style>body {{ background: #fff; color: #000 }} {style}</style><h1>Here</h1><p>Text</p>{body}"
