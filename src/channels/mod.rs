@@ -336,6 +336,17 @@ pub trait Consent: Send + Sync {
     /// What is known of the end of a permission.
     fn end(&self) -> OwnersEnd;
 
+    /// Whether the channel sends browsers to the callback address without a state of ours, where it began the flow by itself.
+    fn may_lack_state(&self) -> bool {
+        false
+    }
+
+    /// Whether the account of a grant is what the tokens themselves say. Where it is only what the callback's address says,
+    /// a consent begun for a shop of nobody never replaces the tokens of an account on record.
+    fn proves_account(&self) -> bool {
+        true
+    }
+
     /// Reads a flow that the channel began by itself (a request to the app's own address), and says where the browser goes
     /// next. `state` comes back with the callback. `Ok(None)`: the flow is another shop's than this one.
     fn start(&self, query: &[(String, String)], state: &str) -> Result<Option<Start>, ChannelError> {
@@ -459,6 +470,8 @@ pub struct Webhook {
     pub id: String,
     /// Its kind in the channel's words, for the log.
     pub kind: String,
+    /// When it was said, where that is signed.
+    pub said_at: Option<Timestamp>,
     /// What it says about permissions; empty for kinds that are none of ours.
     pub news: Vec<News>,
 }

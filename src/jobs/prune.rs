@@ -5,6 +5,7 @@ use jiff::SignedDuration;
 
 use crate::{
     clock::Clock,
+    keeper::WEBHOOKS_KEPT,
     store::{Store, StoreError},
 };
 
@@ -13,9 +14,6 @@ use crate::{
 const MAIL_AT_LEAST: SignedDuration = SignedDuration::from_hours(100 * 24);
 /// How long states of authorizations are kept: they are good for half an hour.
 const STATES: SignedDuration = SignedDuration::from_hours(24);
-
-/// How long webhooks are kept: channels repeat them for two days at most.
-const WEBHOOKS: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -53,7 +51,7 @@ pub async fn prune(store: &Store, clock: &Clock, keep: SignedDuration) -> Result
     pruned.mails = tx.prune_mail(now - keep.max(MAIL_AT_LEAST)).await?;
     pruned.lines = tx.prune_journal(now - keep).await?;
     pruned.states = tx.prune_states(now - STATES).await?;
-    pruned.webhooks = tx.prune_webhooks(now - WEBHOOKS).await?;
+    pruned.webhooks = tx.prune_webhooks(now - WEBHOOKS_KEPT).await?;
     pruned.sessions = tx.prune_sessions().await?;
     tx.commit().await?;
     Ok(pruned)

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
+use tracing::Instrument as _;
 use url::Url;
 
-use self::covering::Proven;
+use self::covering::{Proven, check_account_in};
 use super::{ShopEntry, TokenKeeper, holds, refresh};
 use crate::{
     channels::{Callback, ChannelError, Consent},
@@ -98,22 +99,59 @@ impl TokenKeeper {
     ) -> Result<Consented, ConsentError> {
         let entries = self.0.shops.of_channel(channel);
         let (reader, callback) = read_callback(channel, &entries, query)?;
-        let authorized_at = self.0.clock.now();
-        let Some(state) = callback.state.clone().filter(|state| !state.is_empty()) else {
+        let Some(state) = callback.state.clone() else {
+            if !consent_of(&reader)?.may_lack_state() {
+                return Err(ConsentError::Stateless);
+            }
             let By::Browser { signed_in: true, .. } = by else { return Err(ConsentError::NoState) };
-            let grants = in_time(consent_of(&reader)?.exchange(&callback)).await?;
-            return self.record(self.prove(None, &reader, grants, authorized_at).await?, "owner").await;
+            return self.trade(None, reader, callback).await;
         };
         let shop = self.use_state(&state, by).await?;
         let entry = entries
             .into_iter()
             .find(|entry| entry.shop.id == shop)
             .ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?;
-        let consent = consent_of(&entry)?;
         // Shops of a channel may be on different platforms, each with callbacks of its own: the shop's own reading counts.
-        let callback = consent.read_callback(query).map_err(ConsentError::Channel)?;
-        let grants = in_time(consent.exchange(&callback)).await?;
-        self.record(self.prove(Some(&entry), &entry, grants, authorized_at).await?, "owner").await
+        let callback = consent_of(&entry)?.read_callback(query).map_err(ConsentError::Channel)?;
+        self.trade(Some(Arc::clone(&entry)), entry, callback).await
+    }
+
+    /// Trades the code and keeps what comes of it, whoever goes away meanwhile: a code works only once. Looks at the account
+    /// on record wait until then, so that none takes the end of its old tokens for the end of the permission.
+    async fn trade(
+        &self,
+        asked: Option<Arc<ShopEntry>>,
+        reader: Arc<ShopEntry>,
+        callback: Callback,
+    ) -> Result<Consented, ConsentError> {
+        let keeper = self.clone();
+        self.tracked(async move {
+            let on_record = match &asked {
+                Some(entry) => keeper.0.store.read(keeper.0.clock.now()).await?.shop(&entry.shop.id).await?,
+                None => None,
+            };
+            let queue = on_record.and_then(|row| row.authorization).map(|id| keeper.queue(id));
+            let _turn = match &queue {
+                Some(queue) => Some(queue.lock().await),
+                None => None,
+            };
+            let authorized_at = keeper.0.clock.now();
+            let grants = in_time(consent_of(&reader)?.exchange(&callback)).await?;
+            let proven = keeper.prove(asked.as_ref(), &reader, grants, authorized_at).await?;
+            keeper.record(proven, "owner").await
+        })
+        .await
+    }
+
+    /// Something that must be carried through, whoever waits for it.
+    async fn tracked(
+        &self,
+        work: impl Future<Output = Result<Consented, ConsentError>> + Send + 'static,
+    ) -> Result<Consented, ConsentError> {
+        match self.0.exchanges.spawn(work.in_current_span()).await {
+            Ok(result) => result,
+            Err(error) => Err(ConsentError::BrokeOff(error.to_string())),
+        }
     }
 
     async fn use_state(&self, state: &str, by: By<'_>) -> Result<ShopId, ConsentError> {
@@ -132,8 +170,20 @@ impl TokenKeeper {
         Ok(shop)
     }
 
-    /// Records the permissions of a consent with everything that follows from them, in one transaction.
+    /// Records the permissions of a consent. They are not given up for a database that is away for a moment.
     async fn record(&self, proven: Vec<Proven>, who: &'static str) -> Result<Consented, ConsentError> {
+        let until = self.0.clock.now() + refresh::KEEP_TRYING;
+        loop {
+            match self.record_once(&proven, who).await {
+                Err(ConsentError::Store(error)) if error.is_passing() && self.0.clock.now() < until => {}
+                recorded => return recorded,
+            }
+            self.0.clock.sleep(refresh::GLANCE).await;
+        }
+    }
+
+    /// Records them with everything that follows from them, in one transaction.
+    async fn record_once(&self, proven: &[Proven], who: &'static str) -> Result<Consented, ConsentError> {
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
         let mut consented: Option<Consented> = None;
         for one in proven {
@@ -155,18 +205,27 @@ impl TokenKeeper {
         Ok(consented)
     }
 
-    async fn record_one(&self, tx: &mut Tx, proven: Proven, who: &str) -> Result<Consented, ConsentError> {
+    async fn record_one(&self, tx: &mut Tx, proven: &Proven, who: &str) -> Result<Consented, ConsentError> {
         let Proven { entry, grant, covered, authorized_at, ends } = proven;
+        let (authorized_at, ends) = (*authorized_at, *ends);
         let issued_at = tx.now;
         let account = Account {
             channel: entry.shop.channel.clone(),
-            app: consent_of(&entry)?.app(),
+            app: consent_of(entry)?.app(),
             account: grant.account.clone(),
         };
         let new = NewGrant { account, account_name: grant.account_name.clone(), authorized_at };
-        let seal = |id: AuthorizationId, generation: i64| self.sealed_grant(id, generation, &grant, issued_at, ends);
+        let seal = |id: AuthorizationId, generation: i64| self.sealed_grant(id, generation, grant, issued_at, ends);
         let authorization = tx.grant(&new, seal).await?;
-        for (entry, place) in &covered {
+        for (covered, place) in covered {
+            // Somebody else's consent may have come in since this was looked at.
+            if let Err(error) = check_account_in(tx, covered, grant).await {
+                if covered.shop.id == entry.shop.id {
+                    return Err(error);
+                }
+                continue;
+            }
+            let entry = covered;
             tx.tie_shop(&entry.shop.id, authorization.id, place).await?;
             tx.set_closed(&entry.shop.id, None).await?;
             tx.set_scope_missing(&entry.shop.id, None).await?;

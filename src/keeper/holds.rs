@@ -6,8 +6,8 @@ use super::{KeeperError, ShopEntry, Standing, TokenKeeper, standing_in};
 use crate::{
     channels::ChannelError,
     domain::{
-        AuthorizationId, AuthorizationState, ChannelName, Demand, Ending, Failure, Hold, JobKind, ShopId, Trigger,
-        hold::held_by,
+        Authorization, AuthorizationId, AuthorizationState, ChannelName, Demand, Ending, Failure, Hold, JobKind,
+        ShopId, Trigger, hold::held_by,
     },
     store::{NewRun, StoreError, Tx},
 };
@@ -206,7 +206,11 @@ impl TokenKeeper {
     pub(super) async fn note_working(&self, standing: &Standing, ends: Option<Ending>) -> Result<(), KeeperError> {
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
         let now = standing_in(&mut tx, Arc::clone(&standing.entry)).await?;
-        if let Some((authorization, tokens)) = now.granted() {
+        let same_grant = |known: &Authorization| {
+            standing.authorization.as_ref().is_some_and(|before| before.grant_number == known.grant_number)
+        };
+        // What was asked before the owner renewed says nothing of the new grant.
+        if let Some((authorization, tokens)) = now.granted().filter(|(known, _)| same_grant(known)) {
             tx.set_probed(authorization.id).await?;
             let believed = authorization.state == AuthorizationState::Revoked && authorization.intent.is_none();
             if believed && standing.generation() == Some(tokens.generation) {

@@ -44,7 +44,7 @@ pub use fresh_link::FreshLink;
 pub use holds::settle_holds;
 pub use links::{LINK_LIFE, LinkFault, Links};
 pub use look::Looked;
-pub use news::{Heard, NewsError};
+pub use news::{Heard, NewsError, WEBHOOKS_KEPT};
 pub use shops::{Page, ShopBook, ShopEntry};
 
 /// Keeps the tokens of all shops. Cheap to clone; clones are one keeper.
@@ -166,6 +166,17 @@ impl TokenKeeper {
         };
         if !same {
             return Ok(newest);
+        }
+        if tokens.refresh_token.is_none() {
+            let mut tx = self.0.store.write(self.0.clock.now()).await?;
+            let why = "the channel does not accept the access token any more, and it cannot be renewed";
+            if self.end(&mut tx, authorization.id, tokens.generation, why).await? {
+                tx.commit().await?;
+                self.wake();
+            }
+            let after = self.standing(shop).await?;
+            after.check_usable()?;
+            return self.open(&after);
         }
         self.refresh(&standing.entry, authorization.id, tokens.generation).await?;
         self.open(&self.standing(shop).await?)

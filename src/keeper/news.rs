@@ -4,12 +4,17 @@
 
 use std::{collections::BTreeSet, sync::Arc};
 
+use jiff::{SignedDuration, Timestamp};
+
 use super::{ShopEntry, TokenKeeper, holds, refresh};
 use crate::{
     channels::{About, Consent, News, RawWebhook, Webhook, WebhookFault},
     domain::{Authorization, AuthorizationId, ChannelName, Ending, JobKind, Trigger},
     store::{StoreError, Tx},
 };
+
+/// How long webhooks that were taken are kept, so that repetitions are told from new ones.
+pub const WEBHOOKS_KEPT: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What became of a webhook.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +46,11 @@ impl TokenKeeper {
     /// they are looked at at once. Makes no call.
     pub async fn hear(&self, channel: &ChannelName, request: &RawWebhook) -> Result<Heard, NewsError> {
         let (entry, webhook) = self.read_webhook(channel, request)?;
+        let now = self.0.clock.now();
+        if webhook.said_at.is_some_and(|said_at| now.duration_since(said_at) >= WEBHOOKS_KEPT) {
+            // So old that a repetition could no longer be told: channels give up after two days.
+            return Ok(Heard::Again);
+        }
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
         if !tx.see_webhook(channel, &webhook.id).await? {
             return Ok(Heard::Again);
@@ -48,7 +58,7 @@ impl TokenKeeper {
         let mut looked_at = BTreeSet::new();
         for news in &webhook.news {
             for id in self.concerned(&mut tx, &entry, &news.about).await? {
-                self.take_news(&mut tx, id, news).await?;
+                self.take_news(&mut tx, id, news, webhook.said_at).await?;
                 looked_at.insert(id);
             }
         }
@@ -109,15 +119,24 @@ impl TokenKeeper {
         Ok(found)
     }
 
-    async fn take_news(&self, tx: &mut Tx, id: AuthorizationId, news: &News) -> Result<(), StoreError> {
+    async fn take_news(
+        &self,
+        tx: &mut Tx,
+        id: AuthorizationId,
+        news: &News,
+        said_at: Option<Timestamp>,
+    ) -> Result<(), StoreError> {
         let Some(known) = tx.authorization(id).await? else { return Ok(()) };
-        if let Some(ends) = news.ends {
+        // What was said before the owner renewed (and was delivered late) is about the grant before.
+        let about_this_grant = said_at.is_none_or(|said_at| said_at >= known.authorized_at);
+        if let Some(ends) = news.ends.filter(|_| about_this_grant) {
             self.note_told_end(tx, &known, ends).await?;
         }
         tx.forget_probe(id).await?;
         for entry in self.entries_of(tx, id).await? {
             if !entry.refresh_is_none() {
-                holds::settle_and_run(tx, &entry, &[JobKind::AuthorizationRefresh], Trigger::Now).await?;
+                // A look under way may have asked before this was said: another one follows it.
+                holds::settle_and_run(tx, &entry, &[JobKind::AuthorizationRefresh], Trigger::Recovery).await?;
             }
         }
         Ok(())
@@ -136,10 +155,14 @@ impl TokenKeeper {
             return Ok(());
         }
         let Some(after) = tx.authorization(before.id).await? else { return Ok(()) };
-        if !renewed {
-            return self.tell_end_moved(tx).await;
+        if renewed {
+            self.tell_renewed(tx, &after).await?;
+        } else {
+            self.tell_end_moved(tx).await?;
         }
-        self.tell_renewed(tx, &after).await?;
+        if !renewed && after.state == before.state {
+            return Ok(());
+        }
         for entry in self.entries_of(tx, before.id).await? {
             let text = format!("the channel tells a later end of the authorization: {}", ends.at);
             tx.note("owner", "authorization.granted", Some(&entry.shop.id), &text).await?;

@@ -24,9 +24,9 @@ const COVER_MS: i64 = 20_000;
 /// How long another instance's exchange is waited for.
 const PATIENCE: SignedDuration = SignedDuration::from_secs(12);
 /// How often its row is looked at meanwhile.
-const GLANCE: SignedDuration = SignedDuration::from_millis(250);
+pub(super) const GLANCE: SignedDuration = SignedDuration::from_millis(250);
 /// How long an answer that has arrived is tried to be stored.
-const KEEP_TRYING: SignedDuration = SignedDuration::from_secs(60);
+pub(super) const KEEP_TRYING: SignedDuration = SignedDuration::from_secs(60);
 
 /// What was found when it was our turn.
 enum Turn {
@@ -106,7 +106,7 @@ impl TokenKeeper {
         }
     }
 
-    fn queue(&self, id: AuthorizationId) -> Arc<Mutex<Option<Lease>>> {
+    pub(super) fn queue(&self, id: AuthorizationId) -> Arc<Mutex<Option<Lease>>> {
         let mut queues = self.0.queues.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
         Arc::clone(queues.entry(id).or_default())
     }

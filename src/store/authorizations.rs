@@ -195,13 +195,13 @@ impl Tx {
     }
 
     /// Notes the end that the channel tells. `renewed`: it counts as an owner's renewal given now, so that the grant number
-    /// grows and a lapse is over. `false`: it was known already.
+    /// grows. An end that is still to come is the end of a lapse. `false`: it was known already.
     pub async fn set_end(&mut self, id: AuthorizationId, ends: Ending, renewed: bool) -> Result<bool, StoreError> {
         const SQL: &str = "
             update authorizations set ends_at = $2, ends_source = $3, grant_number = grant_number + $4,
                 authorized_at = case when $4 = 1 then $5 else authorized_at end,
-                why = case when $4 = 1 and state = 'lapsed' then null else why end,
-                state = case when $4 = 1 and state = 'lapsed' then 'active' else state end
+                why = case when $2 > $5 and state = 'lapsed' then null else why end,
+                state = case when $2 > $5 and state = 'lapsed' then 'active' else state end
             where id = $1 and (ends_at is distinct from $2 or ends_source is distinct from $3)";
         let now = ms(self.now);
         let source = ends.source.as_str();

@@ -39,28 +39,25 @@ pub(super) async fn authorize(
 /// The browser that a consent is bound to.
 pub(super) struct Browser {
     pub(super) cookie: String,
-    fresh: bool,
 }
 
 impl Browser {
     /// The one that asks, which gets a cookie where it has none.
     pub(super) fn of(people: &People, headers: &HeaderMap) -> Self {
         match guard::cookie(headers, guard::browser_cookie(people)) {
-            Some(cookie) => Self { cookie, fresh: false },
-            None => Self { cookie: random_text(32), fresh: true },
+            Some(cookie) => Self { cookie },
+            None => Self { cookie: random_text(32) },
         }
     }
 
-    /// Sends it to the channel.
+    /// Sends it to the channel, with its cookie for as long as the way may take, from now.
     pub(super) fn led_to(&self, people: &People, url: &Url) -> Response {
         let Ok(location) = HeaderValue::from_str(url.as_str()) else {
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();
         };
         let mut answer = (StatusCode::FOUND, [(header::LOCATION, location)]).into_response();
         let cookie = guard::set_cookie(people, guard::browser_cookie(people), &self.cookie, 3600);
-        if self.fresh
-            && let Ok(cookie) = HeaderValue::from_str(&cookie)
-        {
+        if let Ok(cookie) = HeaderValue::from_str(&cookie) {
             answer.headers_mut().insert(header::SET_COOKIE, cookie);
         }
         answer
@@ -150,9 +147,10 @@ pub(super) fn refused(people: &People, error: &ConsentError) -> Response {
         ConsentError::UnknownShop(_) | ConsentError::NoSuchChannel(_) | ConsentError::NotNeeded(_) => {
             StatusCode::NOT_FOUND
         }
-        ConsentError::OtherAccount { .. } | ConsentError::OtherBrowser | ConsentError::CommandLine => {
-            StatusCode::FORBIDDEN
-        }
+        ConsentError::OtherAccount { .. }
+        | ConsentError::OnRecordElsewhere { .. }
+        | ConsentError::OtherBrowser
+        | ConsentError::CommandLine => StatusCode::FORBIDDEN,
         ConsentError::NotCovered { .. } | ConsentError::SamePlace { .. } | ConsentError::NoShop(_) => {
             StatusCode::CONFLICT
         }

@@ -140,6 +140,11 @@ impl Consent for Amazon {
         OwnersEnd::After(AUTHORIZATION_LIFE)
     }
 
+    /// The tokens name no seller: who consented is only what the callback's address says.
+    fn proves_account(&self) -> bool {
+        false
+    }
+
     fn start(&self, query: &[(String, String)], state: &str) -> Result<Option<Start>, ChannelError> {
         start::read(self, query, state)
     }

@@ -30,7 +30,12 @@ pub(super) fn read(key: Option<&Secret>, request: &RawWebhook) -> Result<Webhook
     let code = push.get("code").and_then(Value::as_u64).ok_or_else(|| unreadable("it has no code"))?;
     // Where the push ends soon, the date in it is that of the batch and not the shop's own: the look asks for that.
     let news = shops(code, &push).into_iter().map(|id| News { about: About::Place(place_id(id)), ends: None });
-    Ok(Webhook { id: hex::encode(Sha256::digest(&request.body)), kind: code.to_string(), news: news.collect() })
+    Ok(Webhook {
+        id: hex::encode(Sha256::digest(&request.body)),
+        kind: code.to_string(),
+        said_at: None,
+        news: news.collect(),
+    })
 }
 
 /// The shops whose permission a push is about, each once.

@@ -161,7 +161,7 @@ impl Consent for Asia {
             Vec::new()
         };
         let id = text("trace_id").map_or_else(|| digest(request), str::to_owned);
-        Ok(Webhook { id, kind, news })
+        Ok(Webhook { id, kind, said_at: None, news })
     }
 }
 

@@ -155,7 +155,7 @@ impl Consent for Global {
         let id = request.header("x-shopline-webhook-id").filter(|id| !id.is_empty());
         let id = id.map_or_else(|| digest(request), str::to_owned);
         let news = if kind == INSTALLED { vec![self.news_of(request)?] } else { Vec::new() };
-        Ok(Webhook { id, kind, news })
+        Ok(Webhook { id, kind, said_at: None, news })
     }
 }
 

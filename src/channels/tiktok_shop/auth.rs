@@ -58,7 +58,11 @@ impl Consent for TikTokShop {
         }
         let code = the_one(query, "code").filter(|code| *code != "null");
         let code = code.ok_or_else(|| unusable(TITLE, "the callback carries no code"))?;
-        Ok(Callback { code: Secret::new(code), state: the_one(query, "state").map(str::to_owned), subject: None })
+        let state = the_one(query, "state").map(str::to_owned);
+        if state.is_none() && query.iter().any(|(name, _)| name == "state") {
+            return Err(unusable(TITLE, "the callback carries a state that is empty or doubled"));
+        }
+        Ok(Callback { code: Secret::new(code), state, subject: None })
     }
 
     async fn exchange(&self, callback: &Callback) -> Result<Vec<Grant>, ChannelError> {
@@ -109,6 +113,11 @@ impl Consent for TikTokShop {
 
     fn end(&self) -> OwnersEnd {
         OwnersEnd::Told
+    }
+
+    /// Sellers who start in the App Store of Seller Center arrive without one.
+    fn may_lack_state(&self) -> bool {
+        true
     }
 
     fn read_webhook(&self, request: &RawWebhook) -> Result<Webhook, WebhookFault> {

@@ -20,6 +20,8 @@ struct Wire {
     tts_notification_id: String,
     #[serde(default)]
     shop_id: String,
+    /// Unix seconds.
+    timestamp: i64,
     #[serde(default)]
     data: Data,
 }
@@ -45,7 +47,9 @@ impl TikTokShop {
             ENDS_SOON => vec![News { about, ends: Some(end_of(&wire.data)?) }],
             _ => Vec::new(),
         };
-        Ok(Webhook { id: wire.tts_notification_id, kind: wire.r#type.to_string(), news })
+        let said_at =
+            Timestamp::from_second(wire.timestamp).map_err(|error| WebhookFault::Unreadable(error.to_string()))?;
+        Ok(Webhook { id: wire.tts_notification_id, kind: wire.r#type.to_string(), said_at: Some(said_at), news })
     }
 }
 

@@ -9,9 +9,11 @@ use crate::{
     channels::{Grant, OwnersEnd, Place},
     domain::{EndSource, Ending, ShopId},
     keeper::{ShopEntry, TokenKeeper},
+    store::Tx,
 };
 
 /// A permission that has been checked, ready to be recorded.
+#[derive(Clone)]
 pub(super) struct Proven {
     /// The shop it was checked for.
     pub(super) entry: Arc<ShopEntry>,
@@ -86,6 +88,9 @@ impl TokenKeeper {
                 },
             }
         }
+        if let Some(entry) = asked.filter(|_| !proven.is_empty()) {
+            self.check_replaces_nobodys(entry, &proven[0].grant).await?;
+        }
         if asked.is_some() && proven.is_empty() {
             return Err(refusal.unwrap_or_else(|| {
                 ConsentError::Incomplete("the channel granted nothing; start again from the link".into())
@@ -153,22 +158,30 @@ impl TokenKeeper {
 
     /// The account on record of a shop, with what people call it.
     pub(super) async fn account_of(&self, shop: &ShopId) -> Result<Option<(String, Option<String>)>, ConsentError> {
-        let mut tx = self.0.store.read(self.0.clock.now()).await?;
-        let tied = tx.shop(shop).await?.ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?.authorization;
-        let Some(id) = tied else { return Ok(None) };
-        Ok(tx.authorization(id).await?.map(|known| (known.account.account, known.account_name)))
+        account_in(&mut self.0.store.read(self.0.clock.now()).await?, shop).await
     }
 
     /// The account on record must be the one that consents.
     async fn check_account(&self, entry: &ShopEntry, grant: &Grant) -> Result<(), ConsentError> {
-        match self.account_of(&entry.shop.id).await? {
-            Some((account, name)) if account != grant.account => Err(ConsentError::OtherAccount {
-                shop: entry.shop.id.clone(),
-                given: named(grant.account_name.as_deref(), &grant.account),
-                on_record: named(name.as_deref(), &account),
-            }),
-            _ => Ok(()),
+        check_account_in(&mut self.0.store.read(self.0.clock.now()).await?, entry, grant).await
+    }
+
+    /// A consent whose account nothing but the callback's address names does not replace the tokens that other shops work
+    /// with: that takes a consent for one of those.
+    async fn check_replaces_nobodys(&self, entry: &ShopEntry, grant: &Grant) -> Result<(), ConsentError> {
+        if consent_of(entry)?.proves_account() || self.account_of(&entry.shop.id).await?.is_some() {
+            return Ok(());
         }
+        for other in self.others(entry)? {
+            if self.account_of(&other.shop.id).await?.is_some_and(|(known, _)| known == grant.account) {
+                return Err(ConsentError::OnRecordElsewhere {
+                    shop: entry.shop.id.clone(),
+                    other: other.shop.id.clone(),
+                    account: grant.account.clone(),
+                });
+            }
+        }
+        Ok(())
     }
 
     /// No other entry that this account authorized is the same place of sale.
@@ -228,5 +241,24 @@ impl TokenKeeper {
         let mut others = self.0.shops.of_channel(&entry.shop.channel);
         others.retain(|other| other.shop.id != entry.shop.id && consent_of(other).is_ok_and(|one| one.app() == app));
         Ok(others)
+    }
+}
+
+/// The account on record of a shop, as this transaction sees it.
+async fn account_in(tx: &mut Tx, shop: &ShopId) -> Result<Option<(String, Option<String>)>, ConsentError> {
+    let tied = tx.shop(shop).await?.ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?.authorization;
+    let Some(id) = tied else { return Ok(None) };
+    Ok(tx.authorization(id).await?.map(|known| (known.account.account, known.account_name)))
+}
+
+/// The account on record must be the one that consents.
+pub(super) async fn check_account_in(tx: &mut Tx, entry: &ShopEntry, grant: &Grant) -> Result<(), ConsentError> {
+    match account_in(tx, &entry.shop.id).await? {
+        Some((account, name)) if account != grant.account => Err(ConsentError::OtherAccount {
+            shop: entry.shop.id.clone(),
+            given: named(grant.account_name.as_deref(), &grant.account),
+            on_record: named(name.as_deref(), &account),
+        }),
+        _ => Ok(()),
     }
 }

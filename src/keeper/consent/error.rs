@@ -68,6 +68,24 @@ pub enum ConsentError {
         /// Who consented.
         account: String,
     },
+    /// Nothing but the callback's address names the account, and other shops work with its tokens.
+    #[error(
+        "shop `{other}` works with account `{account}` already; nothing was changed. Open the link of `{other}` instead: a consent there serves `{shop}`, too"
+    )]
+    OnRecordElsewhere {
+        /// The shop.
+        shop: ShopId,
+        /// A shop of the account.
+        other: ShopId,
+        /// Who is said to have consented.
+        account: String,
+    },
+    /// The channel always hands the state back, and this callback has none.
+    #[error("the address lacks its state: it was cut off, or is not what the channel sent; start again from the link")]
+    Stateless,
+    /// It broke off within ourselves.
+    #[error("the authorization broke off ({0}); start again from the link")]
+    BrokeOff(String),
     /// What a channel began or sent by itself concerns no shop in the settings.
     #[error("{0}")]
     NoShop(String),

@@ -62,7 +62,8 @@ impl TokenKeeper {
     /// Takes existing tokens. They are proven by a live call; an end that the channel does not tell must be stated.
     pub async fn hand_in(&self, shop: &ShopId, handed: HandedIn) -> Result<Consented, ConsentError> {
         let entry = self.0.shops.get(shop).ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?;
-        let taken = self.take(Arc::clone(&entry), handed).await;
+        let (keeper, taker) = (self.clone(), Arc::clone(&entry));
+        let taken = self.tracked(async move { keeper.take(taker, handed).await }).await;
         taken.inspect_err(|error| tell_failed(&entry.shop.channel, error))
     }
 
@@ -93,6 +94,11 @@ impl TokenKeeper {
         };
         let mut proven = self.weigh(&entry, grant, handed.authorized_at.unwrap_or(now)).await?;
         proven.ends = stated.or(proven.ends);
+        if !renewable && proven.ends.is_none() && handed.authorized_at.is_none() {
+            return Err(ConsentError::Incomplete(
+                "tokens without a `refresh_token` cannot be renewed, and the channel does not tell when they end; state `ends_at`".into(),
+            ));
+        }
         self.record(vec![proven], "operator").await
     }
 }

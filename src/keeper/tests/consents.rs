@@ -141,3 +141,16 @@ async fn a_link_works_for_its_shop_for_thirty_five_days() {
     assert_eq!(links.verify(&shop("b"), &token, start()), Err(LinkFault::NotOurs));
     assert_eq!(links.verify(&shop("a"), &token[..token.len() - 3], start()), Err(LinkFault::NotOurs));
 }
+
+#[tokio::test]
+async fn tokens_that_cannot_be_renewed_must_say_when_they_end() {
+    let bench = Bench::new(&["a"], HALF_HOUR).await;
+    bench.market().end = crate::channels::OwnersEnd::Never;
+    let handed = |json: &str| HandedIn::parse(&Secret::new(json)).unwrap();
+    let error = bench.keeper.hand_in(&shop("a"), handed(r#"{"access_token": "x", "account": "seller-1"}"#)).await;
+    assert!(error.unwrap_err().to_string().ends_with("state `ends_at`"));
+    assert_eq!(bench.authorization("a").await, None);
+    let with = r#"{"access_token": "x", "account": "seller-1", "ends_at": "2028-01-01T00:00:00Z"}"#;
+    bench.keeper.hand_in(&shop("a"), handed(with)).await.unwrap();
+    assert_eq!(bench.authorization("a").await.unwrap().ends.unwrap().source, EndSource::Configured);
+}

@@ -12,11 +12,41 @@ async fn a_refusal_of_old_tokens_does_not_end_newer_ones() {
     let keeper = bench.keeper.clone();
     let run = tokio::spawn(async move { keeper.access(&shop("a")).await });
     begun.notified().await;
-    // The owner consents while the exchange is under way; then the channel refuses the old token.
-    bench.consent("a").await.unwrap();
+    // The owner consents at another instance while the exchange is under way; then the channel refuses the old token.
+    let state = bench.begin("a", Some("browser")).await;
+    bench.finish_at(&bench.another(), &state, Some("browser")).await.unwrap();
     go_on.notify_one();
     assert_eq!(token(&run.await.unwrap().unwrap()), "access-2");
     assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+}
+
+#[tokio::test]
+async fn a_look_waits_for_a_consent_whose_code_is_being_traded() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    bench.market().exchange_waits = Some((Arc::clone(&begun), Arc::clone(&go_on)));
+    // From now on the channel takes the old tokens for nothing.
+    bench.market().spent.insert("refresh-1".into(), 3);
+    let state = bench.begin("a", Some("browser")).await;
+    let (access, consented) = tokio::join!(
+        async {
+            begun.notified().await;
+            let a = shop("a");
+            let much_later = async {
+                for _ in 0..1_000 {
+                    tokio::task::yield_now().await;
+                }
+                go_on.notify_one();
+            };
+            tokio::join!(bench.keeper.access(&a), much_later).0
+        },
+        bench.finish(&state, Some("browser")),
+    );
+    consented.unwrap();
+    assert_eq!(token(&access.unwrap()), "access-2");
+    assert_eq!(bench.market().refreshes, 0);
+    assert_eq!(bench.mails().await, ["renewed"]);
 }
 
 #[tokio::test]
@@ -213,4 +243,18 @@ async fn under_a_refresh_period_of_none_nothing_calls_the_channel_but_the_owner(
     }
     let market = bench.market();
     assert_eq!((market.refreshes, market.probes), (0, 0));
+}
+
+#[tokio::test]
+async fn tokens_that_cannot_be_renewed_and_are_refused_end_with_the_owner() {
+    let bench = Bench::new(&["a"], HALF_HOUR).await;
+    bench.market().renewable = false;
+    bench.consent("a").await.unwrap();
+    bench.market().probe = Some(Failure::TokenRejected);
+    let error = bench.keeper.test(&shop("a")).await.unwrap_err();
+    assert!(matches!(error, KeeperError::Held { hold: Hold::Revoked, .. }), "{error}");
+    let known = bench.authorization("a").await.unwrap();
+    assert_eq!(known.state, AuthorizationState::Revoked);
+    assert!(known.why.unwrap().contains("cannot be renewed"));
+    assert_eq!(bench.market().refreshes, 0);
 }

@@ -30,7 +30,7 @@ async fn a_webhook_makes_every_shop_of_the_account_be_looked_at_at_once_and_beli
         let probes = bench.market().probes;
         assert_eq!(hear(&bench, body).await.unwrap(), Heard::Looking(1), "{id}");
         for shop in ["a", "b"] {
-            assert_eq!(bench.waiting(shop).await, [(JobKind::AuthorizationRefresh, Trigger::Now)]);
+            assert_eq!(bench.waiting(shop).await, [(JobKind::AuthorizationRefresh, Trigger::Recovery)]);
         }
         assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
         assert_eq!(bench.market().probes, probes, "hearing makes no call");
@@ -111,4 +111,32 @@ async fn under_a_refresh_period_of_none_a_webhook_starts_no_call() {
     hear(&bench, json!({"id": "1", "place": "a"})).await.unwrap();
     assert_eq!(bench.waiting("a").await, []);
     assert_eq!(bench.authorization("a").await.unwrap().id, AuthorizationId(1));
+}
+
+#[tokio::test]
+async fn what_was_said_before_the_owner_renewed_does_not_move_the_new_end() {
+    let bench = Bench::authorized(&["a"]).await;
+    let said_at = start() - SignedDuration::from_hours(6);
+    let body = json!({"id": "1", "place": "a", "ends": (start() + DAY).to_string(), "said_at": said_at.to_string()});
+    let before = bench.authorization("a").await.unwrap();
+    assert_eq!(hear(&bench, body).await.unwrap(), Heard::Looking(1), "it is looked at all the same");
+    assert_eq!(bench.authorization("a").await.unwrap().ends, before.ends);
+    let old = json!({"id": "2", "place": "a", "said_at": (start() - DAY * 8).to_string()});
+    assert_eq!(hear(&bench, old).await.unwrap(), Heard::Again, "older than what is kept of those that were taken");
+}
+
+#[tokio::test]
+async fn an_end_that_moves_by_a_little_ends_a_lapse_too() {
+    let bench = Bench::authorized(&["a"]).await;
+    let ends = bench.authorization("a").await.unwrap().ends.unwrap().at;
+    bench.clock.advance(ends.duration_since(start()) + SignedDuration::from_hours(1));
+    let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
+    bench.keeper.note_lapses(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Lapsed);
+    let body = json!({"id": "1", "place": "a", "ends": (ends + DAY * 3).to_string()});
+    hear(&bench, body).await.unwrap();
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!((after.state, after.grant_number), (AuthorizationState::Active, 1));
+    assert_eq!(bench.holds("a").await, [None; 3]);
 }

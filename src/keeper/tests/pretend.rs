@@ -70,6 +70,12 @@ pub(crate) struct Market {
     /// Whether the last spent token may be spent once more after a lost reply.
     pub(crate) repeats: bool,
     pub(crate) end: OwnersEnd,
+    pub(crate) may_lack_state: bool,
+    pub(crate) proves_account: bool,
+    /// The next exchange says that it has begun, and goes on when told.
+    pub(crate) exchange_waits: Option<(Arc<Notify>, Arc<Notify>)>,
+    /// Whether what it grants can be renewed.
+    pub(crate) renewable: bool,
     pub(crate) refreshes: u32,
     pub(crate) probes: u32,
     pub(crate) exchanges: u32,
@@ -86,7 +92,7 @@ impl Market {
         Grant {
             tokens: Tokens {
                 access_token: Secret::new(format!("access-{}", self.minted)),
-                refresh_token: Some(Secret::new(format!("refresh-{}", self.minted))),
+                refresh_token: self.renewable.then(|| Secret::new(format!("refresh-{}", self.minted))),
             },
             account: self.account.clone(),
             account_name: Some(format!("Seller {}", self.account)),
@@ -175,6 +181,11 @@ impl Consent for Stall {
     }
 
     async fn exchange(&self, _: &Callback) -> Result<Vec<Grant>, ChannelError> {
+        let waits = self.market.lock().unwrap().exchange_waits.take();
+        if let Some((begun, go_on)) = waits {
+            begun.notify_one();
+            go_on.notified().await;
+        }
         let mut market = self.market.lock().unwrap();
         market.exchanges += 1;
         let mut grants = vec![market.mint()];
@@ -244,7 +255,20 @@ impl Consent for Stall {
         let about = text("account").map(About::Account).or(text("place").map(About::Place));
         let ends = text("ends").map(|at| Ending { at: at.parse().unwrap(), source: EndSource::Told });
         let news = about.map(|about| News { about, ends }).into_iter().collect();
-        Ok(Webhook { id: text("id").unwrap(), kind: "news".into(), news })
+        Ok(Webhook {
+            id: text("id").unwrap(),
+            kind: "news".into(),
+            said_at: text("said_at").map(|at| at.parse().unwrap()),
+            news,
+        })
+    }
+
+    fn may_lack_state(&self) -> bool {
+        self.market.lock().unwrap().may_lack_state
+    }
+
+    fn proves_account(&self) -> bool {
+        self.market.lock().unwrap().proves_account
     }
 
     fn end(&self) -> OwnersEnd {
@@ -288,6 +312,10 @@ impl Bench {
             probe_ends: None,
             repeats: true,
             end: OwnersEnd::Told,
+            may_lack_state: true,
+            proves_account: true,
+            exchange_waits: None,
+            renewable: true,
             refreshes: 0,
             probes: 0,
             exchanges: 0,
@@ -387,9 +415,18 @@ impl Bench {
     }
 
     pub(crate) async fn finish(&self, state: &str, browser: Option<&str>) -> Result<Consented, ConsentError> {
+        self.finish_at(&self.keeper, state, browser).await
+    }
+
+    pub(crate) async fn finish_at(
+        &self,
+        keeper: &TokenKeeper,
+        state: &str,
+        browser: Option<&str>,
+    ) -> Result<Consented, ConsentError> {
         let query = [("code".to_owned(), "code-1".to_owned()), ("state".to_owned(), state.to_owned())];
         let by = browser.map_or(By::CommandLine, |cookie| By::Browser { cookie, signed_in: false });
-        self.keeper.finish_consent(&"market".into(), &query, by).await
+        keeper.finish_consent(&"market".into(), &query, by).await
     }
 
     /// A bench with shop `a` (or several) authorized, and the runs that follow from it gone.

@@ -96,3 +96,32 @@ async fn a_callback_without_a_state_is_finished_by_whoever_signed_in_for_the_sho
     assert!(matches!(finish(true).await, Err(ConsentError::NoShop(_))));
     assert_eq!(bench.authorization("b").await.unwrap().account.account, "seller-1");
 }
+
+#[tokio::test]
+async fn a_channel_that_always_hands_the_state_back_is_not_believed_without_it() {
+    let bench = Bench::new(&["a"], HALF_HOUR).await;
+    bench.market().may_lack_state = false;
+    let by = By::Browser { cookie: "browser", signed_in: true };
+    let error = bench.keeper.finish_consent(&"market".into(), &query(&[("code", "c")]), by).await.unwrap_err();
+    assert!(matches!(error, ConsentError::Stateless), "{error}");
+    assert_eq!(bench.market().exchanges, 0);
+    assert_eq!(bench.authorization("a").await, None);
+}
+
+#[tokio::test]
+async fn an_account_that_only_the_address_names_is_renewed_by_its_own_shops_alone() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    bench.market().proves_account = false;
+    bench.market().covers = ["a".into()].into();
+    bench.consent("a").await.unwrap();
+    bench.market().covers = ["a".into(), "b".into()].into();
+    let before = bench.authorization("a").await.unwrap();
+    let error = bench.consent("b").await.unwrap_err();
+    assert!(
+        error.to_string().starts_with("shop `a` works with account `seller-1` already; nothing was changed"),
+        "{error}"
+    );
+    assert_eq!(bench.authorization("a").await.unwrap(), before);
+    assert_eq!(bench.authorization("b").await, None);
+    assert_eq!(bench.consent("a").await.unwrap().shops, [shop("a"), shop("b")], "its own shop's link serves both");
+}

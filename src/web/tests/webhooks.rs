@@ -16,7 +16,7 @@ async fn a_webhook_is_answered_with_an_empty_body_and_starts_a_look() {
     bench.clear_runs(&["a"]).await;
     let body = r#"{"id": "1", "account": "seller-1"}"#;
     assert_eq!(send(&router, "/webhooks/market", "good", body).await, (StatusCode::OK, String::new()));
-    assert_eq!(bench.waiting("a").await, [(JobKind::AuthorizationRefresh, Trigger::Now)]);
+    assert_eq!(bench.waiting("a").await, [(JobKind::AuthorizationRefresh, Trigger::Recovery)]);
     bench.clear_runs(&["a"]).await;
     assert_eq!(send(&router, "/webhooks/market", "good", body).await, (StatusCode::OK, String::new()));
     assert_eq!(bench.waiting("a").await, [], "a repetition is ignored");
