@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{
-    Amazon,
+    Amazon, OF_CONSENT,
     client::Operation,
     is_seller_id, place_id, start,
     wire::{Asked, Reading, WireParticipation},
@@ -99,7 +99,7 @@ impl Consent for Amazon {
                 ..unusable(TITLE, &format!("`{}` is not a seller's id", grant.account))
             });
         }
-        let (all, _) = self.participations(&grant.account, &grant.tokens.access_token).await?;
+        let (all, _) = self.participations(OF_CONSENT, &grant.account, &grant.tokens.access_token).await?;
         let place = |one: &WireParticipation| Place {
             id: place_id(&one.marketplace.id, &grant.account),
             name: format!("{} ({})", one.marketplace.name, one.marketplace.id),

@@ -39,11 +39,15 @@ pub const NAME: &str = "amazon";
 
 const TOKEN_URL: &str = "https://api.amazon.com";
 
-/// The vendor allows 0.016 calls a second and 15 at once, per app and seller.
-const PARTICIPATIONS: Operation = Operation {
-    name: "marketplace participations",
-    rate: Rate { calls: 16, per: Duration::from_secs(1000), burst: 15 },
-};
+/// The vendor allows 0.016 calls a second and 15 at once, per app and seller. A part of them is kept for consents, whose code is
+/// spent when this is asked: the daily probes of a seller with many marketplaces must not use them up.
+const PROBE: Operation = participations("marketplace participations", 11, 10);
+/// See [`PROBE`].
+const OF_CONSENT: Operation = participations("marketplace participations of a consent", 5, 5);
+
+const fn participations(name: &'static str, calls: u32, burst: u32) -> Operation {
+    Operation { name, rate: Rate { calls, per: Duration::from_secs(1000), burst } }
+}
 
 /// Amazon.
 pub static DEF: ChannelDef = ChannelDef {
@@ -182,7 +186,7 @@ impl Channel for Amazon {
 
     async fn probe(&self, access: &Access) -> Result<ShopStatus, ChannelError> {
         let seller = access.place["seller_id"].as_str().or(self.seller_id.as_deref()).unwrap_or_default();
-        let (all, request_id) = self.participations(seller, token_of(access)?).await?;
+        let (all, request_id) = self.participations(PROBE, seller, token_of(access)?).await?;
         let own = all.into_iter().find(|one| one.marketplace.id == self.marketplace.id);
         let (why, remedy) = match own {
             Some(own) if !own.participation.is_participating => NOT_PARTICIPATING,
@@ -220,17 +224,18 @@ impl Amazon {
     /// The marketplaces of the region that the seller has, with the vendor's id of the request.
     async fn participations(
         &self,
+        operation: Operation,
         seller: &str,
         token: &Secret,
     ) -> Result<(Vec<WireParticipation>, Option<String>), ChannelError> {
-        let answer = self.client.api(PARTICIPATIONS, "/sellers/v1/marketplaceParticipations", seller, token).await?;
+        let answer = self.client.api(operation, "/sellers/v1/marketplaceParticipations", seller, token).await?;
         let read = match answer.payload {
             Value::Null => Err("the answer has no payload".to_owned()),
             payload => serde_json::from_value(payload).map_err(|error| format!("the payload is unreadable: {error}")),
         };
         match read {
             Ok(all) => Ok((all, answer.request_id)),
-            Err(what) => Err(self.reading(PARTICIPATIONS).unexpected(&what, answer.request_id)),
+            Err(what) => Err(self.reading(operation).unexpected(&what, answer.request_id)),
         }
     }
 }

@@ -192,7 +192,7 @@ async fn a_missing_role_is_no_ended_authorization() {
 async fn the_documented_rate_is_kept_by_waiting() {
     let scene = Scene::new();
     let (channel, access) = (scene.channel(), scene.access());
-    for _ in 0..15 {
+    for _ in 0..10 {
         channel.probe(&access).await.unwrap();
     }
     let error = channel.probe(&access).await.unwrap_err();
@@ -269,4 +269,19 @@ fn callbacks_that_are_not_amazons_or_not_whole_are_refused_by_name() {
     }
     let error = read(&[("error", "access_denied"), ("state", "s")]).unwrap_err();
     assert_eq!(error.failure, Failure::AuthorizationEnded { why: "access_denied".into() });
+}
+
+#[tokio::test]
+async fn the_probes_of_a_seller_with_many_marketplaces_leave_room_for_a_consent() {
+    let scene = Scene::new();
+    let (channel, access) = (scene.channel(), scene.access());
+    let mut refused = 0;
+    for _ in 0..20 {
+        refused += u32::from(channel.probe(&access).await.is_err());
+    }
+    assert_eq!(refused, 10, "the part of the probes is used up, by our own reckoning");
+    let consent = channel.consent().unwrap();
+    let grants = consent.exchange(&scene.agree(SELLER)).await.unwrap();
+    consent.identify(&grants[0]).await.unwrap();
+    assert_eq!(scene.fake.stats().rate_violations, 0);
 }
