@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use super::{Access, ChannelError};
+use super::{Access, Acted, ChannelError};
 use crate::{domain::Failure, http::HttpError, secrets::Secret};
 
 /// Base with its optional path prefix, path (with a leading slash) and encoded query.
@@ -23,7 +23,7 @@ pub(super) fn unanswered(title: &str, operation: &str, error: HttpError) -> Chan
         failure: error.failure,
         remedy: String::new(),
         request_id: None,
-        not_acted: error.not_acted,
+        acted: if error.not_acted { Acted::No } else { Acted::Unheard },
     }
 }
 
@@ -38,7 +38,7 @@ pub(super) fn secret_of<'a>(
         text: format!("{title}: the app's client_secret is missing or cannot be read"),
         remedy: format!("set channels.{channel}.client_secret"),
         request_id: None,
-        not_acted: true,
+        acted: Acted::No,
     })
 }
 
@@ -62,7 +62,7 @@ pub(super) fn declined(title: &str, word: &str, remedy: &str) -> ChannelError {
         failure: Failure::AuthorizationEnded { why: word },
         remedy: remedy.to_owned(),
         request_id: None,
-        not_acted: true,
+        acted: Acted::No,
     }
 }
 
@@ -73,7 +73,7 @@ pub(super) fn unusable(title: &str, what: &str) -> ChannelError {
         text: format!("{title}: {what}"),
         remedy: "start the authorization again".into(),
         request_id: None,
-        not_acted: true,
+        acted: Acted::No,
     }
 }
 

@@ -169,11 +169,27 @@ pub struct ChannelError {
     pub remedy: String,
     /// The channel's request id.
     pub request_id: Option<String>,
-    /// Whether the channel certainly did not act on the call (refused before acting, or never reached it). A lost reply is `false`.
-    pub not_acted: bool,
+    /// Whether the channel did what it was asked.
+    pub acted: Acted,
+}
+
+/// What is known, after an error, of whether the channel did what it was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acted {
+    /// Certainly not: it refused before acting, or was never reached.
+    No,
+    /// It answered, but with nothing that tells: an outage, or words that nobody knows.
+    Unclear,
+    /// Its answer was lost on the way, or never came.
+    Unheard,
 }
 
 impl ChannelError {
+    /// Whether the channel certainly did not act on the call.
+    pub fn not_acted(&self) -> bool {
+        self.acted == Acted::No
+    }
+
     /// A call that must not happen.
     pub fn bug(text: &str) -> Self {
         Self {
@@ -181,7 +197,7 @@ impl ChannelError {
             text: text.to_owned(),
             remedy: "report this".to_owned(),
             request_id: None,
-            not_acted: true,
+            acted: Acted::No,
         }
     }
 }
@@ -356,7 +372,7 @@ pub trait Consent: Send + Sync {
             text: "this channel starts no authorization by itself".into(),
             remedy: "open the link shown by `shopsyncd shops authorize SHOP`".into(),
             request_id: None,
-            not_acted: true,
+            acted: Acted::No,
         })
     }
 

@@ -81,7 +81,7 @@ fn silent() -> ChannelError {
         text: "no answer".to_owned(),
         remedy: String::new(),
         request_id: None,
-        not_acted: true,
+        acted: crate::channels::Acted::No,
     }
 }
 

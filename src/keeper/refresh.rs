@@ -11,7 +11,7 @@ use tracing::Instrument;
 
 use super::{KeeperError, ShopEntry, TokenKeeper, holds, token_row};
 use crate::{
-    channels::{ChannelError, Consent, Grant, Tokens},
+    channels::{Acted, ChannelError, Consent, Grant, Tokens},
     crash,
     domain::{Authorization, AuthorizationId, AuthorizationState, Failure, Hold, JobKind, Lease},
     store::{SealedGrant, SealedTokens, StoreError, Tx},
@@ -25,6 +25,9 @@ const COVER_MS: i64 = 20_000;
 const PATIENCE: SignedDuration = SignedDuration::from_secs(12);
 /// How often its row is looked at meanwhile.
 pub(super) const GLANCE: SignedDuration = SignedDuration::from_millis(250);
+/// How long the repetition after a lost answer waits at most; never for more than a quarter of what is left of the access
+/// token.
+const REPEAT_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// How long an answer that has arrived is tried to be stored.
 pub(super) const KEEP_TRYING: SignedDuration = SignedDuration::from_secs(60);
 
@@ -181,8 +184,8 @@ impl TokenKeeper {
         crash::point("refresh.reply_unread");
         match reply {
             Ok(Ok(grant)) => self.keep(entry, &spend, &grant).await,
-            Ok(Err(error)) if is_answer(&error) => self.keep_refusal(entry, &spend, error).await,
-            Ok(Err(error)) => self.keep_silence(entry, &spend, error).await,
+            Ok(Err(error)) if error.acted == Acted::Unheard => self.keep_silence(entry, &spend, error).await,
+            Ok(Err(error)) => self.keep_refusal(entry, &spend, error).await,
             Err(_) => self.keep_silence(entry, &spend, timed_out(shop.as_str())).await,
         }
     }
@@ -286,7 +289,9 @@ impl TokenKeeper {
         Ok(())
     }
 
-    /// The channel refused: the tokens are not spent, or no longer matter.
+    /// The channel answered, and granted nothing: the tokens are not spent, or no longer matter. An outage is such an answer
+    /// too. Should the tokens be spent all the same, the channel's own word will say so at the next attempt: owners are not
+    /// asked because a marketplace was down.
     async fn keep_refusal(&self, entry: &ShopEntry, spend: &Spend, error: ChannelError) -> Result<(), KeeperError> {
         let shop = &entry.shop.id;
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
@@ -315,8 +320,9 @@ impl TokenKeeper {
     }
 
     /// No answer arrived: whether the tokens are spent, nobody can tell. The note stays, so that whoever comes next knows;
-    /// once the channel's documented way out has been tried, only the owner can help.
-    async fn keep_silence(&self, entry: &ShopEntry, spend: &Spend, error: ChannelError) -> Result<(), KeeperError> {
+    /// once the channel's documented way out has been tried, only the owner can help. Who answers nobody now may answer
+    /// later, so the way out waits as long as the access token gives it time.
+    async fn keep_silence(&self, entry: &ShopEntry, spend: &Spend, mut error: ChannelError) -> Result<(), KeeperError> {
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
         tx.give_back(&spend.lease).await?;
         let exhausted = spend.unanswered >= repeats(entry);
@@ -328,6 +334,11 @@ impl TokenKeeper {
         if exhausted {
             self.wake();
             return Err(self.standing(&entry.shop.id).await?.held(Hold::Revoked));
+        }
+        let now = self.0.clock.now();
+        let left = spend.before.access_token.ends_at.duration_since(now);
+        if left.is_positive() && error.failure == (Failure::Unavailable { retry_at: None }) {
+            error.failure = Failure::Unavailable { retry_at: Some(now + (left / 4).min(REPEAT_AFTER)) };
         }
         Err(KeeperError::Channel { shop: entry.shop.id.clone(), error: Box::new(error) })
     }
@@ -373,18 +384,13 @@ fn repeats(entry: &ShopEntry) -> u32 {
     entry.consent().map_or(0, Consent::repeats_after_lost_reply)
 }
 
-/// Whether the error proves that the channel's answer was read, so that the tokens are known not to be spent by it.
-fn is_answer(error: &ChannelError) -> bool {
-    error.not_acted || !matches!(error.failure, Failure::Unavailable { .. } | Failure::Unexpected { .. } | Failure::Bug)
-}
-
 fn timed_out(shop: &str) -> ChannelError {
     ChannelError {
         failure: Failure::Unavailable { retry_at: None },
         text: format!("no answer to the renewal of the tokens of `{shop}` within {} seconds", EXCHANGE_LIMIT.as_secs()),
         remedy: String::new(),
         request_id: None,
-        not_acted: false,
+        acted: Acted::Unheard,
     }
 }
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     channels::{
-        Callback, ChannelError, Consent, Grant, Identity, OwnersEnd, Place, Start, Tokens,
+        Acted, Callback, ChannelError, Consent, Grant, Identity, OwnersEnd, Place, Start, Tokens,
         calls::{address, declined, the_one, unusable},
     },
     domain::Failure,
@@ -85,7 +85,7 @@ impl Consent for Amazon {
             text: "Amazon: there is no refresh token to renew with".into(),
             remedy: "ask the shop's owner to authorize the app again".into(),
             request_id: None,
-            not_acted: true,
+            acted: Acted::No,
         })?;
         let form = [("grant_type", "refresh_token"), ("refresh_token", token.expose())];
         self.tokens(REFRESH, Asked::Refresh, &form, token, account).await
@@ -125,7 +125,7 @@ impl Consent for Amazon {
                     "sign in at Seller Central as {wanted}, or correct the shop's seller_id in the settings"
                 ),
                 request_id: None,
-                not_acted: true,
+                acted: Acted::No,
             }),
             _ => Ok(()),
         }

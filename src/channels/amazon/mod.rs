@@ -23,7 +23,7 @@ use self::{
     wire::WireParticipation,
 };
 use super::{
-    Abilities, Access, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, Key, ShopSettings,
+    Abilities, Access, Acted, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, Key, ShopSettings,
     ShopStatus, Tools,
     calls::token_of,
     reader::{Reader, text_of},
@@ -201,7 +201,7 @@ impl Channel for Amazon {
             text: format!("Amazon {} ({}): {why}", self.marketplace.country, self.marketplace.id),
             remedy: remedy.to_owned(),
             request_id,
-            not_acted: true,
+            acted: Acted::No,
         })
     }
 

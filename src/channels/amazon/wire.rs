@@ -7,7 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-use crate::{channels::ChannelError, domain::Failure, http::Answer};
+use crate::{
+    channels::{Acted, ChannelError},
+    domain::Failure,
+    http::Answer,
+};
 
 /// However slow a rate is told to be, its next call is tried after this.
 const LONGEST_TURN_SECONDS: f64 = 3600.0;
@@ -142,18 +146,18 @@ impl Reading<'_> {
             text: format!("Amazon {}: {what}", self.operation),
             remedy: String::new(),
             request_id,
-            not_acted: false,
+            acted: Acted::Unclear,
         }
     }
 
     fn refusal(&self, verdict: Option<Verdict>, said: String, request_id: Option<String>) -> ChannelError {
-        let Verdict { failure, remedy, not_acted } = verdict.unwrap_or_else(|| Verdict {
+        let Verdict { failure, remedy, acted } = verdict.unwrap_or_else(|| Verdict {
             failure: Failure::Unexpected { sample: said.clone() },
             remedy: "",
-            not_acted: false,
+            acted: Acted::Unclear,
         });
         let text = format!("Amazon {} was answered with {said}", self.operation);
-        ChannelError { failure, text, remedy: remedy.to_owned(), request_id, not_acted }
+        ChannelError { failure, text, remedy: remedy.to_owned(), request_id, acted }
     }
 
     /// A text of the vendor's in one line, without any secret: neither ours nor what looks like a token.
@@ -205,17 +209,17 @@ fn until(answer: &Answer, now: Timestamp) -> Timestamp {
 struct Verdict {
     failure: Failure,
     remedy: &'static str,
-    not_acted: bool,
+    acted: Acted,
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the tables read better")]
 fn refused(failure: Failure, remedy: &'static str) -> Option<Verdict> {
-    Some(Verdict { failure, remedy, not_acted: true })
+    Some(Verdict { failure, remedy, acted: Acted::No })
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the tables read better")]
 fn away(answer: &Answer) -> Option<Verdict> {
-    Some(Verdict { failure: Failure::Unavailable { retry_at: answer.retry_at }, remedy: "", not_acted: false })
+    Some(Verdict { failure: Failure::Unavailable { retry_at: answer.retry_at }, remedy: "", acted: Acted::Unclear })
 }
 
 const CHECK_SECRET: &str = "compare client_id and client_secret with the app's LWA credentials in the Solution Provider Portal; a secret ends 180 days after it was made, and 7 days after a newer one was";

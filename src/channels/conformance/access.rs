@@ -117,7 +117,7 @@ async fn an_expired_token_is_told_apart_from_an_ended_authorization(def: &Channe
     owner(world.as_ref())?.expire_access_token().await;
     for (call, error) in failing_calls(def, world.as_ref(), &access, change.as_ref()).await? {
         ensure!(error.failure == Failure::TokenRejected, "{call} with an expired token: {}", said(error));
-        ensure!(error.not_acted, "{call} with an expired token: the channel may have acted");
+        ensure!(error.not_acted(), "{call} with an expired token: the channel may have acted");
     }
     let world = rig.start(2).await;
     let change = some_change(def, world.as_ref()).await?;

@@ -19,7 +19,7 @@ use super::{
     settings::{Settings, file_name},
 };
 use crate::{
-    channels::{ChannelError, Page},
+    channels::{Acted, ChannelError, Page},
     domain::{Complaint, Cursor, Failure},
 };
 
@@ -228,7 +228,7 @@ pub(super) fn explain(file: &Path, error: ReadError) -> ChannelError {
             text: format!("{}, line {}, column {}: {}", file.display(), fault.line, fault.column.max(1), fault.cause),
             remedy: fault.remedy,
             request_id: None,
-            not_acted: true,
+            acted: Acted::No,
         },
     }
 }
@@ -258,6 +258,6 @@ pub(super) fn unavailable(text: String, remedy: &str) -> ChannelError {
         text,
         remedy: remedy.to_owned(),
         request_id: None,
-        not_acted: true,
+        acted: Acted::No,
     }
 }

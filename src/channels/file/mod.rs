@@ -32,7 +32,7 @@ use self::{
     settings::Settings,
 };
 use super::{
-    Abilities, Access, AuthorizationKind, Channel, ChannelDef, ChannelError, Consent, From, Page, PushResult,
+    Abilities, Access, Acted, AuthorizationKind, Channel, ChannelDef, ChannelError, Consent, From, Page, PushResult,
     SettingFault, ShopSettings, ShopStatus, Tools,
 };
 use crate::domain::{Failure, Field, JobKind, PassKind, plan::Change, wanted::Retire};
@@ -101,7 +101,7 @@ impl FileChannel {
                 text: format!("reading or writing the product file did not end: {error}"),
                 remedy: "report this with the file, or a part of it".to_owned(),
                 request_id: None,
-                not_acted: false,
+                acted: Acted::Unclear,
             })
         })
     }

@@ -13,7 +13,8 @@ use super::{
 };
 use crate::{
     channels::{
-        Callback, ChannelError, Consent, Grant, Identity, OwnersEnd, Place, RawWebhook, Tokens, Webhook, WebhookFault,
+        Acted, Callback, ChannelError, Consent, Grant, Identity, OwnersEnd, Place, RawWebhook, Tokens, Webhook,
+        WebhookFault,
         calls::{address, declined, the_one, unusable},
     },
     domain::{EndSource, Ending, Failure},
@@ -123,7 +124,7 @@ impl Consent for Shopee {
             text: format!("{TITLE}: there is no refresh token to renew with"),
             remedy: "ask the shop's owner to authorize the shop again".into(),
             request_id: None,
-            not_acted: true,
+            acted: Acted::No,
         })?;
         let body = json!({"refresh_token": token.expose(), "partner_id": self.client.partner_id, "shop_id": shop_id});
         let path = "/api/v2/auth/access_token/get";
@@ -158,7 +159,7 @@ impl Consent for Shopee {
                 text: format!("{TITLE}: shop {} is in region {told}, the settings say {region}", self.shop_id),
                 remedy: "correct the shop's region or shop_id in the settings".into(),
                 request_id: None,
-                not_acted: true,
+                acted: Acted::No,
             }),
             _ => Ok(()),
         }
@@ -230,7 +231,7 @@ impl ShopInfo {
             text: format!("{TITLE}: shop {shop_id} is suspended, its status is {}", self.status),
             remedy: LOOK_INTO_SELLER_CENTRE.to_owned(),
             request_id: None,
-            not_acted: true,
+            acted: Acted::No,
         })
     }
 }
@@ -305,7 +306,7 @@ fn shop_of(account: &str) -> Result<u64, ChannelError> {
         text: format!("{TITLE}: the account is not a shop id"),
         remedy: "hand in the shop's id as `account`: digits only".into(),
         request_id: None,
-        not_acted: true,
+        acted: Acted::No,
     })
 }
 

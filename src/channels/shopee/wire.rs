@@ -8,7 +8,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value};
 
 use super::TITLE;
-use crate::{channels::ChannelError, domain::Failure, http::Answer};
+use crate::{
+    channels::{Acted, ChannelError},
+    domain::Failure,
+    http::Answer,
+};
 
 /// A successful answer.
 #[derive(Debug)]
@@ -56,24 +60,24 @@ impl Reading<'_> {
             text: format!("{TITLE} {}: {what}", self.operation),
             remedy: String::new(),
             request_id,
-            not_acted: false,
+            acted: Acted::Unclear,
         }
     }
 
     fn judge(&self, answer: &Answer, word: Option<&str>, message: &str, request_id: Option<String>) -> ChannelError {
         let (word, message) = (word.map(|word| self.scrub(word)), self.scrub(message));
-        let Verdict { failure, remedy, not_acted } =
+        let Verdict { failure, remedy, acted } =
             self.verdict(answer, word.as_deref().map(bare).unwrap_or_default(), &message).unwrap_or_else(|| Verdict {
                 failure: Failure::Unexpected { sample: self.sample(answer) },
                 remedy: "",
-                not_acted: false,
+                acted: Acted::Unclear,
             });
         let said = match word.filter(|word| !word.is_empty()) {
             Some(word) => format!("{word}, {}", if message.is_empty() { "no message" } else { &message }),
             None => format!("no word but {}", self.sample(answer)),
         };
         let text = format!("{TITLE} {} was answered with {said}", self.operation);
-        ChannelError { failure, text, remedy: remedy.to_owned(), request_id, not_acted }
+        ChannelError { failure, text, remedy: remedy.to_owned(), request_id, acted }
     }
 
     /// What came, in a line that holds no secret.
@@ -98,10 +102,10 @@ impl Reading<'_> {
     fn verdict(&self, answer: &Answer, word: &str, message: &str) -> Option<Verdict> {
         let why = || if message.is_empty() { word.to_owned() } else { message.to_owned() };
         let about = message.to_ascii_lowercase();
-        let refused = |failure, remedy| Some(Verdict { failure, remedy, not_acted: true });
+        let refused = |failure, remedy| Some(Verdict { failure, remedy, acted: Acted::No });
         let app = |remedy| refused(Failure::AppCredentialRejected { why: why() }, remedy);
         let ended = |why: String| refused(Failure::AuthorizationEnded { why }, AUTHORIZE_AGAIN);
-        let maybe_acted = |failure| Some(Verdict { failure, remedy: "", not_acted: false });
+        let maybe_acted = |failure| Some(Verdict { failure, remedy: "", acted: Acted::Unclear });
         let now = self.now;
         match word {
             "error_auth" | "error_param" if about.contains("timestamp") => Some(clock()),
@@ -155,7 +159,7 @@ impl Reading<'_> {
 struct Verdict {
     failure: Failure,
     remedy: &'static str,
-    not_acted: bool,
+    acted: Acted,
 }
 
 const AUTHORIZE_AGAIN: &str = "ask the shop's owner to authorize the shop again";
@@ -171,7 +175,7 @@ const USED_OR_WRONG: &str =
 fn clock() -> Verdict {
     let sample = "Shopee refuses the time of this machine's clock".to_owned();
     let remedy = "set this machine's clock and run a time service: calls may be 5 minutes old at most";
-    Verdict { failure: Failure::Unexpected { sample }, remedy, not_acted: true }
+    Verdict { failure: Failure::Unexpected { sample }, remedy, acted: Acted::No }
 }
 
 /// A word without the prefixes that some answers put before it (`common.error_auth`).
@@ -273,7 +277,7 @@ mod tests {
             for (status, prefix) in [(200, ""), (403, ""), (200, "common."), (403, "shop.common.")] {
                 for of_tokens in [false, true] {
                     let error = refusal(status, &format!("{prefix}{word}"), message, of_tokens);
-                    assert_eq!((name(&error.failure), error.not_acted), (expected, not_acted), "{status} {word}");
+                    assert_eq!((name(&error.failure), error.not_acted()), (expected, not_acted), "{status} {word}");
                     assert_eq!(error.request_id.as_deref(), Some("r1"));
                     assert!(error.text.contains(word) && error.text.contains(message), "{error}");
                 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     channels::{
-        About, Access, Callback, Channel, ChannelError, Consent, Grant, Identity, News, OwnersEnd, RawWebhook,
+        About, Access, Acted, Callback, Channel, ChannelError, Consent, Grant, Identity, News, OwnersEnd, RawWebhook,
         ShopStatus, Tokens, Webhook, WebhookFault,
         calls::{address, the_one, token_of, unusable},
     },
@@ -102,7 +102,7 @@ impl Consent for Asia {
             text: format!("{TITLE}: the API token was made by hand and cannot be renewed"),
             remedy: "make a new one in the shop's admin and hand it in, or let the owner authorize the app".into(),
             request_id: None,
-            not_acted: true,
+            acted: Acted::No,
         })?;
         let grant = self.tokens(Kind::Refresh, "refresh_token", "refresh_token", token).await?;
         if grant.account != account {
@@ -119,7 +119,7 @@ impl Consent for Asia {
                 text: format!("{TITLE}: the token is of account `{merchant}`, not of `{}`", grant.account),
                 remedy: format!("hand it in with `account` \"{merchant}\", if that is the right shop"),
                 request_id: None,
-                not_acted: true,
+                acted: Acted::No,
             });
         }
         // Fields may be missing, by the merchant's plan: then the handle that was called with stands.

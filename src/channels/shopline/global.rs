@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     channels::{
-        About, Access, Callback, Channel, ChannelError, Consent, Grant, Identity, News, OwnersEnd, RawWebhook,
+        About, Access, Acted, Callback, Channel, ChannelError, Consent, Grant, Identity, News, OwnersEnd, RawWebhook,
         ShopStatus, Start, Tokens, Webhook, WebhookFault,
         calls::{address, the_one, token_of, unusable},
     },
@@ -102,7 +102,7 @@ impl Consent for Global {
                 text: format!("{TITLE}: the token was made by hand and cannot be renewed"),
                 remedy: "make a new one in the store's admin and hand it in, or let the owner authorize the app".into(),
                 request_id: None,
-                not_acted: true,
+                acted: Acted::No,
             });
         }
         let grant =
@@ -122,7 +122,7 @@ impl Consent for Global {
                 text: format!("{TITLE}: the token is of account `{own}`, not of `{}`", grant.account),
                 remedy: format!("hand it in with `account` \"{own}\", if that is the right store"),
                 request_id: None,
-                not_acted: true,
+                acted: Acted::No,
             });
         }
         let name = self.shop_name(&grant.tokens.access_token).await?;

@@ -6,7 +6,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::Value;
 
 use super::{Platform, TITLE};
-use crate::{channels::ChannelError, domain::Failure, http::Answer};
+use crate::{
+    channels::{Acted, ChannelError},
+    domain::Failure,
+    http::Answer,
+};
 
 /// What Global says of success inside a body.
 const OK: i64 = 200;
@@ -65,7 +69,7 @@ struct Said {
 struct Verdict {
     failure: Failure,
     remedy: &'static str,
-    not_acted: bool,
+    acted: Acted,
 }
 
 impl Reading<'_> {
@@ -94,7 +98,7 @@ impl Reading<'_> {
             text: format!("{TITLE} {}: {what}", self.operation),
             remedy: String::new(),
             request_id,
-            not_acted: false,
+            acted: Acted::Unclear,
         }
     }
 
@@ -104,13 +108,13 @@ impl Reading<'_> {
             None => format!("no JSON answer but {}", self.sample(answer)),
         };
         let verdict = self.verdict(answer, said.as_ref());
-        let Verdict { failure, remedy, not_acted } = verdict.unwrap_or_else(|| Verdict {
+        let Verdict { failure, remedy, acted } = verdict.unwrap_or_else(|| Verdict {
             failure: Failure::Unexpected { sample: words.clone() },
             remedy: "",
-            not_acted: false,
+            acted: Acted::Unclear,
         });
         let text = format!("{TITLE} {} was answered with {words}", self.operation);
-        ChannelError { failure, text, remedy: remedy.to_owned(), request_id, not_acted }
+        ChannelError { failure, text, remedy: remedy.to_owned(), request_id, acted }
     }
 
     /// The table. The token hosts' words decide before any status, since Global says everything inside a 200; `None`: nobody
@@ -249,11 +253,11 @@ impl Reading<'_> {
 }
 
 fn refused(failure: Failure, remedy: &'static str) -> Verdict {
-    Verdict { failure, remedy, not_acted: true }
+    Verdict { failure, remedy, acted: Acted::No }
 }
 
 fn maybe_acted(failure: Failure) -> Verdict {
-    Verdict { failure, remedy: "", not_acted: false }
+    Verdict { failure, remedy: "", acted: Acted::Unclear }
 }
 
 fn throttled(until: Timestamp) -> Verdict {
@@ -378,7 +382,7 @@ mod tests {
         ];
         for (platform, kind, status, body, expected, not_acted) in table {
             let error = reading(platform, kind).read(&answer(status, body)).unwrap_err();
-            assert_eq!((name(&error.failure), error.not_acted), (expected, not_acted), "{status} {body}: {error}");
+            assert_eq!((name(&error.failure), error.not_acted()), (expected, not_acted), "{status} {body}: {error}");
             assert_eq!(error.request_id.as_deref(), Some("t1"));
         }
     }

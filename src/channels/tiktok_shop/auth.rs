@@ -15,7 +15,8 @@ use super::{
 };
 use crate::{
     channels::{
-        Callback, ChannelError, Consent, Grant, Identity, OwnersEnd, Place, RawWebhook, Tokens, Webhook, WebhookFault,
+        Acted, Callback, ChannelError, Consent, Grant, Identity, OwnersEnd, Place, RawWebhook, Tokens, Webhook,
+        WebhookFault,
         calls::{address, declined, the_one, unusable},
     },
     domain::{EndSource, Ending, Failure},
@@ -77,7 +78,7 @@ impl Consent for TikTokShop {
             text: "TikTok Shop: there is no refresh token to renew with".into(),
             remedy: "ask the shop's owner to authorize the shop again".into(),
             request_id: None,
-            not_acted: true,
+            acted: Acted::No,
         })?;
         self.tokens(REFRESH, "/api/v2/token/refresh", "refresh_token", token, "refresh_token").await
     }
@@ -100,7 +101,7 @@ impl Consent for TikTokShop {
                 text: format!("TikTok Shop: shop {} is in region {told}, the settings say {region}", self.shop_id),
                 remedy: "correct the shop's region or shop_id in the settings".into(),
                 request_id: None,
-                not_acted: true,
+                acted: Acted::No,
             }),
             _ => Ok(()),
         }

@@ -21,7 +21,7 @@ use url::Url;
 
 use self::client::Client;
 use super::{
-    Abilities, Access, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page,
+    Abilities, Access, Acted, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page,
     PushResult, ShopSettings, ShopStatus, Tools, calls::token_of, reader::Reader,
 };
 use crate::domain::{Failure, Field, JobKind, plan::Change, wanted::Retire};
@@ -147,7 +147,7 @@ impl Channel for TikTokShop {
                 text: format!("TikTok Shop: shop {} is not among those of this authorization", self.shop_id),
                 remedy: "correct shop_id, or let the owner of that shop authorize".into(),
                 request_id,
-                not_acted: true,
+                acted: Acted::No,
             }),
         }
     }

@@ -19,7 +19,7 @@ use super::{
     wire::{Success, TOO_MANY_RESULTS, WireProduct, WireSku},
 };
 use crate::{
-    channels::{Access, ChannelError, From, Page},
+    channels::{Access, Acted, ChannelError, From, Page},
     domain::{Complaint, Currency, Cursor, Failure, InvalidListing, Listing, ListingStatus, PassKind, Price},
     http::Method,
 };
@@ -103,7 +103,7 @@ fn bad_cursor(why: &str) -> ChannelError {
         text: format!("TikTok Shop: the cursor of the import cannot be read: {why}"),
         remedy: "start a complete pass with `shopsyncd jobs run SHOP product_import --full`".into(),
         request_id: None,
-        not_acted: true,
+        acted: Acted::No,
     }
 }
 

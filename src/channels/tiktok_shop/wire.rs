@@ -7,7 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::{channels::ChannelError, domain::Failure, http::Answer};
+use crate::{
+    channels::{Acted, ChannelError},
+    domain::Failure,
+    http::Answer,
+};
 
 /// Success.
 const OK: i64 = 0;
@@ -83,24 +87,24 @@ impl Reading<'_> {
             text,
             remedy: String::new(),
             request_id,
-            not_acted: false,
+            acted: Acted::Unclear,
         }
     }
 
     fn judge(&self, answer: &Answer, code: Option<i64>, message: &str, request_id: Option<String>) -> Trouble {
         let message = self.scrub(message);
-        let Verdict { failure, remedy, not_acted } = verdict(answer.status, code, &message, answer.retry_at, self.now)
+        let Verdict { failure, remedy, acted } = verdict(answer.status, code, &message, answer.retry_at, self.now)
             .unwrap_or_else(|| Verdict {
                 failure: Failure::Unexpected { sample: self.sample(answer) },
                 remedy: "",
-                not_acted: false,
+                acted: Acted::Unclear,
             });
         let said = match code {
             Some(code) => format!("code {code}, {}", if message.is_empty() { "no message" } else { &message }),
             None => format!("no JSON answer but {}", self.sample(answer)),
         };
         let text = format!("TikTok Shop {} was answered with {said}", self.operation);
-        let error = ChannelError { failure, text, remedy: remedy.to_owned(), request_id, not_acted };
+        let error = ChannelError { failure, text, remedy: remedy.to_owned(), request_id, acted };
         Trouble { code, error: Box::new(error) }
     }
 
@@ -132,7 +136,7 @@ fn beginning(body: &Bytes) -> String {
 struct Verdict {
     failure: Failure,
     remedy: &'static str,
-    not_acted: bool,
+    acted: Acted,
 }
 
 /// The table. The code decides where there is one, since the vendor uses one status for many things; `None`: nobody
@@ -145,8 +149,8 @@ fn verdict(
     now: Timestamp,
 ) -> Option<Verdict> {
     let why = || if message.is_empty() { format!("status {status}") } else { message.to_owned() };
-    let refused = |failure, remedy| Some(Verdict { failure, remedy, not_acted: true });
-    let maybe_acted = |failure| Some(Verdict { failure, remedy: "", not_acted: false });
+    let refused = |failure, remedy| Some(Verdict { failure, remedy, acted: Acted::No });
+    let maybe_acted = |failure| Some(Verdict { failure, remedy: "", acted: Acted::Unclear });
     let message = message.to_ascii_lowercase();
     match (status, code) {
         (429, _) | (_, Some(36_009_002 | 36_009_037)) => {
@@ -405,7 +409,7 @@ mod tests {
         ];
         for (status, code, message, expected, not_acted) in table {
             let error = refusal(status, code, message);
-            assert_eq!((name(&error.failure), error.not_acted), (expected, not_acted), "{status} {code} {message}");
+            assert_eq!((name(&error.failure), error.not_acted()), (expected, not_acted), "{status} {code} {message}");
             assert_eq!(error.request_id.as_deref(), Some("r1"));
             assert!(error.text.contains(&code.to_string()) && error.text.contains(message), "{error}");
         }

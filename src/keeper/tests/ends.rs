@@ -105,7 +105,7 @@ async fn a_refused_app_holds_all_shops_of_the_channel_and_the_operator_hears_onc
 async fn new_credentials_of_the_app_end_the_alarm_at_once() {
     let bench = Bench::authorized(&["a"]).await;
     let refused = Failure::AppCredentialRejected { why: "bad secret".into() };
-    bench.keeper.note_failure(&shop("a"), &failed(refused, true)).await.unwrap();
+    bench.keeper.note_failure(&shop("a"), &failed(refused)).await.unwrap();
     assert_eq!(bench.holds("a").await, [Some(Hold::AppAlarm); 3]);
     bench.keeper.note_app_changed(&"market".into()).await.unwrap();
     assert_eq!(bench.holds("a").await, [None; 3]);
@@ -208,10 +208,10 @@ async fn a_closed_shop_is_held_alone_looked_at_daily_and_recovers() {
 #[tokio::test]
 async fn what_a_job_was_told_is_proven_with_the_newest_token_before_it_is_believed() {
     let bench = Bench::authorized(&["a"]).await;
-    bench.keeper.note_failure(&shop("a"), &failed(ended("old token"), true)).await.unwrap();
+    bench.keeper.note_failure(&shop("a"), &failed(ended("old token"))).await.unwrap();
     assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
     bench.market().probe = Some(ended("gone"));
-    bench.keeper.note_failure(&shop("a"), &failed(ended("gone"), true)).await.unwrap();
+    bench.keeper.note_failure(&shop("a"), &failed(ended("gone"))).await.unwrap();
     let after = bench.authorization("a").await.unwrap();
     assert_eq!((after.state, after.why.as_deref()), (AuthorizationState::Revoked, Some("gone")));
 }
@@ -220,7 +220,7 @@ async fn what_a_job_was_told_is_proven_with_the_newest_token_before_it_is_believ
 async fn a_missing_right_holds_and_a_new_consent_clears_it() {
     let bench = Bench::authorized(&["a"]).await;
     let missing = Failure::ScopeMissing { scope: "product.write".into() };
-    bench.keeper.note_failure(&shop("a"), &failed(missing, true)).await.unwrap();
+    bench.keeper.note_failure(&shop("a"), &failed(missing)).await.unwrap();
     assert_eq!(bench.holds("a").await, [Some(Hold::ScopeMissing); 3]);
     bench.consent("a").await.unwrap();
     assert_eq!(bench.holds("a").await, [None; 3]);

@@ -189,6 +189,31 @@ async fn an_exchange_that_never_reached_the_channel_leaves_no_doubt() {
 }
 
 #[tokio::test]
+async fn a_token_host_that_is_down_costs_no_authorization() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    for _ in 0..20 {
+        bench.market().script.push_back(Next::OutOfOrder);
+        bench.keeper.access(&shop("a")).await.unwrap_err();
+        assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+    }
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2");
+    assert!(bench.mails().await.is_empty());
+}
+
+#[tokio::test]
+async fn the_repetition_after_a_lost_reply_waits_while_the_access_token_lives() {
+    let bench = Bench::authorized(&["a"]).await;
+    let before = bench.authorization("a").await.unwrap();
+    bench.clock.advance(before.refresh_at().duration_since(bench.clock.now()));
+    bench.market().script.push_back(Next::LoseReply);
+    let error = bench.keeper.look(&shop("a")).await.unwrap_err();
+    let retry_at = bench.clock.now() + SignedDuration::from_mins(10);
+    assert_eq!(error.failure(), Failure::Unavailable { retry_at: Some(retry_at) });
+    assert!(retry_at < before.access_token.ends_at);
+}
+
+#[tokio::test]
 async fn an_intent_found_after_a_crash_is_repeated_once() {
     let bench = Bench::authorized(&["a"]).await;
     bench.clock.advance(LATER);

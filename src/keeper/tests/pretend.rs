@@ -12,9 +12,9 @@ use url::Url;
 
 use crate::{
     channels::{
-        Abilities, About, Access, AuthorizationKind, Callback, Channel, ChannelError, Consent, From as PullFrom, Grant,
-        Identity, News, OwnersEnd, Page as ListingPage, Place, PushResult, RawWebhook, ShopStatus, Start, Tokens,
-        Webhook, WebhookFault,
+        Abilities, About, Access, Acted, AuthorizationKind, Callback, Channel, ChannelError, Consent, From as PullFrom,
+        Grant, Identity, News, OwnersEnd, Page as ListingPage, Place, PushResult, RawWebhook, ShopStatus, Start,
+        Tokens, Webhook, WebhookFault,
     },
     clock::Clock,
     domain::{
@@ -48,6 +48,8 @@ pub(crate) enum Next {
     LoseReply,
     /// It is not acted upon.
     Unreachable,
+    /// It is answered by a page that says nothing of tokens; it is not acted upon.
+    OutOfOrder,
     /// It is refused.
     Refuse(Failure),
     /// It waits until told, then goes on.
@@ -114,14 +116,18 @@ struct Stall {
     market: Shared,
 }
 
-pub(crate) fn failed(failure: Failure, not_acted: bool) -> ChannelError {
+pub(crate) fn failed(failure: Failure) -> ChannelError {
     ChannelError {
         text: format!("the market says {failure:?}"),
         failure,
         remedy: String::new(),
         request_id: None,
-        not_acted,
+        acted: Acted::No,
     }
+}
+
+fn unavailable(acted: Acted) -> ChannelError {
+    ChannelError { acted, ..failed(Failure::Unavailable { retry_at: None }) }
 }
 
 #[async_trait]
@@ -139,10 +145,10 @@ impl Channel for Stall {
         let mut market = self.market.lock().unwrap();
         market.probes += 1;
         if let Some(failure) = market.probe.clone() {
-            return Err(failed(failure, true));
+            return Err(failed(failure));
         }
         if access.token.as_ref().is_none_or(|token| token.expose() != market.access_token()) {
-            return Err(failed(Failure::TokenRejected, true));
+            return Err(failed(Failure::TokenRejected));
         }
         Ok(ShopStatus { name: Some("the stall".into()), ends: market.probe_ends })
     }
@@ -176,7 +182,7 @@ impl Consent for Stall {
         let get = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         match get("code") {
             Some(code) => Ok(Callback { code: Secret::new(code), state: get("state"), subject: None }),
-            None => Err(failed(Failure::AuthorizationEnded { why: "the owner refused".into() }, true)),
+            None => Err(failed(Failure::AuthorizationEnded { why: "the owner refused".into() })),
         }
     }
 
@@ -204,8 +210,9 @@ impl Consent for Stall {
         };
         let mut lost = false;
         match next {
-            Some(Next::Unreachable) => return Err(failed(Failure::Unavailable { retry_at: None }, true)),
-            Some(Next::Refuse(failure)) => return Err(failed(failure, true)),
+            Some(Next::Unreachable) => return Err(unavailable(Acted::No)),
+            Some(Next::OutOfOrder) => return Err(unavailable(Acted::Unclear)),
+            Some(Next::Refuse(failure)) => return Err(failed(failure)),
             Some(Next::LoseReply) => lost = true,
             Some(Next::Wait(begun, go_on)) => {
                 begun.notify_one();
@@ -216,10 +223,10 @@ impl Consent for Stall {
         let mut market = self.market.lock().unwrap();
         let times = *market.spent.entry(token.clone()).and_modify(|times| *times += 1).or_insert(1);
         if times > 1 && !(times == 2 && market.repeats) {
-            return Err(failed(Failure::AuthorizationEnded { why: "this refresh token was used".into() }, true));
+            return Err(failed(Failure::AuthorizationEnded { why: "this refresh token was used".into() }));
         }
         let grant = market.mint();
-        if lost { Err(failed(Failure::Unavailable { retry_at: None }, false)) } else { Ok(grant) }
+        if lost { Err(unavailable(Acted::Unheard)) } else { Ok(grant) }
     }
 
     async fn identify(&self, grant: &Grant) -> Result<Identity, ChannelError> {
@@ -238,7 +245,7 @@ impl Consent for Stall {
         let get = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
         let go = Url::parse(&format!("https://market.example/begun?state={state}")).unwrap();
         match (get("for"), get("of")) {
-            (None, None) => Err(failed(Failure::Rejected, true)),
+            (None, None) => Err(failed(Failure::Rejected)),
             (_, Some(stall)) if stall != self.place => Ok(None),
             (account, _) => Ok(Some(Start { go, account })),
         }

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use shopsyncd::{
     channels::{
-        Access, Callback, Channel, ChannelError, Consent, Grant, Identity, OwnersEnd, Place, ShopStatus, Tokens,
+        Access, Acted, Callback, Channel, ChannelError, Consent, Grant, Identity, OwnersEnd, Place, ShopStatus, Tokens,
         calls::address,
     },
     clock::Clock,
@@ -161,10 +161,11 @@ impl Market {
 
 fn refused(failure: Failure) -> ChannelError {
     let text = format!("the server refused: {failure:?}");
-    ChannelError { failure, text, remedy: String::new(), request_id: None, not_acted: true }
+    ChannelError { failure, text, remedy: String::new(), request_id: None, acted: Acted::No }
 }
 
 fn unanswered(error: HttpError) -> ChannelError {
     let HttpError { failure, text, not_acted } = error;
-    ChannelError { failure, text, remedy: String::new(), request_id: None, not_acted }
+    let acted = if not_acted { Acted::No } else { Acted::Unheard };
+    ChannelError { failure, text, remedy: String::new(), request_id: None, acted }
 }

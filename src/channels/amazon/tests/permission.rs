@@ -84,7 +84,7 @@ async fn a_reply_that_was_lost_costs_nothing_however_often() {
         scene.fake.fail_next_token_call(mishap);
         let error = scene.refresh(&issued).await.unwrap_err();
         let passing = matches!(error.failure, Failure::Unavailable { .. } | Failure::Unexpected { .. });
-        assert!(passing && !error.not_acted, "{mishap:?}: {error:?}");
+        assert!(passing && !error.not_acted(), "{mishap:?}: {error:?}");
         assert!(!format!("{error:?}").contains("Atz"), "{error:?}");
         scene.refresh(&issued).await.unwrap();
     }
@@ -97,7 +97,7 @@ async fn a_throttled_token_host_is_waited_for() {
     scene.fake.fail_next_token_call(Mishap::Throttled { retry_after: Some(20) });
     let error = scene.refresh(&scene.issue()).await.unwrap_err();
     let until = scene.clock.now() + SignedDuration::from_secs(20);
-    assert_eq!((error.failure, error.not_acted), (Failure::Throttled { until }, true));
+    assert_eq!((&error.failure, error.not_acted()), (&Failure::Throttled { until }, true));
 }
 
 #[tokio::test]

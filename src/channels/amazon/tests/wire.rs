@@ -71,7 +71,7 @@ fn every_documented_error_of_the_api_says_what_must_happen_next() {
     for (status, code, message, details, expected, not_acted) in table {
         let body = json!({"errors": [{"code": code, "message": message, "details": details}]}).to_string();
         let error = reading(&[]).api(&answer(status, &body, &[])).unwrap_err();
-        assert_eq!((name(&error.failure), error.not_acted), (expected, not_acted), "{status} {code} {details}");
+        assert_eq!((name(&error.failure), error.not_acted()), (expected, not_acted), "{status} {code} {details}");
         assert_eq!(error.request_id.as_deref(), Some("r1"));
         assert!(error.text.contains(message) && error.text.contains(details), "{error}");
     }
@@ -100,7 +100,7 @@ fn every_documented_error_of_the_token_host_says_what_must_happen_next() {
     for (status, code, description, asked, expected, not_acted) in table {
         let body = json!({"error": code, "error_description": description}).to_string();
         let error = reading(&[]).token(&answer(status, &body, &[]), asked).unwrap_err();
-        assert_eq!((name(&error.failure), error.not_acted), (expected, not_acted), "{status} {code}");
+        assert_eq!((name(&error.failure), error.not_acted()), (expected, not_acted), "{status} {code}");
         assert_eq!(error.request_id.as_deref(), Some("r1"));
         assert!(error.text.contains(code) && error.text.contains(description), "{error}");
     }

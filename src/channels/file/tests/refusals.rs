@@ -11,7 +11,7 @@ fn refused(content: impl AsRef<[u8]>) -> String {
 fn a_refused_file_is_a_matter_of_data() {
     let error = Shop::new("products.csv", "").read().unwrap_err();
     assert_eq!(error.failure, Failure::Rejected);
-    assert!(error.not_acted);
+    assert!(error.not_acted());
 }
 
 #[test]

@@ -88,7 +88,7 @@ async fn a_code_works_once_for_ten_minutes_and_for_its_own_account() {
     let late = scene.callback(SHOP);
     scene.clock.advance(SignedDuration::from_mins(10));
     let error = consent.exchange(&late).await.unwrap_err();
-    assert_eq!((error.failure, error.not_acted), (Failure::Rejected, true));
+    assert_eq!((&error.failure, error.not_acted()), (&Failure::Rejected, true));
     for subject in ["shop_id 22", "main_account_id 501"] {
         let foreign = Callback { subject: Some(subject.into()), ..scene.callback(SHOP) };
         let error = consent.exchange(&foreign).await.unwrap_err();

@@ -4,7 +4,7 @@ use super::*;
 use crate::channels::shopee::fake::Rules;
 
 fn ended(error: &ChannelError) -> bool {
-    matches!(error.failure, Failure::AuthorizationEnded { .. }) && error.not_acted
+    matches!(error.failure, Failure::AuthorizationEnded { .. }) && error.not_acted()
 }
 
 #[tokio::test]
@@ -16,7 +16,7 @@ async fn after_a_lost_reply_the_same_call_brings_the_same_tokens_or_is_refused()
         scene.fake.fail_next_token_call(Mishap::ReplyLost);
         let error = scene.refresh(&spent).await.unwrap_err();
         assert_eq!(error.failure, Failure::Unavailable { retry_at: None });
-        assert!(!error.not_acted, "the marketplace may have acted, and here it did");
+        assert!(!error.not_acted(), "the marketplace may have acted, and here it did");
         let again = scene.refresh(&spent).await;
         assert_eq!(again.is_ok(), forgiven);
         assert_eq!(scene.fake.stats().refreshes, 1, "nothing was renewed a second time");
@@ -100,7 +100,7 @@ async fn trouble_with_the_app_is_never_the_end_of_a_permission() {
         scene.fake.rules(|all| *all = rules);
         scene.key = key;
         for error in [scene.refresh(&tokens).await.unwrap_err(), scene.probe(&tokens).await.unwrap_err()] {
-            assert!(matches!(error.failure, Failure::AppCredentialRejected { .. }) && error.not_acted, "{error}");
+            assert!(matches!(error.failure, Failure::AppCredentialRejected { .. }) && error.not_acted(), "{error}");
             assert!(error.remedy.starts_with(remedy), "{}", error.remedy);
         }
     }
@@ -115,7 +115,7 @@ async fn a_clock_that_is_wrong_is_named_and_spends_nothing() {
         let channel = scene.channel_at(&Clock::manual(scene.clock.now() + SignedDuration::from_secs(wrong)));
         let refresh = channel.consent().unwrap().refresh(&tokens, ACCOUNT).await.unwrap_err();
         for error in [refresh, channel.probe(&access(&tokens)).await.unwrap_err()] {
-            assert!(matches!(error.failure, Failure::Unexpected { .. }) && error.not_acted, "{error}");
+            assert!(matches!(error.failure, Failure::Unexpected { .. }) && error.not_acted(), "{error}");
             assert!(error.remedy.starts_with("set this machine's clock"), "{}", error.remedy);
         }
     }
@@ -128,7 +128,7 @@ async fn too_many_calls_are_waited_out_as_told_or_until_the_next_day_of_the_quot
     let tokens = scene.issue();
     scene.fake.rules(|rules| rules.daily_limit_reached = true);
     for error in [scene.refresh(&tokens).await.unwrap_err(), scene.probe(&tokens).await.unwrap_err()] {
-        assert!(error.not_acted);
+        assert!(error.not_acted());
         assert_eq!(error.failure, Failure::Throttled { until: "2026-06-01T16:00:00Z".parse().unwrap() });
     }
     scene.fake.rules(|rules| *rules = Rules { rate: Some(1), ..Rules::default() });
@@ -177,7 +177,7 @@ async fn every_absurd_answer_is_a_named_error_that_repeats_nothing_of_it() {
         let error = scene.refresh(&scene.issue()).await.unwrap_err();
         assert!(error.text.contains(expected), "{error}");
         assert!(!format!("{error:?}").contains("geheim"), "{error:?}");
-        assert!(matches!(error.failure, Failure::Unexpected { .. }) && !error.not_acted, "{error:?}");
+        assert!(matches!(error.failure, Failure::Unexpected { .. }) && !error.not_acted(), "{error:?}");
     }
 }
 
@@ -212,7 +212,7 @@ async fn tokens_without_a_refresh_token_or_of_no_shop_are_not_sent() {
     let scene = Scene::new();
     let mut tokens = scene.issue();
     let error = scene.channel().consent().unwrap().refresh(&tokens, "seller-1").await.unwrap_err();
-    assert_eq!((error.text.as_str(), error.not_acted), ("Shopee: the account is not a shop id", true));
+    assert_eq!((error.text.as_str(), error.not_acted()), ("Shopee: the account is not a shop id", true));
     tokens.refresh_token = None;
     assert!(ended(&scene.refresh(&tokens).await.unwrap_err()));
     assert!(scene.fake.stats().calls.is_empty());

@@ -30,7 +30,7 @@ async fn the_refresh_token_works_a_day_longer_than_the_access_token_and_then_it_
     let grant = scene.refresh("asia", &grant.tokens, MERCHANT).await.unwrap();
     scene.clock.set(grant.refresh_token_ends_at.unwrap());
     let error = scene.refresh("asia", &grant.tokens, MERCHANT).await.unwrap_err();
-    assert!(ended(&error) && error.not_acted && error.text.contains("invalid_grant"), "{error:?}");
+    assert!(ended(&error) && error.not_acted() && error.text.contains("invalid_grant"), "{error:?}");
 }
 
 #[tokio::test]
@@ -41,7 +41,7 @@ async fn after_a_lost_reply_the_old_refresh_token_may_be_tried_once_more() {
         let spent = tokens(&scene.fake.grant_tokens(MERCHANT).unwrap());
         scene.fake.fail_next_token_call(Mishap::ReplyLost);
         let error = scene.refresh("asia", &spent, MERCHANT).await.unwrap_err();
-        assert!(matches!(error.failure, Failure::Unavailable { .. }) && !error.not_acted, "{error:?}");
+        assert!(matches!(error.failure, Failure::Unavailable { .. }) && !error.not_acted(), "{error:?}");
         assert_eq!(scene.refresh("asia", &spent, MERCHANT).await.is_ok(), renewed);
         assert_eq!(scene.fake.stats().refresh_tokens_spent_twice, 0);
         assert!(ended(&scene.refresh("asia", &spent, MERCHANT).await.unwrap_err()));

@@ -42,7 +42,7 @@ async fn a_consent_brings_a_token_of_ten_hours_that_the_apps_keys_renew_for_ever
     assert!(scene.probe("global", &first.tokens.access_token).await.is_ok(), "the token before works 5 minutes more");
     scene.clock.advance(MINUTE);
     let error = scene.probe("global", &first.tokens.access_token).await.unwrap_err();
-    assert_eq!((&error.failure, error.not_acted), (&Failure::TokenRejected, true));
+    assert_eq!((&error.failure, error.not_acted()), (&Failure::TokenRejected, true));
     assert!(scene.probe("global", &second.tokens.access_token).await.is_ok());
 }
 
@@ -52,7 +52,7 @@ async fn asking_too_soon_is_no_end_and_works_after_the_pause() {
     let grant = scene.exchange("global", STORE).await;
     let error = scene.refresh("global", &grant.tokens, STORE).await.unwrap_err();
     assert_eq!(error.failure, Failure::Throttled { until: scene.clock.now() + MINUTE });
-    assert!(error.not_acted && error.request_id.is_some(), "{error:?}");
+    assert!(error.not_acted() && error.request_id.is_some(), "{error:?}");
     scene.clock.advance(MINUTE);
     assert!(scene.refresh("global", &grant.tokens, STORE).await.is_ok());
     assert_eq!(scene.fake.stats().refreshes_too_soon, 1);
@@ -66,7 +66,7 @@ async fn after_a_lost_reply_the_renewal_is_made_again_as_often_as_it_takes() {
     for mishap in [Mishap::ReplyLost, Mishap::CutOff, Mishap::ReplyLost] {
         scene.fake.fail_next_token_call(mishap);
         let error = scene.refresh("global", &grant.tokens, STORE).await.unwrap_err();
-        assert!(matches!(error.failure, Failure::Unavailable { .. }) && !error.not_acted, "{error:?}");
+        assert!(matches!(error.failure, Failure::Unavailable { .. }) && !error.not_acted(), "{error:?}");
     }
     assert!(scene.refresh("global", &grant.tokens, STORE).await.is_ok());
     assert_eq!(scene.channel("global").consent().unwrap().repeats_after_lost_reply(), u32::MAX);
@@ -190,7 +190,7 @@ async fn a_token_made_by_hand_is_proven_by_a_call_and_never_renewed() {
     let error = consent.identify(&handed_in(&issued, "teststore")).await.unwrap_err();
     assert!(error.remedy.contains(&format!("`account` \"{STORE}\"")), "{error:?}");
     let error = consent.refresh(&tokens(&issued), STORE).await.unwrap_err();
-    assert!(ended(&error) && error.not_acted, "{error:?}");
+    assert!(ended(&error) && error.not_acted(), "{error:?}");
     assert_eq!(scene.fake.stats().refreshes, 0);
 
     let strangers = scene.fake.make_token_by_hand("1672369729607", DAY).unwrap();

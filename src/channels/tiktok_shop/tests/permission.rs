@@ -16,7 +16,7 @@ async fn after_a_lost_reply_the_old_refresh_token_may_be_tried_once_more() {
         scene.fake.fail_next_token_call(Mishap::ReplyLost);
         let error = consent.refresh(&spent, SELLER).await.unwrap_err();
         assert_eq!(error.failure, Failure::Unavailable { retry_at: None });
-        assert!(!error.not_acted, "the marketplace may have acted, and here it did");
+        assert!(!error.not_acted(), "the marketplace may have acted, and here it did");
         assert_eq!(consent.refresh(&spent, SELLER).await.is_ok(), renewed);
         assert_eq!(scene.fake.stats().refresh_tokens_spent_twice, 0);
         let error = consent.refresh(&spent, SELLER).await.unwrap_err();
