@@ -62,6 +62,8 @@ pub(crate) struct Market {
     pub(crate) covers: BTreeSet<String>,
     /// Accounts that a consent grants beside `account`, with what they cover.
     pub(crate) more: BTreeMap<String, BTreeSet<String>>,
+    /// Accounts of which it does not tell what they cover.
+    pub(crate) silent_about: BTreeSet<String>,
     /// Which place of an account a stall is, where the settings do not tell: stall to place.
     pub(crate) places: BTreeMap<String, String>,
     pub(crate) ends_at: Option<Timestamp>,
@@ -231,6 +233,9 @@ impl Consent for Stall {
 
     async fn identify(&self, grant: &Grant) -> Result<Identity, ChannelError> {
         let market = self.market.lock().unwrap();
+        if market.silent_about.contains(&grant.account) {
+            return Err(failed(Failure::Unavailable { retry_at: None }, true));
+        }
         let covers = market.more.get(&grant.account).unwrap_or(&market.covers);
         let place = |id: &String| Place {
             id: id.clone(),
@@ -314,6 +319,7 @@ impl Bench {
             ends_at: Some(start() + DAY * 365),
             script: VecDeque::new(),
             more: BTreeMap::new(),
+            silent_about: BTreeSet::new(),
             places: BTreeMap::new(),
             probe: None,
             probe_ends: None,

@@ -3,6 +3,35 @@
 use super::*;
 use crate::keeper::{By, Started};
 
+/// What is logged on this thread.
+#[derive(Clone, Default)]
+struct Log(Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl Log {
+    /// It is kept as long as the guard.
+    fn kept() -> (Self, tracing::subscriber::DefaultGuard) {
+        let log = Self::default();
+        let writer = log.clone();
+        let lines = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+        (log, tracing::subscriber::set_default(lines))
+    }
+
+    fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+impl std::io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
 fn query(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
@@ -27,6 +56,40 @@ async fn a_consent_that_grants_several_accounts_authorizes_the_shops_of_all_of_t
     assert_eq!(accounts, ["seller-1", "seller-2"]);
     assert_eq!(bench.authorization("d").await, None);
     assert_eq!(bench.market().exchanges, 1);
+}
+
+#[tokio::test]
+async fn an_account_that_the_channel_says_nothing_of_keeps_what_it_had_and_the_others_are_recorded() {
+    let bench = Bench::new(&["a", "b", "c"], HALF_HOUR).await;
+    bench.market().covers = ["a".into()].into();
+    bench.market().more = [("seller-2".into(), ["b".into()].into()), ("seller-3".into(), ["c".into()].into())].into();
+    bench.market().silent_about = ["seller-3".into()].into();
+    let (log, _kept) = Log::kept();
+    assert_eq!(bench.consent("a").await.unwrap().shops, [shop("a"), shop("b")]);
+    assert_eq!((bench.authorization("c").await, bench.holds("c").await), (None, vec![Some(Hold::Pending); 3]));
+    assert_eq!(bench.waiting("c").await, []);
+    assert!(log.text().contains("a consent was not taken"), "{}", log.text());
+
+    bench.market().silent_about.clear();
+    bench.consent("a").await.unwrap();
+    bench.clear_runs(&["a", "b", "c"]).await;
+    let of = async || [bench.authorization("a").await, bench.authorization("b").await].map(Option::unwrap);
+    let (before, [a, b]) = (bench.authorization("c").await.unwrap(), of().await);
+    bench.market().silent_about = ["seller-3".into()].into();
+    bench.consent("b").await.unwrap();
+    assert_eq!(bench.authorization("c").await.unwrap(), before);
+    assert_eq!(bench.waiting("c").await, []);
+    assert_eq!(of().await.map(|known| known.grant_number), [a.grant_number + 1, b.grant_number + 1]);
+}
+
+#[tokio::test]
+async fn a_shop_whose_own_account_the_channel_says_nothing_of_is_not_authorized_by_another() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    bench.market().covers = ["a".into()].into();
+    bench.market().more = [("seller-2".into(), ["b".into()].into())].into();
+    bench.market().silent_about = ["seller-2".into()].into();
+    bench.consent("b").await.unwrap_err();
+    assert_eq!((bench.authorization("a").await, bench.authorization("b").await), (None, None));
 }
 
 #[tokio::test]

@@ -1,10 +1,13 @@
 //! Permissions on the two SHOPLINEs: one that a machine renews for ever, until its owner takes it back.
 
 use jiff::SignedDuration;
-use shopsyncd::channels::shopline::fake::{APP_SECRET, FakeShopline};
+use shopsyncd::channels::{
+    RawWebhook,
+    shopline::fake::{APP_SECRET, FakeShopline},
+};
 use url::Url;
 
-use crate::world::{Database, REFRESH, World, minutes};
+use crate::world::{Database, Log, REFRESH, World, minutes};
 
 const MORNING: &str = "2026-03-02T09:00";
 const STORE: &str = "1672369729606";
@@ -101,4 +104,55 @@ async fn a_pair_of_asia_is_renewed_weeks_ahead_and_its_lapse_is_told() {
     world.pass(minutes(15)).await;
     assert_eq!(world.shop("sl").await["state"], "active");
     world.end_with_mails().await;
+}
+
+/// The app is uninstalled, and SHOPLINE says so: first somebody else, then SHOPLINE, then SHOPLINE once more.
+async fn uninstalling_is_heard(platform: &str, account: &str, [topic, strange]: [&str; 2]) {
+    let (log, _kept) = Log::kept();
+    let (mut world, fake) = started(platform).await;
+    assert_eq!(owner_agrees(&world, &fake, account).await, 200);
+    world.pass(minutes(5)).await;
+    fake.revoke(account);
+    let seen = async |world: &World| {
+        world.settle().await;
+        (world.runs("sl", REFRESH).await.len(), fake.stats().calls)
+    };
+    let before = seen(&world).await;
+
+    let genuine = fake.signed_webhook(account, topic).unwrap();
+    let mut unsigned = RawWebhook { headers: Vec::new(), ..genuine.clone() };
+    unsigned.url.set_query(None);
+    let altered = RawWebhook { body: [&genuine.body[..], b" "].concat().into(), ..genuine.clone() };
+    let other = RawWebhook { body: "{}".into(), ..genuine.clone() };
+    // Asia signs what the JSON means, Global its bytes.
+    let forged = if platform == "asia" { [unsigned, other] } else { [unsigned, altered] };
+    for forged in forged {
+        assert_eq!(world.post(&forged).await, (401, String::new()));
+    }
+    let odd = fake.signed_webhook(account, strange).unwrap();
+    assert_eq!(world.post(&odd).await, (200, String::new()));
+    assert_eq!(seen(&world).await, before);
+    assert_eq!(world.shop("sl").await["state"], "active");
+    let heard = log.lines("webhook.heard").concat();
+    assert!(heard.contains(&format!("kind={strange}")) && heard.contains("concerned=0"), "{heard}");
+
+    assert_eq!(world.post(&genuine).await, (200, String::new()));
+    let after = seen(&world).await;
+    assert_eq!(after.0, before.0 + 1, "it is looked at once");
+    assert_eq!(world.shop("sl").await["state"], "revoked");
+    assert_eq!(world.mails().await.len(), 2, "its owner and the operator hear of it");
+    assert_eq!(world.post(&genuine).await, (200, String::new()));
+    assert_eq!(seen(&world).await, after);
+    assert_eq!((log.lines("webhook.refused").len(), log.lines("webhook.heard").len()), (2, 2));
+    world.end().await;
+}
+
+#[tokio::test]
+async fn a_store_of_global_that_is_uninstalled_is_held_as_soon_as_shopline_says_so() {
+    uninstalling_is_heard("global", STORE, ["apps/installed_uninstalled", "orders/paid"]).await;
+}
+
+#[tokio::test]
+async fn a_shop_of_asia_that_is_uninstalled_is_held_as_soon_as_shopline_says_so() {
+    uninstalling_is_heard("asia", MERCHANT, ["application/uninstall", "product/update"]).await;
 }

@@ -7,6 +7,7 @@ use argon2::{Algorithm, Argon2, Params, PasswordHasher as _, Version};
 use bytes::Bytes;
 use mail_parser::MessageParser;
 use shopsyncd::{
+    channels::RawWebhook,
     clock::Clock,
     http::{Answer, BudgetKey, Call, Http, Method, Rate},
 };
@@ -45,6 +46,17 @@ impl World {
             ("content-type", "application/x-www-form-urlencoded".to_owned()),
         ];
         browse(Method::POST, &url, headers, Some(Bytes::from(body))).await
+    }
+
+    /// A channel posts a webhook to the page, wherever it believes that to be: status and body of the answer.
+    pub(crate) async fn post(&self, webhook: &RawWebhook) -> (u16, String) {
+        let query = webhook.url.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let mut request = reqwest::Client::new().post(self.page(&format!("{}{query}", webhook.url.path())));
+        for (name, value) in &webhook.headers {
+            request = request.header(name, value);
+        }
+        let answer = request.body(webhook.body.clone()).send().await.unwrap();
+        (answer.status().as_u16(), answer.text().await.unwrap())
     }
 
     /// Path and query of the link in the newest mail to an address.

@@ -36,9 +36,11 @@ use url::Url;
 mod browser;
 mod database;
 mod elsewhere;
+mod log;
 
 use browser::get;
 pub(crate) use database::{Database, must_not_be_left_out, on_both_databases};
+pub(crate) use log::Log;
 
 /// How long anything may take, by the real clock, before the story says that it does not happen.
 const PATIENCE: Duration = Duration::from_mins(1);
