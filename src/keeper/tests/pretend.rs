@@ -234,7 +234,7 @@ impl Consent for Stall {
     async fn identify(&self, grant: &Grant) -> Result<Identity, ChannelError> {
         let market = self.market.lock().unwrap();
         if market.silent_about.contains(&grant.account) {
-            return Err(failed(Failure::Unavailable { retry_at: None }, true));
+            return Err(failed(Failure::Unavailable { retry_at: None }));
         }
         let covers = market.more.get(&grant.account).unwrap_or(&market.covers);
         let place = |id: &String| Place {
