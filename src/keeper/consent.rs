@@ -185,6 +185,9 @@ impl TokenKeeper {
     /// Records them with everything that follows from them, in one transaction.
     async fn record_once(&self, proven: &[Proven], who: &'static str) -> Result<Consented, ConsentError> {
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        // Somebody else's consent may come in at the same moment.
+        let covered = proven.iter().flat_map(|one| &one.covered).map(|(entry, _)| &entry.shop.id);
+        tx.lock_shops(&covered.collect()).await?;
         let mut consented: Option<Consented> = None;
         for one in proven {
             let recorded = self.record_one(&mut tx, one, who).await?;
@@ -218,7 +221,7 @@ impl TokenKeeper {
         let seal = |id: AuthorizationId, generation: i64| self.sealed_grant(id, generation, grant, issued_at, ends);
         let authorization = tx.grant(&new, seal).await?;
         for (covered, place) in covered {
-            // Somebody else's consent may have come in since this was looked at.
+            // Looked at before; somebody else's consent may have come in since.
             if let Err(error) = check_account_in(tx, covered, grant).await {
                 if covered.shop.id == entry.shop.id {
                     return Err(error);

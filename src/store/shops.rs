@@ -1,5 +1,7 @@
 //! What a shop has beyond its settings, and what holds its jobs.
 
+use std::collections::BTreeSet;
+
 use serde_json::json;
 
 use super::{
@@ -121,6 +123,20 @@ impl Tx {
     /// One shop.
     pub async fn shop(&mut self, id: &ShopId) -> Result<Option<ShopRow>, StoreError> {
         on_db!(self.row("select * from shops where id = $1", id.as_str()))?.as_ref().map(shop).transpose()
+    }
+
+    /// Waits until nobody else changes these shops, and keeps others from it until this transaction ends.
+    pub async fn lock_shops(&mut self, ids: &BTreeSet<&ShopId>) -> Result<(), StoreError> {
+        const SQL: Both = Both {
+            // Whoever writes has the whole database to itself.
+            sqlite: "select 1 from shops where id = $1",
+            postgres: "select 1 from shops where id = $1 for update",
+        };
+        // In one order everywhere: two that want the same shops never wait for each other.
+        for id in ids {
+            on_db!(self.row(SQL, id.as_str()))?;
+        }
+        Ok(())
     }
 
     /// All shops, in order of id, those that left the settings too.

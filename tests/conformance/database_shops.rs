@@ -60,6 +60,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     a_renewal_cancels_what_is_owed_and_keeps_what_was_sent,
     shops_that_swap_their_places_both_stay,
     a_shop_that_moves_elsewhere_starts_anew,
+    a_locked_shop_is_read_after_whoever_locked_it_first,
     the_facts_that_hold_a_shop_are_those_noted,
     an_alarm_of_a_channel_is_raised_once,
     forgetting_a_shop_says_what_went,
@@ -969,6 +970,33 @@ async fn a_shop_that_moves_elsewhere_starts_anew(store: Store) {
     assert_eq!(tx.shop(&shop("b")).await.unwrap(), stays);
     assert!(tx.last_pass(&shop("b"), PassKind::Full).await.unwrap().is_some());
     assert_eq!(tx.shops_of(id).await.unwrap().iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["b"]);
+}
+
+async fn a_locked_shop_is_read_after_whoever_locked_it_first(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.sync_shops(&[wanted_shop("a", "1")]).await.unwrap();
+    let id = granted(&mut tx, "account").await;
+    tx.commit().await.unwrap();
+    let (locked, first_locked) = tokio::sync::oneshot::channel();
+    let a = shop("a");
+    let first = async {
+        let mut tx = store.write(at(20)).await.unwrap();
+        tx.lock_shops(&[&a].into()).await.unwrap();
+        locked.send(()).unwrap();
+        // Time enough for the other one to read what is not yet true.
+        for _ in 0..100 {
+            assert_eq!(tx.shop(&a).await.unwrap().unwrap().authorization, None);
+        }
+        tx.tie_shop(&a, id, &json!(null)).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    let second = async {
+        first_locked.await.unwrap();
+        let mut tx = store.write(at(20)).await.unwrap();
+        tx.lock_shops(&[&a].into()).await.unwrap();
+        tx.shop(&a).await.unwrap().unwrap().authorization
+    };
+    assert_eq!(tokio::join!(first, second).1, Some(id));
 }
 
 async fn the_facts_that_hold_a_shop_are_those_noted(store: Store) {
