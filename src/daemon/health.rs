@@ -3,9 +3,13 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use jiff::tz::TimeZone;
 
 use super::Shared;
 use crate::{
+    config::Transport,
+    domain::ShopId,
+    secrets::Secret,
     store::StoreError,
     web::{self, Machines},
 };
@@ -29,16 +33,31 @@ impl Machines for Shared {
     }
 }
 
+impl web::Settings for Shared {
+    fn password(&self) -> Option<Secret> {
+        self.config.load().web.password_hash.clone()
+    }
+
+    fn zone(&self) -> TimeZone {
+        self.config.load().timezone.clone()
+    }
+
+    fn mails(&self, shop: &ShopId) -> bool {
+        let config = self.config.load();
+        let sends = !matches!(config.mail.transport, Transport::None);
+        sends && config.shops.get(shop).is_some_and(|shop| !shop.remind.is_empty())
+    }
+}
+
 impl Shared {
     /// What the page works with.
     pub(super) fn page(self: &Arc<Self>) -> web::People {
-        let shared = Arc::clone(self);
         web::People {
             keeper: self.keeper.clone(),
             links: self.links.clone(),
             clock: self.clock.clone(),
             store: self.store.clone(),
-            password: Arc::new(move || shared.config.load().web.password_hash.clone()),
+            settings: Arc::clone(self) as _,
         }
     }
 

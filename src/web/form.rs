@@ -44,7 +44,8 @@ impl Fields {
 impl BadForm {
     /// The refusal as a page.
     pub(super) fn answer(self, people: &People) -> Response {
-        let paragraphs = vec![self.why, "Nothing was done. Open the page anew and press the button there.".into()];
+        let paragraphs =
+            vec![self.why.into(), "Nothing was done. Open the page anew and press the button there.".into()];
         people.page("This cannot be read", Tone::Bad, paragraphs).answer(self.status)
     }
 }

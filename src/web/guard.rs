@@ -32,7 +32,7 @@ pub(super) async fn is_signed_in(people: &People, headers: &HeaderMap) -> Result
 
 /// Whether the browser carries a session that goes on, begun with the password in force.
 pub(super) async fn has_session(people: &People, headers: &HeaderMap) -> Result<bool, StoreError> {
-    let (Some(id), Some(password)) = (cookie(headers, session_cookie(people)), (people.password)()) else {
+    let (Some(id), Some(password)) = (cookie(headers, session_cookie(people)), people.settings.password()) else {
         return Ok(false);
     };
     let mut tx = people.store.read(people.clock.now()).await?;
@@ -92,6 +92,11 @@ fn text<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str
 /// The cookie of a session.
 pub(super) fn session_cookie(people: &People) -> &'static str {
     if is_https(people) { "__Host-shopsyncd-session" } else { "shopsyncd-session" }
+}
+
+/// The cookie of a browser in which somebody signed in before.
+pub(super) fn known_cookie(people: &People) -> &'static str {
+    if is_https(people) { "__Host-shopsyncd-known" } else { "shopsyncd-known" }
 }
 
 /// The cookie that binds a consent to the browser it was begun in.

@@ -7,32 +7,38 @@ use std::sync::Arc;
 
 use axum::{
     Extension, Router,
-    extract::{DefaultBodyLimit, State},
-    http::{HeaderMap, StatusCode, header},
+    extract::{DefaultBodyLimit, FromRequestParts, Path, State},
+    http::{HeaderMap, Method, StatusCode, header, request::Parts},
     middleware::{from_fn_with_state, map_response},
     response::{IntoResponse, Response},
     routing::{get, post},
 };
+use jiff::tz::TimeZone;
 
 use crate::{
     clock::Clock,
+    domain::ShopId,
     keeper::{Links, TokenKeeper},
     secrets::Secret,
     store::{Store, StoreError},
 };
 
 mod api;
+mod failures;
 mod form;
 mod guard;
 mod links;
 mod oauth;
 mod page;
+mod refusal;
 mod sign_in;
 mod started;
+mod text;
 mod webhooks;
 
 pub use api::{Internal, Machines, internal_router};
 use page::{Form, Page, Tone, guarded};
+use text::Text;
 
 /// The most a request may carry. Marketplaces' webhooks are small, and so is what people send.
 const BODY_LIMIT: usize = 64 * 1024;
@@ -48,8 +54,20 @@ pub struct People {
     pub clock: Clock,
     /// To keep sessions.
     pub store: Store,
-    /// The hash of the password in force, where one is set.
-    pub password: Arc<dyn Fn() -> Option<Secret> + Send + Sync>,
+    /// What it asks of the settings.
+    pub settings: Arc<dyn Settings>,
+}
+
+/// What the page asks of the settings in force.
+pub trait Settings: Send + Sync {
+    /// The hash of the password, where one is set.
+    fn password(&self) -> Option<Secret>;
+
+    /// The zone of all dates.
+    fn zone(&self) -> TimeZone;
+
+    /// Whether mail goes out, and somebody is reminded of this shop.
+    fn mails(&self, shop: &ShopId) -> bool;
 }
 
 /// The listener for people and marketplaces.
@@ -62,11 +80,13 @@ pub fn people_router(people: People) -> Router {
         .route("/sign-out", post(sign_in::leave))
         .route("/authorize/{shop}", get(oauth::authorize))
         .route("/authorize/{shop}/fresh", post(links::fresh))
-        .route("/oauth/{channel}/callback", get(oauth::callback))
-        .route("/oauth/{channel}/start", get(started::start))
+        // Whoever asks for the head alone wants nothing done.
+        .route("/oauth/{channel}/callback", get(oauth::callback).head(no_head))
+        .route("/oauth/{channel}/start", get(started::start).head(no_head))
         .route("/webhooks/{channel}", post(webhooks::receive))
         .fallback(nothing_here)
-        .layer(Extension(sign_in::Failures::default()))
+        .method_not_allowed_fallback(wrong_method)
+        .layer(Extension(failures::Failures::default()))
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
         .layer(from_fn_with_state(people.clone(), guard::same_origin))
         .layer(map_response(async |answer: Response| guarded(answer)))
@@ -74,9 +94,15 @@ pub fn people_router(people: People) -> Router {
 }
 
 impl People {
-    fn page(&self, title: impl Into<String>, tone: Tone, paragraphs: Vec<String>) -> Page {
+    fn page(&self, title: impl Into<String>, tone: Tone, paragraphs: Vec<Text>) -> Page {
         let (title, root) = (title.into(), self.path(""));
-        Page { title, tone, paragraphs, form: None, closing: Vec::new(), links: Vec::new(), command: None, root }
+        let (facts, closing, links) = (Vec::new(), Vec::new(), Vec::new());
+        Page { title, tone, paragraphs, facts, form: None, closing, links, command: None, root }
+    }
+
+    /// What people call a shop.
+    fn name(&self, shop: &ShopId) -> String {
+        self.keeper.shops().get(shop).map_or_else(|| shop.to_string(), |entry| entry.shop.name.clone())
     }
 
     /// A path on this page as browsers ask for it: below the path of the public address.
@@ -98,6 +124,7 @@ async fn front(State(people): State<People>, headers: HeaderMap) -> Response {
         "Owners of shops come here through the link in a mail; marketplaces send them back here after they consented.".into(),
     ];
     let mut page = people.page("shopsyncd", Tone::Plain, paragraphs);
+    page.closing = vec!["Those who run it see how everything stands with this command:".into()];
     page.command = Some("shopsyncd status".into());
     // Where the database is away there is no button, and still a page.
     if guard::has_session(&people, &headers).await.unwrap_or(false) {
@@ -115,9 +142,35 @@ async fn icon() -> Response {
     ([(header::CONTENT_TYPE, "image/svg+xml")], include_str!("templates/icon.svg")).into_response()
 }
 
+/// A name in the address. One that is no text leads nowhere.
+struct Named(String);
+
+impl FromRequestParts<People> for Named {
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, people: &People) -> Result<Self, Response> {
+        match Path::from_request_parts(parts, people).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(_) => Err(nothing_here(State(people.clone())).await),
+        }
+    }
+}
+
 async fn nothing_here(State(people): State<People>) -> Response {
     let paragraphs = vec!["There is no page at this address. Was the link cut off on its way?".into()];
     people.page("Nothing here", Tone::Bad, paragraphs).answer(StatusCode::NOT_FOUND)
+}
+
+async fn no_head(people: State<People>) -> Response {
+    ([(header::ALLOW, "GET")], wrong_method(people, Method::HEAD).await).into_response()
+}
+
+async fn wrong_method(State(people): State<People>, method: Method) -> Response {
+    let paragraphs = vec![
+        format!("This address does not answer to `{method}`. Nothing was done.").into(),
+        "If you came here by a link, open it anew in a browser.".into(),
+    ];
+    people.page("Not this way", Tone::Bad, paragraphs).answer(StatusCode::METHOD_NOT_ALLOWED)
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! The way to a channel's consent page, and the address the channel sends the browser back to.
 
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Query, State},
     http::{HeaderMap, HeaderValue, StatusCode, Uri, header},
     response::{IntoResponse, Redirect, Response},
 };
 use url::Url;
 
-use super::{People, guard, links, page::Tone};
+use super::{Named, People, guard, links, page::Tone, refusal::refused};
 use crate::{
     domain::{ChannelName, ShopId},
     keeper::{By, ConsentError, Consented},
@@ -18,7 +18,7 @@ use crate::{
 /// machine alone.
 pub(super) async fn authorize(
     State(people): State<People>,
-    Path(shop): Path<String>,
+    Named(shop): Named,
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
     uri: Uri,
@@ -31,7 +31,6 @@ pub(super) async fn authorize(
     let browser = Browser::of(&people, &headers);
     match people.keeper.begin_consent(&shop, Some(&browser.cookie)).await {
         Ok(consent) => browser.led_to(&people, &consent),
-        Err(ConsentError::UnknownShop(_)) => unknown_shop(&people, shop.as_str()),
         Err(error) => refused(&people, &error),
     }
 }
@@ -67,7 +66,7 @@ impl Browser {
 /// Finishes a consent.
 pub(super) async fn callback(
     State(people): State<People>,
-    Path(channel): Path<String>,
+    Named(channel): Named,
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
     uri: Uri,
@@ -110,7 +109,7 @@ async fn may_begin(
         let verified = people.links.verify(shop, token, people.clock.now());
         return verified.map_err(|fault| links::refused(people, shop, token, fault));
     }
-    if (people.password)().is_some() || guard::is_for_this_machine(people, headers) {
+    if people.settings.password().is_some() || guard::is_for_this_machine(people, headers) {
         return guard::signed_in(people, headers, uri).await;
     }
     let paragraphs = vec![
@@ -122,47 +121,19 @@ async fn may_begin(
 }
 
 pub(super) fn unknown_shop(people: &People, shop: &str) -> Response {
-    let paragraphs = vec![format!("There is no shop `{shop}` here. Was the link cut off on its way?")];
+    let paragraphs = vec![format!("There is no shop `{shop}` here. Was the link cut off on its way?").into()];
     people.page("No such shop", Tone::Bad, paragraphs).answer(StatusCode::NOT_FOUND)
 }
 
 fn done(people: &People, consented: &Consented) -> Response {
-    let shops: Vec<String> = consented
-        .shops
-        .iter()
-        .map(|shop| people.keeper.shops().get(shop).map_or_else(|| shop.to_string(), |entry| entry.shop.name.clone()))
-        .collect();
-    let mut paragraphs = vec![format!("Account {} authorized {}.", consented.account, shops.join(", "))];
+    let shops: Vec<String> = consented.shops.iter().map(|shop| people.name(shop)).collect();
+    let mut paragraphs = vec![format!("Account {} authorized {}.", consented.account, shops.join(", ")).into()];
     if let Some(ends_at) = consented.ends_at {
-        let day = ends_at.to_zoned(jiff::tz::TimeZone::UTC).date();
-        paragraphs.push(format!("The authorization is good until {day}. A reminder comes by mail before it ends."));
+        let day = ends_at.to_zoned(people.settings.zone()).date();
+        let reminder =
+            if people.settings.mails(&consented.shop) { " A reminder comes by mail before it ends." } else { "" };
+        paragraphs.push(format!("The authorization is good until {day}.{reminder}").into());
     }
     paragraphs.push("Everything that waited for this goes on by itself. This page can be closed.".into());
     people.page("Thank you", Tone::Good, paragraphs).answer(StatusCode::OK)
-}
-
-/// The reason in plain words. A refusal is the browser's to mend (4xx); a channel or database that is away is not.
-pub(super) fn refused(people: &People, error: &ConsentError) -> Response {
-    let status = match error {
-        ConsentError::UnknownShop(_) | ConsentError::NoSuchChannel(_) | ConsentError::NotNeeded(_) => {
-            StatusCode::NOT_FOUND
-        }
-        ConsentError::OtherAccount { .. }
-        | ConsentError::OnRecordElsewhere { .. }
-        | ConsentError::OtherBrowser
-        | ConsentError::CommandLine => StatusCode::FORBIDDEN,
-        ConsentError::NotCovered { .. } | ConsentError::SamePlace { .. } | ConsentError::NoShop(_) => {
-            StatusCode::CONFLICT
-        }
-        ConsentError::StateUsed => StatusCode::GONE,
-        ConsentError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,
-        ConsentError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
-        ConsentError::Channel(_) if !error.is_refusal() => StatusCode::BAD_GATEWAY,
-        _ => StatusCode::BAD_REQUEST,
-    };
-    let text = error.to_string();
-    let mut first = text.chars();
-    let text = first.next().map(|c| c.to_uppercase().chain(first).collect::<String>()).unwrap_or_default();
-    let unchanged = "Everything is as it was before.".to_owned();
-    people.page("Not authorized", Tone::Bad, vec![format!("{}.", text.trim_end_matches('.')), unchanged]).answer(status)
 }

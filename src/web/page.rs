@@ -6,6 +6,8 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 
+use super::text::{Piece, Text};
+
 /// How a page feels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Tone {
@@ -45,6 +47,8 @@ pub(super) struct Form {
 pub(super) struct Link {
     pub(super) address: String,
     pub(super) name: String,
+    /// What tells it from others of the same name.
+    pub(super) note: Option<String>,
 }
 
 /// A page of a few sentences.
@@ -53,11 +57,13 @@ pub(super) struct Link {
 pub(super) struct Page {
     pub(super) title: String,
     pub(super) tone: Tone,
-    pub(super) paragraphs: Vec<String>,
+    pub(super) paragraphs: Vec<Text>,
+    /// Things to be compared, each with its name, side by side.
+    pub(super) facts: Vec<(&'static str, String)>,
     /// A form with one button, below them.
     pub(super) form: Option<Form>,
-    /// What is said below the form.
-    pub(super) closing: Vec<String>,
+    /// What is said below all that.
+    pub(super) closing: Vec<Text>,
     /// Ways on.
     pub(super) links: Vec<Link>,
     /// Something to type.

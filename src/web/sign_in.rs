@@ -1,76 +1,31 @@
 //! Signing in with the page's one password, and out again.
 
-use std::{collections::VecDeque, sync::Arc};
+use std::net::SocketAddr;
 
 use axum::{
     Extension,
-    extract::{Query, RawForm, State, rejection::RawFormRejection},
+    extract::{ConnectInfo, Query, RawForm, State, rejection::RawFormRejection},
     http::{HeaderMap, HeaderValue, StatusCode, header},
-    response::{IntoResponse, Redirect, Response},
+    response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
-use jiff::{SignedDuration, Timestamp};
-use tokio::sync::Mutex;
+use jiff::SignedDuration;
 
 use super::{
     People,
+    failures::{Failures, Sender, Verdict, new_mark},
     form::Fields,
     guard,
     page::{Form, Link, Tone},
 };
 use crate::{
-    clock::Clock,
-    secrets::{Secret, is_password, random_text},
+    secrets::{Secret, random_text},
     store::StoreError,
 };
 
 /// How long a session lasts.
 const SESSION_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
-/// How many wrong passwords are looked at within [`WINDOW`], whoever sends them.
-const MOST_FAILURES: usize = 10;
-/// See [`MOST_FAILURES`].
-const WINDOW: SignedDuration = SignedDuration::from_mins(1);
-
-/// When passwords were wrong of late. Whoever looks at one holds it, so that it is one at a time: each takes its memory.
-#[derive(Clone, Default)]
-pub(super) struct Failures(Arc<Mutex<VecDeque<Timestamp>>>);
-
-/// What a password came to.
-enum Verdict {
-    Right,
-    Wrong,
-    /// Not looked at; again after so many seconds.
-    Later(i64),
-    /// The hash in the settings cannot be read.
-    NoHash,
-}
-
-impl Failures {
-    async fn judge(&self, clock: &Clock, password: Secret, hash: Secret) -> Verdict {
-        let mut failures = Arc::clone(&self.0).lock_owned().await;
-        let now = clock.now();
-        // What lies ahead was noted before the clock was set back.
-        failures.retain(|at| *at <= now && now < *at + WINDOW);
-        if failures.len() >= MOST_FAILURES {
-            return Verdict::Later((failures[0] + WINDOW).duration_since(now).as_secs() + 1);
-        }
-        // Whoever does not wait for the answer neither undoes the count nor lets the next one in early.
-        let looking = tokio::task::spawn_blocking(move || {
-            let (verdict, why) = match is_password(&password, &hash) {
-                Ok(true) => return Verdict::Right,
-                Ok(false) => {
-                    failures.push_back(now);
-                    let last = failures.len() >= MOST_FAILURES;
-                    let so_many = if last { "; there were so many that no other is looked at for a while" } else { "" };
-                    (Verdict::Wrong, format!("wrong password{so_many}"))
-                }
-                Err(why) => (Verdict::NoHash, why),
-            };
-            tracing::warn!(event = "page.sign_in_refused", "nobody was signed in on the page: {why}");
-            verdict
-        });
-        looking.await.unwrap_or(Verdict::Wrong)
-    }
-}
+/// How long a browser is known after a sign-in.
+const KNOWN_FOR: SignedDuration = SignedDuration::from_hours(365 * 24);
 
 /// The form; whoever has signed in is led on.
 pub(super) async fn show(
@@ -82,7 +37,7 @@ pub(super) async fn show(
     let next = on_this_page(asked);
     match guard::is_signed_in(&people, &headers).await {
         Ok(true) => lead_on(&people, &next),
-        Ok(false) if (people.password)().is_none() => no_password(&people),
+        Ok(false) if people.settings.password().is_none() => no_password(&people),
         Ok(false) => ask(&people, next, None, StatusCode::OK),
         Err(error) => people.away(&error),
     }
@@ -92,6 +47,8 @@ pub(super) async fn show(
 pub(super) async fn enter(
     State(people): State<People>,
     Extension(failures): Extension<Failures>,
+    ConnectInfo(peer): ConnectInfo<SocketAddr>,
+    headers: HeaderMap,
     form: Result<RawForm, RawFormRejection>,
 ) -> Response {
     let read = Fields::read(form).and_then(|mut fields| {
@@ -102,19 +59,23 @@ pub(super) async fn enter(
         Ok(read) => read,
         Err(bad) => return bad.answer(&people),
     };
-    let Some(hash) = (people.password)() else { return no_password(&people) };
-    match failures.judge(&people.clock, password, hash.clone()).await {
+    let Some(hash) = people.settings.password() else { return no_password(&people) };
+    let known = guard::known_cookie(&people);
+    let sender = Sender::of(guard::cookie(&headers, known), peer.ip(), &hash);
+    match failures.judge(&people.clock, sender, password, hash.clone()).await {
         Verdict::Right => match begin_session(&people, &hash).await {
-            Ok(cookie) => {
+            Ok(session) => {
                 tracing::info!(event = "page.signed_in", "somebody signed in on the page");
                 let address = guard::sign_in_address(&people, &next);
-                ([(header::SET_COOKIE, cookie)], Redirect::to(&address)).into_response()
+                let known = guard::set_cookie(&people, known, &new_mark(&hash), KNOWN_FOR.as_secs());
+                let cookies = [(header::SET_COOKIE, session), (header::SET_COOKIE, known)];
+                (AppendHeaders(cookies), Redirect::to(&address)).into_response()
             }
             Err(error) => people.away(&error),
         },
         Verdict::Wrong => ask(&people, next, Some("That is not the password.".into()), StatusCode::FORBIDDEN),
         Verdict::Later(seconds) => {
-            let error = format!("There were too many wrong passwords. Try again in {seconds} seconds.");
+            let error = format!("Too many wrong passwords came from where you are. Try again in {seconds} seconds.");
             let mut answer = ask(&people, next, Some(error), StatusCode::TOO_MANY_REQUESTS);
             answer.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
             answer
@@ -183,13 +144,13 @@ fn ask(people: &People, next: String, error: Option<String>, status: StatusCode)
 fn lead_on(people: &People, next: &str) -> Response {
     let address = people.path(next);
     let mut page = people.page("Signed in", Tone::Good, Vec::new());
-    page.links = vec![Link { address: address.clone(), name: "Go on".to_owned() }];
+    page.links = vec![Link { address: address.clone(), name: "Go on".to_owned(), note: None }];
     ([(header::REFRESH, format!("0; url={address}"))], page.answer(StatusCode::OK)).into_response()
 }
 
 fn no_password(people: &People) -> Response {
     let paragraphs = vec![
-        "There is no password for this page. Whoever runs shopsyncd makes one with this command, and puts what it prints into the settings as web.password_hash:".into(),
+        "There is no password for this page. Whoever runs shopsyncd makes one with this command, and puts what it prints into the settings as `web.password_hash`:".into(),
     ];
     let mut page = people.page("Nobody can sign in", Tone::Bad, paragraphs);
     page.command = Some("shopsyncd password".into());

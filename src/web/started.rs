@@ -1,15 +1,16 @@
 //! Flows that a channel begins by itself: its page sends the owner here first, and here they are sent on.
 
 use axum::{
-    extract::{Path, Query, State},
+    extract::{Query, State},
     http::{HeaderMap, StatusCode, Uri},
     response::Response,
 };
 use url::form_urlencoded;
 
 use super::{
-    People, guard, oauth,
+    Named, People, guard, oauth,
     page::{Link, Tone},
+    refusal::refused,
 };
 use crate::{
     domain::{ChannelName, Shop, ShopId},
@@ -22,7 +23,7 @@ const CHOSEN: &str = "shopsyncd_shop";
 /// The address that the app names at the channel for this: Amazon's login URI, SHOPLINE's app URL.
 pub(super) async fn start(
     State(people): State<People>,
-    Path(channel): Path<String>,
+    Named(channel): Named,
     Query(query): Query<Vec<(String, String)>>,
     headers: HeaderMap,
     uri: Uri,
@@ -41,14 +42,17 @@ pub(super) async fn start(
     match people.keeper.begin_started(&channel, &sent, &browser.cookie, chosen.as_ref()).await {
         Ok(Started::Go(url)) => browser.led_to(&people, &url),
         Ok(Started::Choose(shops)) => choose(&people, &channel, &sent, &shops),
-        Err(error) => oauth::refused(&people, &error),
+        Err(error) => refused(&people, &error),
     }
 }
 
 /// Several shops wait for an owner: which one is this?
 fn choose(people: &People, channel: &ChannelName, sent: &[(String, String)], shops: &[Shop]) -> Response {
     let paragraphs = vec![
-        format!("Channel {channel} asks shopsyncd to take an authorization over. Several shops wait for their owner."),
+        format!(
+            "Channel `{channel}` asks shopsyncd to take an authorization over. Several shops wait for their owner."
+        )
+        .into(),
         "Which one is it for?".into(),
     ];
     let mut page = people.page("Which shop?", Tone::Plain, paragraphs);
@@ -58,7 +62,7 @@ fn choose(people: &People, channel: &ChannelName, sent: &[(String, String)], sho
             let mut query = form_urlencoded::Serializer::new(String::new());
             query.extend_pairs(sent).append_pair(CHOSEN, shop.id.as_str());
             let address = people.path(&format!("/oauth/{channel}/start?{}", query.finish()));
-            Link { address, name: format!("{} ({})", shop.name, shop.id) }
+            Link { address, name: shop.name.clone(), note: Some(shop.id.to_string()) }
         })
         .collect();
     page.answer(StatusCode::OK)

@@ -2,7 +2,10 @@
 
 use axum::{
     body::Bytes,
-    extract::{OriginalUri, Path, State},
+    extract::{
+        OriginalUri, Path, State,
+        rejection::{BytesRejection, PathRejection},
+    },
     http::{HeaderMap, StatusCode},
 };
 
@@ -16,11 +19,16 @@ use crate::{
 /// Answers with an empty body, as every channel accepts: some count any other as a failure.
 pub(super) async fn receive(
     State(people): State<People>,
-    Path(channel): Path<String>,
+    channel: Result<Path<String>, PathRejection>,
     OriginalUri(uri): OriginalUri,
     headers: HeaderMap,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> StatusCode {
+    let (channel, body) = match (channel, body) {
+        (Ok(Path(channel)), Ok(body)) => (channel, body),
+        (Err(_), _) => return StatusCode::NOT_FOUND,
+        (_, Err(refused)) => return refused.status(),
+    };
     let channel = ChannelName::from(channel.as_str());
     // Signed is the address that the channel knows, not the one behind a proxy.
     let mut url = people.keeper.shops().page().address(&format!("webhooks/{channel}"));

@@ -1,7 +1,7 @@
 // A real browser, led by a test: one order a line on standard input, one answer a line on standard output. It ends with
 // its standard input.
 //
-// `open` an address, `press` a button, `fill` a field, `show` a text as a page: each waits until the page has the heading
+// `open` an address, `press` a button or a link, `fill` a field, `show` a text as a page: each waits until the page has the heading
 // that is expected. `look` at a page, narrow and wide, light and dark: a picture of each, and everything that is wrong.
 import { createInterface } from 'node:readline';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ import puppeteer from 'puppeteer-core';
 
 const [executablePath, folder] = process.argv.slice(2);
 const PATIENCE_MS = 30_000;
-const WIDTHS = [['narrow', 390], ['wide', 1200]];
+const WIDTHS = [['narrow', 320], ['wide', 1200]];
 const SCHEMES = ['light', 'dark'];
 
 const browser = await puppeteer.launch({
@@ -94,10 +94,31 @@ function faults(narrow) {
     if (size < 12) found.push(`${name} is ${size} px small`);
   }
   if (texts < 2) found.push('it says nothing');
-  for (const element of document.querySelectorAll('button, input:not([type=hidden])')) {
+  for (const element of document.querySelectorAll('button, a, input:not([type=hidden])')) {
     const { height } = element.getBoundingClientRect();
     if (narrow && height < 40) found.push(`<${element.localName}> "${element.textContent.trim()}" is ${height} px high, too small for a finger`);
   }
+  return found;
+}
+
+// Whatever the keyboard reaches must show that it is reached.
+async function unringed() {
+  const reachable = await page.$$('button, a, input:not([type=hidden])');
+  const found = [];
+  const reached = new Set();
+  // Once around, wherever the page begins: between the last and the first is the page itself.
+  for (let step = 0; step <= reachable.length; step += 1) {
+    await page.keyboard.press('Tab');
+    const { name, ring } = await page.evaluate(() => {
+      const { activeElement: at } = document;
+      const { outlineStyle, outlineWidth } = getComputedStyle(at);
+      return { name: `<${at.localName}> "${at.textContent.trim()}"`, ring: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 };
+    });
+    if (name.startsWith('<body>')) continue;
+    reached.add(name);
+    if (!ring) found.push(`${name} shows no focus`);
+  }
+  if (reached.size < reachable.length) found.push(`the keyboard reaches ${reached.size} of ${reachable.length}`);
   return found;
 }
 
@@ -114,7 +135,7 @@ const orders = {
   },
   async press({ button, nth, heading }) {
     said = [];
-    const buttons = await page.$$(`::-p-xpath(//button[normalize-space()="${button}"])`);
+    const buttons = await page.$$(`::-p-xpath(//*[self::button or self::a][normalize-space()="${button}"])`);
     if (!buttons[nth]) throw new Error(`there is no button "${button}" number ${nth} at ${page.url()}`);
     await buttons[nth].click();
     return reached(heading);
@@ -129,11 +150,12 @@ const orders = {
       for (const scheme of SCHEMES) {
         await page.setViewport({ width, height: 800 });
         await page.emulateMediaFeatures([{ name: 'prefers-color-scheme', value: scheme }]);
-        await page.screenshot({ path: join(folder, `${name}-${size}-${scheme}.png`) });
+        await page.screenshot({ path: join(folder, `${name}-${size}-${scheme}.png`), fullPage: true });
         const found = await page.evaluate(faults, size === 'narrow');
         wrong.push(...found.map((fault) => `${size}, ${scheme}: ${fault}`));
       }
     }
+    wrong.push(...(await unringed()));
     return { wrong };
   },
 };

@@ -95,3 +95,33 @@ async fn while_the_database_is_away_no_fresh_link_is_promised() {
     assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert!(!text(answer).await.contains("example.com"));
 }
+
+#[tokio::test]
+async fn where_no_mail_goes_out_none_is_promised() {
+    let (bench, _, token) = expired().await;
+    let router = router_with(&bench, Told { no_mail: true, ..Told::default() });
+    let page = text(get(&router, &format!("/authorize/a?link={token}"), &[]).await).await;
+    insta::assert_snapshot!(said(&page), @"
+    This link has expired
+    <p>Links in mails work for 35 days, and this one for Shop a is older.</p>
+    <p>Ask whoever runs shopsyncd for a fresh one, which this command makes:</p>
+    <pre><code>shopsyncd shops authorize a</code></pre>
+    ");
+    let asked = post(&router, "/authorize/a/fresh", &format!("link={token}"), &[]).await;
+    assert_eq!(asked.status(), StatusCode::CONFLICT);
+    insta::assert_snapshot!(said(&text(asked).await), @"
+    No mail goes out
+    <p>No mail goes out for Shop a: mail is switched off here, or nobody is reminded of this shop.</p>
+    <p>Ask whoever runs shopsyncd for a link, which this command makes:</p>
+    <pre><code>shopsyncd shops authorize a</code></pre>
+    ");
+    assert_eq!(owed(&bench).await, Vec::<String>::new());
+
+    let (callback, cookie) = begin(
+        &router,
+        &format!("/authorize/a?{}", links(&bench).renew_link(&shop("a"), bench.clock.now()).query().unwrap()),
+    )
+    .await;
+    let thanks = text(get(&router, &callback, &[(header::COOKIE, &cookie)]).await).await;
+    assert!(thanks.contains("Thank you") && !thanks.contains("mail"), "{thanks}");
+}

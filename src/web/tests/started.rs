@@ -28,7 +28,7 @@ async fn where_several_shops_wait_a_person_chooses() {
     let answer = get(&router, "/oauth/market/start?for=seller-1&x=%22%3E", &[]).await;
     assert_eq!(answer.status(), StatusCode::OK);
     let page = text(answer).await;
-    assert!(page.contains("Shop a (a)") && page.contains("Shop b (b)"), "{page}");
+    assert!(page.contains("Shop a <small>a</small>") && page.contains("Shop b <small>b</small>"), "{page}");
     let way = page.split("href=\"").map(|rest| rest.split('"').next().unwrap()).find(|way| way.ends_with("shop=b"));
     let way = way.unwrap().replace("&amp;", "&").replace("&#38;", "&");
     let chosen = get(&router, &way, &[]).await;

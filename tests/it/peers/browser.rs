@@ -66,7 +66,7 @@ impl Browser {
         self.page(json!({ "do": "show", "html": html, "heading": heading })).await
     }
 
-    /// Presses a button; of several with the same words the one with this number.
+    /// Presses a button or a link; of several with the same words the one with this number.
     pub(super) async fn press(&mut self, button: &str, nth: usize, heading: &str) -> Seen {
         self.page(json!({ "do": "press", "button": button, "nth": nth, "heading": heading })).await
     }

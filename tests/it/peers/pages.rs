@@ -5,7 +5,10 @@ use std::{fs, process::Stdio, time::Duration};
 use jiff::SignedDuration;
 use serde_json::Value;
 use shopsyncd::{
-    channels::tiktok_shop::fake::{APP_SECRET, FakeTikTok},
+    channels::{
+        amazon::fake::{self as amazon, FakeAmazon},
+        tiktok_shop::fake::{APP_SECRET, FakeTikTok},
+    },
     clock::Clock,
     keeper::{Links, Page, ShopBook},
     secrets::{Sealer, Secret, hash_password},
@@ -23,11 +26,13 @@ use crate::world::{marketplace, number};
 const PASSWORD: &str = "correct horse battery staple";
 const DAY: SignedDuration = SignedDuration::from_hours(24);
 
-/// The program with a page that others may reach, one shop, and a marketplace where two sellers are signed in.
+/// The program with a page that others may reach, a shop of a marketplace where two sellers are signed in, and two shops that
+/// wait for a seller of another.
 struct Desk {
     page: String,
     links: Links,
-    _fake: FakeTikTok,
+    fake: FakeTikTok,
+    amazon: FakeAmazon,
     _daemon: Child,
     folder: TempDir,
 }
@@ -45,9 +50,14 @@ impl Desk {
             fake.add_seller(account, name, "GB");
             fake.add_shop(account, &number(shop), name, "GB");
         }
+        let amazon = FakeAmazon::new(Clock::system()).unwrap();
+        amazon.set_redirect_url(format!("{page}/oauth/amazon/callback").parse().unwrap());
+        amazon.set_login_url(format!("{page}/oauth/amazon/start").parse().unwrap());
+        amazon.add_seller("A3TH9S8BH6GOGM", "Lantern Ltd", &["DE", "FR"]);
+        fs::write(path("amazon-secret"), amazon::APP_SECRET).unwrap();
         let seal_key = Sealer::generate();
         fs::write(path("secret"), APP_SECRET).unwrap();
-        fs::write(path("shopsyncd.toml"), settings(&folder, &page, &seal_key, &fake)).unwrap();
+        fs::write(path("shopsyncd.toml"), settings(&folder, &page, &seal_key, (&fake, &amazon))).unwrap();
         let public = Page { public_url: page.parse().unwrap(), loopback: false };
         let links = Links::new(Sealer::parse(&seal_key).unwrap(), ShopBook::new(public, []));
         let daemon = command(&folder, &["run"]).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
@@ -58,7 +68,7 @@ impl Desk {
             }
         };
         timeout(Duration::from_mins(1), listens).await.expect("the daemon listens");
-        Self { page, links, _fake: fake, _daemon: daemon, folder }
+        Self { page, links, fake, amazon, _daemon: daemon, folder }
     }
 
     /// The link of a mail that was sent so many days ago.
@@ -74,9 +84,10 @@ impl Desk {
     }
 }
 
-fn settings(folder: &TempDir, page: &str, seal_key: &Secret, fake: &FakeTikTok) -> String {
+fn settings(folder: &TempDir, page: &str, seal_key: &Secret, fakes: (&FakeTikTok, &FakeAmazon)) -> String {
     format!(
-        r#"state_dir = "{folder}/state"
+        r#"timezone = "Pacific/Auckland"
+state_dir = "{folder}/state"
 seal_key = "{seal_key}"
 [web]
 listen = "{listen}"
@@ -93,13 +104,24 @@ to = ["anna@example.com"]
 channel = "tiktok_shop"
 name = "Harbour of all the very fine and patiently hand-made things"
 shop_id = "{id}"
+[channels.amazon]
+{amazon}client_secret = {{ file = "{folder}/amazon-secret" }}
+[shops.lantern-de]
+channel = "amazon"
+name = "Lantern Germany"
+marketplace = "DE"
+[shops.lantern-fr]
+channel = "amazon"
+name = "Lantern France of all the patiently hand-made lights"
+marketplace = "FR"
 "#,
         folder = folder.path().display(),
         seal_key = seal_key.expose(),
         listen = page.trim_start_matches("http://"),
         hash = hash_password(&Secret::new(PASSWORD)).unwrap(),
-        marketplace = marketplace(fake, &folder.path().join("secret"), ["30 minutes", "None", "None"]),
+        marketplace = marketplace(fakes.0, &folder.path().join("secret"), ["30 minutes", "None", "None"]),
         id = number("harbour"),
+        amazon = toml::to_string(&fakes.1.app_settings()).unwrap(),
     )
 }
 
@@ -128,7 +150,13 @@ async fn an_owner_comes_by_a_link_and_consents_in_a_real_browser() {
     let consent = browser.open(&desk.link(0), "Pretend TikTok Shop").await;
     assert!(consent.url.contains("/open/authorize?"), "{}", consent.url);
     let declined = browser.press("Cancel", 0, "Not authorized").await;
-    assert!(declined.text.contains("Everything is as it was before."), "{}", declined.text);
+    assert!(
+        declined.text.ends_with(
+            "Nothing was changed.\n\nshopsyncd keeps shops authorized and their products equal to one source."
+        ),
+        "{}",
+        declined.text
+    );
     well(&mut browser, "declined").await;
     assert_eq!(desk.status().await["state"], "pending");
 
@@ -145,9 +173,17 @@ async fn an_owner_comes_by_a_link_and_consents_in_a_real_browser() {
     well(&mut browser, "thank-you").await;
     assert_eq!(desk.status().await["state"], "active");
 
-    let again = browser.open(&thanks.url, "Not authorized").await;
+    let again = browser.open(&thanks.url, "This page has done its work").await;
     assert!(again.text.contains("finished already"), "{}", again.text);
     well(&mut browser, "used-twice").await;
+
+    // The other seller is let into the shop, too, and is not the one on record for all that.
+    desk.fake.add_shop("b", &number("harbour"), "Harbour Ltd", "GB");
+    browser.open(&desk.link(0), "Pretend TikTok Shop").await;
+    let other = browser.press("Authorize", 1, "Not authorized").await;
+    assert!(other.text.contains("Quay Ltd (b)") && other.text.contains("Harbour Ltd (a)"), "{}", other.text);
+    well(&mut browser, "other-account").await;
+    assert_eq!(desk.status().await["state"], "active");
 }
 
 #[tokio::test]
@@ -179,6 +215,15 @@ async fn whoever_has_no_good_link_is_led_on_by_pages_that_work_in_a_real_browser
     let led_on = browser.press("Sign in", 0, "Pretend TikTok Shop").await;
     assert!(led_on.url.contains("/open/authorize?"), "{}", led_on.url);
 
+    // A seller begins at the marketplace: which of the shops is meant?
+    browser.open(&format!("{}apps/manage", desk.amazon.url()), "Pretend Seller Central").await;
+    let which = browser.press("Authorize", 0, "Which shop?").await;
+    assert!(which.text.contains("Lantern Germany"), "{}", which.text);
+    well(&mut browser, "which-shop").await;
+    let thanks = browser.press("Lantern Germany lantern-de", 0, "Thank you").await;
+    assert!(thanks.text.contains("Lantern Germany, Lantern France"), "{}", thanks.text);
+    well(&mut browser, "thank-you-all").await;
+
     let front = browser.open(&desk.page, "shopsyncd").await;
     assert!(front.text.contains("Sign out"), "{}", front.text);
     well(&mut browser, "front-signed-in").await;
@@ -208,6 +253,8 @@ async fn what_is_wrong_with_a_page_is_seen() {
         ("p { width: 400px }", "", "narrow, light: it is 4"),
         ("button { height: 30px }", "<button>Go</button>", "too small for a finger"),
         ("pre { overflow: auto }", "<pre>a long line of words that goes on and on, for so long</pre>", "is cut off"),
+        ("a { outline: none }", "<a href=\"/\">Go</a>", "<a> \"Go\" shows no focus"),
+        ("", "<a href=\"/\" tabindex=\"-1\">Go</a>", "the keyboard reaches 0 of 1"),
         ("p { font-size: 9px }", "", "9 px small"),
         ("h1 { margin-top: 900px }", "", "no heading is seen at once"),
         ("", "<img src=\"http://127.0.0.1:9/none.png\">", "not loaded: http://127.0.0.1:9/none.png"),
