@@ -22,17 +22,18 @@ const browser = await puppeteer.launch({
 const [page] = await browser.pages();
 page.setDefaultTimeout(PATIENCE_MS);
 
-// What the browser says against the page that is open.
+// What the browser says against the page that is open; `unless` it is that of a page that was asked for.
 let said = [];
 const visited = [];
+const against = (text, unless) => said.push({ text, unless });
 page.on('request', (request) => { if (request.isNavigationRequest()) visited.push(request.url()); });
-page.on('pageerror', (error) => said.push(`a script failed: ${error.message}`));
-page.on('requestfailed', (request) => said.push(`not loaded: ${request.url()}: ${request.failure()?.errorText}`));
+page.on('pageerror', (error) => against(`a script failed: ${error.message}`));
+page.on('requestfailed', (request) => against(`not loaded: ${request.url()}: ${request.failure()?.errorText}`));
 page.on('console', (message) => {
   const { url } = message.location();
-  // A page that is itself an answer like 403 is told as an error, too.
-  const status = visited.includes(url) && message.text().startsWith('Failed to load resource: the server responded');
-  if (['error', 'warn'].includes(message.type()) && !status) said.push(`the console says: ${message.text()} (${url})`);
+  // A page that is itself an answer like 403 is told as an error, too, and sometimes before the request for it is.
+  const status = message.text().startsWith('Failed to load resource: the server responded');
+  if (['error', 'warn'].includes(message.type())) against(`the console says: ${message.text()} (${url})`, status ? url : undefined);
 });
 
 async function reached(heading) {
@@ -137,7 +138,8 @@ const orders = {
     said = [];
     const buttons = await page.$$(`::-p-xpath(//*[self::button or self::a][normalize-space()="${button}"])`);
     if (!buttons[nth]) throw new Error(`there is no button "${button}" number ${nth} at ${page.url()}`);
-    await buttons[nth].click();
+    // The page that follows may have the same heading.
+    await Promise.all([page.waitForNavigation({ waitUntil: 'domcontentloaded' }), buttons[nth].click()]);
     return reached(heading);
   },
   async fill({ field, text, heading }) {
@@ -145,7 +147,7 @@ const orders = {
     return reached(heading);
   },
   async look({ name }) {
-    const wrong = [...said];
+    const wrong = said.filter(({ unless }) => !visited.includes(unless)).map(({ text }) => text);
     for (const [size, width] of WIDTHS) {
       for (const scheme of SCHEMES) {
         await page.setViewport({ width, height: 800 });
