@@ -25,6 +25,7 @@ use crate::{
 
 mod bad_input;
 mod fresh_link;
+mod guesses;
 mod sign_in;
 mod started;
 mod text;
