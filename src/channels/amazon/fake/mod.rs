@@ -192,6 +192,13 @@ impl FakeAmazon {
         self.shared.world().next_of_tokens.push_back(mishap);
     }
 
+    /// Every token and code that it ever gave, and the app's secrets.
+    pub fn secrets(&self) -> Vec<String> {
+        let world = self.shared.world();
+        let tokens = world.access.keys().chain(world.authorizations.keys()).chain(world.codes.keys()).cloned();
+        tokens.chain(world.secrets.iter().map(|secret| secret.text.clone())).collect()
+    }
+
     /// What it has seen.
     pub fn stats(&self) -> Stats {
         self.shared.world().stats.clone()

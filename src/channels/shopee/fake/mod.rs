@@ -178,8 +178,7 @@ impl FakeShopee {
     /// Every token and code that it ever gave, and the app's secret.
     pub fn secrets(&self) -> Vec<String> {
         let world = self.shared.world();
-        let tokens = world.access.keys().chain(world.refresh.keys()).map(|(token, _)| token.clone());
-        tokens.chain(world.codes.keys().cloned()).chain([PARTNER_KEY.to_owned()]).collect()
+        world.given.iter().chain(world.codes.keys()).cloned().chain([PARTNER_KEY.to_owned()]).collect()
     }
 
     /// What it has seen.

@@ -182,6 +182,8 @@ pub(super) struct World {
     pub(super) access: HashMap<TokenOf, Access>,
     pub(super) refresh: HashMap<TokenOf, Refresh>,
     pub(super) codes: HashMap<String, Code>,
+    /// Every token that was ever handed out.
+    pub(super) given: Vec<String>,
     pub(super) broken: Option<Mishap>,
     pub(super) next_of_api: VecDeque<Mishap>,
     pub(super) next_of_tokens: VecDeque<Mishap>,
@@ -226,6 +228,7 @@ impl World {
             authorized_at,
             ends_at,
         };
+        self.given.extend([issued.access_token.clone(), issued.refresh_token.clone()]);
         for id in shops {
             let access = Access { ends_at: issued.access_token_ends_at, traded_for: None };
             self.access.insert((issued.access_token.clone(), *id), access);

@@ -221,6 +221,13 @@ impl FakeShopline {
         self.shared.world().next_of_tokens.push_back(mishap);
     }
 
+    /// Every token and code that they ever gave, and the app's secret.
+    pub fn secrets(&self) -> Vec<String> {
+        let world = self.shared.world();
+        let all = world.access.keys().chain(world.refresh.keys()).chain(world.codes.keys()).cloned();
+        all.chain([APP_SECRET.to_owned()]).collect()
+    }
+
     /// What they have seen.
     pub fn stats(&self) -> Stats {
         self.shared.world().stats.clone()
