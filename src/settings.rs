@@ -168,7 +168,9 @@ fn judge_channels(config: &Config, layers: &Layers, tools: &Tools, findings: &mu
                 findings.push(layers.finding(&path, Severity::Error, cause, "keep one of the two shops"));
             }
             Err(faults) => {
-                for fault in faults {
+                // A section that is missing as a whole was named already.
+                let written = says_of_channel(config, shop.channel.as_str());
+                for fault in faults.into_iter().filter(|fault| written || !fault.key.starts_with("channel.")) {
                     let finding = finding_of(&fault, id, shop, layers);
                     // What was found already needs no second word: a key that is missing, a secret not readable here.
                     if !findings.iter().any(|known| known.key == finding.key) {
@@ -178,6 +180,13 @@ fn judge_channels(config: &Config, layers: &Layers, tools: &Tools, findings: &mu
             }
         }
     }
+}
+
+/// Whether anything is said of a channel.
+fn says_of_channel(config: &Config, channel: &str) -> bool {
+    let section = format!("channels.{channel}");
+    let within = |key: &String| key.strip_prefix(&section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+    config.origins.keys().any(within)
 }
 
 fn finding_of(fault: &SettingFault, id: &ShopId, shop: &ShopConfig, layers: &Layers) -> Finding {
@@ -243,6 +252,20 @@ mod tests {
         shops.d/c.toml:5: shops.c.jobs.product_import: the period is shorter than channel `file` allows; write "1 second" or more, or "None"
         "#);
         assert!(desk.load().config.is_none());
+    }
+
+    #[test]
+    fn a_channels_section_that_is_missing_is_told_once_where_a_shop_needs_it() {
+        let shop = |id: &str| format!("[shops.{id}]\nchannel = \"tiktok_shop\"\nshop_id = \"{id}\"\nregion = \"GB\"\n");
+        let desk = Desk::new(&[
+            ("shopsyncd.toml", "[channels.amazon]\nclient_id = \"app\"\n"),
+            ("shops.d/a.toml", &shop("7490000000000000001")),
+            ("shops.d/b.toml", &shop("7490000000000000002")),
+        ]);
+        insta::assert_snapshot!(desk.told(), @r"
+        shopsyncd.toml: mail.transport: mail is off, so nobody is reminded before an authorization ends; set `mail.transport`, and `reminders.to`
+        shops.d/a.toml:2: shops.7490000000000000001.channel: the section `[channels.tiktok_shop]` is missing; write it with `client_id`, `client_secret` and `service_id`; `shopsyncd channels show tiktok_shop` says how
+        ");
     }
 
     #[test]

@@ -37,18 +37,24 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
     if env.json {
         let unanswered = unanswered.as_ref().map(|refusal| &refusal.text);
         print::json(&json!({
-            "files": loaded.files, "findings": findings, "database": database, "changes": changes,
+            "files": loaded.files, "state_dir": loaded.readable.state_dir, "findings": findings, "database": database, "changes": changes,
             "unanswered": unanswered,
         }))?;
     } else {
         for file in &loaded.files {
             print::text(&format!("read: {}", file.display()))?;
         }
+        print::text(&format!("state_dir: {}", loaded.readable.state_dir.display()))?;
         for finding in &findings {
             print::text(&print::finding_line(finding))?;
         }
-        for line in changes.iter().filter_map(|changes| changes.as_array()).flatten() {
-            print::text(line.as_str().unwrap_or_default())?;
+        if let Some(changes) = changes.as_ref().and_then(serde_json::Value::as_array) {
+            for line in changes.iter().filter_map(serde_json::Value::as_str) {
+                print::text(line)?;
+            }
+            if changes.is_empty() {
+                print::text("a reload would change nothing")?;
+            }
         }
         let database = database.map(|database| format!("the database {database}; ")).unwrap_or_default();
         print::text(&format!("{database}{}", summary(errors, findings.len() - errors)))?;
@@ -97,7 +103,7 @@ fn absent() -> Finding {
 
 /// Whether this user, who need not be the daemon's, could work in the state folder.
 fn state_dir(config: &Config) -> Option<Finding> {
-    let folder = std::path::absolute(&config.state_dir).ok()?;
+    let folder = &config.state_dir;
     let there = folder.ancestors().find(|path| path.exists())?;
     let error = access(there, Access::WRITE_OK | Access::EXEC_OK).err()?;
     let cause = if there == folder {

@@ -23,6 +23,7 @@ async fn migrate(env: &Env) -> Outcome {
     let config = env.settings()?;
     let url = config.database_url.expose();
     let _lock = if url.starts_with("sqlite:") {
+        open::founded(&config).await?;
         let lock = InstanceLock::take(&config.state_dir, crate::clock::Clock::system().now());
         Some(lock.map_err(|error| Refusal::new(exit::TRY_LATER, format!("{error}; stop the daemon first")))?)
     } else {

@@ -85,6 +85,7 @@ async fn here(env: &Env, shop: &ShopId, job: JobKind, demand: Demand, no_daemon:
     if !config.database_url.expose().starts_with("sqlite:") {
         return Err(no_daemon);
     }
+    open::founded(&config).await?;
     daemon::run_once(config, shop, job, demand).await
 }
 

@@ -4,17 +4,17 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use super::{exit, print};
+use super::{Outcome, exit, print};
 pub(super) use crate::daemon::unavailable;
 use crate::{
     channels::Tools,
     clock::Clock,
-    config::{Config, load},
+    config::{Config, load, suggestion},
     control::{self, Refusal, Request},
     domain::{ShopId, counted},
     http::Http,
     settings,
-    store::{Store, Tx},
+    store::{Store, StoreError, Tx},
 };
 
 /// What the command line says for every command.
@@ -103,6 +103,17 @@ pub(super) async fn reading(config: &Config) -> Result<Tx, Refusal> {
     store.read(Clock::system().now()).await.map_err(unavailable)
 }
 
+/// Only `run` makes a database: a command that finds none may have been given the wrong settings.
+pub(super) async fn founded(config: &Config) -> Outcome {
+    match Store::open_for_reading(config.database_url.expose(), &config.state_dir).await {
+        Ok(store) => store.close().await,
+        Err(error @ StoreError::Absent { .. }) => return Err(unavailable(error)),
+        // Whoever opens it says what else is wrong.
+        Err(_) => {}
+    }
+    Ok(())
+}
+
 /// What to say of a shop that was taken out of the settings while its data is kept; `None` where that is not so, or not known.
 pub(super) async fn kept(config: &Config, shop: &ShopId) -> Option<Refusal> {
     let row = reading(config).await.ok()?.shop(shop).await.ok()?;
@@ -121,10 +132,9 @@ pub(super) fn known_shop(config: &Config, shop: &ShopId) -> Result<(), Refusal> 
     if config.shops.contains_key(shop) {
         return Ok(());
     }
-    let nearest = config
-        .shops
-        .keys()
-        .max_by(|a, b| strsim::jaro(a.as_str(), shop.as_str()).total_cmp(&strsim::jaro(b.as_str(), shop.as_str())));
-    let hint = nearest.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-    Err(Refusal::new(exit::USAGE, format!("shop `{shop}` is not in the settings{hint} See `shopsyncd shops list`")))
+    let remedy = match suggestion(shop.as_str(), config.shops.keys().map(ShopId::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`shopsyncd shops list` tells those that are".to_owned(),
+    };
+    Err(Refusal::new(exit::USAGE, format!("shop `{shop}` is not in the settings; {remedy}")))
 }

@@ -10,6 +10,9 @@ use crate::{
     secrets::{Secret, hash_password},
 };
 
+/// How many characters a password has at least.
+const AT_LEAST: usize = 12;
+
 pub(super) fn password(env: &Env) -> Outcome {
     let password = read().map_err(|error| Refusal::new(exit::FAILED, format!("cannot read a password: {error}")))??;
     if password.expose().is_empty() {
@@ -17,6 +20,11 @@ pub(super) fn password(env: &Env) -> Outcome {
             exit::USAGE,
             "the password is empty; type one, or give it as a line on standard input",
         ));
+    }
+    if password.expose().chars().count() < AT_LEAST {
+        let text =
+            format!("the password has fewer than {AT_LEAST} characters, so it may be guessed; choose a longer one");
+        return Err(Refusal::new(exit::USAGE, text));
     }
     let hash = hash_password(&password).map_err(|error| Refusal::new(exit::FAILED, error))?;
     if env.json { print::json(&serde_json::json!({ "password_hash": hash })) } else { print::text(&hash) }

@@ -1,8 +1,12 @@
 //! `shops`: list, show, authorize, test, pause, resume, forget.
 
-use std::io::{self, BufRead, IsTerminal};
+use std::{
+    io::{self, BufRead, IsTerminal},
+    time::Duration,
+};
 
 use serde_json::{Value, json};
+use tokio::{sync::oneshot, time::timeout};
 
 use super::{
     Outcome, ShopsCommand, exit,
@@ -165,9 +169,36 @@ fn export(rules: &Rules, warehouse: Option<&String>) -> Vec<(&'static str, Value
     ]
 }
 
+/// How long what is piped in may take to come. Whoever brings tokens needs no link; whoever acts on the link waits for it.
+const PATIENCE: Duration = Duration::from_millis(300);
+
 /// Prints the consent link alone on standard output (with `--json` an object in a line), and reads what comes back from
-/// standard input: the address on which the browser ended, or tokens as JSON.
+/// standard input: the address on which the browser ended, or tokens as JSON. Where that is there already no consent begins.
 async fn authorize(env: &Env, shop: ShopId) -> Outcome {
+    let mut input = Input::begin();
+    let input = match input.at_once().await? {
+        Some(brought) if !brought.trim().is_empty() => brought,
+        ended => {
+            print_link(env, &shop).await?;
+            if ended.is_some() {
+                return Ok(());
+            }
+            input.rest().await?
+        }
+    };
+    let request = match input.trim() {
+        "" => return Ok(()),
+        tokens if tokens.starts_with('{') => {
+            let tokens = serde_json::from_str(tokens)
+                .map_err(|error| Refusal::new(exit::USAGE, format!("the tokens are not JSON: {error}; give {{\"access_token\": …, \"refresh_token\": …, \"account\": …, \"authorized_at\": …, \"ends_at\": …}}")))?;
+            Request::HandIn { shop, tokens }
+        }
+        address => Request::Authorized { shop, address: address.to_owned() },
+    };
+    say(env, request).await
+}
+
+async fn print_link(env: &Env, shop: &ShopId) -> Outcome {
     let link = env.ask(&Request::Authorize { shop: shop.clone() }).await?;
     // A line of its own: whoever reads it has to act on it before the rest comes.
     if env.json {
@@ -180,18 +211,35 @@ async fn authorize(env: &Env, shop: ShopId) -> Outcome {
             "open this link as the shop's owner, then paste the address on which the browser ended (or tokens as JSON):",
         );
     }
-    let input =
-        read_input().map_err(|error| Refusal::new(exit::FAILED, format!("cannot read standard input: {error}")))?;
-    let request = match input.trim() {
-        "" => return Ok(()),
-        tokens if tokens.starts_with('{') => {
-            let tokens = serde_json::from_str(tokens)
-                .map_err(|error| Refusal::new(exit::USAGE, format!("the tokens are not JSON: {error}; give {{\"access_token\": …, \"refresh_token\": …, \"account\": …, \"authorized_at\": …, \"ends_at\": …}}")))?;
-            Request::HandIn { shop, tokens }
+    Ok(())
+}
+
+/// What comes on standard input, read beside everything else: nobody can be interrupted in it.
+struct Input(oneshot::Receiver<io::Result<String>>);
+
+impl Input {
+    fn begin() -> Self {
+        let (read, input) = oneshot::channel();
+        std::thread::spawn(move || read.send(read_input()));
+        Self(input)
+    }
+
+    /// What was piped in; `None` from a terminal, and where nothing has come yet.
+    async fn at_once(&mut self) -> Result<Option<String>, Refusal> {
+        if io::stdin().is_terminal() {
+            return Ok(None);
         }
-        address => Request::Authorized { shop, address: address.to_owned() },
-    };
-    say(env, request).await
+        timeout(PATIENCE, &mut self.0).await.ok().map(readable).transpose()
+    }
+
+    async fn rest(self) -> Result<String, Refusal> {
+        readable(self.0.await)
+    }
+}
+
+fn readable(read: Result<io::Result<String>, oneshot::error::RecvError>) -> Result<String, Refusal> {
+    let read = read.unwrap_or_else(|_| Err(io::ErrorKind::UnexpectedEof.into()));
+    read.map_err(|error| Refusal::new(exit::FAILED, format!("cannot read standard input: {error}")))
 }
 
 /// One line; or, where it begins with a brace, everything up to the end of the JSON.

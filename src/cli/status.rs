@@ -1,6 +1,6 @@
 //! `status`: every shop at a glance.
 
-use jiff::{Timestamp, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::{
@@ -14,10 +14,12 @@ use crate::{
     config::{Config, ShopConfig},
     control::{Refusal, Request},
     daemon,
-    domain::counted,
+    domain::{counted, days_left},
     notices, report,
     store::{StoreError, Tx},
 };
+
+mod words;
 
 pub(super) async fn status(env: &Env) -> Outcome {
     let health = env.ask(&Request::Health).await;
@@ -84,25 +86,30 @@ fn with_health(mut status: Value, health: &Result<Value, Refusal>) -> Value {
 }
 
 fn print_status(status: &Value, health: &Result<Value, Refusal>, zone: &TimeZone) -> Outcome {
-    table(status, zone, Clock::system().now()).print()?;
+    table(status, &Clock::system().now().to_zoned(zone.clone())).print()?;
     print::text(&footer(status, health))
 }
 
-fn table(status: &Value, zone: &TimeZone, now: Timestamp) -> Table {
+fn table(status: &Value, now: &Zoned) -> Table {
     let mut table = Table::new(&["JOB", "STATE", "LAST", "NEXT", "PERIOD"]).spare(&["PERIOD"]);
     for shop in status["shops"].as_array().into_iter().flatten() {
-        table.section(heading(shop, zone, now));
-        for line in [machines_clocks(shop, now), why_it_ended(shop)].into_iter().flatten() {
-            table.section(line);
+        let (id, clock) = (word(&shop["id"]), owners_clock(shop, now));
+        let whose = [&shop["channel"], &shop["account"]].into_iter().filter_map(Value::as_str).collect::<Vec<_>>();
+        let full = if whose.is_empty() { id.clone() } else { format!("{id} ({})", whose.join(", ")) };
+        table.heading(format!("{full}{clock}"), format!("{id}{clock}"));
+        let lines = [machines_clocks(shop, now), to_authorize(shop)].into_iter().flatten();
+        for line in lines.chain(words::holds(shop)) {
+            table.section(format!("  {line}"));
         }
         for (job, view) in shop["jobs"].as_object().into_iter().flatten() {
             table.row([
                 job.clone(),
-                state(view),
-                last(&view["last"], now),
-                instant(&view["next_due_at"]).map_or("-".into(), |at| report::relative(at, now)),
+                word(&view["state"]),
+                last(&view["last"], now.timestamp()),
+                instant(&view["next_due_at"]).map_or("-".into(), |at| report::relative(at, now.timestamp())),
                 word(&view["period"]),
             ]);
+            table.note(words::failure(&id, view, now.timestamp()).as_deref());
             table.note(complaints(view).as_deref());
         }
     }
@@ -117,48 +124,73 @@ fn instant(value: &Value) -> Option<Timestamp> {
     value.as_str()?.parse().ok()
 }
 
-/// The shop and its owner's clock in one line.
-fn heading(shop: &Value, zone: &TimeZone, now: Timestamp) -> String {
-    let mut parts = vec![word(&shop["id"])];
-    parts.extend(shop["state"].as_str().map(str::to_owned));
+/// How a shop's permission stands and its owner's clock, to stand behind its name.
+fn owners_clock(shop: &Value, now: &Zoned) -> String {
     let authorization = &shop["authorization"];
-    if let (Some(at), Some(days)) = (instant(&authorization["ends_at"]), authorization["days_left"].as_i64()) {
-        let date = at.to_zoned(zone.clone()).strftime("%Y-%m-%d");
-        parts.push(format!("ends {date} ({}, {})", counted_days(days), word(&authorization["source"])));
-    }
-    parts.extend(instant(&shop["next_reminder_at"]).map(|at| format!("next reminder {}", report::relative(at, now))));
+    let date = |at: Timestamp| at.to_zoned(now.time_zone().clone()).strftime("%Y-%m-%d").to_string();
+    let ends_at = instant(&authorization["ends_at"]);
+    let state = shop["state"].as_str();
+    let mut parts = vec![String::new()];
+    parts.extend(state.map(str::to_owned));
+    parts.extend(match (state, ends_at) {
+        (Some("revoked"), _) => {
+            let since = instant(&authorization["ended_at"]).map(|at| format!(" on {}", date(at))).unwrap_or_default();
+            Some(format!("the channel ended it{since}"))
+        }
+        (Some("lapsed"), Some(at)) => Some(format!("ended {}", date(at))),
+        (_, Some(at)) if at <= now.timestamp() => Some(format!("ended {}", date(at))),
+        (_, Some(at)) => {
+            let days = counted_days(days_left(at, now));
+            Some(format!("ends {} ({days}, {})", date(at), word(&authorization["source"])))
+        }
+        (Some("active"), None) if authorization.is_object() => Some("no end".to_owned()),
+        _ => None,
+    });
+    parts.extend(instant(&shop["next_reminder_at"]).map(|at| format!("next reminder {}", seen(at, now))));
     parts.join("  ")
 }
 
-/// The clocks of the tokens, which machines wind, in one line.
-fn machines_clocks(shop: &Value, now: Timestamp) -> Option<String> {
+/// An instant as seen from now; days are counted by the calendar, as those of the owner's clock are.
+fn seen(at: Timestamp, now: &Zoned) -> String {
+    let days = days_left(at, now);
+    if at.duration_since(now.timestamp()).abs() < SignedDuration::from_hours(48) {
+        report::relative(at, now.timestamp())
+    } else if days < 0 {
+        counted_days(days)
+    } else {
+        format!("in {}", counted_days(days))
+    }
+}
+
+/// The clocks of the tokens, which machines wind, in one line. Those of a permission that has ended wind nothing.
+fn machines_clocks(shop: &Value, now: &Zoned) -> Option<String> {
     let clock = |(name, key): (&str, &str)| {
         let ends_at = instant(&shop[key]["ends_at"])?;
-        let verb = if ends_at > now { "ends" } else { "ended" };
-        Some(format!("{name} {verb} {} ({})", report::relative(ends_at, now), word(&shop[key]["source"])))
+        let verb = if ends_at > now.timestamp() { "ends" } else { "ended" };
+        Some(format!("{name} {verb} {} ({})", seen(ends_at, now), word(&shop[key]["source"])))
     };
     let clocks: Vec<_> =
         [("access token", "access_token"), ("refresh token", "refresh_token")].into_iter().filter_map(clock).collect();
-    (!clocks.is_empty()).then(|| format!("  {}", clocks.join(", ")))
+    let lives = !matches!(shop["state"].as_str(), Some("lapsed" | "revoked"));
+    (lives && !clocks.is_empty()).then(|| clocks.join(", "))
 }
 
-/// The channel's word for a permission that has ended.
-fn why_it_ended(shop: &Value) -> Option<String> {
-    let why = shop["authorization"]["why"].as_str().filter(|_| shop["state"] != "active")?;
-    Some(format!("  {why}; renew it with the link shown by `shopsyncd shops authorize {}`", word(&shop["id"])))
+/// What the owner has to do, and the channel's word for a permission that has ended.
+fn to_authorize(shop: &Value) -> Option<String> {
+    let link = format!("the link shown by `shopsyncd shops authorize {}`", word(&shop["id"]));
+    match shop["state"].as_str()? {
+        "pending" => Some(format!("nobody has authorized the shop yet; ask its owner to open {link}")),
+        "lapsed" | "revoked" => {
+            let why = shop["authorization"]["why"].as_str().map(|why| format!("{why}; ")).unwrap_or_default();
+            Some(format!("{why}ask its owner to renew the authorization with {link}"))
+        }
+        _ => None,
+    }
 }
 
 fn counted_days(days: i64) -> String {
     let count = counted(days.unsigned_abs(), "day", "days");
     if days < 0 { format!("{count} ago") } else { count }
-}
-
-fn state(view: &Value) -> String {
-    let state = word(&view["state"]);
-    match view["held_by"].as_str().filter(|hold| *hold != state) {
-        Some(hold) => format!("{state} ({hold})"),
-        None => state,
-    }
 }
 
 fn complaints(view: &Value) -> Option<String> {
@@ -202,8 +234,12 @@ fn footer(status: &Value, health: &Result<Value, Refusal>) -> String {
 /// Our app's secret on a channel, whose end somebody wrote into the settings.
 fn app_secret(secret: &Value) -> String {
     let (channel, date, source) = (word(&secret["channel"]), word(&secret["ends_on"]), word(&secret["source"]));
-    let days = counted_days(secret["days_left"].as_i64().unwrap_or_default());
-    format!("client secret of {channel}: ends {date} ({days}, {source})")
+    match secret["days_left"].as_i64().unwrap_or_default() {
+        days @ 1.. => format!("client secret of {channel}: ends {date} ({}, {source})", counted_days(days)),
+        _ => format!(
+            "client secret of {channel}: ended {date} ({source}); make a new one in the channel's developer pages"
+        ),
+    }
 }
 
 /// The instances, where there are several.
@@ -247,7 +283,7 @@ mod tests {
                     } },
                 },
                 {
-                    "id": "uk", "state": "active", "next_reminder_at": "2026-05-30T06:00:00Z",
+                    "id": "uk", "channel": "tiktok_shop", "account": "Harbour Ltd", "state": "active", "next_reminder_at": "2026-05-30T06:00:00Z",
                     "authorization": { "ends_at": "2026-06-30T10:00:00Z", "days_left": 121, "source": "told" },
                     "access_token": { "ends_at": "2026-03-01T15:00:00Z", "source": "told" },
                     "refresh_token": { "ends_at": "2026-03-31T12:00:00Z", "source": "told" },
@@ -257,11 +293,24 @@ mod tests {
                     } },
                 },
                 {
-                    "id": "us", "state": "revoked", "next_reminder_at": null, "jobs": {},
-                    "authorization": { "ends_at": null, "why": "the seller took it back" },
+                    "id": "us", "channel": "tiktok_shop", "account": "Harbour Ltd", "state": "revoked",
+                    "next_reminder_at": null, "jobs": {},
+                    "authorization": { "ends_at": "2026-08-01T00:00:00Z", "ended_at": "2026-02-27T08:00:00Z",
+                        "why": "the seller took it back" },
                     "access_token": { "ends_at": "2026-03-01T11:00:00Z", "source": "told" },
                     "refresh_token": { "ends_at": null, "source": null },
                 },
+                {
+                    "id": "us-2", "channel": "tiktok_shop", "account": "Hafen GmbH", "state": "lapsed", "jobs": {},
+                    "authorization": { "ends_at": "2026-03-01T09:00:00Z", "days_left": 0, "source": "told" },
+                    "access_token": { "ends_at": "2026-03-07T12:00:00Z", "source": "told" },
+                },
+                {
+                    "id": "tw", "channel": "shopline", "account": "Gangwan", "state": "active", "jobs": {},
+                    "authorization": { "ends_at": null, "source": null },
+                    "refresh_token": { "ends_at": "2026-06-30T09:00:00Z", "source": "told" },
+                },
+                { "id": "vn", "channel": "shopee", "state": "pending", "authorization": null, "jobs": {} },
             ],
             "app_secrets": [{ "channel": "amazon", "ends_on": "2026-03-11", "days_left": 10, "source": "configured" }],
             "settings": { "error": "shopsyncd.toml:3: not TOML" },
@@ -269,20 +318,71 @@ mod tests {
         })
     }
 
+    fn told(status: &Value) -> String {
+        let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
+        table(status, &now.to_zoned(TimeZone::UTC)).lines(None).join("\n")
+    }
+
     #[test]
-    fn every_shop_has_a_line_and_its_jobs_with_their_complaints_stand_below() {
-        let now = "2026-03-01T12:00:00Z".parse().unwrap();
-        let table = format!("{:?}", table(&shops(), &TimeZone::UTC, now));
-        assert!(table.contains("erp") && !table.contains("paused (paused)"), "{table}");
-        assert!(table.contains("4 complaints about SKUs; see `shopsyncd runs show 9`"), "{table}");
-        assert!(table.contains("uk  active  ends 2026-06-30 (121 days, told)  next reminder in 89 days"), "{table}");
-        assert!(
-            table.contains("  access token ends in 3 h 0 min (told), refresh token ends in 30 days (told)"),
-            "{table}"
-        );
-        assert!(table.contains("  access token ended 1 h 0 min ago (told)"), "{table}");
-        let renew = "the seller took it back; renew it with the link shown by `shopsyncd shops authorize us`";
-        assert!(table.contains(renew), "{table}");
+    fn every_shop_has_a_line_with_its_clocks_and_its_jobs_stand_below() {
+        insta::assert_snapshot!(told(&shops()), @r"
+          JOB             STATE   LAST                NEXT          PERIOD
+        erp
+          product_import  idle    done 5 min 0 s ago  in 5 min 0 s  10 minutes
+            4 complaints about SKUs; see `shopsyncd runs show 9`
+        uk (tiktok_shop, Harbour Ltd)  active  ends 2026-06-30 (121 days, told)  next reminder in 90 days
+          access token ends in 3 h 0 min (told), refresh token ends in 30 days (told)
+          paused by a person; `shopsyncd shops resume uk` ends the pause
+          product_export  paused  -                   -             10 minutes
+        us (tiktok_shop, Harbour Ltd)  revoked  the channel ended it on 2026-02-27
+          the seller took it back; ask its owner to renew the authorization with the link shown by `shopsyncd shops authorize us`
+        us-2 (tiktok_shop, Hafen GmbH)  lapsed  ended 2026-03-01
+          ask its owner to renew the authorization with the link shown by `shopsyncd shops authorize us-2`
+        tw (shopline, Gangwan)  active  no end
+          refresh token ends in 121 days (told)
+        vn (shopee)  pending
+          nobody has authorized the shop yet; ask its owner to open the link shown by `shopsyncd shops authorize vn`
+        ");
+    }
+
+    #[test]
+    fn what_holds_or_fails_a_job_is_said_in_plain_words_with_what_to_do() {
+        let job =
+            |held_by: &str| json!({ "period": "1 hour", "state": "held", "held_by": held_by, "next_due_at": null });
+        let failed = json!({ "outcome": "failed", "finished_at": "2026-03-01T11:59:00Z",
+            "error": { "kind": "unavailable", "text": "amazon: answer 503", "remedy": "wait" } });
+        let retried = json!({ "started_at": "2026-03-01T11:59:00Z", "retry_at": "2026-03-01T12:00:40Z",
+            "error": { "kind": "unavailable", "text": "amazon: answer 503", "remedy": "" } });
+        let guarded = json!({ "outcome": "held", "finished_at": "2026-03-01T11:59:00Z",
+            "error": { "kind": "guard", "text": "would retire 9 SKUs", "remedy": "" } });
+        let status = json!({ "shops": [
+            { "id": "de", "channel": "amazon", "state": "active", "jobs": { "a": job("app_alarm"), "b": job("app_alarm") } },
+            { "id": "fr", "channel": "amazon", "state": "active", "jobs": { "a": job("refresh_none"), "b": job("no_source") } },
+            { "id": "it", "channel": "amazon", "state": "active", "jobs": {
+                "a": { "period": "1 hour", "state": "idle", "next_due_at": "2026-03-01T12:30:00Z", "last": failed },
+                "b": { "period": "1 hour", "state": "retrying", "next_due_at": null, "last": retried },
+                "product_export": { "period": "1 hour", "state": "held", "held_by": "guard", "last": guarded },
+            } },
+        ] });
+        insta::assert_snapshot!(told(&status), @r"
+          JOB             STATE     LAST                     NEXT           PERIOD
+        de (amazon)  active
+          amazon refuses our app, so all its shops wait; mend `channels.amazon` and reload (`shopsyncd jobs why` says what it answered)
+          a               held      -                        -              1 hour
+          b               held      -                        -              1 hour
+        fr (amazon)  active
+          `authorization_refresh` of this shop is `None`, so no automatic call is made for it; set `shops.fr.jobs.authorization_refresh` to a period to let its jobs run
+          without a product source nothing is exported; set `product_source` to the shop whose products are the truth
+          a               held      -                        -              1 hour
+          b               held      -                        -              1 hour
+        it (amazon)  active
+          a               idle      failed 1 min 0 s ago     in 30 min 0 s  1 hour
+            amazon: answer 503; wait; it is tried again in 30 min 0 s
+          b               retrying  under way 1 min 0 s ago  -              1 hour
+            amazon: answer 503; it is tried again in 40 s
+          product_export  held      held 1 min 0 s ago       -              1 hour
+            a guard stopped it: would retire 9 SKUs; look at `shopsyncd jobs run it product_export --dry-run`, and let this plan through with `shopsyncd jobs run it product_export --release-guard`
+        ");
     }
 
     #[test]

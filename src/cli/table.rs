@@ -23,10 +23,10 @@ pub(super) struct Table {
 
 #[derive(Debug)]
 enum Row {
-    /// A line across all columns.
-    Section(String),
+    /// A line across all columns, and what it is where there is too little room for it.
+    Section(String, Option<String>),
     /// Cells, and what is said below them.
-    Cells(Vec<String>, Option<String>),
+    Cells(Vec<String>, Vec<String>),
 }
 
 impl Table {
@@ -49,19 +49,24 @@ impl Table {
 
     /// Adds a row: a cell per heading.
     pub(super) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(Row::Cells(cells.into(), None));
+        self.rows.push(Row::Cells(cells.into(), Vec::new()));
     }
 
     /// Says something about the last row, where there is something to say.
     pub(super) fn note(&mut self, text: Option<&str>) {
-        if let (Some(Row::Cells(_, note)), Some(text)) = (self.rows.last_mut(), text.filter(|text| !text.is_empty())) {
-            *note = Some(one_line(text));
+        if let (Some(Row::Cells(_, notes)), Some(text)) = (self.rows.last_mut(), text.filter(|text| !text.is_empty())) {
+            notes.push(one_line(text));
         }
     }
 
     /// Adds a line across all columns.
     pub(super) fn section(&mut self, text: String) {
-        self.rows.push(Row::Section(text));
+        self.rows.push(Row::Section(text, None));
+    }
+
+    /// Adds a line across all columns, `short` where there is too little room for it.
+    pub(super) fn heading(&mut self, text: String, short: String) {
+        self.rows.push(Row::Section(text, Some(short)));
     }
 
     /// Prints it, for the terminal that is there.
@@ -71,7 +76,7 @@ impl Table {
     }
 
     /// The lines for a terminal of so many columns; `None`: a pipe.
-    fn lines(&self, room: Option<usize>) -> Vec<String> {
+    pub(super) fn lines(&self, room: Option<usize>) -> Vec<String> {
         let mut widths: Vec<usize> = (0..self.heads.len()).map(|column| self.natural(column)).collect();
         let mut shown: Vec<usize> = (0..self.heads.len()).collect();
         if let Some(room) = room {
@@ -93,10 +98,13 @@ impl Table {
         let mut lines = vec![line(&heads)];
         for row in &self.rows {
             match row {
-                Row::Section(text) => lines.push(text.clone()),
-                Row::Cells(cells, note) => {
+                Row::Section(text, short) => {
+                    let fits = room.is_none_or(|room| measure_text_width(text) <= room);
+                    lines.push(short.as_ref().filter(|_| !fits).unwrap_or(text).clone());
+                }
+                Row::Cells(cells, notes) => {
                     lines.push(line(cells));
-                    lines.extend(note.iter().flat_map(|note| below(note, room)));
+                    lines.extend(notes.iter().flat_map(|note| below(note, room)));
                 }
             }
         }
@@ -105,12 +113,12 @@ impl Table {
 
     /// Rows below a section stand a little to the right of it.
     fn indent(&self) -> &'static str {
-        if self.rows.iter().any(|row| matches!(row, Row::Section(_))) { "  " } else { "" }
+        if self.rows.iter().any(|row| matches!(row, Row::Section(..))) { "  " } else { "" }
     }
 
     fn natural(&self, column: usize) -> usize {
         let cells = self.rows.iter().filter_map(|row| match row {
-            Row::Section(_) => None,
+            Row::Section(..) => None,
             Row::Cells(cells, _) => cells.get(column).map(|cell| measure_text_width(cell)),
         });
         cells.chain([self.heads[column].len()]).max().unwrap_or_default()
@@ -207,12 +215,13 @@ mod tests {
     #[test]
     fn a_section_stands_above_its_rows() {
         let mut table = Table::new(&["JOB", "STATE"]);
-        table.section("uk: active".to_owned());
+        table.heading("uk (amazon, Anna): active".to_owned(), "uk: active".to_owned());
         table.row(["product_import".to_owned(), "idle".to_owned()]);
         insta::assert_snapshot!(table.lines(Some(80)).join("\n"), @r"
           JOB             STATE
-        uk: active
+        uk (amazon, Anna): active
           product_import  idle
         ");
+        assert!(table.lines(Some(24)).contains(&"uk: active".to_owned()), "where there is too little room");
     }
 }

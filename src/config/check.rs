@@ -48,7 +48,7 @@ pub fn check(layers: &Layers, facts: &[ChannelFacts], env: &Env) -> Checked {
     let (channels, shops) = shops::read(&top, &common);
     let mut config = Config {
         product_source: top.parsed("product_source", "a shop's id, or \"None\"", source).flatten(),
-        state_dir: top.text("state_dir").map_or_else(|| env.state_dir(), PathBuf::from),
+        state_dir: state_dir(&top),
         seal_key: seal_key(&top),
         keep_history: keep_history(&top).unwrap_or(defaults.keep_history),
         database_url: database(&top).unwrap_or(defaults.database_url),
@@ -75,6 +75,15 @@ pub fn check(layers: &Layers, facts: &[ChannelFacts], env: &Env) -> Checked {
 pub fn sort(findings: &mut [Finding], layers: &Layers) {
     let rank = |file: &str| layers.position(file);
     findings.sort_by(|a, b| (rank(&a.file), a.line, &a.key).cmp(&(rank(&b.file), b.line, &b.key)));
+}
+
+/// Absolute, so that every command finds the same one wherever it is called: a relative path starts where those of other files do,
+/// and in the process's own folder where there is no settings file.
+fn state_dir(top: &Section<'_>) -> PathBuf {
+    let layers = top.book.layers;
+    let path = top.text("state_dir").map_or_else(|| top.book.env.state_dir(), PathBuf::from);
+    let path = if layers.files.is_empty() { path } else { layers.folder.join(path) };
+    std::path::absolute(&path).unwrap_or(path)
 }
 
 fn source(text: &str) -> Result<Option<ShopId>, crate::domain::InvalidShopId> {

@@ -67,7 +67,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
 ];
 
 /// The candidate that was probably meant.
-pub(super) fn suggestion<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn suggestion<'a>(text: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let text = text.to_lowercase();
     let likeness = |candidate: &str| {
         let candidate = candidate.to_lowercase();

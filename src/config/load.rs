@@ -51,7 +51,7 @@ impl Env {
     }
 
     /// Where the daemon keeps its files when the settings do not say: `$STATE_DIRECTORY`, else `/var/lib/shopsyncd` if it
-    /// exists, else `./var`.
+    /// exists, else `./var`, beside the main file if there is one.
     pub fn state_dir(&self) -> PathBuf {
         let system = FilePath::new("/var/lib/shopsyncd");
         match self.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()) {

@@ -31,6 +31,8 @@ mod values;
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
+pub(crate) use keys::suggestion;
+
 pub mod check;
 pub mod diff;
 pub mod flat;
@@ -44,7 +46,7 @@ pub struct Config {
     pub timezone: TimeZone,
     /// The shop whose products are the truth.
     pub product_source: Option<ShopId>,
-    /// Where the daemon keeps its files.
+    /// Where the daemon keeps its files; absolute.
     pub state_dir: PathBuf,
     /// Keys that seal tokens at rest; `None`: one is made in `state_dir` (SQLite only).
     pub seal_key: Option<Secret>,

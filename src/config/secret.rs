@@ -1,6 +1,6 @@
 //! Secrets in the settings: where they stand, and reading them from there.
 
-use std::path::PathBuf;
+use std::{os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use figment::value::Value;
 
@@ -10,6 +10,9 @@ use super::{
     section::{Item, Section},
 };
 use crate::secrets::Secret;
+
+/// What a file's mode says of users who are neither its owner nor of its group.
+const EVERYBODY: u32 = 0o007;
 
 /// Reads a secret: `{ credential = "x" }`, `{ file = "…" }`, `{ env = "…" }`, or plain text, which is warned about.
 /// `None`: it is not set, or not readable, which a finding says.
@@ -94,7 +97,14 @@ fn file(item: &Item<'_>, name: &str) -> Option<Secret> {
     let path = item.book.layers.folder.join(name);
     item.book.secret_files.borrow_mut().push(path.clone());
     match std::fs::read_to_string(&path) {
-        Ok(text) => filled(item, text, &format!("file `{name}`")),
+        Ok(text) => {
+            let open = std::fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & EVERYBODY != 0);
+            if open {
+                let cause = format!("file `{name}` is open to every user of this machine");
+                item.warning(cause, format!("`chmod o= {}`", path.display()));
+            }
+            filled(item, text, &format!("file `{name}`"))
+        }
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             // Whoever looks may well be another user than the daemon's.
             let cause = format!("file `{name}` is not readable as this user: {error}");

@@ -59,7 +59,7 @@ pub(super) fn read(top: &Section<'_>, common: &Common<'_>) -> (Channels, Shops) 
     for name in section.keys() {
         let Some(facts) = common.find(&section, &name, &name) else { continue };
         let Some(table) = section.get(&name).and_then(|item| item.table()) else { continue };
-        channels.insert(ChannelName::from(facts.name), channel(&table, facts));
+        channels.insert(ChannelName::from(facts.name), channel(&table, facts, common.zone));
         jobs.insert(facts.name, read_jobs(&table, facts, common.zone));
     }
     let mut shops = Shops::new();
@@ -87,7 +87,7 @@ impl Common<'_> {
     }
 }
 
-fn channel(table: &Section<'_>, facts: &ChannelFacts) -> ChannelSettings {
+fn channel(table: &Section<'_>, facts: &ChannelFacts, zone: &TimeZone) -> ChannelSettings {
     table.refuse_unknown(keys::CHANNEL.iter().copied().chain(facts.app_keys.iter().map(|key| key.name)));
     for key in ["api_url", "token_url", "consent_url"] {
         table.parsed(key, "an address that begins with https://", values::service);
@@ -99,8 +99,19 @@ fn channel(table: &Section<'_>, facts: &ChannelFacts) -> ChannelSettings {
     ChannelSettings {
         raw,
         client_secret: secret(table, "client_secret"),
-        client_secret_ends: table.parsed("client_secret_ends", "a date, for example \"2027-03-01\"", values::date),
+        client_secret_ends: client_secret_ends(table, zone),
     }
+}
+
+fn client_secret_ends(table: &Section<'_>, zone: &TimeZone) -> Option<jiff::civil::Date> {
+    let item = table.get("client_secret_ends")?;
+    let ends = item.parsed("a date, for example \"2027-03-01\"", values::date)?;
+    if ends <= table.book.env.now.to_zoned(zone.clone()).date() {
+        let remedy =
+            "make a new one in the channel's developer pages, and set `client_secret` and `client_secret_ends`";
+        item.warning(format!("the client secret has ended on {ends}"), remedy);
+    }
+    Some(ends)
 }
 
 /// What the channel itself reads.
@@ -212,10 +223,22 @@ fn demand_keys(shop: &Section<'_>, facts: &ChannelFacts) {
     if book.layers.incomplete {
         return;
     }
-    let channel = book.top_level().open("channels").open(facts.name);
+    let channels = book.top_level().open("channels");
     let app: &[&str] = if facts.needs_authorization { &["client_id", "client_secret"] } else { &[] };
     let own = facts.app_keys.iter().filter(|key| key.required).map(|key| key.name);
-    for key in app.iter().copied().chain(own).filter(|key| channel.get(key).is_none()) {
+    let demanded: Vec<&str> = app.iter().copied().chain(own).collect();
+    if channels.get(facts.name).is_none() && !demanded.is_empty() {
+        let cause = format!("the section `[channels.{}]` is missing", facts.name);
+        let known = book.findings.borrow().iter().any(|finding| finding.cause == cause);
+        if !known {
+            let keys = one_of(&demanded).replace(" or ", " and ");
+            let remedy = format!("write it with {keys}; `shopsyncd channels show {}` says how", facts.name);
+            book.find(&shop.at("channel"), Severity::Error, cause, remedy);
+        }
+        return;
+    }
+    let channel = channels.open(facts.name);
+    for key in demanded.into_iter().filter(|key| channel.get(key).is_none()) {
         let cause = "the key is missing, and the channel's shops need it";
         let remedy = format!("set it; `shopsyncd channels show {}` says how", facts.name);
         book.find(&channel.at(key), Severity::Error, cause, remedy);

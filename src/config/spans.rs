@@ -35,9 +35,30 @@ pub(super) struct Broken {
 pub(super) fn parse(text: &str) -> Result<Parsed, Vec<Broken>> {
     let (_, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
-        return Err(errors.iter().map(|error| broken(text, error)).collect());
+        return Err(without_echoes(text, &errors).map(|error| broken(text, error)).collect());
     }
     Ok(salvage(text))
+}
+
+/// A table that stands twice is one fault, however many of its keys do.
+fn without_echoes<'e>(text: &'e str, errors: &'e [toml::de::Error]) -> impl Iterator<Item = &'e toml::de::Error> {
+    let is_header = |line: &str| line.trim_start().starts_with('[');
+    let mut doubled: Option<usize> = None;
+    errors.iter().filter(move |error| {
+        let at = offset_of(text, error);
+        let line = text.get(..at).unwrap_or_default().rfind('\n').map_or(0, |end| end + 1);
+        let twice = error.message().contains("duplicate key");
+        let below = doubled.and_then(|header| text.get(header..line));
+        if twice && below.is_some_and(|lines| !lines.lines().skip(1).any(is_header)) {
+            return false;
+        }
+        doubled = (twice && is_header(text.get(line..).unwrap_or_default())).then_some(line);
+        true
+    })
+}
+
+fn offset_of(text: &str, error: &toml::de::Error) -> usize {
+    error.span().unwrap_or(Range { start: 0, end: 0 }).start.min(text.len())
 }
 
 /// What can be read of a text that is not TOML everywhere.
@@ -56,7 +77,7 @@ pub(super) fn parse_value(text: &str) -> Option<Value> {
 }
 
 fn broken(text: &str, error: &toml::de::Error) -> Broken {
-    let at = error.span().unwrap_or(Range { start: 0, end: 0 }).start.min(text.len());
+    let at = offset_of(text, error);
     let before = text.get(..at).unwrap_or_default();
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     Broken { line: line_of(text, at), column, message: error.message().lines().collect::<Vec<_>>().join(", ") }

@@ -1,6 +1,6 @@
 //! The settings from outside: files in a folder, findings as people read them.
 
-use std::{collections::BTreeMap, fs, path::PathBuf};
+use std::{collections::BTreeMap, fs, os::unix::fs::PermissionsExt as _, path::PathBuf};
 
 use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
@@ -33,6 +33,13 @@ impl Desk {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
+    }
+
+    /// Lays a file down that only its owner reads.
+    fn with_secret(self, name: &str, text: &str) -> Self {
+        let desk = self.with(name, text);
+        fs::set_permissions(desk.folder.path().join(name), fs::Permissions::from_mode(0o640)).unwrap();
+        desk
     }
 
     /// Sets a variable.
@@ -117,7 +124,7 @@ service_id = "7"
 /// Sound settings: a source, a shop, mail into a folder.
 pub(super) fn sound() -> Desk {
     let main = format!(
-        r#"
+        r#"state_dir = "/srv/state"
 product_source = "erp"
 [mail]
 transport = "folder"
@@ -383,7 +390,7 @@ fn secrets_are_read_from_where_they_stand() {
         "[web]\napi_token = { file = \"token\" }\npassword_hash = { credential = \"hash\" }\n[mail.smtp]\n\
          host = \"localhost\"\nusername = \"u\"\npassword = { env = \"RELAY\" }\n[mail]\nfrom = \"a@example.com\"\n",
     )
-    .with("token", "first\n")
+    .with_secret("token", "first\n")
     .with("credentials/hash", "$argon2id$v=19$x")
     .var("RELAY", "second");
     let folder = desk.folder.path().join("credentials").display().to_string();
@@ -427,9 +434,36 @@ fn secrets_that_cannot_be_read_are_errors_for_the_daemon_and_notes_for_who_only_
 
 #[test]
 fn a_secret_of_a_later_layer_replaces_the_place_of_an_earlier_one() {
-    let desk = sound().with("elsewhere", "new").var("SHOPSYNCD__CHANNELS__MARKET__CLIENT_SECRET__FILE", "elsewhere");
+    let desk =
+        sound().with_secret("elsewhere", "new").var("SHOPSYNCD__CHANNELS__MARKET__CLIENT_SECRET__FILE", "elsewhere");
     let config = desk.sound();
     assert_eq!(config.channels[&"market".into()].client_secret.as_ref().unwrap().expose(), "new");
+    assert_eq!(desk.told(), "");
+    let open = fs::Permissions::from_mode(0o644);
+    fs::set_permissions(desk.folder.path().join("elsewhere"), open).unwrap();
+    insta::assert_snapshot!(desk.told(), @r"
+    (warning) shopsyncd.toml:10: channels.market.client_secret: file `elsewhere` is open to every user of this machine; `chmod o= FOLDER/elsewhere`
+    ");
+}
+
+#[test]
+fn a_client_secret_that_has_ended_is_a_warning_from_its_very_day() {
+    let desk = sound().var("SHOPSYNCD__CHANNELS__MARKET__CLIENT_SECRET_ENDS", "2026-06-16");
+    assert_eq!(desk.told(), "");
+    insta::assert_snapshot!(desk.var("SHOPSYNCD__CHANNELS__MARKET__CLIENT_SECRET_ENDS", "2026-06-15").told(), @r"
+    (warning) environment: SHOPSYNCD__CHANNELS__MARKET__CLIENT_SECRET_ENDS: the client secret has ended on 2026-06-15; make a new one in the channel's developer pages, and set `client_secret` and `client_secret_ends`
+    ");
+}
+
+#[test]
+fn a_table_that_stands_twice_is_one_fault() {
+    let shop = "[shops.x]\nchannel = \"market\"\nname = \"one\"\n";
+    let other = "[shops.y]\nname = \"a\"\nname = \"b\"\n";
+    let desk = sound().with("shops.d/x.toml", &format!("{shop}{shop}{other}"));
+    insta::assert_snapshot!(desk.told(), @r"
+    shops.d/x.toml:4: not TOML at column 8: duplicate key; correct the line (texts stand in quotes); nothing else in this file was looked at
+    shops.d/x.toml:9: not TOML at column 1: duplicate key; correct the line (texts stand in quotes); nothing else in this file was looked at
+    ");
 }
 
 /// Sound settings with a table of changes, and what is said of each.
@@ -454,6 +488,7 @@ fn rules_that_span_several_keys() {
         ),
         ("nobody reminded", &format!("{shop}remind = []\n"), None),
         ("no app", shop, None),
+        ("no section", shop, None),
         (
             "cron below the minimum",
             &format!("{shop}[shops.tw-02.jobs]\nproduct_import = {{ cron = \"* * * * *\" }}\n"),
@@ -472,6 +507,10 @@ fn rules_that_span_several_keys() {
             "no app" => desk.with(
                 "shopsyncd.toml",
                 "[channels.market]\n[reminders]\nto = [\"a@example.com\"]\n[mail]\ntransport = \"folder\"\n",
+            ),
+            "no section" => desk.with(
+                "shopsyncd.toml",
+                "[shops.tw-03]\nchannel = \"market\"\n[reminders]\nto = [\"a@example.com\"]\n[mail]\ntransport = \"folder\"\n",
             ),
             "postgres without key" => desk.var("SHOPSYNCD__DATABASE__URL", "postgres://me@localhost/shops"),
             "mail off" => desk.var("SHOPSYNCD__MAIL__TRANSPORT", "None"),
@@ -492,6 +531,8 @@ fn rules_that_span_several_keys() {
     shopsyncd.toml:1: channels.market.client_id: the key is missing, and the channel's shops need it; set it; `shopsyncd channels show market` says how
     shopsyncd.toml:1: channels.market.client_secret: the key is missing, and the channel's shops need it; set it; `shopsyncd channels show market` says how
     shopsyncd.toml:1: channels.market.service_id: the key is missing, and the channel's shops need it; set it; `shopsyncd channels show market` says how
+    no section:
+    shops.d/x.toml:2: shops.tw-02.channel: the section `[channels.market]` is missing; write it with `client_id`, `client_secret` and `service_id`; `shopsyncd channels show market` says how
     cron below the minimum:
     shops.d/x.toml:4: shops.tw-02.jobs.product_import: the period is shorter than channel `market` allows; write "5 minutes" or more, or "None"
     postgres without key:
@@ -528,6 +569,8 @@ fn the_state_folder_is_systemds_else_where_it_usually_is() {
     assert_eq!(desk.sound().state_dir, PathBuf::from("/run/one"));
     let desk = desk.var("SHOPSYNCD__STATE_DIR", "/given");
     assert_eq!(desk.sound().state_dir, PathBuf::from("/given"));
+    let desk = desk.var("SHOPSYNCD__STATE_DIR", "./beside");
+    assert_eq!(desk.sound().state_dir, desk.folder.path().join("beside"));
 }
 
 const MAIN: &str = include_str!("../../config/shopsyncd.toml");

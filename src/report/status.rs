@@ -13,7 +13,7 @@ use crate::{
     config::{Config, ShopConfig},
     domain::{
         Authorization, AuthorizationId, AuthorizationState, ChannelName, Counts, EndSource, JobKind, JobState, Outcome,
-        Period, Run, RunId, ShopId, days_left,
+        Period, Run, RunId, RunState, ShopId, days_left,
     },
     store::{ScheduleRow, ShopRow, StoreError, Tx},
 };
@@ -75,6 +75,8 @@ pub struct AuthorizationView {
     pub days_left: Option<i64>,
     /// When the owner last gave it.
     pub authorized_at: Timestamp,
+    /// When it lapsed or was revoked; null while it lives, and where nobody remembers.
+    pub ended_at: Option<Timestamp>,
     /// Why it lapsed or was revoked, in the channel's words.
     pub why: Option<String>,
 }
@@ -134,6 +136,8 @@ pub struct LastRun {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// When it is tried again; null unless an attempt failed or waits.
+    pub retry_at: Option<Timestamp>,
     /// How it ended.
     pub outcome: Option<Outcome>,
     /// What it did.
@@ -175,7 +179,8 @@ pub struct MailStatus {
     pub refused: u64,
 }
 
-/// Everything there is to tell at `tx.now`. Reads each table once, however many shops there are. `reminders`: when the next reminder of
+/// Everything there is to tell at `tx.now`. Reads each table once, however many shops there are, but for
+/// the journal of shops whose authorization was revoked. `reminders`: when the next reminder of
 /// a shop is due, of those that get one.
 pub async fn status(
     tx: &mut Tx,
@@ -206,8 +211,13 @@ pub async fn status(
             view.complaints = complaints.get(&(id.clone(), *job)).copied().unwrap_or(0);
         }
         let needs = needs_authorization(&shop.channel);
-        let next_reminder_at = reminders.get(id).copied();
-        shops.push(ShopStatus { next_reminder_at, ..shop_status(id, shop, authorization, jobs, needs, &local) });
+        let mut status = shop_status(id, shop, authorization, jobs, needs, &local);
+        status.next_reminder_at = reminders.get(id).copied();
+        if let Some(view) = status.authorization.as_mut().filter(|_| status.state == Some(AuthorizationState::Revoked))
+        {
+            view.ended_at = revoked_at(tx, id).await?;
+        }
+        shops.push(status);
     }
     let removed = rows.keys().filter(|id| !config.shops.contains_key(id)).cloned().collect();
     let (owed, refused) = tx.mail_counts().await?;
@@ -219,6 +229,12 @@ pub async fn status(
         settings: settings(tx).await?,
         mail: MailStatus { owed, refused },
     })
+}
+
+/// When the channel ended a shop's authorization, as far as the journal remembers. Little happens to a shop after that.
+async fn revoked_at(tx: &mut Tx, shop: &ShopId) -> Result<Option<Timestamp>, StoreError> {
+    let lines = tx.journal(Some(shop), 50).await?;
+    Ok(lines.into_iter().find(|(_, _, event, ..)| event == "authorization.revoked").map(|(at, ..)| at))
 }
 
 fn newest_of_each(runs: Vec<Run>) -> BTreeMap<(ShopId, JobKind), Run> {
@@ -264,6 +280,7 @@ fn authorization_view(known: &Authorization, now: &Zoned) -> AuthorizationView {
         source: known.ends.map(|ends| ends.source),
         days_left: known.ends.map(|ends| days_left(ends.at, now)),
         authorized_at: known.authorized_at,
+        ended_at: known.ends.map(|ends| ends.at).filter(|_| known.state == AuthorizationState::Lapsed),
         why: known.why.clone(),
     }
 }
@@ -300,6 +317,7 @@ fn last_run(run: &Run) -> LastRun {
         run_id: run.id,
         started_at: run.started_at,
         finished_at: run.finished_at,
+        retry_at: (run.state == RunState::Retryable).then_some(run.available_at),
         outcome: run.outcome,
         counts: run.counts,
         error: run.error.clone().map(|(kind, text, remedy)| ErrorView { kind, text, remedy }),

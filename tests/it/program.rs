@@ -3,12 +3,15 @@
 
 use std::{
     fs,
-    io::Write as _,
+    io::{BufRead as _, BufReader, Write as _},
+    os::unix::net::UnixListener,
     path::PathBuf,
     process::{Command, Stdio},
+    thread::JoinHandle,
 };
 
 use serde_json::Value;
+use shopsyncd::store::Store;
 use tempfile::TempDir;
 
 /// A folder with settings and a product file.
@@ -64,8 +67,17 @@ impl Desk {
         Said(done.status.code().unwrap(), text(done.stdout), text(done.stderr))
     }
 
+    /// The database is there, as a daemon would have made it.
+    fn founded(&self) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            Store::open("sqlite:shopsyncd.db", &self.path("state")).await.unwrap().close().await;
+        });
+    }
+
     /// The source's products are in the database.
     fn imported(self) -> Self {
+        self.founded();
         let Said(code, out, err) = self.run("jobs run erp product_import --wait");
         assert_eq!(code, 0, "{out}{err}");
         self
@@ -102,16 +114,26 @@ fn products_are_exported_to_new_files_and_to_standard_output_but_over_a_file_onl
 #[test]
 fn commands_that_need_a_database_say_that_there_is_none_with_69() {
     let desk = Desk::new("");
-    for line in ["status", "jobs run erp product_export --dry-run", "jobs why erp product_import", "products list"] {
+    for line in [
+        "status",
+        "jobs run erp product_import --wait",
+        "jobs run erp product_export --dry-run",
+        "jobs why erp product_import",
+        "products list",
+        "db migrate",
+        "db backup copy.db",
+    ] {
         let Said(code, _, err) = desk.run(line);
         assert_eq!(code, 69, "{line}: {err}");
-        assert!(err.contains("no database at"), "{line}: {err}");
+        assert!(err.contains("no database at") && err.contains("`shopsyncd run` makes it"), "{line}: {err}");
+        assert!(!desk.path("state").exists(), "`{line}` made something");
     }
 }
 
 #[test]
 fn what_cannot_be_meant_is_refused_with_64() {
     let desk = Desk::new("");
+    desk.founded();
     for (line, why) in [
         ("jobs run erp authorization_refresh --wait", "has no job authorization_refresh"),
         ("jobs why erp authorization_refresh", "has no job authorization_refresh"),
@@ -138,7 +160,7 @@ fn a_key_is_told_in_json_where_that_is_asked_for() {
 }
 
 #[test]
-fn the_hash_of_a_password_is_one_that_the_settings_take_and_an_empty_password_has_none() {
+fn the_hash_of_a_password_is_one_that_the_settings_take_and_an_empty_or_short_password_has_none() {
     let desk = Desk::new("");
     let Said(code, hash, err) = desk.fed("password", "correct horse\nanother line\n");
     assert_eq!((code, err.as_str()), (0, ""));
@@ -148,22 +170,30 @@ fn the_hash_of_a_password_is_one_that_the_settings_take_and_an_empty_password_ha
     fs::write(desk.path("hash"), &hash).unwrap();
     let desk = Desk::new(&format!("[web]\npassword_hash = {{ file = \"{}\" }}\n", desk.path("hash").display()));
     assert_eq!(desk.run("check").0, 0);
-    for empty in ["", "\n"] {
-        let Said(code, out, err) = desk.fed("password", empty);
-        assert_eq!((code, out.as_str()), (64, ""), "{err}");
-        assert!(err.contains("the password is empty"), "{err}");
+    for (poor, why) in [
+        ("", "the password is empty"),
+        ("\n", "the password is empty"),
+        ("elevenÄchars\n", ""),
+        ("elevenÄchar\n", "the password has fewer than 12 characters"),
+    ] {
+        let Said(code, out, err) = desk.fed("password", poor);
+        assert_eq!((code == 64, out.is_empty()), (!why.is_empty(), !why.is_empty()), "{err}");
+        assert!(err.contains(why), "{err}");
     }
 }
 
 #[test]
 fn check_names_what_it_read_and_what_only_shows_now() {
-    let desk = Desk::new("[database]\nurl = \"sqlite:x.db\"");
+    let desk = Desk::new("");
     let good = desk.run("check");
     assert_eq!(good.0, 0, "{}{}", good.1, good.2);
     let main = desk.path("shopsyncd.toml").display().to_string();
     assert_eq!(
         good.1,
-        format!("read: {main}\nthe database is not there yet, and `shopsyncd run` makes it; the settings are good\n")
+        format!(
+            "read: {main}\nstate_dir: {}\nthe database is not there yet, and `shopsyncd run` makes it; the settings are good\n",
+            desk.path("state").display()
+        )
     );
     let desk = desk.imported();
     assert!(desk.run("check").1.ends_with("the database answers; the settings are good\n"));
@@ -243,11 +273,14 @@ fn check_without_a_settings_file_says_that_there_is_none() {
 }
 
 #[test]
-fn a_relative_path_of_products_starts_in_the_folder_of_the_settings() {
+fn relative_paths_start_in_the_folder_of_the_settings_wherever_a_command_is_called() {
     let desk = Desk::new("");
+    desk.founded();
     let text = fs::read_to_string(desk.path("shopsyncd.toml")).unwrap();
-    let folder = format!("{}/", desk.0.path().display());
-    fs::write(desk.path("shopsyncd.toml"), text.replace(&format!("path = \"{folder}"), "path = \"")).unwrap();
+    let folder = format!("\"{}/", desk.0.path().display());
+    let text = text.replace(&folder, "\"");
+    assert!(text.contains("state_dir = \"state\"") && text.contains("path = \"products.csv\""), "{text}");
+    fs::write(desk.path("shopsyncd.toml"), text).unwrap();
     let done = Command::new(env!("CARGO_BIN_EXE_shopsyncd"))
         .args(["--config", &desk.path("shopsyncd.toml").display().to_string()])
         .args(["jobs", "run", "erp", "product_import", "--wait"])
@@ -255,6 +288,7 @@ fn a_relative_path_of_products_starts_in_the_folder_of_the_settings() {
         .output()
         .unwrap();
     assert!(done.status.success(), "{done:?}");
+    assert_eq!(desk.run("--json check").json()["state_dir"], desk.path("state").display().to_string());
 }
 
 #[test]
@@ -329,7 +363,54 @@ fn a_shop_taken_out_of_the_settings_is_told_of_while_its_data_is_kept() {
     assert_eq!(desk.run("--json status").json()["removed"], serde_json::json!(["out"]));
     let Said(code, _, err) = desk.run("jobs why owt product_import");
     assert_eq!(code, 64);
-    assert!(err.contains("is not in the settings; did you mean"), "{err}");
+    assert!(err.contains("is not in the settings; `shopsyncd shops list` tells those that are"), "{err}");
+    assert!(desk.run("shops show erq").2.contains("is not in the settings; did you mean `erp`?"));
+}
+
+/// Stands for a daemon: gives as many requests this answer, and tells which they were.
+fn answering(desk: &Desk, requests: usize, result: Value) -> JoinHandle<Vec<String>> {
+    fs::create_dir_all(desk.path("state")).unwrap();
+    let listener = UnixListener::bind(desk.path("state/control.sock")).unwrap();
+    std::thread::spawn(move || {
+        let mut asked = Vec::new();
+        for stream in listener.incoming().take(requests).map(Result::unwrap) {
+            let mut line = String::new();
+            BufReader::new(&stream).read_line(&mut line).unwrap();
+            let request = serde_json::from_str::<Value>(&line).unwrap()["request"].clone();
+            asked.push(request.as_str().unwrap().to_owned());
+            writeln!(&stream, "{}", serde_json::json!({ "answer": "done", "result": &result })).unwrap();
+        }
+        asked
+    })
+}
+
+#[test]
+fn a_consent_begins_unless_tokens_are_piped_in() {
+    let table = [
+        ("", "https://market.example/agree\n", &["authorize"][..]),
+        ("{ \"access_token\": \"a\",\n \"account\": \"b\" }\n", "taken\n", &["hand_in"]),
+    ];
+    for (input, answer, requests) in table {
+        let desk = Desk::new("");
+        let daemon = answering(
+            &desk,
+            requests.len(),
+            serde_json::json!({ "link": "https://market.example/agree", "text": "taken" }),
+        );
+        let Said(code, out, err) = desk.fed("shops authorize erp", input);
+        assert_eq!((code, out.as_str()), (0, answer), "{err}");
+        assert_eq!(daemon.join().unwrap(), requests);
+    }
+}
+
+#[test]
+fn a_reload_that_would_change_nothing_is_told() {
+    let desk = Desk::new("");
+    let daemon = answering(&desk, 1, serde_json::json!([]));
+    let Said(code, out, err) = desk.run("check --diff");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("\na reload would change nothing\n"), "{out}");
+    assert_eq!(daemon.join().unwrap(), ["diff"]);
 }
 
 #[test]

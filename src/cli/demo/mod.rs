@@ -4,7 +4,9 @@
 //! systemd would. Everything stands in a scratch folder: settings to edit, the product file, the mails, the log.
 
 use std::{
-    fs, io,
+    fs,
+    io::{self, Write as _},
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     time::{Duration, Instant},
 };
@@ -161,9 +163,14 @@ impl Stage {
         )
     }
 
-    fn where_to_look(&self) -> String {
+    /// How a command line begins that asks the demo's daemon.
+    fn command(&self) -> String {
         let program = std::env::current_exe().map_or("shopsyncd".into(), |path| path.display().to_string());
-        let command = format!("{program} --config {}", self.config.display());
+        format!("{program} --config {}", self.config.display())
+    }
+
+    fn where_to_look(&self) -> String {
+        let command = self.command();
         let mail = newest(&self.state_dir.join("mail")).map_or("(none)".into(), |path| path.display().to_string());
         format!(
             "\nIt goes on like this until Ctrl-C. Look around, in another terminal:\n\
@@ -207,6 +214,11 @@ async fn stop(child: &mut Child) -> io::Result<()> {
     tokio::time::timeout(Duration::from_secs(25), child.wait()).await.map_err(io::Error::other)?.map(drop)
 }
 
+/// A file for its owner's eyes only.
+fn private(path: &Path) -> io::Result<fs::File> {
+    fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(path)
+}
+
 fn settings(dir: &Path, listen: &str, internal: &str, markets: &Markets) -> io::Result<String> {
     let mut text = format!(
         r#"# The demo's settings. Edit them while it runs.
@@ -234,7 +246,7 @@ to = ["owner@example.com"]
     for (channel, app, secret) in markets.apps() {
         // A pretend secret of a pretend marketplace; a file shows where a real one belongs.
         let file = dir.join(format!("{channel}-secret"));
-        fs::write(&file, secret)?;
+        private(&file)?.write_all(secret.as_bytes())?;
         text.extend([
             format!("\n[channels.{channel}]\nclient_secret = {{ file = \"{}\" }}\n", file.display()),
             // What JSON has for texts and numbers TOML has, too.

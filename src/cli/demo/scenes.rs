@@ -12,7 +12,47 @@ use crate::{
 const LEFT: SignedDuration = SignedDuration::from_secs(5);
 
 /// What the words are that may be typed.
-pub(super) const WORDS: &str = "revoke SHOP, lapse tiktok-uk (or tiktok-de), renew SHOP";
+pub(super) const WORDS: &str = "revoke SHOP, lapse tiktok-uk (or tiktok-de), renew SHOP, help";
+
+/// What may be done to a shop's permission.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Revoke,
+    Lapse,
+    Renew,
+}
+
+/// What somebody typed.
+#[derive(Debug)]
+enum Order {
+    Help,
+    Do(What, DemoShop),
+}
+
+impl Order {
+    fn read(line: &str) -> Result<Self, Refusal> {
+        let unknown = |text: String| Refusal::new(exit::USAGE, text);
+        let mut words = line.split_whitespace();
+        let what = match words.next() {
+            None | Some("help") => return Ok(Self::Help),
+            Some("revoke") => What::Revoke,
+            Some("lapse") => What::Lapse,
+            Some("renew") => What::Renew,
+            Some(other) => return Err(unknown(format!("`{other}` is not understood; {}", help()))),
+        };
+        let id = words.next().unwrap_or_default();
+        let shop = markets::find(id).ok_or_else(|| {
+            let known: Vec<&str> = markets::all().map(|shop| shop.id).collect();
+            let wrong = if id.is_empty() { "name a shop".to_owned() } else { format!("there is no shop `{id}`") };
+            unknown(format!("{wrong}; the shops are {}", known.join(", ")))
+        })?;
+        Ok(Self::Do(what, shop))
+    }
+}
+
+fn help() -> String {
+    format!("type: {WORDS}")
+}
 
 impl Stage {
     /// Revokes one, lets another lapse, sees both held, and renews them: everything goes on without another touch.
@@ -52,18 +92,32 @@ impl Stage {
     }
 
     async fn obey_line(&self, line: &str) -> Outcome {
-        let mut words = line.split_whitespace();
-        let Some(verb) = words.next() else { return Ok(()) };
-        let known = words.next().and_then(markets::find);
-        let unknown = || Refusal::new(exit::USAGE, format!("that was not understood; type: {WORDS}"));
-        let shop = known.ok_or_else(unknown)?;
-        match verb {
-            "revoke" => self.revoke(shop).await?,
-            "lapse" => self.lapse(shop).await?,
-            "renew" => self.renew(shop).await?,
-            _ => return Err(unknown()),
+        match Order::read(line)? {
+            Order::Help => print::text(&help()),
+            Order::Do(what, shop) => {
+                match what {
+                    What::Revoke => self.revoke(shop).await?,
+                    What::Lapse => self.lapse(shop).await?,
+                    What::Renew => self.renew(shop).await?,
+                }
+                print::text(&self.look_at(what, shop.id))
+            }
         }
-        print::text(&format!("{verb} {}: done; see `status`", shop.id))
+    }
+
+    /// Where to see what an order came to.
+    fn look_at(&self, what: What, shop: &str) -> String {
+        let command = self.command();
+        let done = match what {
+            What::Renew => return format!("renewed; everything of {shop} goes on by itself: {command} status"),
+            What::Revoke => "revoked",
+            What::Lapse => "its end is announced and comes in 5 seconds",
+        };
+        format!(
+            "{done}; see why its jobs wait: {command} jobs why {shop} authorization_refresh\n\
+             and the mail to its owner, the newest in {mail}",
+            mail = self.state_dir.join("mail").display()
+        )
     }
 
     async fn revoke(&self, owned: DemoShop) -> Outcome {
@@ -78,7 +132,9 @@ impl Stage {
 
     async fn lapse(&self, owned: DemoShop) -> Outcome {
         let Some(webhook) = self.markets.lapse(owned, LEFT) else {
-            return Err(Refusal::new(exit::USAGE, format!("this marketplace announces no end; type: {WORDS}")));
+            let text =
+                format!("the marketplace of {} announces no end; type: lapse tiktok-uk, or revoke {0}", owned.id);
+            return Err(Refusal::new(exit::USAGE, text));
         };
         self.send(&self.webhook_address(owned)?, webhook).await
     }
@@ -103,5 +159,29 @@ impl Stage {
         to.set_query(webhook.url.query());
         let sent = browser::send(&to, webhook).await;
         sent.map_err(|error| Refusal::new(exit::FAILED, format!("the webhook was not taken: {error}")))
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_typed_is_understood_or_answered_with_what_can_be_typed() {
+        let shop = |line: &str| match Order::read(line).unwrap() {
+            Order::Do(what, shop) => (what, shop.id),
+            Order::Help => panic!("{line} is no call for help"),
+        };
+        assert_eq!(shop("revoke amazon-de"), (What::Revoke, "amazon-de"));
+        assert_eq!(shop("  renew  tiktok-uk "), (What::Renew, "tiktok-uk"));
+        assert!(matches!(Order::read("").unwrap(), Order::Help));
+        assert!(matches!(Order::read("help").unwrap(), Order::Help));
+        let told = ["ravoke amazon-de", "revoke", "lapse amazon"].map(|line| Order::read(line).unwrap_err().text);
+        insta::assert_snapshot!(told.join("\n"), @r"
+        `ravoke` is not understood; type: revoke SHOP, lapse tiktok-uk (or tiktok-de), renew SHOP, help
+        name a shop; the shops are tiktok-uk, amazon-de, shopee-sg, shopline-global, shopline-asia, amazon-fr, tiktok-de
+        there is no shop `amazon`; the shops are tiktok-uk, amazon-de, shopee-sg, shopline-global, shopline-asia, amazon-fr, tiktok-de
+        ");
     }
 }
