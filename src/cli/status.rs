@@ -235,6 +235,7 @@ fn footer(status: &Value, health: &Result<Value, Refusal>) -> String {
 fn app_secret(secret: &Value) -> String {
     let (channel, date, source) = (word(&secret["channel"]), word(&secret["ends_on"]), word(&secret["source"]));
     match secret["days_left"].as_i64().unwrap_or_default() {
+        0 => format!("client secret of {channel}: ends today ({source})"),
         days @ 1.. => format!("client secret of {channel}: ends {date} ({}, {source})", counted_days(days)),
         _ => format!(
             "client secret of {channel}: ended {date} ({source}); make a new one in the channel's developer pages"

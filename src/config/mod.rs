@@ -346,7 +346,7 @@ pub struct ChannelSettings {
     pub raw: serde_json::Map<String, serde_json::Value>,
     /// Our app's secret.
     pub client_secret: Option<Secret>,
-    /// When the app's secret ends: local midnight at the start of that date.
+    /// When the app's secret ends: the last day on which it works, by the settings' time zone.
     pub client_secret_ends: Option<civil::Date>,
 }
 

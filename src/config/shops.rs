@@ -106,7 +106,7 @@ fn channel(table: &Section<'_>, facts: &ChannelFacts, zone: &TimeZone) -> Channe
 fn client_secret_ends(table: &Section<'_>, zone: &TimeZone) -> Option<jiff::civil::Date> {
     let item = table.get("client_secret_ends")?;
     let ends = item.parsed("a date, for example \"2027-03-01\"", values::date)?;
-    if ends <= table.book.env.now.to_zoned(zone.clone()).date() {
+    if ends < table.book.env.now.to_zoned(zone.clone()).date() {
         let remedy =
             "make a new one in the channel's developer pages, and set `client_secret` and `client_secret_ends`";
         item.warning(format!("the client secret has ended on {ends}"), remedy);

@@ -80,7 +80,11 @@ fn broken(text: &str, error: &toml::de::Error) -> Broken {
     let at = offset_of(text, error);
     let before = text.get(..at).unwrap_or_default();
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
-    Broken { line: line_of(text, at), column, message: error.message().lines().collect::<Vec<_>>().join(", ") }
+    let message = error.message().lines().collect::<Vec<_>>().join(", ");
+    let header = before.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with('['));
+    let message =
+        if message == "duplicate key" && header { "the table stands above already".to_owned() } else { message };
+    Broken { line: line_of(text, at), column, message }
 }
 
 fn line_of(text: &str, offset: usize) -> u32 {

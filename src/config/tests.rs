@@ -447,11 +447,11 @@ fn a_secret_of_a_later_layer_replaces_the_place_of_an_earlier_one() {
 }
 
 #[test]
-fn a_client_secret_that_has_ended_is_a_warning_from_its_very_day() {
-    let desk = sound().var("SHOPSYNCD__CHANNELS__MARKET__CLIENT_SECRET_ENDS", "2026-06-16");
+fn a_client_secret_that_has_ended_is_a_warning_after_its_last_day() {
+    let desk = sound().var("SHOPSYNCD__CHANNELS__MARKET__CLIENT_SECRET_ENDS", "2026-06-15");
     assert_eq!(desk.told(), "");
-    insta::assert_snapshot!(desk.var("SHOPSYNCD__CHANNELS__MARKET__CLIENT_SECRET_ENDS", "2026-06-15").told(), @r"
-    (warning) environment: SHOPSYNCD__CHANNELS__MARKET__CLIENT_SECRET_ENDS: the client secret has ended on 2026-06-15; make a new one in the channel's developer pages, and set `client_secret` and `client_secret_ends`
+    insta::assert_snapshot!(desk.var("SHOPSYNCD__CHANNELS__MARKET__CLIENT_SECRET_ENDS", "2026-06-14").told(), @r"
+    (warning) environment: SHOPSYNCD__CHANNELS__MARKET__CLIENT_SECRET_ENDS: the client secret has ended on 2026-06-14; make a new one in the channel's developer pages, and set `client_secret` and `client_secret_ends`
     ");
 }
 
@@ -461,7 +461,7 @@ fn a_table_that_stands_twice_is_one_fault() {
     let other = "[shops.y]\nname = \"a\"\nname = \"b\"\n";
     let desk = sound().with("shops.d/x.toml", &format!("{shop}{shop}{other}"));
     insta::assert_snapshot!(desk.told(), @r"
-    shops.d/x.toml:4: not TOML at column 8: duplicate key; correct the line (texts stand in quotes); nothing else in this file was looked at
+    shops.d/x.toml:4: not TOML at column 8: the table stands above already; correct the line (texts stand in quotes); nothing else in this file was looked at
     shops.d/x.toml:9: not TOML at column 1: duplicate key; correct the line (texts stand in quotes); nothing else in this file was looked at
     ");
 }

@@ -13,7 +13,7 @@ use shopsyncd::{
         InstanceId, JobKind, Outcome, RunId, ShopId, Trigger, hold,
     },
     http::Http,
-    report::{Surroundings, product_show, run_show, why},
+    report::{Surroundings, product_show, run_show, status, why},
     secrets::Sealed,
     settings,
     store::{
@@ -295,6 +295,37 @@ async fn an_authorization_that_was_revoked_says_so_in_the_channels_words() {
     product_import of shop `uk` is held: the authorization was revoked before its end (the channel says: the seller cancelled it); a changed password at the marketplace is a usual cause; ask its owner to open the link shown by `shopsyncd shops authorize uk`
     nothing that was missed is lost: it is caught up unasked once this has passed
     "#);
+}
+
+/// What `status` says of the shop an hour later.
+async fn status_of(scene: &Scene) -> serde_json::Value {
+    let mut tx = scene.store.read(scene.now + SignedDuration::from_hours(1)).await.unwrap();
+    let told = status(&mut tx, &scene.config, &BTreeMap::new(), |channel| channel.as_str() != "file").await.unwrap();
+    let told = serde_json::to_value(told).unwrap();
+    told["shops"].as_array().unwrap().iter().find(|shop| shop["id"] == "uk").unwrap().clone()
+}
+
+#[tokio::test]
+async fn status_knows_since_when_a_permission_is_gone_and_when_a_failed_job_is_tried_again() {
+    let scene = Scene::authorized().await;
+    let again = scene.now + SignedDuration::from_secs(40);
+    scene
+        .change(async |tx, _| {
+            let run = begin(tx, IMPORT, "one").await;
+            end(tx, run, Finish::Retry { at: again, counted: true }, Some((ErrorKind::Unavailable, "503", ""))).await;
+        })
+        .await;
+    let shop = status_of(&scene).await;
+    assert_eq!(shop["jobs"]["product_import"]["last"]["retry_at"], again.to_string());
+    assert_eq!(shop["authorization"]["ended_at"], serde_json::Value::Null);
+    scene
+        .change(async |tx, _| {
+            ended(tx, AuthorizationState::Revoked, "the seller cancelled it").await;
+            tx.note("daemon", "authorization.revoked", Some(&uk()), "it has ended").await.unwrap();
+        })
+        .await;
+    let shop = status_of(&scene).await;
+    assert_eq!(shop["authorization"]["ended_at"], scene.now.to_string());
 }
 
 #[tokio::test]
