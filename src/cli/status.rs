@@ -181,7 +181,8 @@ fn to_authorize(shop: &Value) -> Option<String> {
     match shop["state"].as_str()? {
         "pending" => Some(format!("nobody has authorized the shop yet; ask its owner to open {link}")),
         "lapsed" | "revoked" => {
-            let why = shop["authorization"]["why"].as_str().map(|why| format!("{why}; ")).unwrap_or_default();
+            let why = shop["authorization"]["why"].as_str().unwrap_or_default().trim_end_matches('.');
+            let why = if why.is_empty() { String::new() } else { format!("{why}; ") };
             Some(format!("{why}ask its owner to renew the authorization with {link}"))
         }
         _ => None,
@@ -297,7 +298,7 @@ mod tests {
                     "id": "us", "channel": "tiktok_shop", "account": "Harbour Ltd", "state": "revoked",
                     "next_reminder_at": null, "jobs": {},
                     "authorization": { "ends_at": "2026-08-01T00:00:00Z", "ended_at": "2026-02-27T08:00:00Z",
-                        "why": "the seller took it back" },
+                        "why": "the seller took it back." },
                     "access_token": { "ends_at": "2026-03-01T11:00:00Z", "source": "told" },
                     "refresh_token": { "ends_at": null, "source": null },
                 },
