@@ -168,6 +168,17 @@ impl Sealer {
         String::from_utf8(open).map(Secret::new).map_err(|_| SealError::Forged)
     }
 
+    /// Whether the ring has the key that a value is sealed with; the error names it.
+    pub fn check_known(&self, sealed: &Sealed) -> Result<(), SealError> {
+        let id = sealed.0.get(1..NONCE.start).ok_or(SealError::Forged)?;
+        if self.0.iter().any(|key| key.id == id) { Ok(()) } else { Err(SealError::UnknownKey(hex::encode(id))) }
+    }
+
+    /// Which key seals: the beginning of its hash.
+    pub fn key_id(&self) -> String {
+        hex::encode(self.0[0].id)
+    }
+
     /// Whether a value is sealed with the ring's first key.
     pub fn is_current(&self, sealed: &Sealed) -> bool {
         sealed.0.first() == Some(&VERSION) && sealed.0.get(1..NONCE.start) == Some(self.0[0].id.as_slice())

@@ -64,10 +64,14 @@ impl Answerer for Shared {
             Request::MailRetry { id } => self.mail_retry(id).await,
             Request::MailTest { address } => self.mail_test(&address, progress).await,
             Request::Reseal => {
-                let count = self.keeper.reseal().await.map_err(|error| keeper_refused(&error))?;
-                Ok(
-                    json!({ "resealed": count, "text": format!("{} sealed with the first key", counted(count, "authorization is", "authorizations are")) }),
-                )
+                let (resealed, all) = self.keeper.reseal().await.map_err(|error| keeper_refused(&error))?;
+                let key = self.keeper.seal_key_id();
+                let text = format!(
+                    "{} sealed anew; {} sealed with key {key} now, the first that this daemon was started with",
+                    counted(resealed, "authorization was", "authorizations were"),
+                    counted(all, "authorization is", "authorizations are")
+                );
+                Ok(json!({ "resealed": resealed, "all": all, "key": key, "text": text }))
             }
         }
     }
@@ -185,18 +189,18 @@ impl Shared {
         let query = query_of(address)?;
         let consented = self
             .keeper
-            .finish_consent(&entry.shop.channel, &query, By::CommandLine)
+            .finish_consent(&entry.shop.channel, &query, By::CommandLine(shop))
             .await
             .map_err(|error| consent_refused(&error))?;
-        Ok(json!({ "text": words(&consented) }))
+        Ok(json!({ "text": words(&consented, &entry) }))
     }
 
     async fn hand_in(&self, shop: &ShopId, tokens: Value) -> Answered {
-        self.known(shop)?;
+        let entry = self.known(shop)?;
         let tokens =
             HandedIn::parse(&Secret::new(tokens.to_string())).map_err(|error| Refusal::new(64, error.to_string()))?;
         let consented = self.keeper.hand_in(shop, tokens).await.map_err(|error| consent_refused(&error))?;
-        Ok(json!({ "text": words(&consented) }))
+        Ok(json!({ "text": words(&consented, &entry) }))
     }
 
     async fn pause(&self, shop: &ShopId, paused: bool) -> Answered {
@@ -329,13 +333,18 @@ fn consent_refused(error: &ConsentError) -> Refusal {
     Refusal::new(exit, error.to_string())
 }
 
-/// What a consent came to.
-fn words(consented: &Consented) -> String {
+/// What the consent for a shop came to.
+fn words(consented: &Consented, entry: &ShopEntry) -> String {
     let shops: Vec<_> = consented.shops.iter().map(|shop| format!("`{shop}`")).collect();
-    let end = consented.ends_at.map_or("it has no end".to_owned(), |at| format!("it ends {at}"));
-    format!(
-        "account `{}` is authorized for {}; {end}. Probe, import and export run now",
-        consented.account,
-        shops.join(", ")
-    )
+    let end = match consented.ends_at {
+        Some(at) => format!("it ends {at}"),
+        None if entry.never_ends() => "it has no end".to_owned(),
+        None => "the channel tells its end with the next renewal of the tokens".to_owned(),
+    };
+    let then = if entry.refresh_is_none() {
+        "Its jobs stay held: `authorization_refresh` is \"None\""
+    } else {
+        "What was held runs now"
+    };
+    format!("account `{}` is authorized for {}; {end}. {then}", consented.account, shops.join(", "))
 }

@@ -11,12 +11,15 @@ use super::StartError;
 use crate::{
     clock::Clock,
     config::Config,
+    domain::AuthorizationId,
     secrets::{Sealer, Secret},
     store::Store,
 };
 
 /// The key's file in the state folder, where none is configured.
 const KEY_FILE: &str = "seal-key";
+/// How many authorizations are looked at together.
+const CHUNK: u32 = 1_000;
 
 /// Makes the state folder (0700) where it is missing.
 pub(super) fn make_state_dir(path: &Path) -> Result<(), StartError> {
@@ -24,9 +27,24 @@ pub(super) fn make_state_dir(path: &Path) -> Result<(), StartError> {
     made.map_err(|cause| StartError::Io { what: format!("cannot make state_dir {}", path.display()), cause })
 }
 
-/// The ring of keys: the configured one; on SQLite else the one in the state folder, made at the first start while
-/// nothing is sealed yet.
+/// The ring of keys, which opens everything that is sealed: tokens that cannot be opened would be noticed by their shops one by one.
 pub(super) async fn sealer(config: &Config, store: &Store) -> Result<Sealer, StartError> {
+    let sealer = ring(config, store).await?;
+    let mut tx = store.read(Clock::system().now()).await?;
+    let mut after = AuthorizationId(0);
+    loop {
+        let rows = tx.authorizations_sealed_after(after, CHUNK).await?;
+        let Some((last, _)) = rows.last() else { return Ok(sealer) };
+        after = *last;
+        for sealed in rows.iter().flat_map(|(_, tokens)| tokens.sealed()) {
+            sealer.check_known(sealed)?;
+        }
+    }
+}
+
+/// The configured one; on SQLite else the one in the state folder, made at the first start while
+/// nothing is sealed yet.
+async fn ring(config: &Config, store: &Store) -> Result<Sealer, StartError> {
     if let Some(key) = &config.seal_key {
         return Ok(Sealer::parse(key)?);
     }

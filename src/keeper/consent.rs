@@ -57,8 +57,8 @@ pub enum By<'a> {
         /// Whether somebody has signed in there (or need not): then flows that the channel began by itself are taken, too.
         signed_in: bool,
     },
-    /// The command line.
-    CommandLine,
+    /// The command line, which waits for the consent of this shop.
+    CommandLine(&'a ShopId),
 }
 
 impl TokenKeeper {
@@ -161,10 +161,15 @@ impl TokenKeeper {
         // Not committed for the wrong browser: whoever began it can still finish it.
         let carried = match by {
             By::Browser { cookie, .. } => hash(cookie),
-            By::CommandLine => String::new(),
+            By::CommandLine(_) => String::new(),
         };
         if bound != carried {
             return Err(if bound.is_empty() { ConsentError::CommandLine } else { ConsentError::OtherBrowser });
+        }
+        if let By::CommandLine(asked) = by
+            && *asked != shop
+        {
+            return Err(ConsentError::OtherShop { asked: asked.clone(), begun_for: shop });
         }
         tx.commit().await?;
         Ok(shop)

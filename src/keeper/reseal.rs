@@ -7,15 +7,16 @@ use crate::{domain::AuthorizationId, secrets::Sealed, store::SealedTokens};
 const CHUNK: u32 = 100;
 
 impl TokenKeeper {
-    /// Seals with the ring's first key whatever is sealed with another. Returns how many authorizations were. A row that a
-    /// refresh replaces meanwhile is sealed with the first key already.
-    pub async fn reseal(&self) -> Result<u64, KeeperError> {
-        let (mut after, mut resealed) = (AuthorizationId(0), 0);
+    /// Seals with the ring's first key whatever is sealed with another. Returns how many authorizations were, and
+    /// how many there are. A row that a refresh replaces meanwhile is sealed with the first key already.
+    pub async fn reseal(&self) -> Result<(u64, u64), KeeperError> {
+        let (mut after, mut resealed, mut all) = (AuthorizationId(0), 0, 0);
         loop {
             let mut tx = self.0.store.write(self.0.clock.now()).await?;
             let rows = tx.authorizations_sealed_after(after, CHUNK).await?;
-            let Some((last, _)) = rows.last() else { return Ok(resealed) };
+            let Some((last, _)) = rows.last() else { return Ok((resealed, all)) };
             after = *last;
+            all += rows.len() as u64;
             for (id, tokens) in rows {
                 if let Some(sealed) = self.sealed_anew(id, &tokens)? {
                     resealed += u64::from(tx.put_sealed(id, tokens.generation, &sealed).await?);
@@ -25,10 +26,14 @@ impl TokenKeeper {
         }
     }
 
+    /// Which key seals: the beginning of its hash, which tells nothing of the key.
+    pub fn seal_key_id(&self) -> String {
+        self.0.sealer.key_id()
+    }
+
     /// The same tokens sealed with the first key; `None` where they are already.
     fn sealed_anew(&self, id: AuthorizationId, tokens: &SealedTokens) -> Result<Option<SealedTokens>, KeeperError> {
-        let all = [Some(&tokens.access_token), tokens.refresh_token.as_ref(), tokens.previous_refresh_token.as_ref()];
-        if all.into_iter().flatten().all(|sealed| self.0.sealer.is_current(sealed)) {
+        if tokens.sealed().all(|sealed| self.0.sealer.is_current(sealed)) {
             return Ok(None);
         }
         let anew = |sealed: &Sealed, column: &str, generation: i64| {

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use url::Url;
 
 use crate::{
-    channels::{Abilities, AuthorizationKind, Channel, Consent, calls::address},
+    channels::{Abilities, AuthorizationKind, Channel, Consent, OwnersEnd, calls::address},
     domain::{ChannelName, JobKind, Period, Shop, ShopId, wanted::Rules},
 };
 
@@ -39,6 +39,11 @@ impl ShopEntry {
     /// Whether no automatic call may be made for it: its `authorization_refresh` is `None`.
     pub fn refresh_is_none(&self) -> bool {
         self.needs_authorization() && matches!(self.jobs.get(&JobKind::AuthorizationRefresh), None | Some(Period::None))
+    }
+
+    /// Whether its permission has no end that only the owner can move.
+    pub fn never_ends(&self) -> bool {
+        self.consent().is_some_and(|consent| consent.end() == OwnersEnd::Never)
     }
 
     /// Its jobs that run at all, in the order in which a renewal runs them.

@@ -28,6 +28,15 @@ pub struct SealedTokens {
     pub previous_refresh_token: Option<Sealed>,
 }
 
+impl SealedTokens {
+    /// All that is sealed.
+    pub fn sealed(&self) -> impl Iterator<Item = &Sealed> {
+        [Some(&self.access_token), self.refresh_token.as_ref(), self.previous_refresh_token.as_ref()]
+            .into_iter()
+            .flatten()
+    }
+}
+
 /// What a channel granted, sealed: the clocks and tokens to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedGrant {

@@ -30,7 +30,7 @@ pub struct ScheduleRow {
     pub early_at: Option<Timestamp>,
     /// The next instant at which a run is planned; `None` where the period is `None` or the job is held.
     pub next_due_at: Option<Timestamp>,
-    /// The last instant that was planned.
+    /// The last instant that was planned; where several were missed, when that was made up for.
     pub planned_at: Option<Timestamp>,
     /// What holds it.
     pub held_by: Option<Hold>,
@@ -244,21 +244,24 @@ impl Tx {
         row.map(|row| read_schedule(&row, &mut Periods::default())).transpose()
     }
 
-    /// Takes the grids up again after the wall clock was set back: a next instant that lies more than a period ahead would
-    /// silence its schedule for as long as the step. Returns how many were moved.
+    /// Takes the grids up again after the wall clock was set back: a next instant that lies more than a period ahead (for the
+    /// daily look of a held shop: more than a day) would silence its schedule for as long as the step. Returns how many were moved.
     pub async fn realign_schedules(&mut self) -> Result<u64, StoreError> {
         // What was planned for a time that has yet to come gives the step away. So few rows are read, however many there are.
         const AHEAD: &str = "select * from schedules
-            where planned_at > $1 or (planned_at is null and grid_at > $1 + 60000)";
+            where planned_at > $1 or (planned_at is null and grid_at > $1 + 60000) or (held_by is not null and early_at > $2)";
         let mut periods = Periods::default();
         let mut moved = Vec::new();
-        for row in on_db!(self.rows(AHEAD, ms(self.now)))? {
+        let tomorrow = self.now + DAILY;
+        for row in on_db!(self.rows(AHEAD, ms(self.now), ms(tomorrow)))? {
             let row = read_schedule(&row, &mut periods)?;
             let (Some(grid), Some(length)) = (row.grid_at, row.period.length(self.now)) else { continue };
-            if grid <= self.now + length {
+            let late_look = row.held_by.is_some() && row.early_at.is_some_and(|at| at > tomorrow);
+            if grid <= self.now + length && !late_look {
                 continue;
             }
             let grid_at = match &row.period {
+                _ if grid <= self.now + length => row.grid_at,
                 Period::Every(length) => {
                     let ahead = grid.as_millisecond() - self.now.as_millisecond();
                     let periods = (ahead - 1) / (length.as_millis() as i64).max(1);
@@ -267,7 +270,9 @@ impl Tx {
                 other => other.next_after(self.now, self.now).map(|next| next.grid_at),
             };
             // What was planned lies in a time that has yet to come; it would count as the newest for as long.
-            moved.push(ScheduleRow { grid_at, planned_at: row.planned_at.map(|at| at.min(self.now)), ..row });
+            let planned_at = row.planned_at.map(|at| at.min(self.now));
+            let early_at = if late_look { Some(tomorrow) } else { row.early_at };
+            moved.push(ScheduleRow { grid_at, early_at, planned_at, ..row });
         }
         self.put_schedules(&moved).await?;
         Ok(moved.len() as u64)
@@ -304,7 +309,9 @@ impl Tx {
                     }
                     None => None,
                 };
-                (shop, job, ms(plan.due.due_at), ms(plan.grid_at), again.map(|wait| ms(self.now + wait)))
+                // What was missed is planned now: that tells a clock that is set back later.
+                let planned_at = if plan.covers > 1 { self.now } else { plan.due.due_at };
+                (shop, job, ms(planned_at), ms(plan.grid_at), again.map(|wait| ms(self.now + wait)))
             })
             .collect();
         on_db!(self.execute(SQL, json(&rows), ms(self.now)))?;

@@ -48,6 +48,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     an_early_look_that_meets_a_run_under_way_comes_again,
     a_look_asked_for_by_an_instant_never_puts_off_one_that_comes_sooner,
     a_clock_set_back_does_not_silence_schedules,
+    a_clock_that_was_ahead_for_a_while_leaves_no_schedule_behind_there,
     history_is_listed_newest_first_and_pruned_but_for_the_newest,
     waiting_runs_are_cancelled_and_running_ones_are_not,
     facts_are_replaced,
@@ -177,7 +178,7 @@ async fn a_due_schedule_becomes_one_claimed_run_and_moves_on(store: Store) -> Ch
     let after = tx.schedules(None).await?.remove(0);
     let next = after.next_due_at.expect("an instant");
     assert!(next > now && next <= now + MINUTE);
-    assert_eq!(after.planned_at, before.next_due_at);
+    assert_eq!(after.planned_at, Some(now), "what was missed is planned now");
     let run = tx.run(claimed[0].id).await?.expect("the run");
     assert_eq!((run.state, run.covers, run.started_at), (RunState::Running, 11, Some(now)));
     assert_eq!((run.trigger, run.instance, run.counts), (Trigger::Schedule, Some(me()), Counts::default()));
@@ -589,6 +590,29 @@ async fn a_clock_set_back_does_not_silence_schedules(store: Store) -> Checked {
     let next = row.next_due_at.expect("an instant");
     assert!(next > back && next <= back + MINUTE, "{next}");
     assert_eq!((grid.as_millisecond() - next.as_millisecond()) % 60_000, 0, "the grid stays");
+    assert_eq!(tx.realign_schedules().await?, 0);
+    Ok(())
+}
+
+async fn a_clock_that_was_ahead_for_a_while_leaves_no_schedule_behind_there(store: Store) -> Checked {
+    let ahead = imports(&store, &["a"]).await? + SignedDuration::from_hours(36 * 24);
+    let mut tx = store.write(ahead).await?;
+    tx.sync_schedules(&[want("a", IMPORT, Period::Every(MINUTE)), want("a", REFRESH, Period::Every(MINUTE))]).await?;
+    tx.commit().await?;
+    // What was missed is planned there, and the shop held: its refresh looks once a day.
+    plan(&store, ahead + MINUTE, 5).await?;
+    let mut tx = store.write(ahead + MINUTE).await?;
+    tx.set_holds(&shop("a"), &[(REFRESH, Some(Hold::Lapsed))]).await?;
+    tx.commit().await?;
+    let back = noon() + SignedDuration::from_hours(1);
+    let mut tx = store.write(back).await?;
+    assert_eq!(tx.realign_schedules().await?, 2);
+    let rows = tx.schedules(None).await?;
+    for (row, longest) in rows.iter().zip([SignedDuration::from_hours(24), MINUTE]) {
+        let next = row.next_due_at.expect("an instant");
+        assert!(next > back && next <= back + longest, "{}: {next}", row.job);
+        assert!(row.grid_at.is_some_and(|grid| grid <= back + MINUTE), "{}: {:?}", row.job, row.grid_at);
+    }
     assert_eq!(tx.realign_schedules().await?, 0);
     Ok(())
 }

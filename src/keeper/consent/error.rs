@@ -32,6 +32,16 @@ pub enum ConsentError {
     /// Begun on the command line, which waits for this address.
     #[error("this authorization was begun on the command line; copy the address of this page and paste it there")]
     CommandLine,
+    /// Begun for another shop than the command line waits for.
+    #[error(
+        "this address belongs to an authorization of shop `{begun_for}`, not of `{asked}`; nothing was changed. Hand it to `shopsyncd shops authorize {begun_for}`"
+    )]
+    OtherShop {
+        /// The shop that the command line waits for.
+        asked: ShopId,
+        /// The shop that the link was for.
+        begun_for: ShopId,
+    },
     /// Another account than the one on record.
     #[error(
         "account `{given}` consented, but shop `{shop}` belongs to account `{on_record}`; nothing was changed. Sign in at the marketplace as `{on_record}` and open the link again"

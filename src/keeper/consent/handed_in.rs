@@ -13,6 +13,9 @@ use crate::{
     secrets::Secret,
 };
 
+/// By how much the clock of whoever wrote the tokens down may be ahead.
+const CLOCKS_DIFFER: SignedDuration = SignedDuration::from_hours(1);
+
 /// Existing tokens, handed in by hand: `{"access_token": …, "refresh_token": …, "account": …, "authorized_at": …, "ends_at": …}`.
 #[derive(Debug, Clone)]
 pub struct HandedIn {
@@ -38,7 +41,7 @@ impl HandedIn {
         let text: HandedInText = serde_json::from_str(json.expose()).map_err(|error| {
             // serde quotes what it found; only where it stopped is safe to tell.
             ConsentError::Incomplete(format!(
-                "the tokens are not JSON with `access_token`, `refresh_token`, `account`, `authorized_at` and `ends_at` (line {}, column {})",
+                "the tokens are not JSON with `access_token`, `account` and, where there are any, `refresh_token`, `authorized_at` and `ends_at` (instants like 2026-11-30T12:00:00Z), and nothing else (line {}, column {})",
                 error.line(),
                 error.column()
             ))
@@ -76,6 +79,14 @@ impl TokenKeeper {
                 "channel `{}` does not tell when an authorization ends; state `authorized_at` or `ends_at`",
                 entry.shop.channel
             )));
+        }
+        if let Some(at) = handed.ends_at.filter(|at| *at <= now) {
+            return Err(ConsentError::Incomplete(format!(
+                "`ends_at` is {at}, which has passed: such tokens are of no use; have the owner authorize the shop again"
+            )));
+        }
+        if let Some(at) = handed.authorized_at.filter(|at| *at > now + CLOCKS_DIFFER) {
+            return Err(ConsentError::Incomplete(format!("`authorized_at` is {at}, which is yet to come; correct it")));
         }
         let stated = handed.ends_at.map(|at| Ending { at, source: EndSource::Configured });
         let renewable = handed.tokens.refresh_token.is_some();

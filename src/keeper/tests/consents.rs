@@ -1,6 +1,7 @@
 //! The owner consents, or the operator hands tokens in.
 
 use super::*;
+use crate::keeper::By;
 
 #[tokio::test]
 async fn a_consent_authorizes_every_shop_it_covers_and_runs_their_jobs_in_order() {
@@ -120,6 +121,33 @@ async fn an_end_that_the_channel_does_not_tell_must_be_stated_with_the_tokens() 
     // A channel that does not tell the end leaves it where it is.
     bench.keeper.access(&shop("a")).await.unwrap();
     assert_eq!(bench.authorization("a").await.unwrap().ends, after.ends);
+}
+
+#[tokio::test]
+async fn tokens_with_dates_that_cannot_be_are_refused_and_the_permission_stays() {
+    let bench = Bench::authorized(&["a"]).await;
+    let before = bench.authorization("a").await;
+    for (date, words) in [
+        (r#""ends_at": "2026-01-01T00:00:00Z""#, "`ends_at` is 2026-01-01T00:00:00Z, which has passed"),
+        (r#""authorized_at": "2030-01-01T00:00:00Z""#, "`authorized_at` is 2030-01-01T00:00:00Z, which is yet to come"),
+    ] {
+        let tokens =
+            handed(&format!(r#"{{"access_token": "x", "refresh_token": "y", "account": "seller-1", {date}}}"#))
+                .unwrap();
+        let error = bench.keeper.hand_in(&shop("a"), tokens).await.unwrap_err().to_string();
+        assert!(error.contains(words), "{error}");
+        assert_eq!(bench.authorization("a").await, before);
+    }
+}
+
+#[tokio::test]
+async fn an_address_of_another_shops_authorization_is_refused_and_still_works_for_that_shop() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    let state = bench.begin("b", None).await;
+    insta::assert_snapshot!(bench.finish(&state, None).await.unwrap_err(), @"this address belongs to an authorization of shop `b`, not of `a`; nothing was changed. Hand it to `shopsyncd shops authorize b`");
+    assert_eq!(bench.market().exchanges, 0);
+    let query = [("code".to_owned(), "code-1".to_owned()), ("state".to_owned(), state)];
+    bench.keeper.finish_consent(&"market".into(), &query, By::CommandLine(&shop("b"))).await.unwrap();
 }
 
 #[test]

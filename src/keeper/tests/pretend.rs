@@ -438,7 +438,8 @@ impl Bench {
         browser: Option<&str>,
     ) -> Result<Consented, ConsentError> {
         let query = [("code".to_owned(), "code-1".to_owned()), ("state".to_owned(), state.to_owned())];
-        let by = browser.map_or(By::CommandLine, |cookie| By::Browser { cookie, signed_in: false });
+        let a = shop("a");
+        let by = browser.map_or(By::CommandLine(&a), |cookie| By::Browser { cookie, signed_in: false });
         keeper.finish_consent(&"market".into(), &query, by).await
     }
 

@@ -97,6 +97,31 @@ async fn the_consent_of_another_account_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_ring_of_keys_that_does_not_open_what_is_sealed_is_refused_at_the_start() {
+    let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.settle().await;
+    world.stop().await;
+    let file = world.state_dir().join("seal-key");
+    let right = std::fs::read_to_string(&file).unwrap();
+    let other = shopsyncd::secrets::Sealer::generate();
+    std::fs::write(&file, other.expose()).unwrap();
+    let refused = world.start_refused().await;
+    assert!(refused.contains("seal_key: sealed with key ") && refused.contains("add it to `seal_key`"), "{refused}");
+    // A new key before the old one is another matter.
+    std::fs::write(&file, format!("{}\n{right}", other.expose())).unwrap();
+    world.start().await;
+    assert_eq!(world.shop("uk").await["state"], "active");
+    let resealed = world.ask(shopsyncd::control::Request::Reseal).await.unwrap();
+    assert_eq!((&resealed["resealed"], &resealed["all"]), (&1.into(), &1.into()), "{resealed}");
+    world.stop().await;
+    std::fs::write(&file, other.expose()).unwrap();
+    world.start().await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn without_a_refresh_no_call_is_made_for_a_shop_and_its_import_and_export_are_held() {
     let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
     world.write_shop("uk", "[shops.uk.jobs]\nauthorization_refresh = \"None\"\n");

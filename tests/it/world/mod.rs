@@ -21,7 +21,7 @@ use shopsyncd::{
     clock::Clock,
     config::load::Env,
     control::{Answerer, Refusal, Request},
-    daemon::{App, Ended, Files},
+    daemon::{App, Ended, Files, StartError},
     domain::{Demand, JobKind, Run, RunState},
     http::Http,
     scheduler::Handle,
@@ -259,15 +259,27 @@ to = ["owner@example.com"]
 
     /// Starts a daemon (another one, where one runs) from the settings files.
     pub(crate) async fn start(&mut self) {
-        let daemon = self.launch().await;
+        let daemon = self.launch().await.unwrap();
         if let Some(page) = daemon.page {
             self.fake.set_redirect_url(format!("http://{page}/oauth/tiktok_shop/callback").parse().unwrap());
         }
         self.daemons.push(daemon);
     }
 
+    pub(crate) fn state_dir(&self) -> PathBuf {
+        self.folder.path().join("state")
+    }
+
+    /// Why no daemon starts from the settings files.
+    pub(crate) async fn start_refused(&self) -> String {
+        match self.launch().await {
+            Ok(_) => panic!("it started"),
+            Err(error) => error.to_string(),
+        }
+    }
+
     /// A daemon by itself; it lives in the runtime in which this is called.
-    async fn launch(&self) -> Daemon {
+    async fn launch(&self) -> Result<Daemon, StartError> {
         launch(self.folder.path().join("shopsyncd.toml"), self.clock.clone()).await
     }
 
@@ -277,7 +289,7 @@ to = ["owner@example.com"]
         let (tell, told) = std::sync::mpsc::channel();
         let (config, clock) = (self.folder.path().join("shopsyncd.toml"), self.clock.clone());
         runtime.spawn(async move {
-            let daemon = launch(config, clock).await;
+            let daemon = launch(config, clock).await.unwrap();
             tell.send(daemon.handle.holder().0).unwrap();
             daemon.running.await
         });
@@ -421,7 +433,7 @@ to = ["owner@example.com"]
             })
             .collect();
         self.mails_read += lines.len();
-        let folder = fs::read_dir(self.folder.path().join("state/mail"));
+        let folder = fs::read_dir(self.state_dir().join("mail"));
         let files = folder.map_or(0, |files| files.filter(|file| is_mail(file.as_ref().unwrap())).count());
         assert_eq!(files, self.mails_read, "each mail is one file in the folder");
         lines
@@ -481,7 +493,7 @@ to = ["owner@example.com"]
             self.stop().await;
         }
         if self.database.url().is_none() {
-            let store = Store::open("sqlite:shopsyncd.db", &self.folder.path().join("state")).await.unwrap();
+            let store = Store::open("sqlite:shopsyncd.db", &self.state_dir()).await.unwrap();
             let mut tx = store.read(self.clock.now()).await.unwrap();
             let running = RunFilter { state: Some(RunState::Running), ..RunFilter::default() };
             let left = tx.runs(&running, 10).await.unwrap();
@@ -518,17 +530,17 @@ impl Drop for Apart {
     }
 }
 
-async fn launch(config: PathBuf, clock: Clock) -> Daemon {
+async fn launch(config: PathBuf, clock: Clock) -> Result<Daemon, StartError> {
     let env = Env { vars: BTreeMap::new(), serving: true, now: clock.now() };
     let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
     let loaded = settings::load(Some(&config), &env, &tools);
     let Some(settings) = loaded.config else { panic!("the settings are refused: {:#?}", loaded.findings) };
     let files = Files { config: Some(config), env, read: loaded.files };
-    let app = App::build(settings, files, clock, None).await.unwrap();
+    let app = App::build(settings, files, clock, None).await?;
     let (answerer, handle, store, page) = (app.answerer(), app.handle(), app.store(), app.page_address());
     let stop = CancellationToken::new();
     let running = tokio::spawn(app.run(stop.clone()));
-    Daemon { answerer, handle, store, page, stop, running }
+    Ok(Daemon { answerer, handle, store, page, stop, running })
 }
 
 fn is_mail(file: &fs::DirEntry) -> bool {
