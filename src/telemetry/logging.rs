@@ -76,16 +76,22 @@ pub fn init(format: Format, filter: &str) -> Result<LogHandle, LogError> {
     Ok(LogHandle(handle))
 }
 
+/// Libraries whose own life concerns nobody.
+const QUIET: [&str; 2] = ["tokio_cron_scheduler", "notify"];
+
 fn read_filter(filter: &str) -> Result<EnvFilter, LogError> {
     let fault = |why: String| LogError::Filter { level: filter.to_owned(), why };
     if filter.trim().is_empty() {
         return Err(fault("it is empty".to_owned()));
     }
     let filter = EnvFilter::builder().parse(filter).map_err(|error| fault(error.to_string()))?;
-    // The calendar's library tells its own life at `info`, without events; whoever names it in `log.level` still sees it.
-    let quiet = "tokio_cron_scheduler=warn".parse().map_err(|_| fault("a directive of ours".to_owned()))?;
-    let named = filter.to_string().contains("tokio_cron_scheduler");
-    Ok(if named { filter } else { filter.add_directive(quiet) })
+    // The calendar's library tells its own life at `info`, without events; the one that watches files tells of each line that is
+    // written to a log beside the settings. Whoever names them in `log.level` still sees them.
+    let named = filter.to_string();
+    QUIET.into_iter().filter(|library| !named.contains(library)).try_fold(filter, |filter, library| {
+        let quiet = format!("{library}=warn").parse().map_err(|_| fault("a directive of ours".to_owned()))?;
+        Ok(filter.add_directive(quiet))
+    })
 }
 
 /// What `auto` stands for here. An automatic journal that does not listen after all is no reason to stay silent.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::Timestamp;
 
-use super::{ConsentError, consent_of, in_time, named, tell_failed};
+use super::{ConsentError, consent_of, in_time, named};
 use crate::{
     channels::{Grant, OwnersEnd, Place},
     domain::{EndSource, Ending, ShopId},
@@ -97,11 +97,14 @@ impl TokenKeeper {
             }));
         }
         for grant in others {
+            let account = named(grant.account_name.as_deref(), &grant.account);
             let found = match self.places(reader, grant, authorized_at).await {
                 Ok(found) => found,
                 // The code is spent: what the other grants are for is not lost for this one.
                 Err(error) => {
-                    tell_failed(&reader.shop.channel, &error);
+                    let channel = &reader.shop.channel;
+                    tracing::warn!(event = "consent.failed", channel.name = %channel,
+                        "what account `{account}` consented to could not be learnt: {error}");
                     refusal = refusal.or(Some(error));
                     continue;
                 }

@@ -68,7 +68,7 @@ async fn an_account_that_the_channel_says_nothing_of_keeps_what_it_had_and_the_o
     assert_eq!(bench.consent("a").await.unwrap().shops, [shop("a"), shop("b")]);
     assert_eq!((bench.authorization("c").await, bench.holds("c").await), (None, vec![Some(Hold::Pending); 3]));
     assert_eq!(bench.waiting("c").await, []);
-    assert!(log.text().contains("a consent was not taken"), "{}", log.text());
+    assert!(log.text().contains("what account `seller-3` consented to could not be learnt"), "{}", log.text());
 
     bench.market().silent_about.clear();
     bench.consent("a").await.unwrap();
