@@ -3,7 +3,7 @@
 
 use std::{
     fs,
-    io::{BufRead as _, BufReader},
+    io::{BufRead as _, BufReader, Write as _},
     os::unix::net::UnixStream,
     path::Path,
     process::{Command, Stdio},
@@ -75,6 +75,24 @@ fn a_daemon_of_the_demo_that_is_killed_is_started_again_and_ends_with_the_demo()
     kill_process(Pid::from_child(&running), Signal::TERM).unwrap();
     let status = running.wait().unwrap();
     assert!(status.success(), "{status}");
+    no_daemon_is_left(folder.path());
+}
+
+#[test]
+fn what_is_typed_is_done_on_every_marketplace_before_it_is_called_done() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut running = demo(folder.path(), &[]).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+    let mut out = BufReader::new(running.stdout.take().unwrap()).lines().map(Result::unwrap);
+    assert!(out.any(|line| line.contains("Kill the daemon if you like")), "it ended before it had shown everything");
+    let mut typed = running.stdin.take().unwrap();
+    for shop in ["tiktok-uk", "amazon-de", "shopee-sg", "shopline-global", "shopline-asia"] {
+        for (order, answer) in [("revoke", "revoked; see why its jobs wait"), ("renew", "renewed; everything of ")] {
+            writeln!(typed, "{order} {shop}").unwrap();
+            assert!(out.any(|line| line.contains(answer)), "{order} {shop}");
+        }
+    }
+    kill_process(Pid::from_child(&running), Signal::TERM).unwrap();
+    assert!(running.wait().unwrap().success());
     no_daemon_is_left(folder.path());
 }
 

@@ -187,7 +187,7 @@ impl Markets {
             }
             _ => {
                 self.shopline.revoke(shop.account);
-                self.shopline.signed_webhook(shop.account, "apps/installed_uninstalled")
+                self.shopline.uninstall_webhook(shop.account)
             }
         }
     }

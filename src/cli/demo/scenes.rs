@@ -96,7 +96,10 @@ impl Stage {
             Order::Help => print::text(&help()),
             Order::Do(what, shop) => {
                 match what {
-                    What::Revoke => self.revoke(shop).await?,
+                    What::Revoke => {
+                        self.revoke(shop).await?;
+                        watch::until_state(self, shop.id, "revoked").await?;
+                    }
                     What::Lapse => self.lapse(shop).await?,
                     What::Renew => self.renew(shop).await?,
                 }

@@ -170,6 +170,16 @@ impl FakeShopline {
         }
     }
 
+    /// The webhook that says that the app was uninstalled, in the words of the account's platform.
+    pub fn uninstall_webhook(&self, account: &str) -> Option<RawWebhook> {
+        let platform = self.shared.world().stores.get(account)?.platform;
+        let topic = match platform {
+            Platform::Global => "apps/installed_uninstalled",
+            Platform::Asia => "application/uninstall",
+        };
+        self.signed_webhook(account, topic)
+    }
+
     /// A webhook as it would be sent to the app, in the form of the account's platform.
     pub fn signed_webhook(&self, account: &str, topic: &str) -> Option<RawWebhook> {
         let now = self.shared.clock.now();
