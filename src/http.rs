@@ -207,6 +207,11 @@ impl Http {
         self.0.budgets.refused(key, retry_at, self.0.clock.now())
     }
 
+    /// Notes how many calls a second the host says it allows for calls of this budget, for example by a header.
+    pub fn told(&self, key: &BudgetKey, per_second: f64) {
+        self.0.budgets.told(key, per_second);
+    }
+
     async fn turn(&self, call: &Call) -> Result<(), HttpError> {
         if !may_be_called(&call.url) {
             return Err(HttpError {

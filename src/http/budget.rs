@@ -1,8 +1,9 @@
 //! Rate budgets: how fast a host may be called, learnt from what it answers.
 //!
-//! Marketplaces publish limits that differ from page to page and change without notice, so the numbers a channel brings are
-//! only where the learning starts. While calls are accepted the rate grows by a twentieth each; a refusal halves it and
-//! is remembered as a ceiling, which is then lifted only by a hundredth a minute.
+//! A [`Rate`] is what a marketplace documents, and is never gone beyond. Where nothing is documented, or page differs from page, a
+//! rate is a guess: it says where the learning starts and how far it may go ([`Rate::up_to`]). While calls are accepted a guess grows by
+//! a twentieth each; a refusal halves the rate and is remembered as a ceiling, which is then lifted only by a hundredth a minute.
+//! What the host itself tells of its rate ([`Budgets::told`]) replaces both.
 //!
 //! Two clocks are at work, on purpose. Pacing goes by the runtime's monotonic time, since it is about real packets: it
 //! neither jumps with the wall clock nor stands still with a test's. The pause after a refusal is an instant that people see
@@ -21,8 +22,8 @@ use tokio::time::Instant;
 const LONGEST_WAIT: Duration = Duration::from_secs(2);
 /// No rate falls below this, one call in five seconds, but those that start there.
 const SLOWEST: f64 = 0.2;
-/// No rate grows beyond this many calls a second, and those below one not at all.
-const FASTEST: f64 = 50.0;
+/// What a host tells is believed within these bounds: calls a second.
+const BELIEVED: std::ops::RangeInclusive<f64> = 0.0005..=1000.0;
 
 /// Whose calls are counted together. Marketplaces count per app, shop and endpoint.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -37,25 +38,38 @@ pub struct BudgetKey {
     pub operation: &'static str,
 }
 
-/// Where the learning starts.
+/// How many calls a host allows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
     /// Calls in each span.
-    pub calls: u32,
+    calls: u32,
     /// The span.
-    pub per: Duration,
+    span: Duration,
     /// Calls at once after a rest.
-    pub burst: u32,
+    burst: u32,
+    /// How many calls in each span the learning may come to.
+    most: u32,
 }
 
 impl Rate {
-    /// So many calls a second.
+    /// So many calls a second, by the host's own word.
     pub const fn per_second(calls: u32, burst: u32) -> Self {
-        Self { calls, per: Duration::from_secs(1), burst }
+        Self::per(calls, Duration::from_secs(1), burst)
     }
 
-    fn calls_a_second(self) -> f64 {
-        f64::from(self.calls.max(1)) / self.per.as_secs_f64().max(0.001)
+    /// So many calls in each span, by the host's own word.
+    pub const fn per(calls: u32, span: Duration, burst: u32) -> Self {
+        Self { calls, span, burst, most: calls }
+    }
+
+    /// A guess: it grows to so many calls in each span as long as none is refused.
+    #[must_use]
+    pub const fn up_to(self, most: u32) -> Self {
+        Self { most, ..self }
+    }
+
+    fn a_second(self, calls: u32) -> f64 {
+        f64::from(calls.max(1)) / self.span.as_secs_f64().max(0.001)
     }
 }
 
@@ -77,7 +91,7 @@ struct Budget {
     per_second: f64,
     /// What it started from.
     initial: f64,
-    /// What it never grows beyond. A rate below one a second is no guess but the host's own word.
+    /// What it never grows beyond.
     fastest: f64,
     /// What a refusal taught; `fastest` before any.
     ceiling: f64,
@@ -109,6 +123,14 @@ impl Budgets {
         }
     }
 
+    /// The host told how many calls a second it allows.
+    pub(super) fn told(&self, key: &BudgetKey, per_second: f64) {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(budget) = all.get_mut(key).filter(|_| BELIEVED.contains(&per_second)) {
+            budget.told(per_second, Instant::now());
+        }
+    }
+
     /// A call was refused; answers when to go on.
     pub(super) fn refused(&self, key: &BudgetKey, retry_at: Option<Timestamp>, now: Timestamp) -> Timestamp {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -121,8 +143,8 @@ impl Budgets {
 impl Budget {
     fn new(rate: Rate, at: Instant) -> Self {
         let burst = f64::from(rate.burst.max(1));
-        let per_second = rate.calls_a_second();
-        let fastest = if per_second < 1.0 { per_second } else { FASTEST.max(per_second) };
+        let per_second = rate.a_second(rate.calls);
+        let fastest = rate.a_second(rate.most.max(rate.calls));
         Self {
             burst,
             per_second,
@@ -165,6 +187,18 @@ impl Budget {
         self.ceiling_at = at;
         self.ceiling = (self.ceiling * (1.0 + minutes / 100.0)).min(self.fastest);
         self.per_second = (self.per_second * 1.05).min(self.ceiling);
+    }
+
+    /// Told is told: learnt or guessed rates count no more. What is reserved stays reserved, counted at the rate until now.
+    fn told(&mut self, per_second: f64, at: Instant) {
+        if (per_second - self.fastest).abs() < f64::EPSILON {
+            return;
+        }
+        let rested = at.saturating_duration_since(self.counted_at).as_secs_f64();
+        self.left = (self.left + rested * self.per_second).min(self.burst);
+        self.counted_at = at;
+        (self.per_second, self.initial, self.fastest) = (per_second, per_second, per_second);
+        (self.ceiling, self.ceiling_at) = (per_second, at);
     }
 
     fn refused(&mut self, retry_at: Option<Timestamp>, at: Instant, now: Timestamp) -> Timestamp {
@@ -226,7 +260,7 @@ mod tests {
     #[test]
     fn a_refusal_halves_the_rate_and_success_does_not_pass_what_it_taught() {
         let start = Instant::now();
-        let mut budget = Budget::new(Rate::per_second(10, 1), start);
+        let mut budget = Budget::new(Rate::per_second(10, 1).up_to(50), start);
         budget.refused(None, start, noon());
         assert!((budget.per_second - 5.0).abs() < 1e-9);
         for _ in 0..100 {
@@ -257,7 +291,7 @@ mod tests {
     #[test]
     fn a_rate_below_one_a_second_is_kept_whatever_is_accepted_or_refused() {
         let start = Instant::now();
-        let mut budget = Budget::new(Rate { calls: 16, per: Duration::from_secs(1000), burst: 15 }, start);
+        let mut budget = Budget::new(Rate::per(16, Duration::from_secs(1000), 15), start);
         (0..100).for_each(|_| budget.accepted(start));
         let mut waits = waits(&mut budget, start, noon(), 16);
         assert_eq!(waits.pop(), Some(None), "the next one is a minute away");
@@ -266,6 +300,63 @@ mod tests {
         assert_eq!(budget.turn(start, now), Turn::After(Duration::ZERO));
         assert_eq!(budget.refused(None, start, now), now + SignedDuration::from_millis(62_500));
         assert!(budget.per_second <= 0.016 && budget.ceiling <= 0.016, "{} {}", budget.per_second, budget.ceiling);
+    }
+
+    #[test]
+    fn a_guess_grows_to_its_bound_and_a_documented_rate_does_not_grow() {
+        let start = Instant::now();
+        for (rate, grown) in [(Rate::per_second(2, 1), 2.0), (Rate::per_second(2, 1).up_to(10), 10.0)] {
+            let mut budget = Budget::new(rate, start);
+            (0..1000).for_each(|_| budget.accepted(start));
+            assert!((budget.per_second - grown).abs() < 1e-9, "{}", budget.per_second);
+        }
+    }
+
+    #[test]
+    fn what_the_host_tells_of_its_rate_counts_from_then_on() {
+        let start = Instant::now();
+        let mut budget = Budget::new(Rate::per_second(5, 5), start);
+        assert_eq!(waits(&mut budget, start, noon(), 6).last(), Some(&Some(200)));
+        budget.told(20.0, start);
+        assert_eq!(waits(&mut budget, start, noon(), 2), [Some(100), Some(150)], "one is reserved already");
+        (0..100).for_each(|_| budget.accepted(start));
+        assert!((budget.per_second - 20.0).abs() < 1e-9);
+        let budgets = Budgets::default();
+        budgets.turn(&key("search"), RATE, noon());
+        for nonsense in [f64::NAN, f64::INFINITY, 0.0, -1.0] {
+            budgets.told(&key("search"), nonsense);
+        }
+        assert_eq!(budgets.turn(&key("search"), RATE, noon()), Turn::After(Duration::ZERO));
+    }
+
+    #[test]
+    fn with_work_at_hand_all_of_the_allowed_rate_is_used_and_no_more() {
+        for rate in [Rate::per_second(5, 5), Rate::per_second(4, 40), Rate::per(16, Duration::from_secs(1000), 15)] {
+            let start = Instant::now();
+            let mut budget = Budget::new(rate, start);
+            let (mut now, mut sent) = (Duration::ZERO, Vec::new());
+            while now < Duration::from_secs(2000) {
+                let wall = noon() + SignedDuration::try_from(now).unwrap();
+                match budget.turn(start + now, wall) {
+                    Turn::After(wait) => {
+                        now += wait;
+                        sent.push(now);
+                        budget.accepted(start + now);
+                    }
+                    Turn::Throttled(until) => now += Duration::try_from(until - noon()).unwrap() - now,
+                }
+            }
+            let allowed = f64::from(rate.burst) + now.as_secs_f64() * rate.a_second(rate.calls);
+            let share = sent.len() as f64 / allowed;
+            assert!((0.95..=1.0001).contains(&share), "{share} of {rate:?}");
+            // What the host would count: its own bucket of the same size is never empty.
+            let (mut left, mut counted) = (f64::from(rate.burst), Duration::ZERO);
+            for at in sent {
+                left = (left + (at - counted).as_secs_f64() * rate.a_second(rate.calls)).min(f64::from(rate.burst)) - 1.0;
+                counted = at;
+                assert!(left > -0.001, "{left} left at {at:?} of {rate:?}");
+            }
+        }
     }
 
     #[test]

@@ -46,7 +46,7 @@ const PROBE: Operation = participations("marketplace participations", 11, 10);
 const OF_CONSENT: Operation = participations("marketplace participations of a consent", 5, 5);
 
 const fn participations(name: &'static str, calls: u32, burst: u32) -> Operation {
-    Operation { name, rate: Rate { calls, per: Duration::from_secs(1000), burst } }
+    Operation { name, rate: Rate::per(calls, Duration::from_secs(1000), burst) }
 }
 
 /// Amazon.

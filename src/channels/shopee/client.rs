@@ -20,7 +20,7 @@ use crate::{
 };
 
 /// The vendor publishes no limits; this many calls a second are taken by integrations without complaints.
-const RATE: Rate = Rate::per_second(4, 4);
+const RATE: Rate = Rate::per_second(4, 4).up_to(10);
 
 /// Our app on Shopee, and where it is reached.
 pub(super) struct Client {

@@ -40,12 +40,12 @@ pub(super) struct Operation {
 impl Operation {
     /// A call that reads. The vendor's baselines are 3 to 10 a second ("Rate limits", 2026).
     pub(super) const fn read(name: &'static str) -> Self {
-        Self { name, rate: Rate::per_second(4, 4) }
+        Self { name, rate: Rate::per_second(4, 4).up_to(10) }
     }
 
     /// A call that writes. The vendor's baselines are 1 to 3 a second.
     pub(super) const fn write(name: &'static str) -> Self {
-        Self { name, rate: Rate::per_second(2, 1) }
+        Self { name, rate: Rate::per_second(2, 1).up_to(3) }
     }
 }
 
