@@ -27,6 +27,7 @@ pub mod conformance;
 #[cfg(feature = "fakes")]
 pub mod fake;
 pub mod file;
+pub mod mapping;
 mod reader;
 pub mod shopee;
 pub mod shopline;
@@ -253,13 +254,23 @@ pub enum PushResult {
     },
     /// Refused, with the reason.
     Refused(Complaint),
-    /// Accepted for later judgement; ask `settle` with the ticket.
+    /// Accepted for later judgement; ask `settle` with the ticket, which several SKUs may share. It is kept until then, over
+    /// restarts too, and meanwhile nothing else is sent for the SKU.
     Pending {
         /// The SKU.
         sku: Sku,
         /// What to ask with.
         ticket: Ticket,
     },
+}
+
+/// What became of changes that were pending.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Settled {
+    /// Not judged yet.
+    Open,
+    /// Judged, each of them. One that is [`PushResult::Pending`] waits on, with another ticket.
+    Judged(Vec<PushResult>),
 }
 
 /// What a channel gave for asking later.
@@ -289,17 +300,31 @@ pub trait Channel: Send + Sync {
         Err(ChannelError::bug("this channel imports nothing"))
     }
 
-    /// Sends at most [`Abilities::push_batch`] changes. An `Err` concerns the whole batch; a refused SKU does not.
-    /// Sending a change twice does no harm. Never called where [`Abilities::export`] is empty.
+    /// What the settings or the source must still say before this change can be sent, for example the channel's category of
+    /// a SKU to be created; `None`: nothing is missing. No calls. Asked of every change of a plan before anything is sent.
+    fn lacks(&self, change: &Change) -> Option<Complaint> {
+        let _ = change;
+        None
+    }
+
+    /// How many of the `left` changes of a plan the next push should take: where a channel sends few in another way than many.
+    /// Never more than [`Abilities::push_batch`] are taken.
+    fn batch(&self, left: usize) -> usize {
+        left
+    }
+
+    /// Sends changes: at most [`Abilities::push_batch`], but all SKUs of a product that is to be created come together, however
+    /// many. An `Err` concerns the whole batch; a refused SKU does not. Sending a change twice does no harm. Never called where
+    /// [`Abilities::export`] is empty.
     async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
         let _ = (access, changes);
         Err(ChannelError::bug("this channel exports nothing"))
     }
 
-    /// Asks what became of pending changes.
-    async fn settle(&self, access: &Access, ticket: &Ticket) -> Result<Vec<PushResult>, ChannelError> {
-        let _ = (access, ticket);
-        Ok(Vec::new())
+    /// Asks what became of pending changes; `changes`: those that got this ticket.
+    async fn settle(&self, access: &Access, ticket: &Ticket, changes: &[Change]) -> Result<Settled, ChannelError> {
+        let _ = (access, ticket, changes);
+        Err(ChannelError::bug("this channel leaves nothing pending"))
     }
 
     /// A text that changes when the channel's content may have changed, cheap to get (`file`: names, sizes and times);

@@ -1,16 +1,16 @@
 //! `jobs`: run one now, look at its plan, or ask why it did not run.
 
 use super::{
-    JobsCommand, JobsRun, Outcome, exit,
+    JobsCommand, JobsRun, Outcome,
+    dry_run::dry_run,
+    exit,
     open::{self, Env},
     print, runs,
-    table::Table,
 };
 use crate::{
     control::{Refusal, Request},
     daemon,
-    domain::{Demand, JobKind, ShopId, counted, plan::Change},
-    jobs::product_export::Preview,
+    domain::{Demand, JobKind, ShopId},
     report::{self, RunView, Surroundings},
 };
 
@@ -87,68 +87,6 @@ async fn here(env: &Env, shop: &ShopId, job: JobKind, demand: Demand, no_daemon:
     }
     open::founded(&config).await?;
     daemon::run_once(config, shop, job, demand).await
-}
-
-async fn dry_run(env: &Env, run: &JobsRun) -> Outcome {
-    let config = env.settings()?;
-    open::known_shop(&config, &run.shop)?;
-    if run.job != JobKind::ProductExport {
-        return Err(Refusal::new(exit::USAGE, "only product_export has a plan; leave --dry-run away"));
-    }
-    let Preview { first, plan, stop } = daemon::dry_run(config, &run.shop).await?;
-    if env.json {
-        let changes: Vec<_> = plan
-            .iter()
-            .map(|change| {
-                let seen = change.listing.as_ref().map(|listing| listing.values(&change.fields.iter().copied().collect()));
-                serde_json::json!({ "sku": change.sku, "fields": change.fields, "seen": seen, "wanted": change.wanted, "create": change.listing.is_none() })
-            })
-            .collect();
-        let guard = stop.as_ref().map(|stop| &stop.text);
-        return print::json(&serde_json::json!({ "plan": changes, "guard": guard, "first": first }));
-    }
-    if let Some(first) = first {
-        return print::text(&format!("no plan yet: {first}"));
-    }
-    print_plan(&plan)?;
-    let changes = counted(plan.len() as u64, "change", "changes");
-    print::text(&match stop {
-        Some(stop) => format!("{changes}; a guard would stop this: {}", stop.text),
-        None => format!("{changes}; nothing was sent"),
-    })
-}
-
-fn print_plan(plan: &[Change]) -> Outcome {
-    let mut table = Table::new(&["SKU", "FIELD", "SEEN", "WANTED"]).wide("WANTED");
-    for change in plan {
-        let seen = change.listing.as_ref().map(|listing| listing.values(&change.fields.iter().copied().collect()));
-        let seen = serde_json::to_value(seen).unwrap_or_default();
-        let wanted = serde_json::to_value(&change.wanted).unwrap_or_default();
-        if change.wanted.retired {
-            table.row([change.sku.to_string(), "on sale".into(), "yes".into(), "no".into()]);
-        }
-        for field in &change.fields {
-            let key = serde_json::to_value(field).unwrap_or_default();
-            let key = key.as_str().unwrap_or_default();
-            table.row([change.sku.to_string(), key.to_owned(), cell(&seen[key]), cell(&wanted[key])]);
-        }
-    }
-    table.print()
-}
-
-fn cell(value: &serde_json::Value) -> String {
-    match value {
-        serde_json::Value::Null => "-".into(),
-        serde_json::Value::String(text) => text.clone(),
-        value if value["amount"].is_string() => {
-            format!(
-                "{} {}",
-                value["amount"].as_str().unwrap_or_default(),
-                value["currency"].as_str().unwrap_or_default()
-            )
-        }
-        value => value.to_string(),
-    }
 }
 
 async fn why(env: &Env, shop: &ShopId, job: JobKind) -> Outcome {

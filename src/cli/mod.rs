@@ -17,6 +17,7 @@ mod check;
 mod db;
 #[cfg(feature = "fakes")]
 mod demo;
+mod dry_run;
 mod jobs;
 mod keys;
 mod mail;
@@ -200,6 +201,9 @@ struct JobsRun {
     /// Export: print the plan and send nothing
     #[arg(long, conflicts_with_all = ["wait", "release_guard", "full"])]
     dry_run: bool,
+    /// With --dry-run: print the plan as CSV
+    #[arg(long, requires = "dry_run")]
+    csv: bool,
     /// Export: let the plan through that a guard stopped
     #[arg(long)]
     release_guard: bool,

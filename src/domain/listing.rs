@@ -186,6 +186,9 @@ pub struct Listing {
     pub description: Option<String>,
     /// The brand's name.
     pub brand: Option<String>,
+    /// The category in the shop's own word, where it has one: what a mapping of other shops goes by.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
     /// GTIN, EAN or UPC.
     pub barcode: Option<String>,
     /// Addresses of images, the main one first.
@@ -356,6 +359,7 @@ mod tests {
             title: "Shirt".to_owned(),
             description: Some("Soft".to_owned()),
             brand: None,
+            category: None,
             barcode: None,
             images: vec!["https://img.example/1.jpg".to_owned()],
             options: vec![("Size".to_owned(), "M".to_owned())],

@@ -3,11 +3,12 @@
 use std::{fmt, iter::Sum};
 
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 
 use super::{Field, Listing, ListingStatus, Product, Sku, Values, Variant, digest::digest, wanted::Rules};
 
 /// What an export is to do with one SKU.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Change {
     /// The SKU.
     pub sku: Sku,
@@ -15,6 +16,9 @@ pub struct Change {
     pub listing: Option<Listing>,
     /// The product it belongs to, for creating; `None` otherwise.
     pub product: Option<(Product, Variant)>,
+    /// How the shop has other SKUs of the same product of the source, for creating: where there are some, the SKU joins them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub siblings: Vec<Listing>,
     /// Everything wanted in the chosen fields.
     pub wanted: Values,
     /// The fields that differ.
@@ -34,6 +38,7 @@ pub fn change(listing: &Listing, wanted: &Values) -> Option<Change> {
         sku: listing.sku.clone(),
         listing: Some(listing.clone()),
         product: None,
+        siblings: Vec::new(),
         wanted: wanted.clone(),
         fields,
     })
@@ -170,6 +175,7 @@ mod tests {
             title: "Shirt".to_owned(),
             description: None,
             brand: None,
+            category: None,
             barcode: None,
             images: Vec::new(),
             options: Vec::new(),

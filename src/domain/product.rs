@@ -17,6 +17,9 @@ pub struct Product {
     /// The brand's name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub brand: Option<String>,
+    /// The category, in the source's own word.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub category: Option<String>,
     /// Addresses of images, the main one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,

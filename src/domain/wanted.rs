@@ -204,6 +204,7 @@ pub(super) mod tests {
             title: "Shirt".to_owned(),
             description: Some("Soft".to_owned()),
             brand: None,
+            category: None,
             images: vec!["https://img.example/1.jpg".to_owned()],
         }
     }

@@ -1,11 +1,13 @@
 //! Product export: what the source wants is compared with what the shop was last seen to have, and only differences are
 //! sent.
 //!
-//! Four steps, each of which may be cut off and done again: read the shop completely once, compute what is wanted
-//! where the source, a rule or a listing changed, ask the guards, send in batches. Each SKU has its own result.
+//! Steps, each of which may be cut off and done again: ask what became of changes that the shop judges later, read the shop
+//! completely once, compute what is wanted where the source, a rule or a listing changed, name what a change lacks, ask the
+//! guards, send in batches. Each SKU has its own result.
 
 mod planning;
 mod preview;
+mod settling;
 
 use std::collections::BTreeSet;
 
@@ -13,13 +15,16 @@ use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 pub use preview::{Preview, preview};
 
-use self::planning::{CHUNK, Progress, plan, want_chunk};
+use self::{
+    planning::{CHUNK, Plan, Progress, next_batch, plan, want_chunk},
+    settling::{settle, wait_for_judgement},
+};
 use super::{Halt, Work, product_import::seen};
 use crate::{
     channels::PushResult,
     crash,
     domain::{
-        Counts, Demand, ErrorKind, Failure, JobKind, Outcome, PassKind, Sku, Trigger,
+        Complaint, Counts, Demand, ErrorKind, Failure, JobKind, Outcome, PassKind, Sku, Trigger,
         plan::{Change, GuardStop, Guarded, change, guard},
         wanted,
     },
@@ -42,7 +47,7 @@ impl Handler for ProductExport {
         };
         let mut counts = Counts::default();
         match self.export(&context, &entry, &mut counts).await {
-            Ok(()) => Ok(End::Ended(if counts.refused > 0 { Outcome::Partly } else { Outcome::Done }, counts)),
+            Ok(outcome) => Ok(End::Ended(outcome, counts)),
             Err(halt) => halt.end(counts),
         }
     }
@@ -54,20 +59,26 @@ impl ProductExport {
         Self { work }
     }
 
-    async fn export(&self, context: &Context, entry: &ShopEntry, counts: &mut Counts) -> Result<(), Halt> {
+    async fn export(&self, context: &Context, entry: &ShopEntry, counts: &mut Counts) -> Result<Outcome, Halt> {
+        settle(&self.work, context, entry, counts).await?;
         self.read_once(context, entry).await?;
         self.want(context, entry, counts).await?;
         let mut tx = self.work.write(context).await?;
         resolve_settled(&mut tx, entry).await?;
-        let plan = plan(&mut tx, entry).await?;
-        let verdict = self.ask_guards(&mut tx, context, entry, &plan).await?;
+        let Plan { changes, lacking } = plan(&mut tx, entry).await?;
+        counts.refused += note_lacking(&mut tx, context, entry, &lacking).await?;
+        let verdict = self.ask_guards(&mut tx, context, entry, &changes).await?;
         tx.commit().await?;
         let released = match verdict {
             Verdict::Pass(released) => released,
             Verdict::Stop(stop) => return Err(stopped(entry, stop)),
         };
-        counts.seen = plan.len() as u64;
-        self.send(context, entry, &plan, released, counts).await
+        counts.seen = changes.len() as u64;
+        self.send(context, entry, &changes, released, counts).await?;
+        wait_for_judgement(&self.work, entry).await?;
+        let mut tx = self.work.store.read(self.work.clock.now()).await?;
+        let standing = tx.complaints_of(&entry.shop.id, JobKind::ProductExport).await?;
+        Ok(if standing.iter().any(|one| one.run == context.run) { Outcome::Partly } else { Outcome::Done })
     }
 
     /// Makes sure that both sides of the comparison are known: the source was read completely, and so was the shop.
@@ -85,7 +96,7 @@ impl ProductExport {
             let text = format!("product source `{source}` has not been read completely yet");
             let remedy =
                 format!("nothing, if its import is about to run; see `shopsyncd jobs why {source} product_import`");
-            return Err(soon(tx.now, text, remedy));
+            return Err(soon(tx.now, LOOK_AGAIN, text, remedy));
         }
         // The import has its own run, so that nobody else walks its pass.
         let shop = &entry.shop.id;
@@ -105,7 +116,7 @@ impl ProductExport {
             tx.run_now(&NewRun { shop: Some(shop.clone()), job: JobKind::ProductImport, demand }, Trigger::Schedule)
                 .await?;
         }
-        let halt = soon(tx.now, format!("shop `{shop}` is being read first"), String::new());
+        let halt = soon(tx.now, LOOK_AGAIN, format!("shop `{shop}` is being read first"), String::new());
         tx.commit().await?;
         Err(halt)
     }
@@ -163,15 +174,18 @@ impl ProductExport {
         mut released: Guarded,
         counts: &mut Counts,
     ) -> Result<(), Halt> {
-        let mut done = 0;
-        for batch in batches(plan, entry.abilities.push_batch) {
+        let mut rest = plan;
+        while !rest.is_empty() {
             if context.cancel.is_cancelled() {
                 return Err(Halt::Cancelled);
             }
+            let most = entry.channel.batch(rest.len()).min(entry.abilities.push_batch);
+            let (batch, after) = rest.split_at(next_batch(rest, most));
+            rest = after;
             let results = self.push(entry, batch).await?;
             let mut tx = self.work.write(context).await?;
-            let judged = note_results(&mut tx, context, entry, results, counts).await?;
-            let sent = Guarded::of(batch.iter().filter(|change| judged.contains(&change.sku)), &entry.rules);
+            let answered = note_results(&mut tx, context, entry, batch, results, counts).await?;
+            let sent = Guarded::of(batch.iter().filter(|change| answered.contains(&change.sku)), &entry.rules);
             if !released.is_nothing() && !sent.is_nothing() {
                 released = released.without(sent);
                 let left = (!released.is_nothing()).then(|| released.to_string());
@@ -180,39 +194,19 @@ impl ProductExport {
             crash::point("export.before_commit");
             tx.commit().await?;
             crash::point("export.after_commit");
-            done += batch.len();
-            context.progress.set(context.run, done as u64, Some(plan.len() as u64));
+            context.progress.set(context.run, (plan.len() - rest.len()) as u64, Some(plan.len() as u64));
         }
         Ok(())
     }
 
-    /// Sends a batch and asks once what became of what the channel judges later. What is still open then stays a
-    /// difference: the next run settles it by sending it again, which does no harm.
     async fn push(&self, entry: &ShopEntry, batch: &[Change]) -> Result<Vec<PushResult>, Halt> {
-        let sent = self
-            .work
-            .call(entry, |access| async move {
-                crash::point("export.before_call");
-                let results = entry.channel.push(&access, batch).await;
-                crash::point("export.reply_unread");
-                results
-            })
-            .await?;
-        let mut results = Vec::with_capacity(sent.len());
-        for result in sent {
-            match result {
-                PushResult::Pending { ticket, .. } => {
-                    let ticket = &ticket;
-                    results.extend(
-                        self.work
-                            .call(entry, |access| async move { entry.channel.settle(&access, ticket).await })
-                            .await?,
-                    );
-                }
-                known => results.push(known),
-            }
-        }
-        Ok(results)
+        let push = |access| async move {
+            crash::point("export.before_call");
+            let results = entry.channel.push(&access, batch).await;
+            crash::point("export.reply_unread");
+            results
+        };
+        self.work.call(entry, push).await
     }
 }
 
@@ -230,27 +224,23 @@ fn stopped(entry: &ShopEntry, stop: GuardStop) -> Halt {
     Halt::new(Failure::Guarded, ErrorKind::Guard, stop.text, remedy)
 }
 
-/// Another look in a moment, which is no failed attempt: what is waited for is under way.
-fn soon(now: Timestamp, text: String, remedy: String) -> Halt {
-    Halt::new(Failure::Throttled { until: now + SignedDuration::from_secs(2) }, ErrorKind::Waiting, text, remedy)
+/// How long it takes until the next look at an import that goes first.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
+
+/// Another look after a while, which is no failed attempt: what is waited for is under way.
+fn soon(now: Timestamp, wait: SignedDuration, text: String, remedy: String) -> Halt {
+    Halt::new(Failure::Throttled { until: now + wait }, ErrorKind::Waiting, text, remedy)
 }
 
-/// The plan in batches of at most `size` SKUs. Those of one product stay together where they fit: some channels take
-/// only whole products off sale.
-fn batches(plan: &[Change], size: usize) -> Vec<&[Change]> {
-    let size = size.max(1);
-    let (mut batches, mut rest) = (Vec::new(), plan);
-    while rest.len() > size {
-        let product = |index: usize| rest[index].listing.as_ref().map(|listing| &listing.product_id);
-        let whole = (1..=size).rev().find(|&end| product(end - 1).is_none() || product(end - 1) != product(end));
-        let (batch, after) = rest.split_at(whole.unwrap_or(size));
-        batches.push(batch);
-        rest = after;
-    }
-    if !rest.is_empty() {
-        batches.push(rest);
-    }
-    batches
+/// Keeps what changes lack as complaints. Returns how many this run has not told of before.
+async fn note_lacking(tx: &mut Tx, context: &Context, entry: &ShopEntry, lacking: &[Complaint]) -> Result<u64, Halt> {
+    let (shop, job) = (&entry.shop.id, JobKind::ProductExport);
+    let standing = tx.complaints_of(shop, job).await?;
+    let told: BTreeSet<&str> =
+        standing.iter().filter(|one| one.run == context.run).map(|one| one.complaint.sku.as_str()).collect();
+    let new = lacking.iter().filter(|complaint| !told.contains(complaint.sku.as_str())).count();
+    tx.put_complaints(shop, job, context.run, lacking).await?;
+    Ok(new as u64)
 }
 
 /// Resolves refusals that are no matter any more: somebody has brought the listing to what is wanted past us, it is gone, or
@@ -279,31 +269,39 @@ async fn resolve_settled(tx: &mut Tx, entry: &ShopEntry) -> Result<(), Halt> {
     Ok(())
 }
 
-/// Accepted values count as seen; refused ones are kept as complaints and not sent again as they stand. Returns the SKUs
-/// that were judged either way.
+/// Accepted values count as seen; refused ones are kept as complaints and not sent again as they stand; what the shop judges later
+/// is kept with its ticket. Returns the SKUs of which the shop said any of this.
 async fn note_results(
     tx: &mut Tx,
     context: &Context,
     entry: &ShopEntry,
+    changes: &[Change],
     results: Vec<PushResult>,
     counts: &mut Counts,
 ) -> Result<BTreeSet<Sku>, Halt> {
     let shop = &entry.shop.id;
-    let (mut accepted, mut complaints) = (Vec::new(), Vec::new());
+    let (mut accepted, mut complaints, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for result in results {
         match result {
             PushResult::Done { listing, .. } => accepted.push(seen(*listing, &entry.rules)),
             PushResult::Refused(complaint) => complaints.push(complaint),
-            PushResult::Pending { .. } => {}
+            PushResult::Pending { sku, ticket } => {
+                let change = changes.iter().find(|change| change.sku == sku);
+                waiting.extend(change.map(|change| (ticket.0, change.clone())));
+            }
         }
     }
     counts.sent += accepted.len() as u64;
     counts.refused += complaints.len() as u64;
-    let done: Vec<String> = accepted.iter().map(|row| row.listing.sku.to_string()).collect();
+    let done: Vec<Sku> = accepted.iter().map(|row| row.listing.sku.clone()).collect();
     let refused: Vec<Sku> = complaints.iter().filter_map(|complaint| complaint.sku.parse().ok()).collect();
+    let judged = [done.as_slice(), refused.as_slice()].concat();
     tx.put_accepted(shop, &accepted).await?;
     tx.put_refused(shop, &refused).await?;
-    tx.resolve_complaints(shop, JobKind::ProductExport, &done).await?;
+    tx.resolve_complaints(shop, JobKind::ProductExport, &done.iter().map(ToString::to_string).collect::<Vec<_>>())
+        .await?;
     tx.put_complaints(shop, JobKind::ProductExport, context.run, &complaints).await?;
-    Ok(accepted.into_iter().map(|row| row.listing.sku).chain(refused).collect())
+    tx.drop_tickets(shop, &judged).await?;
+    tx.put_tickets(shop, &waiting).await?;
+    Ok(judged.into_iter().chain(waiting.into_iter().map(|(_, change)| change.sku)).collect())
 }

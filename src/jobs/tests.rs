@@ -165,6 +165,7 @@ fn of(product: &str, sku: &str, amount: &str) -> Listing {
         title: "Cup".to_owned(),
         description: None,
         brand: None,
+        category: None,
         barcode: None,
         images: Vec::new(),
         options: Vec::new(),

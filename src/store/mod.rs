@@ -69,6 +69,7 @@ mod schedules;
 mod sessions;
 mod shops;
 mod states;
+mod tickets;
 mod wake;
 mod webhooks;
 
@@ -84,6 +85,7 @@ pub use reminders::{ReminderKind, ReminderRow};
 pub use runs::{Asked, Claimed, NewRun};
 pub use schedules::{Due, Planned, ScheduleRow, WantedSchedule};
 pub use shops::{ShopRow, WantedShop};
+pub use tickets::OpenTicket;
 pub use wake::Wakes;
 
 /// An open database.

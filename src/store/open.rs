@@ -56,6 +56,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0006_sessions.sql"),
         include_str!("../../migrations/postgres/0006_sessions.sql"),
     ),
+    (
+        7,
+        "tickets",
+        include_str!("../../migrations/sqlite/0007_tickets.sql"),
+        include_str!("../../migrations/postgres/0007_tickets.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

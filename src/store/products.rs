@@ -163,6 +163,17 @@ impl Tx {
         on_db!(self.rows(SQL, rows))?.iter().map(stored_variant).collect()
     }
 
+    /// The SKUs of these products, those that the source dropped too: product and SKU, in this order.
+    pub async fn skus_of_products(&mut self, products: &[&str]) -> Result<Vec<(String, Sku)>, StoreError> {
+        const SQL: Both = bulk!([id] "
+            select product_id, sku from variants where product_id in (select id from page) order by product_id, sku");
+        let rows: Vec<_> = products.iter().map(|id| json!({ "id": id })).collect();
+        let rows = on_db!(self.rows(SQL, json_text(&rows)))?;
+        rows.iter()
+            .map(|row| Ok((row.text("product_id")?, row.named("variants", "sku", |text| text.parse().ok())?)))
+            .collect()
+    }
+
     /// Variants that came to be listed in `shop` after it was computed what is wanted of them: their listing is there and
     /// nothing is wanted of it. By SKU after `after`, at most `limit`.
     pub async fn newcomers(

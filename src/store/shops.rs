@@ -288,8 +288,9 @@ impl Tx {
     /// journal keeps its lines. Returns what went, in words: ("listings", 120) and so on; empty for a shop that is unknown or stands in the settings.
     pub async fn forget_shop(&mut self, shop: &ShopId) -> Result<Vec<(String, u64)>, StoreError> {
         const SHOP: &str = "delete from shops where id = $1 and configured = 0 returning authorization_id";
-        const PARTS: [(&str, &str); 7] = [
+        const PARTS: [(&str, &str); 8] = [
             ("listings", "delete from listings where shop = $1"),
+            ("changes that wait for judgement", "delete from tickets where shop = $1"),
             ("complaints", "delete from complaints where shop = $1"),
             ("passes", "delete from passes where shop = $1"),
             ("pages of passes", "delete from passes_seen where shop = $1"),

@@ -97,6 +97,7 @@ fn seen(code: &str, amount: &str) -> SeenListing {
         title: "Shirt".to_owned(),
         description: None,
         brand: None,
+        category: None,
         barcode: None,
         images: Vec::new(),
         options: Vec::new(),
@@ -113,8 +114,14 @@ fn wanted(code: &str, amount: &str) -> WantedRow {
 }
 
 fn variant(product: &str, title: &str, code: &str, amount: &str) -> (Product, Variant) {
-    let product =
-        Product { id: product.to_owned(), title: title.to_owned(), description: None, brand: None, images: Vec::new() };
+    let product = Product {
+        id: product.to_owned(),
+        title: title.to_owned(),
+        description: None,
+        brand: None,
+        category: None,
+        images: Vec::new(),
+    };
     let variant = Variant {
         sku: sku(code),
         product_id: product.id.clone(),

@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{Actual, Read, Rig, Verdict, World, checks, ensure, exports, read_all};
 use crate::{
-    channels::{ChannelDef, PushResult},
+    channels::{ChannelDef, PushResult, Settled, Ticket},
     domain::{Complaint, Field, Listing, Price, Product, Sku, Values, Variant, plan::Change, wanted::Retire},
 };
 
@@ -152,6 +152,7 @@ async fn a_dropped_sku_is_set_to_zero_stock(_: &ChannelDef, rig: &dyn Rig) -> Ve
         sku: listing.sku.clone(),
         listing: Some(listing.clone()),
         product: None,
+        siblings: Vec::new(),
         wanted,
         fields: vec![Field::Stock],
     };
@@ -182,6 +183,7 @@ pub(super) fn change(listing: &Listing, fields: &[Field]) -> Result<Change, Stri
         sku: listing.sku.clone(),
         listing: Some(listing.clone()),
         product: None,
+        siblings: Vec::new(),
         wanted,
         fields: fields.to_vec(),
     })
@@ -195,6 +197,7 @@ fn creation(read: &Read) -> Result<Change, String> {
         title: "Created by the suite".to_owned(),
         description: Some("A listing that the suite creates, with words enough for any channel.".to_owned()),
         brand: None,
+        category: None,
         images: vec!["https://images.example.com/conformance.jpg".to_owned()],
     };
     let variant = Variant {
@@ -207,7 +210,7 @@ fn creation(read: &Read) -> Result<Change, String> {
     };
     let wanted = Values { price: Some(price), stock: Some(4), title: Some(product.title.clone()), ..Values::default() };
     let fields = vec![Field::Price, Field::Stock, Field::Title];
-    Ok(Change { sku, listing: None, product: Some((product, variant)), wanted, fields })
+    Ok(Change { sku, listing: None, product: Some((product, variant)), siblings: Vec::new(), wanted, fields })
 }
 
 fn apply(shop: &mut BTreeMap<Sku, Actual>, change: &Change) {
@@ -261,11 +264,17 @@ async fn push(world: &dyn World, changes: &[Change]) -> Result<Vec<PushResult>, 
     let mut open = channel.push(&access, changes).await.map_err(said)?;
     let mut closed = Vec::new();
     for _ in 0..20 {
-        let mut tickets = Vec::new();
+        let mut tickets: Vec<(Ticket, Vec<Change>)> = Vec::new();
         for result in open.drain(..) {
             match result {
-                PushResult::Pending { ticket, .. } if tickets.contains(&ticket) => {}
-                PushResult::Pending { ticket, .. } => tickets.push(ticket),
+                PushResult::Pending { sku, ticket } => {
+                    let change = changes.iter().find(|change| change.sku == sku);
+                    let change = change.ok_or_else(|| format!("{sku} is pending and was not sent"))?.clone();
+                    match tickets.iter_mut().find(|(known, _)| *known == ticket) {
+                        Some((_, waiting)) => waiting.push(change),
+                        None => tickets.push((ticket, vec![change])),
+                    }
+                }
                 other => closed.push(other),
             }
         }
@@ -273,8 +282,14 @@ async fn push(world: &dyn World, changes: &[Change]) -> Result<Vec<PushResult>, 
             return Ok(closed);
         }
         world.clock().advance(jiff::SignedDuration::from_mins(1));
-        for ticket in tickets {
-            open.extend(channel.settle(&access, &ticket).await.map_err(said)?);
+        for (ticket, waiting) in tickets {
+            match channel.settle(&access, &ticket, &waiting).await.map_err(said)? {
+                Settled::Judged(results) => open.extend(results),
+                Settled::Open => {
+                    let pending = |change: Change| PushResult::Pending { sku: change.sku, ticket: ticket.clone() };
+                    open.extend(waiting.into_iter().map(pending));
+                }
+            }
         }
     }
     Err("changes stay pending: 20 questions were asked".to_owned())

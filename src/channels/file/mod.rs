@@ -17,6 +17,7 @@ mod text;
 mod write;
 
 pub use dump::Writer;
+pub use write::csv_line;
 
 use std::{
     fs,

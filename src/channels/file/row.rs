@@ -43,6 +43,7 @@ impl Row {
             title: self.title.clone(),
             description: said(&self.description),
             brand: said(&self.brand),
+            category: None,
             barcode: said(&self.barcode),
             images: self.images.clone(),
             options: self.options.clone(),

@@ -95,7 +95,14 @@ impl Shop {
     fn set(&self, sku: &str, wanted: Values, fields: &[Field]) -> String {
         let (listings, _, _) = self.read().unwrap();
         let listing = listings.into_iter().find(|listing| listing.sku.as_str() == sku);
-        let change = Change { sku: sku.parse().unwrap(), listing, product: None, wanted, fields: fields.to_vec() };
+        let change = Change {
+            sku: sku.parse().unwrap(),
+            listing,
+            product: None,
+            siblings: Vec::new(),
+            wanted,
+            fields: fields.to_vec(),
+        };
         said(&self.push(&[change]).unwrap()[0])
     }
 

@@ -402,6 +402,11 @@ fn new_record(columns: &Columns, cells: &[(String, String)]) -> String {
     record_text(texts, columns.delimiter)
 }
 
+/// A line of CSV, without its line end.
+pub fn csv_line<'a>(texts: impl IntoIterator<Item = &'a str>) -> String {
+    record_text(texts, b',')
+}
+
 /// Texts as one record, without its line end.
 pub(super) fn record_text<'a>(texts: impl IntoIterator<Item = &'a str>, delimiter: u8) -> String {
     let cells: Vec<_> = texts.into_iter().map(|text| cell_text(text, delimiter, false)).collect();

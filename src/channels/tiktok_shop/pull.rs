@@ -310,6 +310,7 @@ fn listing(product: &WireProduct, sku: &WireSku, chosen: Option<&str>) -> Result
         title: product.title.clone(),
         description: None,
         brand: None,
+        category: None,
         barcode: sku.identifier_code.as_ref().map(|found| found.code.clone()).filter(|code| !code.is_empty()),
         images: Vec::new(),
         options: sku

@@ -1,6 +1,6 @@
 //! What is wanted of a shop, computed where something changed, and the plan that follows from it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     domain::{
@@ -137,8 +137,34 @@ pub(super) fn wanted_of(
     wanted::wanted(&row.product, &row.variant, currency, &entry.rules).map(Some)
 }
 
-/// Everything that is to be sent to the shop as things stand, product by product.
-pub(super) async fn plan(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<Change>, Halt> {
+/// What is to be sent to a shop.
+#[derive(Debug, Default)]
+pub(super) struct Plan {
+    /// The changes, product by product.
+    pub(super) changes: Vec<Change>,
+    /// What other changes lack before they can be sent.
+    pub(super) lacking: Vec<Complaint>,
+}
+
+impl Plan {
+    /// Changes as they are found, in order, each with its siblings; those that lack something are told apart.
+    pub(super) async fn of(tx: &mut Tx, entry: &ShopEntry, mut changes: Vec<Change>) -> Result<Self, Halt> {
+        join_siblings(tx, &entry.shop.id, &mut changes).await?;
+        in_order(&mut changes);
+        let mut plan = Self::default();
+        for change in changes {
+            match entry.channel.lacks(&change) {
+                Some(complaint) => plan.lacking.push(complaint),
+                None => plan.changes.push(change),
+            }
+        }
+        Ok(plan)
+    }
+}
+
+/// Everything that is to be sent to the shop as things stand, but for SKUs of which the shop has not judged the last change yet.
+pub(super) async fn plan(tx: &mut Tx, entry: &ShopEntry) -> Result<Plan, Halt> {
+    let waiting: BTreeSet<Sku> = tx.waiting_skus(&entry.shop.id).await?.into_iter().collect();
     let mut plan = Vec::new();
     let mut after = None;
     loop {
@@ -149,13 +175,36 @@ pub(super) async fn plan(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<Change>, 
         let variants = if new.is_empty() { Vec::new() } else { tx.variants_of(&new).await? };
         let mut variants: BTreeMap<Sku, StoredVariant> =
             variants.into_iter().map(|row| (row.variant.sku.clone(), row)).collect();
-        for row in rows {
+        for row in rows.into_iter().filter(|row| !waiting.contains(&row.sku)) {
             let variant = variants.remove(&row.sku);
             plan.extend(row.wanted.and_then(|wanted| change_of(row.sku, row.listing, wanted, variant, entry)));
         }
     }
-    in_order(&mut plan);
-    Ok(plan)
+    Plan::of(tx, entry, plan).await
+}
+
+/// Tells each SKU that is to be created how the shop has others of its product.
+async fn join_siblings(tx: &mut Tx, shop: &ShopId, changes: &mut [Change]) -> Result<(), Halt> {
+    let product = |change: &Change| change.product.as_ref().map(|(product, _)| product.id.clone());
+    let products: BTreeSet<String> = changes.iter().filter_map(product).collect();
+    let products: Vec<&str> = products.iter().map(String::as_str).collect();
+    let mut siblings: BTreeMap<String, Vec<Listing>> = BTreeMap::new();
+    for products in products.chunks(CHUNK as usize) {
+        let of: BTreeMap<Sku, String> =
+            tx.skus_of_products(products).await?.into_iter().map(|(product, sku)| (sku, product)).collect();
+        let skus: Vec<Sku> = of.keys().cloned().collect();
+        for stored in tx.listings_of(shop, &skus).await?.into_iter().filter(|stored| !stored.gone) {
+            if let (Some(product), Some(listing)) = (of.get(&stored.sku), stored.listing) {
+                siblings.entry(product.clone()).or_default().push(listing);
+            }
+        }
+    }
+    for change in changes {
+        if let Some(listings) = product(change).and_then(|product| siblings.get(&product)) {
+            change.siblings.clone_from(listings);
+        }
+    }
+    Ok(())
 }
 
 /// What is to be done with a SKU of which something is wanted: changed where the shop lists it, else created.
@@ -171,13 +220,33 @@ pub(super) fn change_of(
     }
     let product = variant.map(|stored| (stored.product, stored.variant));
     let fields = entry.rules.fields.iter().copied().collect();
-    Some(Change { sku, listing: None, product, wanted, fields })
+    Some(Change { sku, listing: None, product, siblings: Vec::new(), wanted, fields })
 }
 
-/// Product by product.
-pub(super) fn in_order(plan: &mut [Change]) {
-    plan.sort_by(|a, b| {
-        let product = |change: &Change| change.listing.as_ref().map(|listing| listing.product_id.clone());
-        (product(a), &a.sku).cmp(&(product(b), &b.sku))
-    });
+/// Product by product: those that the shop has by its own ids, then new ones by the source's.
+fn in_order(plan: &mut [Change]) {
+    plan.sort_by(|a, b| (product_of(a), &a.sku).cmp(&(product_of(b), &b.sku)));
+}
+
+/// The product that a change belongs to, and whether it is new.
+fn product_of(change: &Change) -> (bool, Option<&str>) {
+    match &change.listing {
+        Some(listing) => (false, Some(&listing.product_id)),
+        None => (true, change.product.as_ref().map(|(product, _)| product.id.as_str())),
+    }
+}
+
+/// How many changes from the front of a plan make the next batch of at most `most` SKUs. Those of one product stay together where they
+/// fit: some channels take only whole products off sale. A new product is never parted: it is made in one call.
+pub(super) fn next_batch(plan: &[Change], most: usize) -> usize {
+    let most = most.max(1);
+    if plan.len() <= most {
+        return plan.len();
+    }
+    let parts =
+        |end: &usize| product_of(&plan[end - 1]) != product_of(&plan[*end]) || product_of(&plan[end - 1]).1.is_none();
+    if let Some(end) = (1..=most).rev().find(parts) {
+        return end;
+    }
+    if product_of(&plan[0]).0 { (most..plan.len()).find(parts).unwrap_or(plan.len()) } else { most }
 }

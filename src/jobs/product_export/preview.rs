@@ -1,11 +1,13 @@
 //! The plan of an export before it is one, for `--dry-run`: only reads, and computes everything that an export would note.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
-use super::planning::{CHUNK, change_of, in_order, listings_of, wanted_of};
+use super::planning::{CHUNK, Plan, change_of, listings_of, wanted_of};
 use crate::{
     domain::{
-        ErrorKind, Failure, PassKind, RunError, ShopId,
+        Complaint, ErrorKind, Failure, PassKind, RunError, ShopId, Sku,
         plan::{Change, GuardStop, guard},
     },
     jobs::Halt,
@@ -14,12 +16,16 @@ use crate::{
 };
 
 /// What an export would do now.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Preview {
     /// What has to happen before there can be a plan, in words; the plan is empty then.
     pub first: Option<String>,
     /// What it would send, refused SKUs too: an export that a person asks for tries them again.
     pub plan: Vec<Change>,
+    /// What other changes lack before they can be sent, one each.
+    pub lacking: Vec<Complaint>,
+    /// How many SKUs wait for the shop's judgement of the last change: nothing else is sent for them until then.
+    pub waiting: usize,
     /// Why a guard would stop it.
     pub stop: Option<GuardStop>,
 }
@@ -48,11 +54,12 @@ pub async fn preview(
     let previewed = async {
         let mut tx = store.read(now).await?;
         if let Some(first) = comes_first(&mut tx, shop, source).await? {
-            return Ok(Preview { first: Some(first), plan: Vec::new(), stop: None });
+            return Ok(Preview { first: Some(first), ..Preview::default() });
         }
-        let plan = planned(&mut tx, entry).await?;
+        let waiting = tx.waiting_skus(shop).await?.into_iter().collect();
+        let Plan { changes: plan, lacking } = planned(&mut tx, entry, &waiting).await?;
         let stop = guard(&plan, tx.live_listings(shop).await?, &entry.rules);
-        Ok(Preview { first: None, plan, stop })
+        Ok(Preview { first: None, plan, lacking, waiting: waiting.len(), stop })
     };
     previewed.await.map_err(|halt| match halt {
         Halt::Failed(error) => error,
@@ -75,7 +82,7 @@ async fn comes_first(tx: &mut Tx, shop: &ShopId, source: &ShopId) -> Result<Opti
 }
 
 /// Everything that the source wants and the shop does not have.
-async fn planned(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<Change>, Halt> {
+async fn planned(tx: &mut Tx, entry: &ShopEntry, waiting: &BTreeSet<Sku>) -> Result<Plan, Halt> {
     let shop = &entry.shop.id;
     let usual = tx.usual_currency(shop).await?;
     let (mut plan, mut after) = (Vec::new(), None);
@@ -84,7 +91,7 @@ async fn planned(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<Change>, Halt> {
         let Some(last) = variants.last() else { break };
         after = Some(last.variant.sku.clone());
         let mut listings = listings_of(tx, shop, &variants).await?;
-        for row in variants {
+        for row in variants.into_iter().filter(|row| !waiting.contains(&row.variant.sku)) {
             let stored = listings.remove(&row.variant.sku);
             // A listing that is gone is not brought back, and a complaint is no change.
             if stored.as_ref().is_some_and(|stored| stored.gone) {
@@ -96,6 +103,5 @@ async fn planned(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<Change>, Halt> {
             }
         }
     }
-    in_order(&mut plan);
-    Ok(plan)
+    Plan::of(tx, entry, plan).await
 }

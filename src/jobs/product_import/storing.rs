@@ -161,6 +161,7 @@ fn product_of(listing: &Listing) -> (Product, Variant) {
         title: listing.title.clone(),
         description: listing.description.clone(),
         brand: listing.brand.clone(),
+        category: listing.category.clone(),
         images: listing.images.clone(),
     };
     let variant = Variant {

@@ -25,6 +25,7 @@ fn creation(sku: &str) -> Change {
         title: "Jug; \"big\"".to_owned(),
         description: Some("<p>a</p>\n<p>b</p>".to_owned()),
         brand: Some("Acme".to_owned()),
+        category: None,
         images: vec!["https://x.test/1.jpg".to_owned(), "https://x.test/2.jpg".to_owned()],
     };
     let variant = Variant {
@@ -37,7 +38,14 @@ fn creation(sku: &str) -> Change {
     };
     let wanted = Values { price: Some(price("12.5", "EUR")), stock: Some(2), ..Values::default() };
     let fields = vec![Field::Price, Field::Stock];
-    Change { sku: variant.sku.clone(), listing: None, product: Some((product, variant)), wanted, fields }
+    Change {
+        sku: variant.sku.clone(),
+        listing: None,
+        product: Some((product, variant)),
+        siblings: Vec::new(),
+        wanted,
+        fields,
+    }
 }
 
 #[test]
@@ -190,6 +198,7 @@ fn a_sku_that_is_gone_and_one_to_be_taken_off_sale_are_refused_alone() {
         sku: sku.parse().unwrap(),
         listing: Some(listings[0].clone()),
         product: None,
+        siblings: Vec::new(),
         wanted,
         fields: vec![Field::Stock],
     };
@@ -218,6 +227,7 @@ fn a_broken_file_is_left_as_it_is() {
         sku: "A".parse().unwrap(),
         listing: good.into_iter().next(),
         product: None,
+        siblings: Vec::new(),
         wanted: stock(5),
         fields: vec![Field::Stock],
     };
@@ -237,6 +247,7 @@ fn a_pattern_is_only_read() {
         sku: "A-1".parse().unwrap(),
         listing: listings.into_iter().next(),
         product: None,
+        siblings: Vec::new(),
         wanted: stock(5),
         fields: vec![Field::Stock],
     };
@@ -277,6 +288,7 @@ fn a_reader_never_sees_a_part() {
                 sku: listing.sku.clone(),
                 listing: Some(listing.clone()),
                 product: None,
+                siblings: Vec::new(),
                 wanted: stock(pieces),
                 fields: vec![Field::Stock],
             };

@@ -8,6 +8,7 @@ fn stock(listing: &Listing, pieces: i64) -> Change {
         sku: listing.sku.clone(),
         listing: Some(listing.clone()),
         product: None,
+        siblings: Vec::new(),
         wanted,
         fields: vec![Field::Stock],
     }

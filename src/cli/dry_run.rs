@@ -1,0 +1,140 @@
+//! `jobs run … product_export --dry-run`: the plan of an export as a table, JSON or CSV.
+
+use serde_json::{Value, json};
+
+use super::{JobsRun, Outcome, exit, open, open::Env, print, table::Table};
+use crate::{
+    channels::file::csv_line,
+    control::Refusal,
+    daemon,
+    domain::{Complaint, JobKind, counted, plan::Change},
+    jobs::product_export::Preview,
+};
+
+/// One field of one change: SKU, field, as seen, as wanted.
+type Line = [String; 4];
+
+pub(super) async fn dry_run(env: &Env, run: &JobsRun) -> Outcome {
+    let config = env.settings()?;
+    open::known_shop(&config, &run.shop)?;
+    if run.job != JobKind::ProductExport {
+        return Err(Refusal::new(exit::USAGE, "only product_export has a plan; leave --dry-run away"));
+    }
+    if env.json && run.csv {
+        return Err(Refusal::new(exit::USAGE, "--json and --csv at once; choose one"));
+    }
+    let preview = daemon::dry_run(config, &run.shop).await?;
+    if env.json {
+        return print::json(&as_json(&preview));
+    }
+    if let Some(first) = &preview.first {
+        let said = format!("no plan yet: {first}");
+        return if run.csv { Err(Refusal::new(exit::TRY_LATER, said)) } else { print::text(&said) };
+    }
+    if run.csv {
+        print::text(&as_csv(&preview))?;
+        if let Some(stop) = &preview.stop {
+            print::aside(&format!("a guard would stop this: {}", stop.text));
+        }
+        return Ok(());
+    }
+    print_tables(&preview)?;
+    print::text(&summary(&preview))
+}
+
+fn as_json(preview: &Preview) -> Value {
+    let changes: Vec<_> = preview.plan.iter().map(change_json).collect();
+    let complaint = |one: &Complaint| json!({ "sku": one.sku, "code": one.code, "text": one.text });
+    json!({
+        "plan": changes,
+        "lacking": preview.lacking.iter().map(complaint).collect::<Vec<_>>(),
+        "waiting": preview.waiting,
+        "guard": preview.stop.as_ref().map(|stop| &stop.text),
+        "first": preview.first,
+    })
+}
+
+fn change_json(change: &Change) -> Value {
+    let seen = change.listing.as_ref().map(|listing| listing.values(&change.fields.iter().copied().collect()));
+    json!({
+        "sku": change.sku, "fields": change.fields, "seen": seen, "wanted": change.wanted, "create": change.listing.is_none(),
+    })
+}
+
+fn as_csv(preview: &Preview) -> String {
+    let mut lines = vec![csv_line(["sku", "field", "seen", "wanted", "lacks"])];
+    for [sku, field, seen, wanted] in preview.plan.iter().flat_map(lines_of) {
+        lines.push(csv_line([sku.as_str(), &field, &seen, &wanted, ""]));
+    }
+    lines.extend(preview.lacking.iter().map(|one| csv_line([one.sku.as_str(), "", "", "", &one.text])));
+    lines.join("\n")
+}
+
+/// What one change does, field by field. A new listing says so in a line of its own.
+fn lines_of(change: &Change) -> Vec<Line> {
+    let value = change_json(change);
+    let line = |field: &str, seen: String, wanted: String| [change.sku.to_string(), field.to_owned(), seen, wanted];
+    let mut lines = Vec::new();
+    if change.listing.is_none() {
+        let title = change.product.as_ref().map_or("", |(product, _)| &product.title);
+        lines.push(line("new", String::new(), title.to_owned()));
+    }
+    if change.wanted.retired {
+        lines.push(line("on sale", "yes".to_owned(), "no".to_owned()));
+    }
+    for field in &change.fields {
+        let key = serde_json::to_value(field).unwrap_or_default();
+        let key = key.as_str().unwrap_or_default();
+        let (seen, wanted) = (cell(&value["seen"][key]), cell(&value["wanted"][key]));
+        // Of a field that the source says nothing of, nothing is sent.
+        if !(wanted.is_empty() && change.listing.is_none()) {
+            lines.push(line(key, seen, wanted));
+        }
+    }
+    lines
+}
+
+fn print_tables(preview: &Preview) -> Outcome {
+    let mut table = Table::new(&["SKU", "FIELD", "SEEN", "WANTED"]).wide("WANTED");
+    for line in preview.plan.iter().flat_map(lines_of) {
+        table.row(line.map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }));
+    }
+    table.print()?;
+    if preview.lacking.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&["SKU", "LACKS"]).wide("LACKS");
+    for complaint in &preview.lacking {
+        table.row([complaint.sku.clone(), complaint.text.clone()]);
+    }
+    print::text("")?;
+    table.print()
+}
+
+fn summary(preview: &Preview) -> String {
+    let mut parts = vec![counted(preview.plan.len() as u64, "change", "changes")];
+    if !preview.lacking.is_empty() {
+        parts.push(format!("{} cannot be sent yet", counted(preview.lacking.len() as u64, "SKU", "SKUs")));
+    }
+    if preview.waiting > 0 {
+        parts.push(format!("{} wait for the shop's judgement", counted(preview.waiting as u64, "SKU", "SKUs")));
+    }
+    parts.push(match &preview.stop {
+        Some(stop) => format!("a guard would stop this: {}", stop.text),
+        None => "nothing was sent".to_owned(),
+    });
+    parts.join("; ")
+}
+
+/// A value in words; nothing: an empty text.
+fn cell(value: &Value) -> String {
+    match value {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Object(price) if price.get("amount").is_some_and(Value::is_string) => {
+            let part = |name: &str| price.get(name).and_then(Value::as_str).unwrap_or_default();
+            format!("{} {}", part("amount"), part("currency"))
+        }
+        value => value.to_string(),
+    }
+}

@@ -1,0 +1,62 @@
+//! What a shop accepts for later judgement: kept with its ticket, asked after until it is judged.
+
+use jiff::SignedDuration;
+
+use super::{note_results, soon};
+use crate::{
+    channels::{PushResult, Settled, Ticket},
+    domain::{Complaint, Counts, plan::Change},
+    jobs::{Halt, Work},
+    keeper::ShopEntry,
+    scheduler::Context,
+    store::OpenTicket,
+};
+
+/// Whoever has not judged by then is not waited for any more: what differs still is sent anew.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(24);
+/// The shortest and the longest wait between two questions about the same ticket.
+const WAITS: [SignedDuration; 2] = [SignedDuration::from_secs(10), SignedDuration::from_mins(5)];
+
+/// Asks after everything that waits, and notes what was judged.
+pub(super) async fn settle(work: &Work, context: &Context, entry: &ShopEntry, counts: &mut Counts) -> Result<(), Halt> {
+    let mut tx = work.store.read(work.clock.now()).await?;
+    let open = tx.open_tickets(&entry.shop.id).await?;
+    drop(tx);
+    for OpenTicket { ticket, since, changes } in open {
+        if context.cancel.is_cancelled() {
+            return Err(Halt::Cancelled);
+        }
+        let asked = Ticket(ticket);
+        let (ticket, sent) = (&asked, changes.as_slice());
+        let settled =
+            work.call(entry, |access| async move { entry.channel.settle(&access, ticket, sent).await }).await?;
+        let results = match settled {
+            Settled::Judged(results) => results,
+            Settled::Open if since + PATIENCE > work.clock.now() => continue,
+            Settled::Open => sent.iter().map(|change| PushResult::Refused(unjudged(change))).collect(),
+        };
+        let mut tx = work.write(context).await?;
+        note_results(&mut tx, context, entry, sent, results, counts).await?;
+        tx.commit().await?;
+    }
+    Ok(())
+}
+
+/// Ends the attempt for a while where something still waits. The wait grows with the age of what waits longest.
+pub(super) async fn wait_for_judgement(work: &Work, entry: &ShopEntry) -> Result<(), Halt> {
+    let mut tx = work.store.read(work.clock.now()).await?;
+    let Some((since, waiting)) = tx.waiting(&entry.shop.id).await? else { return Ok(()) };
+    let [shortest, longest] = WAITS;
+    let wait = (tx.now.duration_since(since) / 4).clamp(shortest, longest);
+    let text = format!("shop `{}` has not judged {waiting} changes yet", entry.shop.id);
+    Err(soon(tx.now, wait, text, String::new()))
+}
+
+fn unjudged(change: &Change) -> Complaint {
+    let text = format!(
+        "the shop accepted the change but did not judge it within {} h; it is sent again when what is wanted or the listing \
+         changes, and after the next complete pass",
+        PATIENCE.as_hours()
+    );
+    Complaint { sku: change.sku.to_string(), code: "unjudged".to_owned(), text, request_id: None }
+}
