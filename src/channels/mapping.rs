@@ -266,7 +266,13 @@ mod tests {
         let faults = read(json!({
             "catgory": "1", "category": ["1"], "categories": "1", "brands": {"Acme": true}, "attributes": {"Size": "{size}"},
         }));
-        insta::assert_snapshot!(faults.unwrap_err().join("\n"), @"");
+        insta::assert_snapshot!(faults.unwrap_err().join("\n"), @r#"
+        mapping.catgory: unknown key; the keys here are category, categories, brand, brands, attributes, weight_kg
+        mapping.attributes.Size: `{size}` is not a part of a product; use {title}, {description}, {brand}, {category}, {sku}, {barcode} or {option.NAME}
+        mapping.category: `category` is not a text; write it in quotes
+        mapping.categories: `categories` is not a table; write categories = { "WORD" = "VALUE" }
+        mapping.brands.Acme: `Acme` is not a text; write it in quotes
+        "#);
         assert_eq!(read(json!("600001")).unwrap_err().len(), 1);
     }
 }

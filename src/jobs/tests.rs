@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::*;
 use crate::{
-    channels::{Abilities, AuthorizationKind, Channel, Consent, From, Page, PushResult, ShopStatus},
+    channels::{Abilities, AuthorizationKind, Channel, Consent, From, Page, PushResult, Settled, ShopStatus, Ticket},
     domain::{
         Complaint, Cursor, Demand, Failure, Field, InstanceId, Listing, ListingStatus, Outcome, PassKind, Period,
         Price, RunId, Shop, ShopId, Trigger,
@@ -61,6 +61,16 @@ struct Shelf {
     refuses: BTreeSet<&'static str>,
     /// So many changes are accepted; then it does not answer.
     accepts: Option<usize>,
+    /// Changes of these SKUs are judged later: under the ticket that their first letter is.
+    judges_later: BTreeSet<&'static str>,
+    /// Whether it has judged by now.
+    judged: bool,
+    /// SKUs that lack something before they can be sent.
+    lacks: BTreeSet<&'static str>,
+    /// How many changes it wants at once.
+    batch: Option<usize>,
+    /// The SKUs that came in each push, with their siblings.
+    pushes: Vec<String>,
     /// The pages that were asked for.
     asked: Vec<usize>,
     /// What was sent and accepted.
@@ -127,10 +137,30 @@ impl Channel for Stall {
         })
     }
 
+    fn lacks(&self, change: &Change) -> Option<Complaint> {
+        let lacks = self.shelf.lock().unwrap().lacks.contains(change.sku.as_str());
+        lacks.then(|| complaint(change.sku.as_str(), "category"))
+    }
+
+    fn batch(&self, left: usize) -> usize {
+        self.shelf.lock().unwrap().batch.unwrap_or(left)
+    }
+
     async fn push(&self, _: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
         let mut shelf = self.shelf.lock().unwrap();
+        let told = changes.iter().map(|change| {
+            let siblings = change.siblings.iter().map(|sibling| format!("+{}", sibling.sku)).collect::<String>();
+            format!("{}{siblings}", change.sku)
+        });
+        let told = told.collect::<Vec<_>>().join(" ");
+        shelf.pushes.push(told);
         let mut results = Vec::new();
         for change in changes {
+            if shelf.judges_later.contains(change.sku.as_str()) && !shelf.judged {
+                let ticket = Ticket(change.sku.as_str()[..1].to_owned());
+                results.push(PushResult::Pending { sku: change.sku.clone(), ticket });
+                continue;
+            }
             if shelf.refuses.contains(change.sku.as_str()) {
                 shelf.refused += 1;
                 results.push(PushResult::Refused(complaint(change.sku.as_str(), "promotion")));
@@ -140,15 +170,26 @@ impl Channel for Stall {
                 return Err(silent());
             }
             shelf.accepts = shelf.accepts.map(|left| left - 1);
-            let mut listing = change.listing.clone().unwrap();
+            let new = || of("product of its own", change.sku.as_str(), "1");
+            let mut listing = change.listing.clone().unwrap_or_else(new);
             listing.prices.splice(.., change.wanted.price);
             listing.stock = change.wanted.stock;
             shelf.sent.push(format!("{} {:?} {:?}", change.sku, listing.prices[0], listing.stock.unwrap()));
-            let shown = shelf.pages.iter_mut().flatten().find(|shown| shown.sku == change.sku).unwrap();
-            *shown = listing.clone();
+            match shelf.pages.iter_mut().flatten().find(|shown| shown.sku == change.sku) {
+                Some(shown) => *shown = listing.clone(),
+                None => shelf.pages.push(vec![listing.clone()]),
+            }
             results.push(PushResult::Done { sku: change.sku.clone(), listing: Box::new(listing) });
         }
         Ok(results)
+    }
+
+    async fn settle(&self, access: &Access, ticket: &Ticket, changes: &[Change]) -> Result<Settled, ChannelError> {
+        assert!(changes.iter().all(|change| change.sku.as_str().starts_with(&ticket.0)), "{ticket:?} {changes:?}");
+        if !self.shelf.lock().unwrap().judged {
+            return Ok(Settled::Open);
+        }
+        self.push(access, changes).await.map(Settled::Judged)
     }
 
     fn consent(&self) -> Option<&dyn Consent> {
@@ -237,6 +278,17 @@ impl World {
         world.source(source).await;
         world.imports("uk", true).await;
         world
+    }
+
+    /// From now on the shops list SKUs that they do not have yet.
+    fn lists_new_skus(&self) {
+        let page = keeper::Page { public_url: "http://127.0.0.1:8420".parse().unwrap(), loopback: true };
+        let entries = self.shelves.iter().map(|(id, shelf)| {
+            let mut entry = entry(id, true, shelf, &self.clock);
+            entry.rules.create = true;
+            entry
+        });
+        self.shops.replace(page, entries.collect::<Vec<_>>());
     }
 
     fn shelf(&self, shop: &str) -> MutexGuard<'_, Shelf> {

@@ -74,7 +74,7 @@ async fn a_released_plan_that_was_cut_off_goes_on_with_the_rest() {
     assert_eq!(world.shelf("uk").sent, ["A 1990.00 EUR 5"]);
     world.shelf("uk").accepts = None;
     let rest = world.attempt(released.run).await;
-    assert_eq!((rest.end.unwrap(), rest.counts.sent), (Some(Outcome::Done), 1));
+    assert_eq!((rest.end.unwrap(), rest.counts.sent), (Some(Outcome::Partly), 1), "B was refused in the same run");
     assert_eq!(world.shelf("uk").sent, ["A 1990.00 EUR 5", "C 700.00 EUR 5"]);
 
     // What was refused was let through too, and is not any more.
@@ -184,4 +184,88 @@ async fn a_preview_says_what_has_to_be_read_first() {
     let entry = world.shops.get(&erp).unwrap();
     let error = preview(&world.store, world.clock.now(), &entry, Some(&erp)).await.unwrap_err();
     insta::assert_snapshot!(error.text, @"shop `erp` is the product source; nothing is exported to it");
+}
+
+/// A world whose shop has accepted A1, A2 and B for later judgement, and C at once.
+async fn waiting() -> (World, Went) {
+    let source = [("A1", "11"), ("A2", "12"), ("B", "13"), ("C", "14")];
+    let world = World::read(&source, &[("A1", "10"), ("A2", "10"), ("B", "10"), ("C", "10")]).await;
+    world.shelf("uk").judges_later = ["A1", "A2", "B"].into();
+    let went = world.exports().await;
+    assert_eq!(went.counts.sent, 1);
+    (world, went)
+}
+
+fn waits(went: &Went) -> String {
+    let error = went.end.as_ref().unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Waiting);
+    let Failure::Throttled { until } = &error.failure else { panic!("{error:?}") };
+    format!("{}, until {until}", error.text)
+}
+
+#[tokio::test]
+async fn what_the_shop_judges_later_is_asked_after_and_not_sent_again_meanwhile() {
+    let (world, went) = waiting().await;
+    insta::assert_snapshot!(waits(&went), @"shop `uk` has not judged 3 changes yet, until 2026-03-02T09:03:10Z");
+    assert_eq!((world.preview().await.plan, world.preview().await.waiting), (Vec::new(), 3));
+    // The source wants something else by now: it waits its turn.
+    world.source(&[("A1", "15"), ("A2", "12"), ("B", "13"), ("C", "16")]).await;
+    let again = world.attempt(went.run).await;
+    assert_eq!(again.counts.sent, 1, "C alone");
+    insta::assert_snapshot!(waits(&again), @"shop `uk` has not judged 3 changes yet, until 2026-03-02T09:04:15Z");
+
+    world.shelf("uk").judged = true;
+    world.shelf("uk").refuses = ["B"].into();
+    let last = world.attempt(went.run).await;
+    assert_eq!(last.end.unwrap(), Some(Outcome::Partly));
+    assert_eq!((last.counts.sent, last.counts.refused), (3, 1), "A1 twice: judged, and then what is wanted now");
+    assert_eq!(world.complaints().await, [format!("B promotion {}", went.run)]);
+    assert_eq!(world.preview().await.waiting, 0);
+    assert_eq!(world.known().await, ["A1 15.00 EUR", "A2 12.00 EUR", "B 10 EUR", "C 16.00 EUR"]);
+}
+
+#[tokio::test]
+async fn a_shop_that_never_judges_is_not_waited_for_longer_than_a_day() {
+    let (world, went) = waiting().await;
+    world.clock.set(world.clock.now() + SignedDuration::from_hours(23));
+    assert!(waits(&world.attempt(went.run).await).contains("3 changes"));
+    world.clock.set(world.clock.now() + SignedDuration::from_hours(1));
+    let last = world.attempt(went.run).await;
+    assert_eq!((last.end.unwrap(), last.counts.refused), (Some(Outcome::Partly), 3));
+    let told = world.complaints().await;
+    assert_eq!(told, ["A1", "A2", "B"].map(|sku| format!("{sku} unjudged {}", went.run)));
+    assert_eq!(world.exports().await.counts.sent, 0, "not again as it stands");
+}
+
+#[tokio::test]
+async fn what_a_change_lacks_is_told_once_a_run_and_nothing_of_it_is_sent() {
+    let world = World::read(&[("A", "11"), ("B", "6")], &[("A", "10"), ("B", "5")]).await;
+    world.shelf("uk").lacks = ["A"].into();
+    let shown = world.preview().await;
+    assert_eq!((shown.plan.len(), shown.lacking[0].code.as_str()), (1, "category"));
+    let went = world.exports().await;
+    assert_eq!((went.end.unwrap(), went.counts.sent, went.counts.refused), (Some(Outcome::Partly), 1, 1));
+    assert_eq!(world.complaints().await, [format!("A category {}", went.run)]);
+    world.shelf("uk").lacks.clear();
+    assert!(is_done(&world.exports().await), "no new value is needed for another try");
+    assert_eq!(world.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn skus_of_a_new_product_come_together_and_those_of_a_known_one_with_their_siblings() {
+    let world = World::new(true).await;
+    world.lists_new_skus();
+    world.shelf("uk").pages = vec![vec![of("17", "A1", "1"), of("17", "A2", "1")]];
+    let cups = |skus: &[&str], product: &str| skus.iter().map(|sku| of(product, sku, "1")).collect::<Vec<_>>();
+    world.shelf("erp").pages =
+        vec![cups(&["A1", "A2", "A3"], "cup"), cups(&["B1", "B2", "B3"], "mug"), cups(&["C1"], "pot")];
+    world.imports("erp", true).await;
+    world.imports("uk", true).await;
+    assert!(is_done(&world.exports().await));
+    // One at a time is what the channel takes, but a product is made in one call.
+    assert_eq!(world.shelf("uk").pushes, ["A3+A1+A2", "B1 B2 B3", "C1"]);
+    world.shelf("uk").pushes.clear();
+    world.shelf("uk").batch = Some(1);
+    assert!(is_done(&world.exports().await));
+    assert_eq!(world.shelf("uk").pushes, Vec::<String>::new(), "all of it is there");
 }
