@@ -6,6 +6,7 @@
 //! and so can never count as passed.
 
 mod access;
+mod oddities;
 mod reading;
 mod writing;
 
@@ -44,6 +45,33 @@ pub trait Rig: Send + Sync {
     /// How long new tokens must rest before they may be renewed.
     fn rest(&self) -> SignedDuration {
         SignedDuration::ZERO
+    }
+
+    /// How many characters a SKU has at most in this channel.
+    fn longest_sku(&self) -> usize {
+        200
+    }
+
+    /// Currencies without digits after the point in which [`Rig::start_in`] can start a world.
+    fn whole_currencies(&self) -> &'static [&'static str] {
+        &[]
+    }
+
+    /// As [`Rig::start`], with a shop that sells in this one of [`Rig::whole_currencies`], at whole prices.
+    async fn start_in(&self, currency: &str, listings: usize) -> Box<dyn World> {
+        let _ = currency;
+        self.start(listings).await
+    }
+
+    /// Whether its worlds hold callers to the documented rate limits and count what goes beyond them, in
+    /// [`World::violations`].
+    fn counts_violations(&self) -> bool {
+        false
+    }
+
+    /// Whether its worlds can let a list's pages go round in a circle ([`World::loop_pages`]).
+    fn loops_pages(&self) -> bool {
+        false
     }
 }
 
@@ -94,6 +122,14 @@ pub trait World: Send + Sync {
     async fn break_down(&self, fault: Option<Fault>) {
         let _ = fault;
     }
+
+    /// Calls so far that went beyond a documented rate limit.
+    fn violations(&self) -> u32 {
+        0
+    }
+
+    /// From now on each page of the shop's lists but the first names itself as the next one.
+    async fn loop_pages(&self) {}
 
     /// The owner, where permission is needed.
     fn owner(&self) -> Option<&dyn Owner> {
@@ -173,7 +209,7 @@ impl Check {
 
 /// The checks that concern a channel with these abilities, in the worlds of one of its rigs.
 pub fn checks_of(def: &ChannelDef, rig: &dyn Rig) -> Vec<Check> {
-    let all = [reading::CHECKS, writing::CHECKS, access::CHECKS].concat();
+    let all = [reading::CHECKS, oddities::CHECKS, writing::CHECKS, access::CHECKS].concat();
     all.into_iter().filter(|check| (check.applies)(def, rig)).collect()
 }
 

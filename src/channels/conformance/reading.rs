@@ -26,7 +26,7 @@ checks! {
 }
 
 /// Enough for several pages and a rest.
-fn several_pages(rig: &dyn Rig) -> usize {
+pub(super) fn several_pages(rig: &dyn Rig) -> usize {
     rig.page_size() * 2 + rig.page_size() / 2 + 1
 }
 
@@ -177,7 +177,7 @@ async fn a_complete_pass_does_not_show_a_deleted_listing(_: &ChannelDef, rig: &d
 }
 
 /// That each listing says what the shop really has.
-async fn agrees(world: &dyn World, read: &Read) -> Verdict {
+pub(super) async fn agrees(world: &dyn World, read: &Read) -> Verdict {
     let actual = world.actual().await;
     for (sku, listing) in read.by_sku() {
         let has = actual.get(&sku).ok_or(format!("{sku} was read and is not there"))?;
@@ -189,7 +189,7 @@ async fn agrees(world: &dyn World, read: &Read) -> Verdict {
 }
 
 /// Other values than a listing has, still sensible ones.
-fn another(read: &Read, sku: &Sku) -> Result<Values, String> {
+pub(super) fn another(read: &Read, sku: &Sku) -> Result<Values, String> {
     let by_sku = read.by_sku();
     let listing = by_sku.get(sku).ok_or(format!("{sku} was not read"))?;
     let price = listing.prices.first().ok_or(format!("{sku} has no price"))?;
@@ -201,7 +201,7 @@ fn another(read: &Read, sku: &Sku) -> Result<Values, String> {
     })
 }
 
-fn difference(seen: &[Sku], expected: &[Sku]) -> String {
+pub(super) fn difference(seen: &[Sku], expected: &[Sku]) -> String {
     let (unique, wanted): (BTreeSet<_>, BTreeSet<_>) = (seen.iter().collect(), expected.iter().collect());
     let missing: Vec<_> = wanted.difference(&unique).take(5).collect();
     format!("missing {missing:?}, doubled {}", seen.len() - unique.len())

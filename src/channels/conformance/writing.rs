@@ -162,7 +162,7 @@ async fn a_dropped_sku_is_set_to_zero_stock(_: &ChannelDef, rig: &dyn Rig) -> Ve
     Ok(())
 }
 
-fn number_fields(def: &ChannelDef) -> Vec<Field> {
+pub(super) fn number_fields(def: &ChannelDef) -> Vec<Field> {
     [Field::Price, Field::Stock].into_iter().filter(|field| def.abilities.export.contains(field)).collect()
 }
 
@@ -213,7 +213,7 @@ fn creation(read: &Read) -> Result<Change, String> {
     Ok(Change { sku, listing: None, product: Some((product, variant)), siblings: Vec::new(), wanted, fields })
 }
 
-fn apply(shop: &mut BTreeMap<Sku, Actual>, change: &Change) {
+pub(super) fn apply(shop: &mut BTreeMap<Sku, Actual>, change: &Change) {
     let Some(actual) = shop.get_mut(&change.sku) else { return };
     for field in &change.fields {
         match field {
@@ -247,7 +247,7 @@ fn shows(listing: &Listing, change: &Change) -> Verdict {
 }
 
 /// Pushes and expects every change to be accepted.
-async fn accepted(world: &dyn World, changes: &[Change]) -> Verdict {
+pub(super) async fn accepted(world: &dyn World, changes: &[Change]) -> Verdict {
     let results = push(world, changes).await?;
     ensure!(results.len() == changes.len(), "{} answers to {} changes", results.len(), changes.len());
     for result in results {
