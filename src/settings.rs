@@ -112,6 +112,7 @@ fn facts_of(def: &ChannelDef) -> ChannelFacts {
         periods: def.abilities.periods.to_vec(),
         token_life: None,
         app_keys: own(def.app_keys),
+        app_secrets: own(def.app_secrets),
         shop_keys: own(def.shop_keys),
     }
 }
@@ -133,6 +134,7 @@ pub fn build(config: &Config, id: &ShopId, tools: &Tools) -> Result<Arc<dyn Chan
         own: shop.own.clone(),
         channel: channel.raw,
         client_secret: channel.client_secret,
+        secrets: channel.secrets,
         warehouse: shop.warehouse.clone(),
         folder: config.folder.clone(),
         callback: address(&config.web.public_url, &format!("/oauth/{}/callback", shop.channel), &[]),

@@ -3,7 +3,7 @@
 //! A channel translates between its own words and the domain's; it never stores, never sleeps and never retries. Its
 //! settings, wire types, fake and page live in its folder and nowhere else. [`CHANNELS`] lists them.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -49,6 +49,8 @@ pub struct ChannelDef {
     pub title: &'static str,
     /// Its documentation page.
     pub page: &'static str,
+    /// Secrets that it takes under `[channels.NAME]` beyond `client_secret`, each written as that one is.
+    pub app_secrets: &'static [Key],
     /// What it can do; `check` refuses the rest by name.
     pub abilities: Abilities,
     /// The keys it takes under `[channels.NAME]`, beyond those that every channel has.
@@ -121,6 +123,8 @@ pub struct ShopSettings {
     pub channel: serde_json::Map<String, serde_json::Value>,
     /// Our app's secret on the channel, where one is set and readable.
     pub client_secret: Option<Secret>,
+    /// What is written under the keys of [`ChannelDef::app_secrets`]; `None` where a secret cannot be read here.
+    pub secrets: BTreeMap<String, Option<Secret>>,
     /// The warehouse chosen for export.
     pub warehouse: Option<String>,
     /// The folder in which relative paths of files start.

@@ -71,7 +71,7 @@ fn view(def: &ChannelDef) -> Value {
         "create": abilities.create,
         "retire": abilities.retire,
         "jobs": jobs,
-        "channel_keys": def.app_keys.iter().map(key).collect::<Vec<_>>(),
+        "channel_keys": def.app_keys.iter().chain(def.app_secrets).map(key).collect::<Vec<_>>(),
         "shop_keys": def.shop_keys.iter().map(key).collect::<Vec<_>>(),
     })
 }

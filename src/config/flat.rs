@@ -132,6 +132,9 @@ impl List {
             self.text(&format!("{at}.{key}"), plain(value));
         }
         self.secret(&format!("{at}.client_secret"), channel.client_secret.as_ref());
+        for (key, secret) in &channel.secrets {
+            self.secret(&format!("{at}.{key}"), secret.as_ref());
+        }
     }
 
     fn shop(&mut self, at: &str, shop: &ShopConfig) {

@@ -342,10 +342,12 @@ pub struct Reminders {
 /// `[channels.X]`.
 #[derive(Debug, Clone, Default)]
 pub struct ChannelSettings {
-    /// Everything but jobs and `client_secret`, raw: the channel reads its own.
+    /// Everything but jobs and secrets, raw: the channel reads its own.
     pub raw: serde_json::Map<String, serde_json::Value>,
     /// Our app's secret.
     pub client_secret: Option<Secret>,
+    /// What is written under the channel's own keys for secrets; `None` where one cannot be read here.
+    pub secrets: BTreeMap<String, Option<Secret>>,
     /// When the app's secret ends: the last day on which it works, by the settings' time zone.
     pub client_secret_ends: Option<civil::Date>,
 }
@@ -414,6 +416,8 @@ pub struct ChannelFacts {
     pub token_life: Option<SignedDuration>,
     /// Its own keys under `[channels.X]`.
     pub app_keys: Vec<OwnKey>,
+    /// Those of its own keys under `[channels.X]` that hold secrets.
+    pub app_secrets: Vec<OwnKey>,
     /// Its own keys under `[shops.X]`.
     pub shop_keys: Vec<OwnKey>,
 }

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 use rust_decimal::Decimal;
 
 use super::{
-    ChannelFacts, ChannelSettings, Config, Language, Recipient, Severity, ShopConfig, Transport,
+    ChannelFacts, ChannelSettings, Config, Language, OwnKey, Recipient, Severity, ShopConfig, Transport,
     check::{recipients, word, word_of},
     keys::{self, choose, one_of, suggestion},
     secret::secret,
@@ -88,19 +88,30 @@ impl Common<'_> {
 }
 
 fn channel(table: &Section<'_>, facts: &ChannelFacts, zone: &TimeZone) -> ChannelSettings {
-    table.refuse_unknown(keys::CHANNEL.iter().copied().chain(facts.app_keys.iter().map(|key| key.name)));
+    table.refuse_unknown(keys::CHANNEL.iter().copied().chain(own_keys(facts).map(|key| key.name)));
     for key in ["api_url", "token_url", "consent_url"] {
         table.parsed(key, "an address that begins with https://", values::service);
     }
-    let mut raw = raw(table, &["client_secret", "jobs"]);
+    let secrets: Vec<&str> = facts.app_secrets.iter().map(|key| key.name).collect();
+    let mut raw = raw(table, &[&["client_secret", "jobs"], secrets.as_slice()].concat());
     if let Some(client_id) = table.text("client_id") {
         raw.insert("client_id".to_owned(), client_id.into());
     }
     ChannelSettings {
         raw,
         client_secret: secret(table, "client_secret"),
+        secrets: secrets
+            .into_iter()
+            .filter(|key| table.get(key).is_some())
+            .map(|key| (key.to_owned(), secret(table, key)))
+            .collect(),
         client_secret_ends: client_secret_ends(table, zone),
     }
+}
+
+/// The channel's own keys under `[channels.X]`.
+fn own_keys(facts: &ChannelFacts) -> impl Iterator<Item = &OwnKey> {
+    facts.app_keys.iter().chain(&facts.app_secrets)
 }
 
 fn client_secret_ends(table: &Section<'_>, zone: &TimeZone) -> Option<jiff::civil::Date> {
@@ -225,7 +236,7 @@ fn demand_keys(shop: &Section<'_>, facts: &ChannelFacts) {
     }
     let channels = book.top_level().open("channels");
     let app: &[&str] = if facts.needs_authorization { &["client_id", "client_secret"] } else { &[] };
-    let own = facts.app_keys.iter().filter(|key| key.required).map(|key| key.name);
+    let own = own_keys(facts).filter(|key| key.required).map(|key| key.name);
     let demanded: Vec<&str> = app.iter().copied().chain(own).collect();
     if channels.get(facts.name).is_none() && !demanded.is_empty() {
         let cause = format!("the section `[channels.{}]` is missing", facts.name);

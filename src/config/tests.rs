@@ -94,6 +94,7 @@ pub(super) fn facts() -> Vec<ChannelFacts> {
             periods: vec![(JobKind::ProductImport, SignedDuration::from_secs(10), "1 minute")],
             token_life: None,
             app_keys: vec![],
+            app_secrets: vec![],
             shop_keys: vec![key("path", true), key("format", false), key("columns", false), key("currency", false)],
         },
         ChannelFacts {
@@ -109,6 +110,7 @@ pub(super) fn facts() -> Vec<ChannelFacts> {
             ],
             token_life: Some(hour * 4),
             app_keys: vec![key("service_id", true)],
+            app_secrets: vec![key("second_secret", false)],
             shop_keys: vec![key("region", false)],
         },
     ]
@@ -444,6 +446,29 @@ fn a_secret_of_a_later_layer_replaces_the_place_of_an_earlier_one() {
     insta::assert_snapshot!(desk.told(), @r"
     (warning) shopsyncd.toml:10: channels.market.client_secret: file `elsewhere` is open to every user of this machine; `chmod o= FOLDER/elsewhere`
     ");
+}
+
+#[test]
+fn a_secret_that_only_one_channel_has_is_kept_as_the_others_are() {
+    let name = "SHOPSYNCD__CHANNELS__MARKET__SECOND_SECRET__FILE";
+    let mut desk = sound().with_secret("second", "geheim").var(name, "second");
+    let checked = desk.check();
+    let settings = &checked.config.channels[&"market".into()];
+    assert_eq!(settings.secrets["second_secret"].as_ref().unwrap().expose(), "geheim");
+    assert!(!settings.raw.contains_key("second_secret"), "it is not among what is shown as it stands");
+    let flat = flat(&checked.config);
+    assert_eq!(flat["channels.market.second_secret"].to_string(), "•••");
+    assert!(!format!("{flat:?} {:?}", checked.config).contains("geheim"));
+    assert!(checked.secret_files.iter().any(|file| file.ends_with("second")), "it is read again when it changes");
+    let digest = |secret: &str| sound().with_secret("second", secret).var(name, "second").sound().digest;
+    assert_eq!(digest("geheim"), checked.config.digest);
+    assert_ne!(digest("another"), checked.config.digest);
+    assert_ne!(sound().sound().digest, checked.config.digest);
+
+    desk = sound().var("SHOPSYNCD__CHANNELS__MARKET__SECOND_SECRET__ENV", "NOT_SET");
+    desk.env.serving = false;
+    assert!(desk.check().config.channels[&"market".into()].secrets["second_secret"].is_none(), "set, if not readable");
+    insta::assert_snapshot!(desk.told(), @"(note) environment: SHOPSYNCD__CHANNELS__MARKET__SECOND_SECRET__ENV: variable `NOT_SET` is not set here; set it in the daemon's environment");
 }
 
 #[test]

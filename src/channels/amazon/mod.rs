@@ -54,6 +54,7 @@ pub static DEF: ChannelDef = ChannelDef {
     name: NAME,
     title: "Amazon",
     page: include_str!("README.md"),
+    app_secrets: &[],
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
         export: &[],

@@ -98,6 +98,7 @@ fn settings(own: &Value, channel: Map<String, Value>) -> ShopSettings {
         own: own.as_object().cloned().unwrap(),
         channel,
         client_secret: Some(Secret::new(APP_SECRET)),
+        secrets: std::collections::BTreeMap::new(),
         warehouse: None,
         folder: "/etc/shopsyncd".into(),
         callback: CALLBACK.parse().unwrap(),

@@ -43,6 +43,7 @@ pub const DEF: ChannelDef = ChannelDef {
     name: "file",
     title: "Product files",
     page: include_str!("README.md"),
+    app_secrets: &[],
     abilities: Abilities {
         authorization: AuthorizationKind::None,
         export: &[Field::Price, Field::Stock, Field::Title, Field::Description, Field::Images],

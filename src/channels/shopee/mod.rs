@@ -44,6 +44,7 @@ pub static DEF: ChannelDef = ChannelDef {
     name: NAME,
     title: TITLE,
     page: include_str!("README.md"),
+    app_secrets: &[],
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
         export: &[],

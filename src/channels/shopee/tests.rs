@@ -100,6 +100,7 @@ fn shop_settings(own: &Value, app: &Map<String, Value>, key: Option<&str>) -> Sh
         own: own.as_object().cloned().unwrap(),
         channel: app.clone(),
         client_secret: key.map(Secret::new),
+        secrets: std::collections::BTreeMap::new(),
         warehouse: None,
         folder: "/etc/shopsyncd".into(),
         callback: CALLBACK.parse().unwrap(),

@@ -174,7 +174,7 @@ impl Global {
         if !sign::query_is_genuine(secret, query) {
             return Err(unusable(
                 TITLE,
-                &format!("the signature of the {what} is wrong; if it stays so, client_secret is"),
+                &format!("the signature of the {what} is wrong; if it stays so, {} is", client.secret_key),
             ));
         }
         let sent = timestamp.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());

@@ -30,6 +30,9 @@ pub const NAME: &str = "shopline";
 const TITLE: &str = "SHOPLINE";
 const ASIA_API_URL: &str = "https://open.shopline.io";
 const ASIA_TOKEN_URL: &str = "https://developers.shoplineapp.com";
+/// The app on Asia, where it is not the one of `client_id` and `client_secret`.
+const ASIA_ID: &str = "asia_client_id";
+const ASIA_SECRET: &str = "asia_client_secret";
 /// The version of Global's Admin API that is called where the settings name none.
 const VERSION: &str = "v20260601";
 const SCOPE: &str = "read_products,write_products,read_inventory,write_inventory,read_store_information";
@@ -40,6 +43,11 @@ pub static DEF: ChannelDef = ChannelDef {
     name: NAME,
     title: TITLE,
     page: include_str!("README.md"),
+    app_secrets: &[Key {
+        name: ASIA_SECRET,
+        doc: "the secret of the app on SHOPLINE Asia, where asia_client_id names one. Example: { credential = \"shopline-asia-secret\" }",
+        required: false,
+    }],
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
         export: &[],
@@ -51,8 +59,8 @@ pub static DEF: ChannelDef = ChannelDef {
     },
     app_keys: &[
         Key {
-            name: "asia_client_id",
-            doc: "the app's client id on SHOPLINE Asia, where it is another app than the one of SHOPLINE Global. Default: client_id. Example: \"635a5817fd851b000d2f594d\"",
+            name: ASIA_ID,
+            doc: "the client id of the app on SHOPLINE Asia, with asia_client_secret, where shops of both platforms are kept. Default: client_id. Example: \"635a5817fd851b000d2f594d\"",
             required: false,
         },
         Key {
@@ -176,7 +184,7 @@ fn store(reader: &mut Reader<'_>, platform: Platform, handle: &str, tools: &Tool
         Platform::Global => [&global, &global, SCOPE, "scope"],
         Platform::Asia => [ASIA_API_URL, ASIA_TOKEN_URL, ASIA_SCOPE, "asia_scope"],
     };
-    let own_app = platform == Platform::Asia && reader.settings.channel.contains_key("asia_client_id");
+    let app = app(reader, platform);
     Store {
         platform,
         handle: handle.to_owned(),
@@ -189,12 +197,40 @@ fn store(reader: &mut Reader<'_>, platform: Platform, handle: &str, tools: &Tool
             clock: tools.clock.clone(),
             platform,
             handle: handle.to_owned(),
-            app_key: reader.app_text(if own_app { "asia_client_id" } else { "client_id" }),
-            app_secret: reader.settings.client_secret.clone(),
+            app_key: reader.app_text(app.key),
+            app_secret: app.secret,
+            secret_key: app.secret_key,
             api_url: reader.url("api_url", api),
             token_url: reader.url("token_url", token),
         },
     }
+}
+
+/// The keys under which a platform's app stands in the settings.
+struct App {
+    key: &'static str,
+    secret_key: &'static str,
+    secret: Option<Secret>,
+}
+
+/// Global's app, or Asia's. Where only one platform is used, `client_id` and `client_secret` are its app's; an app of Asia's own
+/// has both of its keys: the id of one app never goes with the secret of the other.
+fn app(reader: &mut Reader<'_>, platform: Platform) -> App {
+    let (id, secret) = (ASIA_ID, ASIA_SECRET);
+    let written = [reader.settings.channel.contains_key(id), reader.settings.secrets.contains_key(secret)];
+    let remedy = "copy it from the app's page at SHOPLINE Asia: the two platforms have different apps";
+    match written {
+        [true, false] => {
+            reader.fault(&format!("channel.{secret}"), format!("`{id}` is set without `{secret}`"), remedy)
+        }
+        [false, true] => reader.fault(&format!("channel.{id}"), format!("`{secret}` is set without `{id}`"), remedy),
+        _ => {}
+    }
+    if platform == Platform::Asia && written.contains(&true) {
+        let open = reader.settings.secrets.get(secret).cloned().flatten();
+        return App { key: id, secret_key: secret, secret: open };
+    }
+    App { key: "client_id", secret_key: "client_secret", secret: reader.settings.client_secret.clone() }
 }
 
 /// The handle in lower case, as host names are: a part of one.

@@ -13,7 +13,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     DEF,
-    fake::{APP_SECRET, FakeShopline, Issued, Mishap},
+    fake::{APP_SECRET, ASIA_APP_SECRET, FakeShopline, Issued, Mishap},
 };
 use crate::{
     channels::{Access, Callback, Channel, ChannelError, Grant, ShopSettings, Tokens, Tools},
@@ -37,7 +37,8 @@ struct Scene {
     clock: Clock,
     /// As the channel knows it.
     channels_clock: Clock,
-    client_secret: Option<Secret>,
+    /// Of both apps: Global's and Asia's.
+    app_secrets: [Option<Secret>; 2],
 }
 
 impl Scene {
@@ -49,13 +50,15 @@ impl Scene {
         fake.add_asia("teststore", MERCHANT, "Test Shop");
         fake.add_global("stranger", "1672369729607", "Stranger");
         fake.add_asia("stranger", STRANGER, "Stranger");
-        Self { fake, channels_clock: clock.clone(), clock, client_secret: Some(Secret::new(APP_SECRET)) }
+        Self { fake, channels_clock: clock.clone(), clock, app_secrets: app_secrets() }
     }
 
     fn channel(&self, platform: &str) -> Arc<dyn Channel> {
         let own = json!({"platform": platform, "handle": "teststore"});
         let mut settings = settings(&own, self.fake.app_settings());
-        settings.client_secret.clone_from(&self.client_secret);
+        let [of_global, of_asia] = self.app_secrets.clone();
+        settings.client_secret = of_global;
+        settings.secrets.insert("asia_client_secret".to_owned(), of_asia);
         (DEF.build)(&settings, &tools(&self.channels_clock)).unwrap()
     }
 
@@ -85,12 +88,17 @@ impl Scene {
     }
 }
 
+fn app_secrets() -> [Option<Secret>; 2] {
+    [APP_SECRET, ASIA_APP_SECRET].map(|secret| Some(Secret::new(secret)))
+}
+
 fn settings(own: &Value, channel: Map<String, Value>) -> ShopSettings {
     ShopSettings {
         shop: Shop { id: "shop".parse().unwrap(), channel: super::NAME.into(), name: "Shop".into() },
         own: own.as_object().cloned().unwrap(),
         channel,
         client_secret: Some(Secret::new(APP_SECRET)),
+        secrets: std::collections::BTreeMap::new(),
         warehouse: None,
         folder: "/etc/shopsyncd".into(),
         callback: CALLBACK.parse().unwrap(),

@@ -19,8 +19,7 @@ const TOO_SOON: SignedDuration = SignedDuration::from_mins(1);
 /// How long an app that was blocked keeps still. The vendor names no time.
 const BLOCKED: SignedDuration = SignedDuration::from_hours(1);
 
-const CHECK_APP: &str =
-    "compare client_id (on Asia asia_client_id, where it is set) and client_secret with the app's page at SHOPLINE";
+const CHECK_APP: &str = "compare client_id and client_secret (on Asia asia_client_id and asia_client_secret, where they are set) with the app's page at SHOPLINE";
 const AUTHORIZE_AGAIN: &str = "ask the shop's owner to authorize the shop again";
 
 /// What was asked for.

@@ -46,6 +46,7 @@ pub static DEF: ChannelDef = ChannelDef {
     name: NAME,
     title: "TikTok Shop",
     page: include_str!("README.md"),
+    app_secrets: &[],
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
         export: &[Field::Price, Field::Stock],

@@ -123,6 +123,7 @@ fn settings(own: &Value, channel: Map<String, Value>, warehouse: Option<&str>) -
         own: own.as_object().cloned().unwrap(),
         channel,
         client_secret: Some(Secret::new(APP_SECRET)),
+        secrets: std::collections::BTreeMap::new(),
         warehouse: warehouse.map(str::to_owned),
         folder: "/etc/shopsyncd".into(),
         callback: "http://127.0.0.1:8420/oauth/tiktok_shop/callback".parse().unwrap(),

@@ -75,6 +75,14 @@ pub(super) const BY_CONSENT: [DemoShop; 5] = [
     },
 ];
 
+/// A secret under its key in `[channels.…]`.
+type AppSecret = (&'static str, &'static str);
+
+const CLIENT_SECRET: &str = "client_secret";
+/// The two platforms of SHOPLINE have an app each.
+const SHOPLINE_SECRETS: &[AppSecret] =
+    &[(CLIENT_SECRET, shopline::APP_SECRET), ("asia_client_secret", shopline::ASIA_APP_SECRET)];
+
 /// Shares the consent of `amazon-de`.
 const SHARED: DemoShop = DemoShop {
     id: "amazon-fr",
@@ -150,13 +158,13 @@ impl Markets {
         ]
     }
 
-    /// `[channels.…]` of all of them, without secrets, beside which each app's secret.
-    pub(super) fn apps(&self) -> [(&'static str, Map<String, Value>, &'static str); 4] {
+    /// `[channels.…]` of all of them, without secrets, beside which the secrets of their apps.
+    pub(super) fn apps(&self) -> [(&'static str, Map<String, Value>, &'static [AppSecret]); 4] {
         [
-            ("tiktok_shop", self.tiktok.app_settings(), tiktok_shop::APP_SECRET),
-            ("amazon", self.amazon.app_settings(), amazon::APP_SECRET),
-            ("shopee", self.shopee.app_settings(), shopee::PARTNER_KEY),
-            ("shopline", self.shopline.app_settings(), shopline::APP_SECRET),
+            ("tiktok_shop", self.tiktok.app_settings(), &[(CLIENT_SECRET, tiktok_shop::APP_SECRET)]),
+            ("amazon", self.amazon.app_settings(), &[(CLIENT_SECRET, amazon::APP_SECRET)]),
+            ("shopee", self.shopee.app_settings(), &[(CLIENT_SECRET, shopee::PARTNER_KEY)]),
+            ("shopline", self.shopline.app_settings(), SHOPLINE_SECRETS),
         ]
     }
 

@@ -243,12 +243,15 @@ to = ["owner@example.com"]
 "#,
         state = dir.join("state").display(),
     );
-    for (channel, app, secret) in markets.apps() {
-        // A pretend secret of a pretend marketplace; a file shows where a real one belongs.
-        let file = dir.join(format!("{channel}-secret"));
-        private(&file)?.write_all(secret.as_bytes())?;
+    for (channel, app, secrets) in markets.apps() {
+        text += &format!("\n[channels.{channel}]\n");
+        for (key, secret) in secrets {
+            // A pretend secret of a pretend marketplace; a file shows where a real one belongs.
+            let file = dir.join(format!("{channel}-{}", key.replace('_', "-")));
+            private(&file)?.write_all(secret.as_bytes())?;
+            text += &format!("{key} = {{ file = \"{}\" }}\n", file.display());
+        }
         text.extend([
-            format!("\n[channels.{channel}]\nclient_secret = {{ file = \"{}\" }}\n", file.display()),
             // What JSON has for texts and numbers TOML has, too.
             app.iter().map(|(key, value)| format!("{key} = {value}\n")).collect::<Vec<_>>().concat(),
             format!("[channels.{channel}.jobs]\nauthorization_refresh = \"5 seconds\"\n"),

@@ -83,6 +83,7 @@ impl Desk {
             own: json!({ "marketplace": "DE" }).as_object().cloned().unwrap(),
             channel: self.fake.app_settings(),
             client_secret: Some(Secret::new(secret)),
+            secrets: std::collections::BTreeMap::new(),
             warehouse: None,
             folder: "/".into(),
             callback: "https://shops.example.com/oauth/amazon/callback".parse().unwrap(),

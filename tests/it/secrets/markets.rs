@@ -42,12 +42,15 @@ pub(super) const SHOPS: [(&str, Market); 5] = [
     ("stall", Market::Asia),
 ];
 /// Channels with the secrets of their apps.
-const APPS: [(&str, &str); 4] = [
+const APPS: [(&str, &str); 5] = [
     ("tiktok_shop", tiktok_shop::APP_SECRET),
     ("amazon", amazon::APP_SECRET),
     ("shopee", shopee::PARTNER_KEY),
     ("shopline", shopline::APP_SECRET),
+    (ASIA, shopline::ASIA_APP_SECRET),
 ];
+/// The other app on SHOPLINE.
+const ASIA: &str = "shopline-asia";
 const TIKTOK_ACCOUNT: &str = "seller-harbour";
 const TIKTOK_SHOP: &str = "7490000000000000001";
 const SELLER: &str = "A3TH9S8BH6GOGM";
@@ -137,7 +140,10 @@ impl Markets {
             ("shopee", self.shopee.app_settings()),
             ("shopline", self.shopline.app_settings()),
         ] {
-            let (app, secret) = (toml::to_string(&app).unwrap(), secret_file(folder, channel));
+            let (mut app, secret) = (toml::to_string(&app).unwrap(), secret_file(folder, channel));
+            if channel == "shopline" {
+                writeln!(app, "asia_client_secret = {{ file = \"{}\" }}", secret_file(folder, ASIA).display()).unwrap();
+            }
             write!(
                 text,
                 "[channels.{channel}]\n{app}client_secret = {{ file = \"{}\" }}\n\

@@ -1,9 +1,12 @@
 //! Permissions on the two SHOPLINEs: one that a machine renews for ever, until its owner takes it back.
 
 use jiff::SignedDuration;
-use shopsyncd::channels::{
-    RawWebhook,
-    shopline::fake::{APP_SECRET, FakeShopline},
+use shopsyncd::{
+    channels::{
+        RawWebhook,
+        shopline::fake::{APP_SECRET, ASIA_APP_SECRET, FakeShopline},
+    },
+    control::Request,
 };
 use url::Url;
 
@@ -23,7 +26,9 @@ async fn started(platform: &str) -> (World, FakeShopline) {
     // The page's own port is not known before it listens; what the app has set as its callback is the settings'.
     fake.set_redirect_url("http://127.0.0.1:0/oauth/shopline/callback".parse().unwrap());
     let app = toml::to_string(&fake.app_settings()).unwrap();
-    world.add_to_main(&format!("[channels.shopline]\nclient_secret = \"{APP_SECRET}\"\n{app}"));
+    world.add_to_main(&format!(
+        "[channels.shopline]\nclient_secret = \"{APP_SECRET}\"\nasia_client_secret = \"{ASIA_APP_SECRET}\"\n{app}"
+    ));
     world
         .write_shop_file("sl", &format!("channel = \"shopline\"\nplatform = \"{platform}\"\nhandle = \"teststore\"\n"));
     world.source(&[("A", "10.00", 5)]);
@@ -33,7 +38,11 @@ async fn started(platform: &str) -> (World, FakeShopline) {
 
 /// The owner opens the shop's page and agrees at SHOPLINE.
 async fn owner_agrees(world: &World, fake: &FakeShopline, account: &str) -> u16 {
-    let begun = world.open("/authorize/sl", None).await;
+    owner_agrees_for(world, fake, "sl", account).await
+}
+
+async fn owner_agrees_for(world: &World, fake: &FakeShopline, shop: &str, account: &str) -> u16 {
+    let begun = world.open(&format!("/authorize/{shop}"), None).await;
     assert_eq!(begun.status, 302);
     let cookie = begun.header("set-cookie").and_then(|cookie| cookie.split(';').next());
     let link: Url = begun.header("location").unwrap().parse().unwrap();
@@ -103,6 +112,36 @@ async fn a_pair_of_asia_is_renewed_weeks_ahead_and_its_lapse_is_told() {
     assert_eq!(owner_agrees(&world, &fake, MERCHANT).await, 200);
     world.pass(minutes(15)).await;
     assert_eq!(world.shop("sl").await["state"], "active");
+    world.end_with_mails().await;
+}
+
+#[tokio::test]
+async fn shops_of_both_platforms_live_in_one_daemon_each_by_its_own_app() {
+    let (world, fake) = started("global").await;
+    world.write_shop_file("tw", "channel = \"shopline\"\nplatform = \"asia\"\nhandle = \"teststore\"\n");
+    world.ask(Request::Reload).await.unwrap();
+    assert_eq!(owner_agrees_for(&world, &fake, "sl", STORE).await, 200);
+    assert_eq!(owner_agrees_for(&world, &fake, "tw", MERCHANT).await, 200);
+    world.pass(minutes(DAY)).await;
+    for shop in ["sl", "tw"] {
+        assert_eq!(world.shop(shop).await["state"], "active", "{shop}");
+    }
+    let stats = fake.stats();
+    assert_eq!((stats.exchanges, stats.bad_signatures, stats.bad_tokens), (2, 0, 0));
+
+    // Each platform's webhook is read with its own secret, whichever shop stands first.
+    for (gone, account, topic, stays) in
+        [("tw", MERCHANT, "application/uninstall", Some("sl")), ("sl", STORE, "apps/installed_uninstalled", None)]
+    {
+        fake.revoke(account);
+        let webhook = fake.signed_webhook(account, topic).unwrap();
+        assert_eq!(world.post(&webhook).await, (200, String::new()), "{gone}");
+        world.settle().await;
+        assert_eq!(world.shop(gone).await["state"], "revoked", "{gone}");
+        if let Some(stays) = stays {
+            assert_eq!(world.shop(stays).await["state"], "active", "{stays}");
+        }
+    }
     world.end_with_mails().await;
 }
 

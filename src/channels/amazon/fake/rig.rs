@@ -68,6 +68,7 @@ impl AmazonWorld {
             own: json!({"marketplace": "DE"}).as_object().cloned().unwrap_or_default(),
             channel: fake.app_settings(),
             client_secret: Some(Secret::new(APP_SECRET)),
+            secrets: std::collections::BTreeMap::new(),
             warehouse: None,
             folder: "/etc/shopsyncd".into(),
             callback: CALLBACK.parse().expect("a constant"),

@@ -65,6 +65,7 @@ impl ShopeeWorld {
             own: json!({"shop_id": SHOP_ID.to_string(), "region": "SG"}).as_object().cloned().unwrap_or_default(),
             channel: fake.app_settings(),
             client_secret: Some(Secret::new(PARTNER_KEY)),
+            secrets: std::collections::BTreeMap::new(),
             warehouse: None,
             folder: "/etc/shopsyncd".into(),
             callback: CALLBACK.parse().expect("a constant"),

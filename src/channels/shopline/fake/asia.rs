@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    APP_SECRET, ASIA_CLIENT_ID, Shared,
+    ASIA_APP_SECRET, ASIA_CLIENT_ID, Shared,
     answers::Said,
     state::{Code, World},
 };
@@ -73,7 +73,7 @@ pub(super) fn decide(shared: &Shared, query: &Query, account: Option<&str>) -> R
 pub(super) fn token_call(world: &mut World, body: &str, lost: bool, now: Timestamp) -> Said {
     let body: Value = serde_json::from_str(body).unwrap_or_default();
     let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
-    if text("client_id") != ASIA_CLIENT_ID || text("client_secret") != APP_SECRET {
+    if text("client_id") != ASIA_CLIENT_ID || text("client_secret") != ASIA_APP_SECRET {
         world.stats.bad_signatures += 1;
         return Said::grant_refused(401, "invalid_client");
     }

@@ -35,8 +35,20 @@ use crate::{
 pub const APP_KEY: &str = "f2379d21628c33d11db1fdb697a3f7c26e4c0a09";
 /// The app that the pretend Asia knows: its client id.
 pub const ASIA_CLIENT_ID: &str = "635a5817fd851b000d2f594d";
-/// The secret of both.
+/// Its secret.
 pub const APP_SECRET: &str = "fake-app-secret-0001";
+/// The secret of the app that the pretend Asia knows.
+pub const ASIA_APP_SECRET: &str = "fake-asia-secret-0001";
+
+impl Platform {
+    /// The secret of the app that this platform knows.
+    const fn app_secret(self) -> &'static str {
+        match self {
+            Self::Global => APP_SECRET,
+            Self::Asia => ASIA_APP_SECRET,
+        }
+    }
+}
 
 /// The pretend platforms. They stop when dropped.
 pub struct FakeShopline {
@@ -73,7 +85,8 @@ impl FakeShopline {
         self.server.url()
     }
 
-    /// `[channels.shopline]` for them, without the secret, which is [`APP_SECRET`].
+    /// `[channels.shopline]` for them, without the secrets, which are [`APP_SECRET`] and (as `asia_client_secret`)
+    /// [`ASIA_APP_SECRET`].
     pub fn app_settings(&self) -> Map<String, Value> {
         let url = format!("{}{{handle}}", self.url());
         let settings = json!({
@@ -184,7 +197,7 @@ impl FakeShopline {
     pub fn signed_webhook(&self, account: &str, topic: &str) -> Option<RawWebhook> {
         let now = self.shared.clock.now();
         let store = self.shared.world().stores.get(account).cloned()?;
-        let secret = Secret::new(APP_SECRET);
+        let secret = Secret::new(store.platform.app_secret());
         let mut url: Url = "https://shops.example.com/webhooks/shopline".parse().expect("a constant");
         let header = |name: &str, value: String| (name.to_owned(), value);
         let (headers, body) = match store.platform {
@@ -231,11 +244,11 @@ impl FakeShopline {
         self.shared.world().next_of_tokens.push_back(mishap);
     }
 
-    /// Every token and code that they ever gave, and the app's secret.
+    /// Every token and code that they ever gave, and the secrets of the apps.
     pub fn secrets(&self) -> Vec<String> {
         let world = self.shared.world();
         let all = world.access.keys().chain(world.refresh.keys()).chain(world.codes.keys()).cloned();
-        all.chain([APP_SECRET.to_owned()]).collect()
+        all.chain([APP_SECRET.to_owned(), ASIA_APP_SECRET.to_owned()]).collect()
     }
 
     /// What they have seen.

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{APP_SECRET, FakeShopline, Issued, Mishap};
+use super::{APP_SECRET, ASIA_APP_SECRET, FakeShopline, Issued, Mishap};
 use crate::{
     channels::{
         Access, Channel, ShopSettings, Tokens, Tools,
@@ -80,6 +80,7 @@ impl ShoplineWorld {
             own: json!({"platform": platform.as_str(), "handle": HANDLE}).as_object().cloned().unwrap_or_default(),
             channel: fake.app_settings(),
             client_secret: Some(Secret::new(APP_SECRET)),
+            secrets: [("asia_client_secret".to_owned(), Some(Secret::new(ASIA_APP_SECRET)))].into(),
             warehouse: None,
             folder: "/etc/shopsyncd".into(),
             callback: CALLBACK.parse().expect("a constant"),
@@ -113,7 +114,10 @@ impl World for ShoplineWorld {
     fn secrets(&self) -> Vec<String> {
         // What stands for Global's refresh token is the handle, which is no secret.
         let refresh = self.issued.refresh_token.clone().filter(|token| token != HANDLE);
-        [Some(APP_SECRET.to_owned()), Some(self.issued.access_token.clone()), refresh].into_iter().flatten().collect()
+        [Some(APP_SECRET.to_owned()), Some(ASIA_APP_SECRET.to_owned()), Some(self.issued.access_token.clone()), refresh]
+            .into_iter()
+            .flatten()
+            .collect()
     }
 
     async fn break_down(&self, fault: Option<Fault>) {

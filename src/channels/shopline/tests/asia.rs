@@ -56,10 +56,10 @@ async fn uninstalling_ends_both_tokens_and_a_wrong_secret_is_the_operators_to_me
     scene.fake.set_closed(MERCHANT, true);
     assert!(closed(&scene.probe("asia", &grant.tokens.access_token).await.unwrap_err()));
     scene.fake.set_closed(MERCHANT, false);
-    scene.client_secret = Some(Secret::new("wrong"));
+    scene.app_secrets[1] = Some(Secret::new(APP_SECRET));
     let error = scene.refresh("asia", &grant.tokens, MERCHANT).await.unwrap_err();
-    assert!(app_refused(&error) && error.remedy.contains("asia_client_id"), "{error:?}");
-    scene.client_secret = Some(Secret::new(APP_SECRET));
+    assert!(app_refused(&error) && error.remedy.contains("asia_client_secret"), "{error:?}");
+    scene.app_secrets = app_secrets();
     scene.fake.revoke(MERCHANT);
     assert_eq!(scene.probe("asia", &grant.tokens.access_token).await.unwrap_err().failure, Failure::TokenRejected);
     assert!(ended(&scene.refresh("asia", &grant.tokens, MERCHANT).await.unwrap_err()));

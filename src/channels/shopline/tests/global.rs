@@ -98,15 +98,15 @@ async fn an_app_that_was_uninstalled_is_told_from_a_store_that_is_frozen_or_lock
 async fn a_wrong_secret_and_a_wrong_clock_are_the_operators_to_mend() {
     let mut scene = Scene::new();
     let (callback, grant) = (scene.callback("global", STORE), scene.exchange("global", STORE).await);
-    scene.client_secret = Some(Secret::new("wrong"));
+    scene.app_secrets[0] = Some(Secret::new(ASIA_APP_SECRET));
     let error = scene.refresh("global", &grant.tokens, STORE).await.unwrap_err();
     assert!(app_refused(&error) && error.remedy.contains("client_secret"), "{error:?}");
     let error = scene.channel("global").consent().unwrap().exchange(&callback).await.unwrap_err();
     assert!(app_refused(&error), "{error:?}");
-    scene.client_secret = None;
+    scene.app_secrets[0] = None;
     let error = scene.refresh("global", &grant.tokens, STORE).await.unwrap_err();
     assert_eq!(error.remedy, "set channels.shopline.client_secret");
-    scene.client_secret = Some(Secret::new(APP_SECRET));
+    scene.app_secrets = app_secrets();
     for wrong in [-601, 601] {
         scene.channels_clock = Clock::manual(scene.clock.now() + SignedDuration::from_secs(wrong));
         let error = scene.refresh("global", &grant.tokens, STORE).await.unwrap_err();

@@ -31,6 +31,7 @@ fn every_fault_in_the_settings_is_named_at_once() {
 #[test]
 fn keys_that_are_missing_or_of_another_kind_are_named() {
     insta::assert_snapshot!(told(&json!({"handle": 7}), &json!({"asia_client_id": "x"})), @r#"
+    channel.asia_client_secret: `asia_client_id` is set without `asia_client_secret`; copy it from the app's page at SHOPLINE Asia: the two platforms have different apps
     channel.client_id: `client_id` is missing; copy it from the app's page at SHOPLINE
     handle: `handle` is 7, not a text; write the first part of the shop's address, for example "teststore" for teststore.myshopline.com
     platform: `platform` is missing; write "global" if the shop's address at SHOPLINE ends in myshopline.com, "asia" if in shoplineapp.com
@@ -46,7 +47,11 @@ fn the_two_platforms_are_different_places_apps_and_addresses() {
     let clock = Clock::manual(Timestamp::UNIX_EPOCH);
     let of = |platform: &str, app: Value| {
         let own = json!({"platform": platform, "handle": "TestStore"});
-        let channel = (DEF.build)(&settings(&own, app.as_object().cloned().unwrap()), &tools(&clock)).unwrap();
+        let mut settings = settings(&own, app.as_object().cloned().unwrap());
+        if app.get("asia_client_id").is_some() {
+            settings.secrets.insert("asia_client_secret".to_owned(), Some(Secret::new("s")));
+        }
+        let channel = (DEF.build)(&settings, &tools(&clock)).unwrap();
         let consent = channel.consent().unwrap();
         [channel.place(), consent.app(), consent.link("a b&c").to_string()]
     };
@@ -76,8 +81,32 @@ fn the_two_platforms_are_different_places_apps_and_addresses() {
 }
 
 #[test]
+fn the_id_of_one_app_never_goes_with_the_secret_of_the_other() {
+    let told = |platform: &str, app: Value, asia: bool| {
+        let own = json!({"platform": platform, "handle": "teststore"});
+        let mut settings = settings(&own, app.as_object().cloned().unwrap());
+        if asia {
+            settings.secrets.insert("asia_client_secret".to_owned(), None);
+        }
+        let faults = (DEF.build)(&settings, &tools(&Clock::manual(Timestamp::UNIX_EPOCH))).err().unwrap_or_default();
+        faults.into_iter().map(|fault| format!("{}: {}", fault.key, fault.cause)).collect::<Vec<_>>().join("; ")
+    };
+    let both = || json!({"client_id": "k", "asia_client_id": "a"});
+    for platform in ["global", "asia"] {
+        assert_eq!(
+            told(platform, both(), false),
+            "channel.asia_client_secret: `asia_client_id` is set without `asia_client_secret`"
+        );
+        let other = "channel.asia_client_id: `asia_client_secret` is set without `asia_client_id`";
+        assert!(told(platform, json!({"client_id": "k"}), true).starts_with(other));
+        assert_eq!(told(platform, both(), true), "", "a secret that cannot be read here is set all the same");
+    }
+    assert_eq!(told("asia", json!({"asia_client_id": "a"}), true), "", "where only Asia is used");
+}
+
+#[test]
 fn the_page_names_every_setting() {
-    for key in DEF.shop_keys.iter().chain(DEF.app_keys) {
+    for key in DEF.shop_keys.iter().chain(DEF.app_keys).chain(DEF.app_secrets) {
         assert!(DEF.page.contains(key.name), "{} is missing", key.name);
     }
 }

@@ -58,7 +58,7 @@ async fn what_is_forged_is_refused_before_anything_is_read() {
     unsigned.url.set_query(None);
     assert_eq!(read(&scene, "asia", &unsigned), Err(WebhookFault::Forged));
     let genuine = scene.fake.signed_webhook(STORE, "apps/installed_uninstalled").unwrap();
-    scene.client_secret = None;
+    scene.app_secrets[0] = None;
     assert_eq!(read(&scene, "global", &genuine), Err(WebhookFault::Forged), "nobody can tell");
 }
 

@@ -87,6 +87,7 @@ impl TikTokWorld {
             own: json!({"shop_id": SHOP_ID, "region": "GB"}).as_object().cloned().unwrap_or_default(),
             channel: fake.app_settings(),
             client_secret: Some(Secret::new(APP_SECRET)),
+            secrets: BTreeMap::new(),
             warehouse: Some("70685172755397199420".to_owned()),
             folder: "/etc/shopsyncd".into(),
             callback: CALLBACK.parse().expect("a constant"),
