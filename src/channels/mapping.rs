@@ -198,6 +198,7 @@ mod tests {
             own: Map::from_iter([("mapping".to_owned(), mapping)]),
             channel: Map::new(),
             client_secret: None,
+            secrets: BTreeMap::new(),
             warehouse: None,
             folder: ".".into(),
             callback: Url::parse("http://127.0.0.1/").unwrap(),
