@@ -246,6 +246,9 @@ enum ProductsCommand {
         /// From the SKU after this one
         #[arg(long)]
         after: Option<String>,
+        /// Instead what stands in a shop and for no SKU of the source alone: unknown, doubled or ambiguous
+        #[arg(long, conflicts_with_all = ["limit", "after"])]
+        unmatched: bool,
     },
     /// One SKU, as the source wants it and in every shop
     Show {

@@ -24,7 +24,8 @@ use crate::{
 pub(super) async fn products(env: &Env, command: ProductsCommand) -> Outcome {
     let (config, mut tx) = env.look().await?;
     match command {
-        ProductsCommand::List { limit, after } => {
+        ProductsCommand::List { unmatched: true, .. } => list_unmatched(env, &mut tx).await,
+        ProductsCommand::List { limit, after, .. } => {
             let after = after.map(|sku| parse(&sku)).transpose()?;
             list(env, &mut tx, after, limit).await
         }
@@ -64,6 +65,18 @@ async fn list(env: &Env, tx: &mut Tx, after: Option<Sku>, limit: u32) -> Outcome
     table.print()
 }
 
+async fn list_unmatched(env: &Env, tx: &mut Tx) -> Outcome {
+    let list = report::unmatched(tx).await.map_err(open::unavailable)?;
+    if env.json {
+        return print::json(&list);
+    }
+    let mut table = Table::new(&["SHOP", "SKU", "CODE", "WHY"]).wide("WHY");
+    for ComplaintView { shop, sku, code, text, .. } in &list.unmatched {
+        table.row([shop.to_string(), sku.clone(), code.clone(), text.clone()]);
+    }
+    table.print()
+}
+
 fn print_show(show: &ProductShow) -> Outcome {
     print::text(&format!("{}  {}", show.sku, show.title.as_deref().unwrap_or("(not known to the source)")))?;
     if let Some(wanted) = &show.wanted {
@@ -80,7 +93,7 @@ fn print_show(show: &ProductShow) -> Outcome {
         let wanted = shop.wanted.as_ref();
         let mark = |field: Field, text: String| if shop.differs.contains(&field) { format!("{text} *") } else { text };
         table.row([
-            shop.shop.to_string(),
+            shop.shop_sku.as_ref().map_or_else(|| shop.shop.to_string(), |sku| format!("{} ({sku})", shop.shop)),
             seen.map_or("not listed", |seen| seen.status).to_owned(),
             seen.map_or("-".into(), |seen| amount(seen.price.as_ref(), seen.currency.as_ref())),
             mark(

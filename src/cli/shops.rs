@@ -125,6 +125,7 @@ fn resolved(config: &Config, id: &ShopId) -> Vec<Row> {
     let mut rows = vec![
         ("channel".to_owned(), json!(shop.channel), from(&[own("channel")])),
         ("name".to_owned(), json!(shop.name), from(&[own("name")])),
+        ("match_barcode".to_owned(), json!(shop.match_barcode), from(&[own("match_barcode")])),
     ];
     rows.extend(shop.own.iter().map(|(key, value)| (key.clone(), value.clone(), from(&[own(key)]))));
     let full = ("full_import".to_owned(), &shop.full_import);

@@ -14,7 +14,7 @@ use crate::{
     config::{Config, ShopConfig},
     control::{Refusal, Request},
     daemon,
-    domain::{counted, days_left},
+    domain::{Complaint, counted, days_left},
     notices, report,
     store::{StoreError, Tx},
 };
@@ -68,6 +68,7 @@ async fn as_last_in_force(tx: &mut Tx, mut config: Config) -> Result<Config, Sto
             remind: Vec::new(),
             jobs: schedules.into_iter().map(|schedule| (schedule.job, schedule.period)).collect(),
             full_import: ShopConfig::default_full_import(),
+            match_barcode: false,
             export: ShopConfig::default_rules(),
             warehouse: None,
             own: serde_json::Map::new(),
@@ -198,7 +199,15 @@ fn complaints(view: &Value) -> Option<String> {
     let count = view["complaints"].as_u64().filter(|count| *count > 0)?;
     let run = &view["last"]["run_id"];
     let seen = if run.is_null() { String::new() } else { format!("; see `shopsyncd runs show {run}`") };
-    Some(format!("{}{seen}", counted(count, "complaint about a SKU", "complaints about SKUs")))
+    let unmatched = [
+        (Complaint::UNKNOWN_SKU, "unknown to the source"),
+        (Complaint::DUPLICATE_SKU, "doubled in the shop"),
+        (Complaint::AMBIGUOUS_BARCODE, "ambiguous by barcode"),
+    ];
+    let told = |(code, words): (&str, &str)| Some(format!("{} {words}", view["complaints_by_code"][code].as_u64()?));
+    let unmatched: Vec<String> = unmatched.into_iter().filter_map(told).collect();
+    let unmatched = if unmatched.is_empty() { String::new() } else { format!(" ({})", unmatched.join(", ")) };
+    Some(format!("{}{unmatched}{seen}", counted(count, "complaint about a SKU", "complaints about SKUs")))
 }
 
 fn last(last: &Value, now: Timestamp) -> String {

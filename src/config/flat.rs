@@ -146,6 +146,7 @@ impl List {
         for (job, period) in &shop.jobs {
             self.text(&format!("{at}.jobs.{job}"), period.to_stored());
         }
+        self.text(&format!("{at}.match_barcode"), shop.match_barcode.to_string());
         self.text(&format!("{at}.jobs.full_import"), shop.full_import.to_stored());
         for (key, value) in &shop.own {
             self.text(&format!("{at}.{key}"), plain(value));

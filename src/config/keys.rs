@@ -33,7 +33,7 @@ pub(super) const CHANNEL: &[&str] =
 /// `[channels.X.jobs]` and `[shops.X.jobs]`.
 pub(super) const JOBS: &[&str] = &["authorization_refresh", "product_import", "product_export", "full_import"];
 /// `[shops.X]`, beside the channel's own.
-pub(super) const SHOP: &[&str] = &["channel", "name", "remind", "jobs", "export"];
+pub(super) const SHOP: &[&str] = &["channel", "name", "match_barcode", "remind", "jobs", "export"];
 /// `[shops.X.export]`.
 pub(super) const EXPORT: &[&str] = &["fields", "create", "retire", "warehouse", "stock", "price", "guard"];
 /// `stock` of `[shops.X.export]`.

@@ -366,6 +366,8 @@ pub struct ShopConfig {
     pub jobs: BTreeMap<JobKind, Period>,
     /// How often an import is a complete pass. `Period::None`: never but when asked.
     pub full_import: Period,
+    /// Whether listings whose SKU the product source does not know are matched by barcode. Default: false.
+    pub match_barcode: bool,
     /// The rules of export.
     pub export: Rules,
     /// The warehouse chosen for export.

@@ -210,6 +210,7 @@ fn shop(
             .or_else(|| inherited.and_then(|jobs| jobs.full_import.clone()))
             .unwrap_or_else(ShopConfig::default_full_import),
         jobs: resolve(facts, &own_jobs, inherited),
+        match_barcode: table.boolean("match_barcode").unwrap_or(false),
         export,
         warehouse,
         own: raw(table, keys::SHOP),

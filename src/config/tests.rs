@@ -159,6 +159,7 @@ fn sound_settings_have_no_findings_and_everything_is_resolved() {
     shops.erp.channel = file
     shops.erp.jobs.full_import = 1 day
     shops.erp.jobs.product_import = 1 minute
+    shops.erp.match_barcode = false
     shops.erp.name = erp
     shops.erp.path = /srv/products.csv
     shops.tw-01.channel = market
@@ -173,6 +174,7 @@ fn sound_settings_have_no_findings_and_everything_is_resolved() {
     shops.tw-01.jobs.full_import = 1 day
     shops.tw-01.jobs.product_export = 15 minutes
     shops.tw-01.jobs.product_import = 1 hour
+    shops.tw-01.match_barcode = false
     shops.tw-01.name = tw-01
     shops.tw-01.remind = owner@example.com (en)
     "#);

@@ -41,6 +41,7 @@ pub(super) fn entry(config: &Config, id: &ShopId, tools: &Tools) -> Result<ShopE
         rules: shop.export.clone(),
         jobs: shop.jobs.clone(),
         full_import: shop.full_import.clone(),
+        match_barcode: shop.match_barcode,
         is_source: config.product_source.as_ref() == Some(id),
         has_source: config.product_source.is_some(),
     })

@@ -175,6 +175,9 @@ impl ListingStatus {
 pub struct Listing {
     /// The seller's identifier.
     pub sku: Sku,
+    /// The shop's own SKU, where `sku` is the product source's: the two were matched by barcode.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shop_sku: Option<Sku>,
     /// The channel's id of the product it belongs to; for `file` the product's id in the file.
     pub product_id: String,
     /// Whatever else the channel needs to write to this listing (ids, quantities of other warehouses). Opaque to all
@@ -337,6 +340,10 @@ impl Complaint {
     pub const DUPLICATE_SKU: &str = "duplicate_sku";
     /// The code of listings whose SKU the product source does not know.
     pub const UNKNOWN_SKU: &str = "unknown_sku";
+    /// The code of listings whose barcode could mean several SKUs.
+    pub const AMBIGUOUS_BARCODE: &str = "ambiguous_barcode";
+    /// What keeps a listing from standing for one SKU of the product source.
+    pub const UNMATCHED: [&str; 3] = [Self::UNKNOWN_SKU, Self::DUPLICATE_SKU, Self::AMBIGUOUS_BARCODE];
 }
 
 #[cfg(test)]
@@ -354,6 +361,7 @@ mod tests {
     fn listing() -> Listing {
         Listing {
             sku: "A-1".parse().unwrap(),
+            shop_sku: None,
             product_id: "17".to_owned(),
             refs: json!({"sku_id": "5", "warehouses": {"x": 1, "y": 2}}),
             title: "Shirt".to_owned(),

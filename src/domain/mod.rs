@@ -28,7 +28,7 @@ pub use job::{Counts, Demand, ErrorKind, JobKind, JobState, Outcome, Run, RunErr
 pub use lease::{Holder, InstanceId, Lease};
 pub use listing::{Complaint, Currency, Field, InvalidListing, Listing, ListingStatus, Price, Sku, Values};
 pub use period::{Period, PeriodError, Schedule};
-pub use product::{Product, Variant};
+pub use product::{Product, Variant, barcode_key};
 pub use retry::{Failure, Next};
 pub use shop::{Account, ChannelName, InvalidShopId, Shop, ShopId};
 pub use words::{counted, days_left};

@@ -170,6 +170,7 @@ mod tests {
     fn listing(sku: &str, amount: &str) -> Listing {
         Listing {
             sku: sku.parse().unwrap(),
+            shop_sku: None,
             product_id: "17".to_owned(),
             refs: serde_json::Value::Null,
             title: "Shirt".to_owned(),

@@ -25,6 +25,13 @@ pub struct Product {
     pub images: Vec<String>,
 }
 
+/// A barcode as it is compared: without leading zeros, since a UPC is an EAN, and an EAN a GTIN, with zeros in front. `None`: there
+/// is none.
+pub fn barcode_key(text: &str) -> Option<String> {
+    let digits = text.trim().trim_start_matches('0');
+    (!digits.is_empty()).then(|| digits.to_owned())
+}
+
 /// One SKU of a product.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Variant {

@@ -4,6 +4,7 @@
 //! any point resumes at the page that was not stored. Only a complete pass that ended marks what it did not see as gone.
 //! The next page is fetched while the last one is stored.
 
+mod matching;
 mod storing;
 
 use std::collections::{BTreeSet, HashSet};

@@ -201,6 +201,7 @@ impl Channel for Stall {
 fn of(product: &str, sku: &str, amount: &str) -> Listing {
     Listing {
         sku: sku.parse().unwrap(),
+        shop_sku: None,
         product_id: product.to_owned(),
         refs: serde_json::Value::Null,
         title: "Cup".to_owned(),
@@ -280,12 +281,12 @@ impl World {
         world
     }
 
-    /// From now on the shops list SKUs that they do not have yet.
-    fn lists_new_skus(&self) {
+    /// From now on the shops have other settings.
+    fn set(&self, change: impl Fn(&mut ShopEntry)) {
         let page = keeper::Page { public_url: "http://127.0.0.1:8420".parse().unwrap(), loopback: true };
         let entries = self.shelves.iter().map(|(id, shelf)| {
             let mut entry = entry(id, true, shelf, &self.clock);
-            entry.rules.create = true;
+            change(&mut entry);
             entry
         });
         self.shops.replace(page, entries.collect::<Vec<_>>());
@@ -400,6 +401,7 @@ fn entry(id: &str, source: bool, shelf: &Arc<Mutex<Shelf>>, clock: &Clock) -> Sh
         },
         jobs: BTreeMap::new(),
         full_import: Period::None,
+        match_barcode: false,
         is_source: source && id == "erp",
         has_source: source,
     }

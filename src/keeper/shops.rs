@@ -24,6 +24,8 @@ pub struct ShopEntry {
     pub jobs: BTreeMap<JobKind, Period>,
     /// How often an import is a complete pass.
     pub full_import: Period,
+    /// Whether listings whose SKU the product source does not know are matched by barcode.
+    pub match_barcode: bool,
     /// Whether it is the product source.
     pub is_source: bool,
     /// Whether a product source is named at all.

@@ -11,7 +11,7 @@ mod why;
 
 pub use jobs::{HeldBy, job_state};
 pub use mail::{MailList, mail_list};
-pub use products::{ProductList, ProductShow, product_show, products};
+pub use products::{ProductList, ProductShow, product_show, products, unmatched};
 pub use runs::{ComplaintView, ErrorView, RunView, RunsView, run_show, runs};
 pub use status::{Status, status};
 pub use why::{Surroundings, why};

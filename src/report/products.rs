@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::runs::ComplaintView;
 use crate::{
     config::Config,
-    domain::{Field, Listing, ShopId, Sku, Values, Variant},
+    domain::{Complaint, Field, Listing, ShopId, Sku, Values, Variant},
     store::{StoreError, StoredListing, Tx},
 };
 
@@ -14,6 +14,13 @@ use crate::{
 pub struct ProductList {
     /// In order of id.
     pub products: Vec<ProductView>,
+}
+
+/// `products list --unmatched --json`.
+#[derive(Debug, Serialize)]
+pub struct Unmatched {
+    /// Unknown to the source, doubled in the shop, or ambiguous by barcode.
+    pub unmatched: Vec<ComplaintView>,
 }
 
 /// A product with its variants.
@@ -64,6 +71,9 @@ pub struct ProductShow {
 pub struct InShop {
     /// The shop.
     pub shop: ShopId,
+    /// The shop's own SKU, where it is another one: the two were matched by barcode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shop_sku: Option<Sku>,
     /// As last seen.
     pub seen: Option<SeenView>,
     /// As the source wants it there, by the shop's rules.
@@ -155,6 +165,12 @@ pub async fn products(tx: &mut Tx, after: Option<&Sku>, limit: u32) -> Result<Pr
     Ok(ProductList { products })
 }
 
+/// What keeps listings from standing for one SKU of the source each, in order of shop and SKU.
+pub async fn unmatched(tx: &mut Tx) -> Result<Unmatched, StoreError> {
+    let standing = tx.complaints_coded(&Complaint::UNMATCHED).await?;
+    Ok(Unmatched { unmatched: standing.into_iter().map(ComplaintView::new).collect() })
+}
+
 /// A SKU as the source wants it and in every shop. `None`: nobody knows it.
 pub async fn product_show(tx: &mut Tx, config: &Config, sku: &Sku) -> Result<Option<ProductShow>, StoreError> {
     let variant = tx.variant(sku).await?;
@@ -184,5 +200,6 @@ fn in_shop(config: &Config, shop: ShopId, stored: StoredListing, complaint: Opti
         (None, _) => Vec::new(),
     };
     let seen = stored.listing.as_ref().map(|listing| SeenView::new(listing, stored.gone));
-    InShop { shop, seen, wanted: stored.wanted.map(WantedView::new), differs, complaint }
+    let shop_sku = stored.listing.as_ref().and_then(|listing| listing.shop_sku.clone());
+    InShop { shop, shop_sku, seen, wanted: stored.wanted.map(WantedView::new), differs, complaint }
 }

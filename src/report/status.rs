@@ -123,6 +123,8 @@ pub struct JobView {
     pub next_due_at: Option<Timestamp>,
     /// How many complaints about SKUs it has that stand; `runs show` of its last run lists them.
     pub complaints: u64,
+    /// The same by code: of an import among others what is unmatched, `unknown_sku`, `duplicate_sku`, `ambiguous_barcode`.
+    pub complaints_by_code: BTreeMap<String, u64>,
     /// The newest run that began.
     pub last: Option<LastRun>,
 }
@@ -197,8 +199,10 @@ pub async fn status(
         }
     }
     let latest = newest_of_each(tx.latest_runs(None).await?);
-    let counts = tx.complaint_counts().await?.into_iter();
-    let complaints: BTreeMap<(ShopId, JobKind), u64> = counts.map(|(shop, job, count)| ((shop, job), count)).collect();
+    let mut complaints: BTreeMap<(ShopId, JobKind), BTreeMap<String, u64>> = BTreeMap::new();
+    for (shop, job, code, count) in tx.complaint_counts().await? {
+        complaints.entry((shop, job)).or_default().insert(code, count);
+    }
     let authorizations: BTreeMap<AuthorizationId, Authorization> =
         tx.authorizations().await?.into_iter().map(|known| (known.id, known)).collect();
     let local = now.to_zoned(config.timezone.clone());
@@ -208,7 +212,8 @@ pub async fn status(
         let authorization = row.and_then(|row| row.authorization).and_then(|number| authorizations.get(&number));
         let mut jobs = jobs_of(id, shop, schedules.get(id).map_or(&[][..], Vec::as_slice), &latest, now);
         for (job, view) in &mut jobs {
-            view.complaints = complaints.get(&(id.clone(), *job)).copied().unwrap_or(0);
+            view.complaints_by_code = complaints.remove(&(id.clone(), *job)).unwrap_or_default();
+            view.complaints = view.complaints_by_code.values().sum();
         }
         let needs = needs_authorization(&shop.channel);
         let mut status = shop_status(id, shop, authorization, jobs, needs, &local);
@@ -305,6 +310,7 @@ fn jobs_of(
             held_by,
             next_due_at: schedule.and_then(|schedule| schedule.next_due_at),
             complaints: 0,
+            complaints_by_code: BTreeMap::new(),
             last: run.map(last_run),
         };
         (*job, view)

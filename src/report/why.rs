@@ -98,7 +98,7 @@ pub async fn why(
 
 async fn complaints_of(tx: &mut Tx, shop: &ShopId, job: JobKind) -> Result<u64, StoreError> {
     let counts = tx.complaint_counts().await?;
-    Ok(counts.iter().find(|(of, kind, _)| of == shop && *kind == job).map_or(0, |(_, _, count)| *count))
+    Ok(counts.iter().filter(|(of, kind, ..)| of == shop && *kind == job).map(|(.., count)| count).sum())
 }
 
 impl Known<'_> {

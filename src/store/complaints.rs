@@ -178,22 +178,31 @@ impl Tx {
         on_db!(self.rows(SQL, shop.as_str(), job.as_str(), code))?.iter().map(|row| row.text("sku")).collect()
     }
 
+    /// Standing complaints of every shop's import with one of these codes, in order of shop and SKU.
+    pub async fn complaints_coded(&mut self, codes: &[&str]) -> Result<Vec<Standing>, StoreError> {
+        const SQL: Both = bulk!([code] "
+            select * from complaints where job = $2 and code in (select code from page) order by shop, sku, code");
+        let rows: Vec<_> = codes.iter().map(|code| serde_json::json!({ "code": code })).collect();
+        on_db!(self.rows(SQL, super::row::json(&rows), JobKind::ProductImport.as_str()))?.iter().map(standing).collect()
+    }
+
     /// Standing complaints about a SKU, of every shop and job, in their order.
     pub async fn complaints_about(&mut self, sku: &str) -> Result<Vec<Standing>, StoreError> {
         const SQL: &str = "select * from complaints where sku = $1 order by shop, job, code";
         on_db!(self.rows(SQL, sku))?.iter().map(standing).collect()
     }
 
-    /// How many complaints stand per job of a shop, in order of shop and job; jobs without one are not listed.
-    pub async fn complaint_counts(&mut self) -> Result<Vec<(ShopId, JobKind, u64)>, StoreError> {
-        const SQL: &str =
-            "select shop, job, count(*) as standing from complaints group by shop, job order by shop, job";
+    /// How many complaints stand per job of a shop and code, in this order; what has none is not listed.
+    pub async fn complaint_counts(&mut self) -> Result<Vec<(ShopId, JobKind, String, u64)>, StoreError> {
+        const SQL: &str = "
+            select shop, job, code, count(*) as standing from complaints
+            group by shop, job, code order by shop, job, code";
         let rows = on_db!(self.rows(SQL))?;
         rows.iter()
             .map(|row| {
                 let shop = row.named("complaints", "shop", |text| text.parse().ok())?;
                 let job = row.named("complaints", "job", |text| text.parse().ok())?;
-                Ok((shop, job, row.int("standing")? as u64))
+                Ok((shop, job, row.text("code")?, row.int("standing")? as u64))
             })
             .collect()
     }

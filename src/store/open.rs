@@ -62,6 +62,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0007_tickets.sql"),
         include_str!("../../migrations/postgres/0007_tickets.sql"),
     ),
+    (
+        8,
+        "barcodes",
+        include_str!("../../migrations/sqlite/0008_barcodes.sql"),
+        include_str!("../../migrations/postgres/0008_barcodes.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

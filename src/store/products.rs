@@ -9,7 +9,7 @@ use super::{
     bulk::sku_rows,
     row::{Both, Row, json as json_text, ms},
 };
-use crate::domain::{Counts, Product, ShopId, Sku, Variant};
+use crate::domain::{Counts, Product, ShopId, Sku, Variant, barcode_key};
 
 /// A variant with its product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -68,14 +68,14 @@ impl Tx {
                 select 1 from products known where known.id = page.id and known.body = page.body)
             on conflict (id) do update set body = excluded.body
             returning id");
-        const VARIANTS: Both = bulk!([sku, product_id, body] "
-            insert into variants (sku, product_id, body, revision)
-            select sku, product_id, body, cast($2 as bigint) from page where not exists (
+        const VARIANTS: Both = bulk!([sku, product_id, body, barcode] "
+            insert into variants (sku, product_id, body, barcode, revision)
+            select sku, product_id, body, barcode, cast($2 as bigint) from page where not exists (
                 select 1 from variants known
                 where known.sku = page.sku and known.product_id = page.product_id and known.body = page.body
                     and known.gone_at is null)
             on conflict (sku) do update
-                set product_id = excluded.product_id, body = excluded.body, revision = excluded.revision, gone_at = null");
+                set product_id = excluded.product_id, body = excluded.body, barcode = excluded.barcode, revision = excluded.revision, gone_at = null");
         let products: BTreeMap<_, _> =
             page.iter().map(|(product, _)| (product.id.as_str(), json_text(product))).collect();
         let variants: BTreeMap<_, _> =
@@ -85,7 +85,10 @@ impl Tx {
         let changed_products = on_db!(self.rows(PRODUCTS, json_text(&rows)))?;
         let rows: Vec<_> = variants
             .values()
-            .map(|(product, variant)| json!({ "sku": variant.sku, "product_id": product.id, "body": json_text(variant) }))
+            .map(|(product, variant)| {
+                let barcode = variant.barcode.as_deref().and_then(barcode_key);
+                json!({ "sku": variant.sku, "product_id": product.id, "body": json_text(variant), "barcode": barcode })
+            })
             .collect();
         let mut changed = on_db!(self.execute(VARIANTS, json_text(&rows), revision))?;
         if !changed_products.is_empty() {
@@ -161,6 +164,18 @@ impl Tx {
             where v.sku in (select sku from page) order by v.sku");
         let rows = sku_rows(skus.iter().map(Sku::as_str));
         on_db!(self.rows(SQL, rows))?.iter().map(stored_variant).collect()
+    }
+
+    /// The SKUs that the source has with these barcodes, as [`barcode_key`] writes them: barcode and SKU, in this order.
+    pub async fn skus_with_barcodes(&mut self, barcodes: &[String]) -> Result<Vec<(String, Sku)>, StoreError> {
+        const SQL: Both = bulk!([barcode] "
+            select barcode, sku from variants
+            where barcode in (select barcode from page) and gone_at is null order by barcode, sku");
+        let rows: Vec<_> = barcodes.iter().map(|barcode| json!({ "barcode": barcode })).collect();
+        let rows = if rows.is_empty() { Vec::new() } else { on_db!(self.rows(SQL, json_text(&rows)))? };
+        rows.iter()
+            .map(|row| Ok((row.text("barcode")?, row.named("variants", "sku", |text| text.parse().ok())?)))
+            .collect()
     }
 
     /// The SKUs of these products, those that the source dropped too: product and SKU, in this order.

@@ -92,6 +92,7 @@ fn price(amount: &str, currency: &str) -> Price {
 fn seen(code: &str, amount: &str) -> SeenListing {
     let listing = Listing {
         sku: sku(code),
+        shop_sku: None,
         product_id: "p1".to_owned(),
         refs: json!({ "id": 7 }),
         title: "Shirt".to_owned(),

@@ -38,6 +38,7 @@ impl Row {
         let stock = if self.stock.is_empty() { None } else { Some(self.pieces()?) };
         let product_id = if self.product_id.is_empty() { sku.as_str().to_owned() } else { self.product_id.clone() };
         Ok(Listing {
+            shop_sku: None,
             product_id,
             refs: serde_json::Value::Null,
             title: self.title.clone(),

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Reading;
+use super::{Reading, matching::match_barcodes};
 use crate::{
     channels::Page,
     crash,
@@ -33,11 +33,12 @@ pub(super) async fn store_page(work: &Work, reading: &mut Reading<'_>, page: Pag
         reading.seen.clear();
         reading.fingerprint = fingerprint;
     }
-    let (listings, doubled) = first_of_each_sku(&mut tx, reading, page.listings).await?;
+    let (listings, ambiguous) = match_barcodes(&mut tx, reading, page.listings).await?;
+    let (listings, doubled) = first_of_each_sku(&mut tx, reading, listings).await?;
     let mut complaints: Vec<Complaint> = page.complaints.into_iter().chain(doubled).collect();
     let mut counts = put_page(&mut tx, entry, &listings, &reading.pass).await?;
     counts.refused = complaints.len() as u64;
-    complaints.extend(page.remarks);
+    complaints.extend(page.remarks.into_iter().chain(ambiguous));
     note_seen(&mut tx, shop, &reading.pass, &listings, &complaints).await?;
     put_complaints(&mut tx, shop, context.run, &listings, &complaints).await?;
     match &page.next {
@@ -194,8 +195,13 @@ async fn first_of_each_sku(
         .collect();
     let mut firsts: BTreeMap<Sku, String> = BTreeMap::new();
     if !suspects.is_empty() {
+        let own: BTreeSet<&Sku> =
+            listings.iter().filter(|listing| listing.shop_sku.is_none()).map(|listing| &listing.sku).collect();
         let stored = tx.listings_of(&reading.entry.shop.id, &suspects).await?.into_iter().filter(|stored| !stored.gone);
-        firsts.extend(stored.filter_map(|stored| Some((stored.sku, stored.listing?.product_id))));
+        // Whoever stands there by barcode alone makes room for a listing of that very SKU.
+        let stands =
+            stored.filter_map(|stored| stored.listing).filter(|it| it.shop_sku.is_none() || !own.contains(&it.sku));
+        firsts.extend(stands.map(|listing| (listing.sku, listing.product_id)));
     }
     let (mut stand, mut doubled, mut on_page) = (Vec::new(), Vec::new(), BTreeSet::new());
     for listing in listings {

@@ -254,7 +254,7 @@ async fn what_a_change_lacks_is_told_once_a_run_and_nothing_of_it_is_sent() {
 #[tokio::test]
 async fn skus_of_a_new_product_come_together_and_those_of_a_known_one_with_their_siblings() {
     let world = World::new(true).await;
-    world.lists_new_skus();
+    world.set(|entry| entry.rules.create = true);
     world.shelf("uk").pages = vec![vec![of("17", "A1", "1"), of("17", "A2", "1")]];
     let cups = |skus: &[&str], product: &str| skus.iter().map(|sku| of(product, sku, "1")).collect::<Vec<_>>();
     world.shelf("erp").pages =

@@ -124,3 +124,67 @@ async fn without_a_product_source_nothing_is_unknown() {
     world.imports("uk", true).await;
     assert_eq!(world.complaints().await, Vec::<String>::new());
 }
+
+fn barcoded(product: &str, sku: &str, barcode: &str) -> Listing {
+    Listing { barcode: Some(barcode.to_owned()), ..of(product, sku, "10") }
+}
+
+/// A world in which both have been read, matched by barcode where a SKU is not known to the source.
+async fn matched(source: &[(&str, &str)], shop: &[(&str, &str)]) -> World {
+    let world = World::new(true).await;
+    world.set(|entry| entry.match_barcode = true);
+    let page = |all: &[(&str, &str)]| {
+        all.iter().map(|(sku, barcode)| vec![barcoded(&format!("product of {sku}"), sku, barcode)]).collect::<Vec<_>>()
+    };
+    world.shelf("erp").pages = page(source);
+    world.shelf("uk").pages = page(shop);
+    world.imports("erp", true).await;
+    world.imports("uk", true).await;
+    world
+}
+
+#[tokio::test]
+async fn a_sku_that_the_source_does_not_know_is_matched_by_barcode_and_written_to_as_the_shops_own() {
+    let world =
+        matched(&[("A", "4006381333931"), ("B", "036000291452")], &[("X", "4006381333931"), ("B", ""), ("Z", "77")])
+            .await;
+    assert_eq!(world.known().await, ["A 10 EUR", "B 10 EUR", "Z 10 EUR"]);
+    assert_eq!(world.complaints().await, ["Z unknown_sku 2"]);
+    // An EAN is a UPC with a zero in front; and what is matched is compared and written like any other.
+    world.shelf("uk").pages = vec![vec![barcoded("7", "X", "4006381333931"), barcoded("8", "Y", "0036000291452")]];
+    world.shelf("erp").pages = vec![vec![
+        barcoded("1", "A", "4006381333931"),
+        Listing { stock: Some(3), ..barcoded("2", "B", "036000291452") },
+    ]];
+    world.imports("erp", true).await;
+    world.imports("uk", true).await;
+    assert_eq!(world.complaints().await, ["Y ambiguous_barcode 4", "Y unknown_sku 4"], "B was there until this pass ended");
+    world.imports("uk", true).await;
+    assert_eq!(world.exports().await.counts.sent, 1);
+    assert_eq!(world.shelf("uk").sent, ["B 10.00 EUR 3"]);
+    assert_eq!(world.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_barcode_that_could_mean_several_is_named_and_matches_nothing() {
+    // Of the source two have the same; of the shop one stands there by its SKU, or two have the same.
+    let source = [("A", "1"), ("B", "2"), ("C", "2"), ("D", "3")];
+    let world = matched(&source, &[("X", "1"), ("A", ""), ("Y", "2"), ("V", "3"), ("W", "3")]).await;
+    assert_eq!(world.known().await, ["A 10 EUR", "D 10 EUR", "W 10 EUR", "Y 10 EUR"], "X stood for A until A came");
+    let told = ["W ambiguous_barcode 2", "W unknown_sku 2", "Y ambiguous_barcode 2", "Y unknown_sku 2"];
+    assert_eq!(world.complaints().await, told);
+    world.imports("uk", true).await;
+    assert_eq!(world.known().await, ["A 10 EUR", "D 10 EUR", "W 10 EUR", "X 10 EUR", "Y 10 EUR"]);
+    assert!(world.complaints().await.contains(&"X ambiguous_barcode 3".to_owned()), "{:?}", world.complaints().await);
+}
+
+#[tokio::test]
+async fn without_the_setting_barcodes_match_nothing() {
+    let world = World::new(true).await;
+    world.shelf("erp").pages = vec![vec![barcoded("1", "A", "4006381333931")]];
+    world.shelf("uk").pages = vec![vec![barcoded("7", "X", "4006381333931")]];
+    world.imports("erp", true).await;
+    world.imports("uk", true).await;
+    assert_eq!(world.known().await, ["X 10 EUR"]);
+    assert_eq!(world.complaints().await, ["X unknown_sku 2"]);
+}

@@ -518,6 +518,7 @@ fn entry(id: &str, jobs: &BTreeMap<JobKind, Period>, market: &Shared) -> ShopEnt
         rules: rules(),
         jobs: jobs.clone(),
         full_import: Period::None,
+        match_barcode: false,
         is_source: false,
         has_source: true,
     }

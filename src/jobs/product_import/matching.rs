@@ -1,0 +1,69 @@
+//! Matching by barcode, where the shop's settings switch it on: a listing whose SKU the product source does not know stands for the
+//! one variant that has its barcode.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Reading;
+use crate::{
+    domain::{Complaint, Listing, Sku, barcode_key},
+    jobs::Halt,
+    store::Tx,
+};
+
+/// The listings of a page, those that were matched under the source's SKU; and a complaint for each that could mean several.
+pub(super) async fn match_barcodes(
+    tx: &mut Tx,
+    reading: &Reading<'_>,
+    mut listings: Vec<Listing>,
+) -> Result<(Vec<Listing>, Vec<Complaint>), Halt> {
+    if !reading.entry.match_barcode || reading.entry.is_source {
+        return Ok((listings, Vec::new()));
+    }
+    let skus: Vec<Sku> = listings.iter().map(|listing| listing.sku.clone()).collect();
+    let known = tx.variants_of(&skus).await?.into_iter().filter(|stored| !stored.gone);
+    let known: BTreeSet<Sku> = known.map(|stored| stored.variant.sku).collect();
+    let key =
+        |listing: &Listing| listing.barcode.as_deref().and_then(barcode_key).filter(|_| !known.contains(&listing.sku));
+    let keys: Vec<String> = listings.iter().filter_map(key).collect();
+    let mut variants: BTreeMap<String, Vec<Sku>> = BTreeMap::new();
+    for (barcode, sku) in tx.skus_with_barcodes(&keys).await? {
+        variants.entry(barcode).or_default().push(sku);
+    }
+    let meant: Vec<Sku> = variants.values().flatten().cloned().collect();
+    // Whom the shop's listings stand for already: their own SKU, or that of another.
+    let mut taken: BTreeMap<Sku, Sku> = known.iter().map(|sku| (sku.clone(), sku.clone())).collect();
+    let stored = tx.listings_of(&reading.entry.shop.id, &meant).await?.into_iter().filter(|stored| !stored.gone);
+    for listing in stored.filter_map(|stored| stored.listing) {
+        taken.entry(listing.sku.clone()).or_insert_with(|| listing.shop_sku.unwrap_or(listing.sku));
+    }
+    let mut complaints = Vec::new();
+    for listing in &mut listings {
+        let Some((key, meant)) = key(listing).and_then(|key| variants.get_key_value(&key)) else {
+            continue;
+        };
+        let [variant] = meant.as_slice() else {
+            let all = meant.iter().map(|sku| format!("`{sku}`")).collect::<Vec<_>>().join(", ");
+            let cause = format!("barcode {key} is that of several SKUs of the product source ({all})");
+            complaints.push(ambiguous(listing, &cause));
+            continue;
+        };
+        let holder = taken.entry(variant.clone()).or_insert_with(|| listing.sku.clone());
+        if *holder == listing.sku {
+            listing.shop_sku = Some(std::mem::replace(&mut listing.sku, variant.clone()));
+        } else {
+            let cause =
+                format!("barcode {key} is that of `{variant}`, for which the shop's SKU `{holder}` stands already");
+            complaints.push(ambiguous(listing, &cause));
+        }
+    }
+    Ok((listings, complaints))
+}
+
+fn ambiguous(listing: &Listing, cause: &str) -> Complaint {
+    Complaint {
+        sku: listing.sku.to_string(),
+        code: Complaint::AMBIGUOUS_BARCODE.to_owned(),
+        text: format!("{cause}, so it is not matched; give the listing the SKU that is meant, or correct the barcode"),
+        request_id: None,
+    }
+}
