@@ -6,14 +6,14 @@ use jiff::{SignedDuration, Timestamp, civil};
 use serde_json::json;
 use shopsyncd::{
     domain::{
-        Account, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, EndSource, Ending,
+        Account, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, EndSource, Ending, Field,
         Holder, InstanceId, JobKind, Lease, Listing, ListingStatus, PassKind, Period, Price, Product, RunId, ShopId,
-        Sku, Trigger, Values, Variant,
+        Sku, Trigger, Values, Variant, plan::Change,
     },
     secrets::Sealed,
     store::{
-        Delivery, MailState, NewGrant, NewMail, NewRun, ReminderKind, SealedGrant, SealedTokens, SeenListing, Standing,
-        Store, Tx, WantedRow, WantedSchedule, WantedShop,
+        Delivery, MailState, NewGrant, NewMail, NewRun, OpenTicket, ReminderKind, SealedGrant, SealedTokens,
+        SeenListing, Standing, Store, Tx, WantedRow, WantedSchedule, WantedShop,
     },
 };
 
@@ -48,6 +48,8 @@ pub(crate) const CHECKS: &[Check] = checks![
     a_pass_moves_with_its_page,
     a_pass_that_begins_abandons_the_open_one,
     complaints_keep_their_since_until_they_are_resolved,
+    tickets_keep_what_was_sent_until_it_is_judged,
+    skus_are_found_by_barcode_and_by_product,
     a_page_resolves_only_what_a_page_can_tell,
     skus_are_unknown_until_the_source_knows_them,
     a_state_is_used_once_and_in_time,
@@ -685,10 +687,11 @@ async fn complaints_keep_their_since_until_they_are_resolved(store: Store) {
     assert_eq!(tx.complaints_of(&shop("x"), import).await.unwrap(), standing[1..]);
     assert_eq!(tx.complained_with(&shop("x"), import, "price").await.unwrap(), ["a", "b", "c"]);
     assert_eq!(tx.complained_with(&shop("x"), export, "stock").await.unwrap(), Vec::<String>::new());
-    let counts = [(shop("x"), export, 1), (shop("x"), import, 3), (shop("y"), import, 1)];
+    let counted = |id, job, count| (shop(id), job, "price".to_owned(), count);
+    let counts = [counted("x", export, 1), counted("x", import, 3), counted("y", import, 1)];
     assert_eq!(tx.complaint_counts().await.unwrap(), counts);
     tx.resolve_complaints_before(&shop("x"), import, RunId(2)).await.unwrap();
-    let counts = [(shop("x"), export, 1), (shop("x"), import, 2), (shop("y"), import, 1)];
+    let counts = [counted("x", export, 1), counted("x", import, 2), counted("y", import, 1)];
     assert_eq!(tx.complaint_counts().await.unwrap(), counts, "b was not said again");
     let about = tx.complaints_about("a").await.unwrap();
     let about: Vec<_> = about.iter().map(|one| (one.shop.as_str(), one.job, one.complaint.sku.as_str())).collect();
@@ -702,6 +705,61 @@ async fn complaints_keep_their_since_until_they_are_resolved(store: Store) {
     tx.resolve_complaints_since(&shop("x"), import, RunId(2)).await.unwrap();
     assert_eq!(left(&mut tx, "x").await, [(export, "a".to_owned())]);
     assert_eq!(left(&mut tx, "y").await, [(import, "a".to_owned())]);
+}
+
+async fn tickets_keep_what_was_sent_until_it_is_judged(store: Store) {
+    let change = |code: &str| Change {
+        sku: sku(code),
+        listing: Some(seen(code, "1").listing),
+        product: None,
+        siblings: Vec::new(),
+        wanted: wanted(code, "2").wanted.unwrap(),
+        fields: vec![Field::Price],
+    };
+    let mut tx = store.write(at(10)).await.unwrap();
+    let feed = |ticket: &str, code: &str| (ticket.to_owned(), change(code));
+    assert_eq!(tx.waiting(&shop("x")).await.unwrap(), None);
+    tx.put_tickets(&shop("x"), &[feed("feed 1", "b"), feed("feed 1", "a"), feed("feed 2", "ä/1")]).await.unwrap();
+    tx.put_tickets(&shop("y"), &[feed("feed 3", "a")]).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = store.write(at(20)).await.unwrap();
+    tx.put_tickets(&shop("x"), &[feed("feed 4", "b")]).await.unwrap();
+    let open = tx.open_tickets(&shop("x")).await.unwrap();
+    let told = |one: &OpenTicket| {
+        let skus = one.changes.iter().map(|change| change.sku.to_string()).collect::<Vec<_>>().join(" ");
+        format!("{} since {} of {skus}", one.ticket, one.since == at(10))
+    };
+    let told: Vec<_> = open.iter().map(told).collect();
+    assert_eq!(told, ["feed 1 since true of a", "feed 2 since true of ä/1", "feed 4 since true of b"]);
+    assert_eq!(open[0].changes, [change("a")]);
+    assert_eq!(tx.waiting(&shop("x")).await.unwrap(), Some((at(10), 3)));
+    tx.drop_tickets(&shop("x"), &skus(&["a", "b"])).await.unwrap();
+    assert_eq!(tx.waiting_skus(&shop("x")).await.unwrap(), skus(&["ä/1"]));
+    assert_eq!(tx.waiting_skus(&shop("y")).await.unwrap(), skus(&["a"]));
+}
+
+async fn skus_are_found_by_barcode_and_by_product(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let coded = |product: &str, code: &str, barcode: &str| {
+        let (product, variant) = variant(product, "Shirt", code, "1");
+        (product, Variant { barcode: Some(barcode.to_owned()), ..variant })
+    };
+    let page = [coded("p1", "a", "036000291452"), coded("p1", "b", "0036000291452"), coded("p2", "c", "77")];
+    tx.put_variants(&page).await.unwrap();
+    let keys = ["36000291452".to_owned(), "78".to_owned()];
+    let found = tx.skus_with_barcodes(&keys).await.unwrap();
+    assert_eq!(found, ["a", "b"].map(|code| (keys[0].clone(), sku(code))));
+    // A barcode that changes is found anew, and one of a dropped SKU is not.
+    tx.put_variants(&[coded("p2", "c", "78")]).await.unwrap();
+    assert_eq!(tx.skus_with_barcodes(&keys[1..]).await.unwrap(), [(keys[1].clone(), sku("c"))]);
+    tx.note_seen(&shop("erp"), 1, &skus(&["a", "b"])).await.unwrap();
+    tx.drop_unseen_variants(&shop("erp"), 1).await.unwrap();
+    assert_eq!(tx.skus_with_barcodes(&keys[1..]).await.unwrap(), []);
+    let siblings = tx.skus_of_products(&["p1", "p2", "p3"]).await.unwrap();
+    assert_eq!(
+        siblings,
+        [("p1", "a"), ("p1", "b"), ("p2", "c")].map(|(product, code)| (product.to_owned(), sku(code)))
+    );
 }
 
 async fn a_page_resolves_only_what_a_page_can_tell(store: Store) {

@@ -158,7 +158,11 @@ async fn a_sku_that_the_source_does_not_know_is_matched_by_barcode_and_written_t
     ]];
     world.imports("erp", true).await;
     world.imports("uk", true).await;
-    assert_eq!(world.complaints().await, ["Y ambiguous_barcode 4", "Y unknown_sku 4"], "B was there until this pass ended");
+    assert_eq!(
+        world.complaints().await,
+        ["Y ambiguous_barcode 4", "Y unknown_sku 4"],
+        "B was there until this pass ended"
+    );
     world.imports("uk", true).await;
     assert_eq!(world.exports().await.counts.sent, 1);
     assert_eq!(world.shelf("uk").sent, ["B 10.00 EUR 3"]);
