@@ -188,7 +188,7 @@ impl Shopee {
     }
 
     fn reading(&self, operation: &'static str) -> Reading<'static> {
-        Reading { operation, now: self.client.now(), secrets: &[], of_tokens: true }
+        Reading { operation, now: self.client.now(), secrets: &[], of_tokens: true, of_products: false }
     }
 }
 

@@ -4,6 +4,8 @@ mod auth;
 mod client;
 #[cfg(feature = "fakes")]
 pub mod fake;
+mod items;
+mod pull;
 pub mod sign;
 #[cfg(all(test, feature = "fakes"))]
 mod tests;
@@ -19,8 +21,8 @@ use url::Url;
 
 use self::client::Client;
 use super::{
-    Abilities, Access, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, Key, ShopSettings,
-    ShopStatus, Tools, calls::token_of, reader::Reader,
+    Abilities, Access, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page,
+    ShopSettings, ShopStatus, Tools, calls::token_of, reader::Reader,
 };
 use crate::domain::JobKind;
 
@@ -50,7 +52,10 @@ pub static DEF: ChannelDef = ChannelDef {
         export: &[],
         create: false,
         retire: &[],
-        periods: &[(JobKind::AuthorizationRefresh, SECOND, "30 minutes")],
+        periods: &[
+            (JobKind::AuthorizationRefresh, SECOND, "30 minutes"),
+            (JobKind::ProductImport, SECOND, "1 hour"),
+        ],
         push_batch: 50,
         changes_are_full: false,
     },
@@ -82,6 +87,8 @@ struct Shopee {
     callback: Url,
     shop_id: u64,
     region: Option<String>,
+    /// The location of stock chosen in the settings.
+    warehouse: Option<String>,
 }
 
 /// The form of the consent link.
@@ -109,6 +116,7 @@ fn build(settings: &ShopSettings, tools: &Tools) -> Built {
         callback: settings.callback.clone(),
         shop_id: shop_id(&mut reader),
         region,
+        warehouse: settings.warehouse.clone(),
         client: Client {
             http: tools.http.clone(),
             clock: tools.clock.clone(),
@@ -183,6 +191,10 @@ impl Channel for Shopee {
         let shop = self.shop_info(self.shop_id, token_of(access)?).await?;
         shop.check_open(self.shop_id)?;
         Ok(ShopStatus { ends: shop.ends, name: shop.name })
+    }
+
+    async fn pull(&self, access: &Access, from: &From) -> Result<Page, ChannelError> {
+        self.pull_page(access, from).await
     }
 
     fn consent(&self) -> Option<&dyn Consent> {

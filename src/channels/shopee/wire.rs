@@ -17,10 +17,48 @@ use crate::{
 /// A successful answer.
 #[derive(Debug)]
 pub(super) struct Success {
-    /// All its fields: those that were asked for stand beside `error`, `message` and `request_id`.
+    /// All its fields: those that were asked for stand beside `error`, `message` and `request_id`, or in `response`.
     pub(super) fields: Map<String, Value>,
     /// The vendor's id of the request.
     pub(super) request_id: Option<String>,
+}
+
+impl Success {
+    /// What the product calls answer; null where there is nothing.
+    pub(super) fn response(&self) -> &Value {
+        self.fields.get("response").unwrap_or(&Value::Null)
+    }
+
+    /// What was not done although there was no error; empty where all was. A sample shows a dash for nothing.
+    pub(super) fn warning(&self) -> &str {
+        self.fields.get("warning").and_then(Value::as_str).map(str::trim).filter(|text| *text != "-").unwrap_or_default()
+    }
+}
+
+/// A call that did not succeed.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// The vendor's word without prefixes; empty where there was none.
+    pub(super) word: String,
+    /// The vendor's sentence; empty where there was none.
+    pub(super) message: String,
+    /// What stood in `response` beside the word: some calls name there what exactly was refused.
+    pub(super) response: Value,
+    /// What it means.
+    pub(super) error: Box<ChannelError>,
+}
+
+impl Trouble {
+    /// An error that did not come from the vendor.
+    pub(super) fn plain(error: ChannelError) -> Self {
+        Self { word: String::new(), message: String::new(), response: Value::Null, error: Box::new(error) }
+    }
+}
+
+impl From<Trouble> for ChannelError {
+    fn from(trouble: Trouble) -> Self {
+        *trouble.error
+    }
 }
 
 /// What an answer is read with.
@@ -34,22 +72,29 @@ pub(super) struct Reading<'a> {
     /// Whether tokens were asked for: the answer is confidential, so no sample of it is kept, and its refusals are not about
     /// an access token.
     pub(super) of_tokens: bool,
+    /// Whether products were asked for or written: then a word that the table does not know is about the data.
+    pub(super) of_products: bool,
 }
 
 impl Reading<'_> {
     /// Reads an answer: success, or what must happen next. The word decides, since the vendor says 200 or 403 for the same.
-    pub(super) fn read(&self, answer: &Answer) -> Result<Success, ChannelError> {
-        let Ok(Value::Object(fields)) = serde_json::from_slice(&answer.body) else {
-            return Err(self.judge(answer, None, "", None));
+    pub(super) fn read(&self, answer: &Answer) -> Result<Success, Trouble> {
+        let Ok(Value::Object(mut fields)) = serde_json::from_slice(&answer.body) else {
+            return Err(Trouble::plain(self.judge(answer, None, "", None)));
         };
         let text = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
         let request_id = Some(text("request_id").to_owned()).filter(|id| !id.is_empty());
         match fields.get("error") {
             None | Some(Value::Null) if answer.status < 300 => Ok(Success { fields, request_id }),
             Some(Value::String(word)) if word.is_empty() && answer.status < 300 => Ok(Success { fields, request_id }),
-            None | Some(Value::Null) => Err(self.judge(answer, None, "", request_id)),
-            Some(Value::String(word)) => Err(self.judge(answer, Some(word.as_str()), text("message"), request_id)),
-            Some(_) => Err(self.unexpected("the field error is not a text", request_id)),
+            None | Some(Value::Null) => Err(Trouble::plain(self.judge(answer, None, "", request_id))),
+            Some(Value::String(word)) => {
+                let error = self.judge(answer, Some(word.as_str()), text("message"), request_id);
+                let (word, message) = (bare(&self.scrub(word)).to_owned(), self.scrub(text("message")));
+                let response = fields.remove("response").unwrap_or_default();
+                Err(Trouble { word, message, response, error: Box::new(error) })
+            }
+            Some(_) => Err(Trouble::plain(self.unexpected("the field error is not a text", request_id))),
         }
     }
 
@@ -106,6 +151,11 @@ impl Reading<'_> {
         let app = |remedy| refused(Failure::AppCredentialRejected { why: why() }, remedy);
         let ended = |why: String| refused(Failure::AuthorizationEnded { why }, AUTHORIZE_AGAIN);
         let maybe_acted = |failure| Some(Verdict { failure, remedy: "", acted: Acted::Unclear });
+        let no_right = || {
+            let remedy =
+                "the app's category decides which calls it may make: compare it in the console of Shopee Open Platform";
+            refused(Failure::ScopeMissing { scope: why() }, remedy)
+        };
         let now = self.now;
         match word {
             "error_auth" | "error_param" if about.contains("timestamp") => Some(clock()),
@@ -113,6 +163,14 @@ impl Reading<'_> {
             "error_auth" if about.contains("refresh_token") => ended(USED_OR_WRONG.to_owned()),
             "error_auth" if about.contains("access_token") => refused(Failure::TokenRejected, ""),
             "error_auth" if about.contains("linked") => ended(why()),
+            "error_auth" if about.contains("no permission") => no_right(),
+            // The product calls say this word of reserved stock, locations and holidays too.
+            "error_auth" if self.of_products && !about.is_empty() && !about.contains("system error") => {
+                refused(Failure::Rejected, "")
+            }
+            "error_auth" if about.contains("system error") => {
+                maybe_acted(Failure::Unavailable { retry_at: answer.retry_at })
+            }
             "error_auth" if !self.of_tokens => refused(Failure::TokenRejected, ""),
             "invalid_acceess_token" | "invalid_access_token" => refused(Failure::TokenRejected, ""),
             "refresh_token_expired" => ended("the refresh token is older than 30 days".to_owned()),
@@ -120,13 +178,13 @@ impl Reading<'_> {
             "shop_access_expired" | "merchant_access_expired" => {
                 ended("the time for which the owner gave permission is over".to_owned())
             }
-            "shop_no_linked" | "merchant_no_linked" => ended("the shop is no longer linked to the app".to_owned()),
+            "shop_no_linked" | "merchant_no_linked" | "partner_shop_no_link" => ended("the shop is no longer linked to the app".to_owned()),
             "shop_banned" => refused(Failure::ShopClosed { why: why() }, LOOK_INTO_SELLER_CENTRE),
             "invalid_code" | "invalid_shop_id" | "invalid_main_acount_id" | "invalid_main_account_id" => refused(
                 Failure::Rejected,
                 "start the authorization again: a code lives 10 minutes and can be used once",
             ),
-            "error_sign" => app(CHECK_APP),
+            "error_sign" | "invalid_partner_id" => app(CHECK_APP),
             "error_partner_key_expired" => app(
                 "renew the app's live partner key in the console of Shopee Open Platform and set client_secret to it",
             ),
@@ -136,16 +194,25 @@ impl Reading<'_> {
             "error_api_call_restricted" => {
                 app("look into the console of Shopee Open Platform: the app's calls are restricted as a penalty")
             }
-            "error_permission" => refused(
-                Failure::ScopeMissing { scope: why() },
-                "the app's category decides which calls it may make: compare it in the console of Shopee Open Platform",
+            "error_permission" | "error_api_permission" | "error_ashop_api_permission" => no_right(),
+            "error_kyc_auth" => refused(
+                Failure::ShopClosed { why: why() },
+                "ask the shop's owner to complete the seller registration in Seller Centre",
             ),
+            "api_suspended" => refused(Failure::Bug, "update shopsyncd: this call no longer exists"),
             "error_limit" => refused(Failure::Throttled { until: next_quota(now) }, ""),
             "error_rate_limit" => refused(Failure::Throttled { until: answer.retry_at.unwrap_or(now) }, ""),
+            "error_server" | "error_inner" if self.of_products && is_about_data(&about) => {
+                refused(Failure::Rejected, "")
+            }
             "error_system_busy" | "error_server" | "error_network" | "error_inner" | "error_busy" => {
                 maybe_acted(Failure::Unavailable { retry_at: answer.retry_at })
             }
             "error_param" => refused(Failure::Rejected, "look at the message; the call itself was refused"),
+            // Each product call has dozens of words of its own; all of them are about what was sent.
+            word if self.of_products && (word.starts_with("error") || word == "param") && is_told(answer.status) => {
+                refused(Failure::Rejected, "")
+            }
             _ => match answer.status {
                 429 => refused(Failure::Throttled { until: answer.retry_at.unwrap_or(now) }, ""),
                 500.. => maybe_acted(Failure::Unavailable { retry_at: answer.retry_at }),
@@ -170,6 +237,16 @@ pub(super) const LOOK_INTO_SELLER_CENTRE: &str =
 /// The vendor has one word for both.
 const USED_OR_WRONG: &str =
     "the refresh token is wrong or was used before (Shopee does not say which); the permission itself may still stand";
+
+/// Whether the two words that stand for faults of the vendor's are said of what was sent: the product calls do.
+fn is_about_data(about: &str) -> bool {
+    ["stock", "location", "update item failed"].iter().any(|subject| about.contains(subject))
+}
+
+/// Whether an answer with this status can be about what was sent.
+fn is_told(status: u16) -> bool {
+    status < 500 && status != 429
+}
 
 /// A clock that is wrong ends no permission and is no fault of the app's keys.
 fn clock() -> Verdict {
@@ -215,12 +292,12 @@ mod tests {
     }
 
     fn reading<'a>(secrets: &'a [&'a str], of_tokens: bool) -> Reading<'a> {
-        Reading { operation: "shop info", now: noon(), secrets, of_tokens }
+        Reading { operation: "shop info", now: noon(), secrets, of_tokens, of_products: false }
     }
 
     fn refusal(status: u16, word: &str, message: &str, of_tokens: bool) -> ChannelError {
         let body = serde_json::json!({"error": word, "message": message, "request_id": "r1"}).to_string();
-        reading(&[], of_tokens).read(&answer(status, &body)).unwrap_err()
+        reading(&[], of_tokens).read(&answer(status, &body)).unwrap_err().into()
     }
 
     /// The name of a failure, so that a table of them is readable.
@@ -286,6 +363,45 @@ mod tests {
     }
 
     #[test]
+    fn what_the_product_calls_refuse_is_told_apart_from_tokens_and_outages() {
+        let table = [
+            ("error_auth", "Invalid access_token.", "token"),
+            ("error_auth", "", "token"),
+            ("error_auth", "No permission to current api.", "scope"),
+            ("error_auth", "Partner and shop has no linked.", "ended"),
+            ("error_auth", "System error, please try again later.", "unavailable"),
+            ("error_auth", "Stock should be larger than reserved stock.", "rejected"),
+            ("error_auth", "Lack of location_id, please double check.", "rejected"),
+            ("error_auth", "Please wait for the holiday mode set then to edit item. Please try later.", "rejected"),
+            ("error_server", "Something wrong. Please try later.", "unavailable"),
+            ("error_server", "The current item belong to the full FBS shop, so normal stock must be equal to 0", "rejected"),
+            ("error_inner", "Our system is taking some time to respond, please try later.", "unavailable"),
+            ("error_inner", "Invalid stock location ID", "rejected"),
+            ("error_inner", "Update item failed no such brand", "rejected"),
+            ("error_system_busy", "Our system is taking some time to respond, please try later.", "unavailable"),
+            ("error_cannt_edit_price_in_promotion", "Original_price cannot be edited", "rejected"),
+            ("product.error_busi", "The GTIN code is mandatory", "rejected"),
+            ("error.param", "Can not update item with stock less than reserved stock", "rejected"),
+            ("error_param", "get items offset over limit, please use the next field", "rejected"),
+            ("error_item_not_found", "Item_id is not found.", "rejected"),
+            ("error_kyc_auth", "No permission. Please inform the seller", "closed"),
+            ("error_api_permission", "This app type has no permission to this API.", "scope"),
+            ("partner_shop_no_link", "", "ended"),
+            ("invalid_partner_id", "", "app"),
+            ("api_suspended", "The API is offline.", "bug"),
+            ("error_rate_limit", "Too many requests.", "throttled"),
+            ("something_new", "of tomorrow", "unexpected"),
+        ];
+        for (word, message, expected) in table {
+            let body = serde_json::json!({"error": word, "message": message, "request_id": "r1"}).to_string();
+            let reading = Reading { of_products: true, ..reading(&[], false) };
+            let trouble = reading.read(&answer(200, &body)).unwrap_err();
+            assert_eq!(name(&trouble.error.failure), expected, "{word} {message}");
+            assert!(word.ends_with(&trouble.word) && trouble.message == message, "{trouble:?}");
+        }
+    }
+
+    #[test]
     fn an_authorization_error_without_a_subject_is_about_the_token_only_where_one_was_sent() {
         assert_eq!(refusal(200, "error_auth", "", false).failure, Failure::TokenRejected);
         let of_tokens = refusal(200, "error_auth", "", true);
@@ -336,29 +452,32 @@ mod tests {
             (503, "{\"error\":null}", "unavailable"),
         ];
         for (status, body, expected) in table {
-            let error = reading(&[], false).read(&answer(status, body)).unwrap_err();
+            let error: ChannelError = reading(&[], false).read(&answer(status, body)).unwrap_err().into();
             assert_eq!(name(&error.failure), expected, "{status} {body}");
         }
         let until = noon() + SignedDuration::from_secs(42);
-        let error = reading(&[], false).read(&Answer { retry_at: Some(until), ..answer(429, "") }).unwrap_err();
+        let answer = Answer { retry_at: Some(until), ..answer(429, "") };
+        let error: ChannelError = reading(&[], false).read(&answer).unwrap_err().into();
         assert_eq!(error.failure, Failure::Throttled { until });
     }
 
     #[test]
     fn a_success_has_its_fields_beside_an_empty_word() {
         let body = r#"{"error":"","message":"","request_id":"r2","shop_name":"Tee","warning":""}"#;
-        let Success { fields, request_id } = reading(&[], false).read(&answer(200, body)).unwrap();
+        let success = reading(&[], false).read(&answer(200, body)).unwrap();
+        assert_eq!((success.warning(), success.response()), ("", &Value::Null));
+        let Success { fields, request_id } = success;
         assert_eq!((fields["shop_name"].as_str(), request_id.as_deref()), (Some("Tee"), Some("r2")));
     }
 
     #[test]
     fn no_error_repeats_a_secret() {
         let body = r#"{"error":"something_new","message":"token geheim of app abc","request_id":"r"}"#;
-        let error = reading(&["geheim"], false).read(&answer(200, body)).unwrap_err();
+        let error: ChannelError = reading(&["geheim"], false).read(&answer(200, body)).unwrap_err().into();
         assert!(!format!("{error:?}").contains("geheim"), "{error:?}");
         assert!(error.text.contains("token ••• of app abc"), "{error}");
         let cut = r#"{"error":"","access_token":"unknown-to-us","#;
-        let error = reading(&[], true).read(&answer(200, cut)).unwrap_err();
+        let error: ChannelError = reading(&[], true).read(&answer(200, cut)).unwrap_err().into();
         assert!(!format!("{error:?}").contains("unknown-to-us"), "{error:?}");
     }
 }

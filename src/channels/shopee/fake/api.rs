@@ -3,18 +3,27 @@
 use std::{sync::Arc, time::Duration};
 
 use axum::{
+    body::Bytes,
     extract::State,
     http::{Method, Uri},
     response::Response,
 };
 use jiff::Timestamp;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Query, Said, Shared, check_signed, get, instead, read_query, state::World};
+use super::{Query, Said, Shared, check_signed, get, instead, products, read_query, state::World, writes};
+
+/// A call that the gate let through.
+pub(super) struct Passed<'a> {
+    pub(super) shop: u64,
+    pub(super) query: &'a Query,
+    pub(super) body: Value,
+    pub(super) now: Timestamp,
+}
 
 /// Every call that is neither a consent page nor about tokens.
-pub(super) async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri) -> Response {
+pub(super) async fn answer(State(shared): State<Arc<Shared>>, method: Method, uri: Uri, body: Bytes) -> Response {
     let mut world = shared.world();
     let mishap = world.next_of_api.pop_front().or(world.broken);
     *world.stats.calls.entry(uri.path().to_owned()).or_default() += 1;
@@ -26,9 +35,38 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, method: Method, ur
         (Method::GET, path @ "/api/v2/shop/get_shop_info") => {
             gate(&mut world, &shared, path, &query).and_then(|shop| shop_info(&world, shop))
         }
+        (method, path) if path.starts_with("/api/v2/product/") => gate(&mut world, &shared, path, &query)
+            .and_then(|shop| product(&mut world, &shared, (&method, path), shop, (&query, &body))),
         _ => Err(Said::error("error_not_found", "Invalid path.")),
     };
     said.unwrap_or_else(|refused| refused).respond(&world.rules, mishap)
+}
+
+fn product(
+    world: &mut World,
+    shared: &Shared,
+    (method, path): (&Method, &str),
+    shop: u64,
+    (query, body): (&Query, &Bytes),
+) -> Result<Said, Said> {
+    let now = shared.clock.now();
+    let body = match *method {
+        Method::POST => serde_json::from_slice(body).map_err(|_| Said::error("error_data", "parse data failed"))?,
+        _ => Value::Null,
+    };
+    let call = Passed { shop, query, body, now };
+    let name = path.trim_start_matches("/api/v2/product/");
+    match (method, name) {
+        (&Method::GET, "get_item_list") => products::list(world, &call),
+        (&Method::GET, "get_item_base_info") => products::base_info(world, &call, now),
+        (&Method::GET, "get_model_list") => products::models(world, &call),
+        (&Method::GET, "search_item") => products::search(world, &call),
+        (&Method::POST, "update_price") => writes::prices(world, &call, now),
+        (&Method::POST, "update_stock") => writes::stocks(world, &call, now),
+        (&Method::POST, "unlist_item") => writes::unlist(world, &call, now),
+        (&Method::POST, "update_item") => writes::texts(world, &call, now),
+        _ => Err(Said::error("error_not_found", "Invalid path.")),
+    }
 }
 
 /// Which shop a call may speak for.

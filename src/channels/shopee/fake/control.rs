@@ -2,7 +2,7 @@
 //!
 //! `GET stats`; `POST shop` `{shop, name, region, main_account}`; `POST revoke`, `POST expire`, `POST end` `{shop}`; `POST close`
 //! `{shop, closed}`; `POST grant` `{shop, consent_age_days, ends_in_days}`; `POST redirect` `{url}`; `POST fail_next` `{of: "api"|"token",
-//! mishap}`; `POST break` `{mishap}`; `POST rules` `{rules}` (all of them: what is left out has its default); `POST push` `{url,
+//! mishap}`; `POST break` `{mishap}`; `GET listings/SHOP`; `POST items` `{shop, items}`, as [`Seed`]; `POST delete` `{shop, sku}`; `POST rules` `{rules}` (all of them: what is left out has its default); `POST push` `{url,
 //! code, shops}`, answered with the signed push: `{url, headers, body}`.
 
 use std::sync::Arc;
@@ -19,13 +19,21 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::{
-    Shared, push_body, signed_push,
+    Seed, Shared, push_body, signed_push,
     state::{Rules, Shop},
 };
 use crate::channels::fake::Mishap;
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new().route("/_fake/stats", on_get(stats)).route("/_fake/{what}", post(command))
+    Router::new()
+        .route("/_fake/stats", on_get(stats))
+        .route("/_fake/listings/{shop}", on_get(listings))
+        .route("/_fake/{what}", post(command))
+}
+
+async fn listings(State(shared): State<Arc<Shared>>, Path(shop): Path<u64>) -> Response {
+    let listings = shared.world().shops.get(&shop).map(Shop::listings).unwrap_or_default();
+    Json(listings).into_response()
 }
 
 async fn stats(State(shared): State<Arc<Shared>>) -> Response {
@@ -50,6 +58,8 @@ struct Order {
     rules: Rules,
     code: u64,
     shops: Vec<u64>,
+    items: Vec<Seed>,
+    sku: String,
 }
 
 async fn command(State(shared): State<Arc<Shared>>, Path(what): Path<String>, Json(order): Json<Order>) -> Response {
@@ -67,6 +77,13 @@ fn carry_out(shared: &Shared, what: &str, order: Order) -> Result<Value, String>
         "shop" => {
             let shop = Shop { main_account: order.main_account, ..Shop::new(&order.name, &order.region) };
             world.shops.insert(order.shop, shop);
+        }
+        "items" => world.seed(order.shop, &order.items, now)?,
+        "delete" => {
+            let found = world.shops.get_mut(&order.shop).and_then(|shop| shop.find(&order.sku));
+            let (item, _) = found.ok_or("there is no such SKU")?;
+            "SELLER_DELETE".clone_into(&mut item.status);
+            item.updated_at = now;
         }
         "revoke" => world.revoke(order.shop),
         "expire" => world.expire(order.shop, now),

@@ -6,11 +6,14 @@
 //! since they are about how fast packets follow each other. It trusts whoever can reach it and listens on loopback only.
 
 mod api;
+mod catalogue;
 mod consent;
 mod control;
+mod products;
 mod rig;
 mod state;
 mod tokens;
+mod writes;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -19,8 +22,9 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+pub use self::catalogue::Seed;
 pub use self::rig::rig;
-pub use self::state::{Issued, Rules, Stats};
+pub use self::state::{Issued, ListOrder, Rules, Stats};
 use self::state::{Shop, World};
 pub use crate::channels::fake::Mishap;
 use crate::{
@@ -106,6 +110,76 @@ impl FakeShopee {
     pub fn add_shop_of(&self, main_account: u64, shop_id: u64, name: &str, region: &str) {
         let shop = Shop { main_account: Some(main_account), ..Shop::new(name, region) };
         self.shared.world().shops.insert(shop_id, shop);
+    }
+
+    /// Adds a shop whose seller keeps stock at these locations.
+    pub fn add_shop_with(&self, shop_id: u64, name: &str, region: &str, locations: &[&str]) {
+        let locations = locations.iter().map(|id| (*id).to_owned()).collect();
+        self.shared.world().shops.insert(shop_id, Shop { locations, ..Shop::new(name, region) });
+    }
+
+    /// Adds SKUs to a shop or changes known ones, at the clock's time. Fails where there is no such shop.
+    pub fn seed_items(&self, shop_id: u64, seeds: &[Seed]) -> Result<(), String> {
+        let now = self.shared.clock.now();
+        self.shared.world().seed(shop_id, seeds, now)
+    }
+
+    /// Deletes the item with this SKU, as its seller would: it stays readable for 90 days. Whether there was one.
+    pub fn delete_item(&self, shop_id: u64, sku: &str) -> bool {
+        let now = self.shared.clock.now();
+        self.change(shop_id, sku, |item, _| {
+            "SELLER_DELETE".clone_into(&mut item.status);
+            item.updated_at = now;
+        })
+    }
+
+    /// Puts the item with this SKU into a promotion: its price and name cannot be changed, nor can it be taken off sale.
+    pub fn promote(&self, shop_id: u64, sku: &str) -> bool {
+        self.change(shop_id, sku, |item, _| item.promoted = true)
+    }
+
+    /// Keeps pieces of a SKU back for a promotion.
+    pub fn reserve(&self, shop_id: u64, sku: &str, pieces: i64) -> bool {
+        self.change(shop_id, sku, |item, index| item.variants_mut()[index].reserved = pieces)
+    }
+
+    /// From now on changes to this SKU are refused.
+    pub fn refuse(&self, shop_id: u64, sku: &str, reason: &str) -> bool {
+        self.change(shop_id, sku, |item, index| item.variants_mut()[index].refuses = Some(reason.to_owned()))
+    }
+
+    /// Changes something else about the item with this SKU: makes it a `kit`, its description `extended`, its ranking lowered
+    /// (`deboosted`), one of its models `unavailable`.
+    pub fn mark(&self, shop_id: u64, sku: &str, what: &str) -> bool {
+        self.change(shop_id, sku, |item, index| match what {
+            "kit" => item.kit = true,
+            "extended" => item.extended = true,
+            "deboosted" => item.deboosted = true,
+            _ => item.variants_mut()[index].unavailable = true,
+        })
+    }
+
+    /// Its seller goes on holiday, or comes back.
+    pub fn set_holiday(&self, shop_id: u64, away: bool) {
+        if let Some(shop) = self.shared.world().shops.get_mut(&shop_id) {
+            shop.holiday = away;
+        }
+    }
+
+    /// After each of the next calls that read lists, somebody edits the next of these SKUs.
+    pub fn edit_behind(&self, skus: &[&str]) {
+        self.shared.world().edits.extend(skus.iter().map(|sku| (*sku).to_owned()));
+    }
+
+    /// Everything in a shop, one entry a SKU, for comparing.
+    pub fn listings(&self, shop_id: u64) -> Vec<Value> {
+        self.shared.world().shops.get(&shop_id).map(Shop::listings).unwrap_or_default()
+    }
+
+    fn change(&self, shop_id: u64, sku: &str, change: impl FnOnce(&mut catalogue::Item, usize)) -> bool {
+        let mut world = self.shared.world();
+        let found = world.shops.get_mut(&shop_id).and_then(|shop| shop.find(sku));
+        found.map(|(item, index)| change(item, index)).is_some()
     }
 
     /// Suspends a shop, or opens it again.
@@ -224,6 +298,11 @@ struct Said {
 impl Said {
     fn fields(fields: Value) -> Self {
         Self { error: "", message: String::new(), fields }
+    }
+
+    /// What the product calls answer.
+    fn response(response: Value) -> Self {
+        Self::fields(json!({"response": response, "warning": ""}))
     }
 
     fn error(error: &'static str, message: impl Into<String>) -> Self {

@@ -1,27 +1,29 @@
 //! The pretend marketplace as the suite of all channels wants it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{FakeShopee, Mishap, PARTNER_KEY};
+use super::{FakeShopee, Mishap, PARTNER_KEY, Seed};
 use crate::{
     channels::{
         Access, Channel, ShopSettings, Tokens, Tools,
-        conformance::{Fault, Owner, Rig, World},
+        conformance::{Actual, Fault, Owner, Rig, World},
         shopee::{DEF, NAME},
     },
     clock::Clock,
-    domain::Shop,
+    domain::{Price, Shop, Sku, Values},
     http::Http,
     secrets::Secret,
 };
 
 const SHOP_ID: u64 = 14_701_711;
 const CALLBACK: &str = "http://127.0.0.1:8420/oauth/shopee/callback";
+
+const PAGE_SIZE: usize = 4;
 
 /// Starts pretend worlds of Shopee.
 pub fn rig() -> Box<dyn Rig> {
@@ -32,13 +34,13 @@ struct ShopeeRig;
 
 #[async_trait]
 impl Rig for ShopeeRig {
-    async fn start(&self, _listings: usize) -> Box<dyn World> {
+    async fn start(&self, listings: usize) -> Box<dyn World> {
         let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
-        Box::new(ShopeeWorld::start(clock))
+        Box::new(ShopeeWorld::start(clock, listings))
     }
 
     fn page_size(&self) -> usize {
-        1
+        PAGE_SIZE
     }
 }
 
@@ -50,10 +52,23 @@ struct ShopeeWorld {
 }
 
 impl ShopeeWorld {
-    fn start(clock: Clock) -> Self {
+    fn start(clock: Clock, listings: usize) -> Self {
         let fake = FakeShopee::new(clock.clone()).expect("loopback has free ports");
+        fake.rules(|rules| rules.page_cap = PAGE_SIZE);
         fake.set_redirect_url(CALLBACK.parse().expect("a constant"));
         fake.add_shop(SHOP_ID, "Suite SG", "SG");
+        // Every second one is an item with a model.
+        let seed = |number: usize| Seed {
+            sku: format!("suite-{number:03}"),
+            product: if number % 2 == 0 { String::new() } else { format!("product-{number}") },
+            title: format!("Thing {number}"),
+            price: format!("{}.50", number + 5),
+            stock: Some(number as i64 * 3 + 1),
+            ..Seed::default()
+        };
+        fake.seed_items(SHOP_ID, &(0..listings).map(seed).collect::<Vec<_>>()).expect("the shop is there");
+        // What has just been changed is read more than once, on purpose.
+        clock.advance(SignedDuration::from_hours(1));
         let day = SignedDuration::from_hours(24);
         let issued = fake.grant_tokens(SHOP_ID, day, day * 365);
         let tokens = Tokens {
@@ -73,6 +88,17 @@ impl ShopeeWorld {
         let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
         let channel = (DEF.build)(&settings, &tools).expect("these settings are in order");
         Self { fake, clock, channel, tokens }
+    }
+
+    fn set(&self, sku: &Sku, values: &Values) {
+        let seed = Seed {
+            sku: sku.as_str().to_owned(),
+            title: values.title.clone().unwrap_or_default(),
+            price: values.price.map(|price| price.amount.to_string()).unwrap_or_default(),
+            stock: values.stock,
+            ..Seed::default()
+        };
+        self.fake.seed_items(SHOP_ID, &[seed]).expect("the shop is there");
     }
 
     fn decide(&self, link: &Url, account: Option<u64>) -> Vec<(String, String)> {
@@ -97,6 +123,33 @@ impl World for ShopeeWorld {
 
     fn secrets(&self) -> Vec<String> {
         self.fake.secrets()
+    }
+
+    async fn actual(&self) -> BTreeMap<Sku, Actual> {
+        let entry = |listing: &Value| {
+            let text = |name: &str| listing[name].as_str().unwrap_or_default().to_owned();
+            let price =
+                Price { amount: text("price").parse().ok()?, currency: text("currency").parse().ok()? };
+            let actual = Actual { price, stock: listing["stock"].as_i64()?, title: text("title") };
+            Some((text("sku").parse().ok()?, actual))
+        };
+        self.fake.listings(SHOP_ID).iter().filter_map(entry).collect()
+    }
+
+    async fn alter(&self, sku: &Sku, values: &Values) {
+        self.set(sku, values);
+    }
+
+    async fn add(&self, sku: &Sku, values: &Values) {
+        self.set(sku, values);
+    }
+
+    async fn delete(&self, sku: &Sku) {
+        self.fake.delete_item(SHOP_ID, sku.as_str());
+    }
+
+    async fn refuse(&self, sku: &Sku) {
+        self.fake.refuse(SHOP_ID, sku.as_str(), "Invalid parameter for product.");
     }
 
     async fn break_down(&self, fault: Option<Fault>) {

@@ -1,12 +1,25 @@
 //! What the pretend marketplace knows: shops, permissions, tokens, and what it has seen of its callers.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
+use super::catalogue::{Item, currency_of};
 use crate::{channels::fake::Mishap, secrets::random_text};
+
+/// The order of the item list. No page of the vendor names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ListOrder {
+    /// By id.
+    Id,
+    /// Changed longest ago first.
+    Oldest,
+    /// Changed last first.
+    Newest,
+}
 
 /// How the pretend marketplace behaves. The defaults are the vendor's where the vendor says.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -42,6 +55,26 @@ pub struct Rules {
     pub partner_key_expired: bool,
     /// The caller's address is not declared for the app.
     pub source_ip_undeclared: bool,
+    /// The most items in an answer of the list, whatever was asked for; the vendor's is 100.
+    pub page_cap: usize,
+    /// The highest offset of the list. The vendor names the error and not the number.
+    pub offset_cap: Option<usize>,
+    /// The order of the list.
+    pub list_order: ListOrder,
+    /// Whether `total_count` counts all items of the shop instead of those found: the page does not say.
+    pub total_counts_everything: bool,
+    /// Items of which the base data never tells.
+    pub untold_items: BTreeSet<u64>,
+    /// Whether the search by SKU finds models' SKUs too: the page speaks of items.
+    pub search_finds_models: bool,
+    /// Whether a stock below the reserved one refuses the whole call instead of the model.
+    pub reserved_stock_refuses_the_call: bool,
+    /// Whether sellers may name locations: those without warehouses may not, although they read one.
+    pub names_locations: bool,
+    /// The longest name of an item.
+    pub longest_name: usize,
+    /// The longest description.
+    pub longest_description: usize,
 }
 
 impl Default for Rules {
@@ -61,6 +94,16 @@ impl Default for Rules {
             daily_limit_reached: false,
             partner_key_expired: false,
             source_ip_undeclared: false,
+            page_cap: 100,
+            offset_cap: None,
+            list_order: ListOrder::Newest,
+            total_counts_everything: false,
+            untold_items: BTreeSet::new(),
+            search_finds_models: true,
+            reserved_stock_refuses_the_call: false,
+            names_locations: true,
+            longest_name: 120,
+            longest_description: 3_000,
         }
     }
 }
@@ -86,6 +129,16 @@ pub struct Stats {
     pub bad_tokens: u64,
     /// Calls for shops whose permission has ended: the vendor wants more than 90% of an app's calls to succeed.
     pub calls_after_the_end: u64,
+    /// Calls that asked for more than a page of the vendor allows.
+    pub beyond_documented: u64,
+    /// Prices set.
+    pub prices_changed: u64,
+    /// Stocks set.
+    pub stocks_changed: u64,
+    /// Items taken off sale or put back.
+    pub unlisted: u64,
+    /// Items whose name or description was set.
+    pub texts_changed: u64,
 }
 
 /// Tokens, as handed to an app.
@@ -121,12 +174,32 @@ pub(super) struct Shop {
     pub(super) status: String,
     /// The permission that its owner gave last, whatever became of it.
     pub(super) permission: Option<Permission>,
+    pub(super) currency: &'static str,
+    /// Where its seller keeps stock.
+    pub(super) locations: Vec<String>,
+    /// Whether its seller is on holiday: then stock cannot be changed.
+    pub(super) holiday: bool,
+    pub(super) items: BTreeMap<u64, Item>,
 }
 
 impl Shop {
     pub(super) fn new(name: &str, region: &str) -> Self {
-        let (name, region) = (name.to_owned(), region.to_owned());
-        Self { name, region, main_account: None, status: "NORMAL".to_owned(), permission: None }
+        Self {
+            name: name.to_owned(),
+            region: region.to_owned(),
+            main_account: None,
+            status: "NORMAL".to_owned(),
+            permission: None,
+            currency: currency_of(region),
+            locations: vec![format!("{region}Z")],
+            holiday: false,
+            items: BTreeMap::new(),
+        }
+    }
+
+    /// Whether prices have two decimals; elsewhere they are whole and what is sent is rounded.
+    pub(super) fn has_cents(&self) -> bool {
+        ["SGD", "MYR", "BRL", "MXN"].contains(&self.currency)
     }
 }
 
@@ -189,6 +262,9 @@ pub(super) struct World {
     pub(super) next_of_tokens: VecDeque<Mishap>,
     pub(super) instead_of_tokens: Option<String>,
     pub(super) stats: Stats,
+    pub(super) last_id: u64,
+    /// SKUs of items that somebody edits, one after each call.
+    pub(super) edits: VecDeque<String>,
     /// Calls within the last second per shop.
     pub(super) recent: HashMap<u64, VecDeque<Instant>>,
 }

@@ -1,0 +1,626 @@
+//! Import: what an item and its models say, in the domain's words.
+//!
+//! The base data is told of up to 50 items at once, models of one item in a call: the dear step. Where it is cut short, by a
+//! rate limit or an outage, what was read so far is a page, and the rest is read by the next one.
+//!
+//! Vendor pages: "v2.product.get_item_base_info", "v2.product.get_model_list", "Stock and price management" (guide 223).
+
+use std::collections::BTreeMap;
+
+use futures_util::future::join_all;
+use rust_decimal::Decimal;
+use serde::{Deserialize, Deserializer};
+use serde_json::{Value, json};
+
+use super::{Shopee, client::Ask};
+use crate::{
+    channels::{Access, ChannelError, calls::token_of},
+    domain::{Complaint, Currency, Failure, InvalidListing, Listing, ListingStatus, Price},
+};
+
+const BASE_INFO: &str = "item base info";
+const MODELS: &str = "model list";
+/// How many lists of models are asked for at once: as many as the budget lets go without a wait to speak of.
+const AT_ONCE: usize = 4;
+
+/// The names that other files give to what `refs` holds.
+pub(super) mod refs {
+    /// The vendor's id of the item.
+    pub(in super::super) const ITEM: &str = "item_id";
+    /// The vendor's id of the variant; 0: the item has no models.
+    pub(in super::super) const MODEL: &str = "model_id";
+    /// How many variants the item has.
+    pub(in super::super) const MODELS: &str = "models";
+    /// The vendor's word for where the item stands.
+    pub(in super::super) const STATUS: &str = "status";
+    /// The SKU as the shop spells it.
+    pub(in super::super) const SKU: &str = "sku";
+    /// The seller's pieces by location.
+    pub(in super::super) const LOCATIONS: &str = "locations";
+    /// The location that export writes to; null where it is not clear which.
+    pub(in super::super) const LOCATION: &str = "location";
+    /// Pieces in Shopee's own warehouses, which nobody can set.
+    pub(in super::super) const SHOPEE_STOCK: &str = "shopee_stock";
+    /// Pieces that promotions hold: the stock must not fall below.
+    pub(in super::super) const RESERVED: &str = "reserved";
+    /// What cannot be written: `kit` (its stock follows from its parts), `description` (it has images in it).
+    pub(in super::super) const FIXED: &str = "fixed";
+}
+
+/// What was read.
+#[derive(Debug, Default)]
+pub(super) struct Items {
+    pub(super) listings: Vec<Listing>,
+    pub(super) complaints: Vec<Complaint>,
+    pub(super) remarks: Vec<Complaint>,
+    /// Items still to be read.
+    pub(super) left: Vec<u64>,
+}
+
+/// A field that may be missing or null.
+fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
+    Option::deserialize(from).map(Option::unwrap_or_default)
+}
+
+/// An item as told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireItem {
+    pub(super) item_id: u64,
+    #[serde(deserialize_with = "nullable")]
+    item_name: String,
+    #[serde(deserialize_with = "nullable")]
+    item_sku: String,
+    #[serde(deserialize_with = "nullable")]
+    description: String,
+    #[serde(deserialize_with = "nullable")]
+    description_type: String,
+    #[serde(deserialize_with = "nullable")]
+    description_info: Value,
+    #[serde(deserialize_with = "nullable")]
+    item_status: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) has_model: bool,
+    #[serde(deserialize_with = "nullable")]
+    image: Images,
+    #[serde(deserialize_with = "nullable")]
+    brand: Brand,
+    #[serde(deserialize_with = "nullable")]
+    price_info: Vec<Value>,
+    #[serde(deserialize_with = "nullable")]
+    stock_info_v2: Value,
+    #[serde(deserialize_with = "nullable")]
+    gtin_code: String,
+    /// A text in samples.
+    #[serde(deserialize_with = "nullable")]
+    deboost: Value,
+    #[serde(deserialize_with = "nullable")]
+    tag: Tag,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Images {
+    #[serde(deserialize_with = "nullable")]
+    image_url_list: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Brand {
+    #[serde(deserialize_with = "nullable")]
+    brand_id: u64,
+    #[serde(deserialize_with = "nullable")]
+    original_brand_name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+struct Tag {
+    #[serde(deserialize_with = "nullable")]
+    kit: bool,
+}
+
+/// The variants of an item as told.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireModels {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) tier_variation: Vec<WireTier>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) standardise_tier_variation: Vec<WireStandardTier>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) model: Vec<WireModel>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireTier {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) name: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) option_list: Vec<WireOption>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireOption {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) option: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) image: Value,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireStandardTier {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) variation_name: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) variation_option_list: Vec<WireStandardOption>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireStandardOption {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) variation_option_name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WireModel {
+    pub(super) model_id: u64,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) tier_index: Vec<usize>,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) model_sku: String,
+    #[serde(deserialize_with = "nullable")]
+    model_status: String,
+    #[serde(deserialize_with = "nullable")]
+    price_info: Vec<Value>,
+    #[serde(deserialize_with = "nullable")]
+    stock_info_v2: Value,
+    #[serde(deserialize_with = "nullable")]
+    gtin_code: String,
+}
+
+impl WireModels {
+    /// Names of options with their values, in order.
+    pub(super) fn tiers(&self) -> Vec<(String, Vec<String>)> {
+        if !self.tier_variation.is_empty() {
+            let values = |tier: &WireTier| tier.option_list.iter().map(|one| one.option.clone()).collect();
+            return self.tier_variation.iter().map(|tier| (tier.name.clone(), values(tier))).collect();
+        }
+        let values = |tier: &WireStandardTier| {
+            tier.variation_option_list.iter().map(|one| one.variation_option_name.clone()).collect()
+        };
+        self.standardise_tier_variation.iter().map(|tier| (tier.variation_name.clone(), values(tier))).collect()
+    }
+}
+
+/// A variant, wherever it was told: a model, or an item without models.
+struct Variant<'a> {
+    model_id: u64,
+    sku: &'a str,
+    prices: &'a [Value],
+    stock: &'a Value,
+    gtin: &'a str,
+    options: Vec<(String, String)>,
+    available: bool,
+}
+
+impl Shopee {
+    /// Reads items: all of them, or as many as could be before something went wrong.
+    pub(super) async fn read_items(&self, access: &Access, ids: &[u64]) -> Result<Items, ChannelError> {
+        let mut read = Items::default();
+        if ids.is_empty() {
+            return Ok(read);
+        }
+        let (mut told, request_id) = self.base_info(access, ids, &mut read).await?;
+        let missing: Vec<u64> = ids.iter().copied().filter(|id| !told.contains_key(id)).collect();
+        if !missing.is_empty() {
+            // Deleted for good meanwhile, or left out by chance: asked once more, so that chance does not look like deletion.
+            told.extend(self.base_info(access, &missing, &mut read).await?.0);
+        }
+        let (told, request_id) = (&told, request_id.as_deref());
+        for (at, some) in ids.chunks(AT_ONCE).enumerate() {
+            let models = some.iter().map(|id| self.models_of_listed(access, told.get(id)));
+            for (index, (id, models)) in some.iter().zip(join_all(models).await).enumerate() {
+                match (told.get(id), models) {
+                    (_, Err(error)) => {
+                        let done = at * AT_ONCE + index;
+                        if done == 0 {
+                            return Err(error);
+                        }
+                        read.left = ids[done..].to_vec();
+                        return Ok(read);
+                    }
+                    (None, _) => read.remark(request_id, format!("item {id}"), "untold", UNTOLD),
+                    (Some(_), Ok(None)) => {}
+                    (Some(item), Ok(Some(models))) => read.item(item, &models, self.warehouse.as_deref(), request_id),
+                }
+            }
+        }
+        Ok(read)
+    }
+
+    /// The base data of at most 50 items, as far as it is told. What is not readable becomes a complaint.
+    async fn base_info(
+        &self,
+        access: &Access,
+        ids: &[u64],
+        read: &mut Items,
+    ) -> Result<(BTreeMap<u64, WireItem>, Option<String>), ChannelError> {
+        let list = ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
+        let ask = Ask {
+            operation: BASE_INFO,
+            path: "/api/v2/product/get_item_base_info",
+            query: vec![("item_id_list", list)],
+            body: None,
+        };
+        let success = self.client.of_products(ask, self.shop_id, token_of(access)?).await?;
+        let none = Vec::new();
+        let items = match success.response().get("item_list") {
+            Some(Value::Array(items)) => items,
+            None | Some(Value::Null) => &none,
+            Some(_) => {
+                return Err(self.reading_products(BASE_INFO).unexpected("`item_list` is not a list", success.request_id));
+            }
+        };
+        let mut told = BTreeMap::new();
+        for value in items {
+            let id = value.get("item_id").and_then(Value::as_u64);
+            match (WireItem::deserialize(value), id) {
+                (Ok(item), Some(id)) => drop(told.insert(id, item)),
+                (Ok(_), None) => {}
+                (Err(error), id) => {
+                    let place = format!("item {}", id.map_or("?".to_owned(), |id| id.to_string()));
+                    let text = format!("the item is unreadable: {error}");
+                    read.complain(success.request_id.as_deref(), place, "unreadable", text);
+                    // It is told all the same: nobody needs to ask again.
+                    told.extend(id.map(|id| (id, WireItem { item_id: id, ..WireItem::default() })));
+                }
+            }
+        }
+        Ok((told, success.request_id))
+    }
+
+    /// The models of an item, none for one without; `None` where there is no such item any more.
+    async fn models_of_listed(
+        &self,
+        access: &Access,
+        item: Option<&WireItem>,
+    ) -> Result<Option<WireModels>, ChannelError> {
+        match item {
+            None => Ok(None),
+            Some(item) if is_deleted(&item.item_status) => Ok(None),
+            Some(item) if !item.has_model => Ok(Some(WireModels::default())),
+            Some(item) => self.models_of(access, item.item_id).await,
+        }
+    }
+
+    /// The models of an item; `None` where there is no such item.
+    pub(super) async fn models_of(&self, access: &Access, id: u64) -> Result<Option<WireModels>, ChannelError> {
+        let ask = Ask {
+            operation: MODELS,
+            path: "/api/v2/product/get_model_list",
+            query: vec![("item_id", id.to_string())],
+            body: None,
+        };
+        let success = match self.client.of_products(ask, self.shop_id, token_of(access)?).await {
+            Err(trouble) if trouble.word == "error_item_not_found" => return Ok(None),
+            other => other?,
+        };
+        let models = WireModels::deserialize(success.response());
+        let unreadable = |error: serde_json::Error| {
+            let what = format!("the models of item {id} are unreadable: {error}");
+            self.reading_products(MODELS).unexpected(&what, success.request_id.clone())
+        };
+        models.map(Some).map_err(unreadable)
+    }
+}
+
+const UNTOLD: &str = "Shopee lists this item and tells nothing of it; look for it in Seller Centre";
+
+/// Deleted items can be read for 90 days; for buyers and for us they are gone.
+fn is_deleted(status: &str) -> bool {
+    status.is_empty() || status.ends_with("_DELETE")
+}
+
+impl Items {
+    fn complain(&mut self, request_id: Option<&str>, sku: String, code: &str, text: String) {
+        let request_id = request_id.map(str::to_owned);
+        self.complaints.push(Complaint { sku, code: code.to_owned(), text, request_id });
+    }
+
+    fn remark(&mut self, request_id: Option<&str>, sku: String, code: &str, text: impl Into<String>) {
+        let request_id = request_id.map(str::to_owned);
+        self.remarks.push(Complaint { sku, code: code.to_owned(), text: text.into(), request_id });
+    }
+
+    fn item(&mut self, item: &WireItem, models: &WireModels, chosen: Option<&str>, request_id: Option<&str>) {
+        let tiers = models.tiers();
+        if !item.has_model {
+            let variant = Variant {
+                model_id: 0,
+                sku: &item.item_sku,
+                prices: &item.price_info,
+                stock: &item.stock_info_v2,
+                gtin: &item.gtin_code,
+                options: Vec::new(),
+                available: true,
+            };
+            return self.variant(item, &variant, 1, chosen, request_id);
+        }
+        for model in &models.model {
+            let named = |(tier, index): (&(String, Vec<String>), &usize)| Some((tier.0.clone(), tier.1.get(*index)?.clone()));
+            let mut variant = Variant {
+                model_id: model.model_id,
+                sku: &model.model_sku,
+                prices: &model.price_info,
+                stock: &model.stock_info_v2,
+                gtin: &model.gtin_code,
+                options: tiers.iter().zip(&model.tier_index).filter_map(named).collect(),
+                available: model.model_status != "MODEL_UNAVAILABLE",
+            };
+            if variant.sku.trim().is_empty() && models.model.len() == 1 && !item.item_sku.trim().is_empty() {
+                variant.sku = &item.item_sku;
+                let text = "the only variation has no SKU; the product's parent SKU is used; give it one in Seller Centre";
+                self.remark(request_id, item.item_sku.trim().to_owned(), "sku_derived", text);
+            }
+            self.variant(item, &variant, models.model.len(), chosen, request_id);
+        }
+    }
+
+    fn variant(
+        &mut self,
+        item: &WireItem,
+        variant: &Variant<'_>,
+        models: usize,
+        chosen: Option<&str>,
+        request_id: Option<&str>,
+    ) {
+        if variant.sku.trim().is_empty() {
+            let place = match variant.model_id {
+                0 => format!("item {}", item.item_id),
+                model => format!("item {}, model {model}", item.item_id),
+            };
+            let text = format!("a variation of \"{}\" has no SKU; give it one in Seller Centre", item.item_name);
+            return self.complain(request_id, place, "no_sku", text);
+        }
+        let listing = match listing(item, variant, models, chosen) {
+            Ok(listing) => listing,
+            Err(error) => return self.complain(request_id, variant.sku.to_owned(), error.code, error.to_string()),
+        };
+        let sku = listing.sku.as_str().to_owned();
+        if let Some(text) = location_fault(&listing, chosen) {
+            self.remark(request_id, sku.clone(), "warehouse", text);
+        }
+        if item.item_status == "BANNED" {
+            self.remark(request_id, sku.clone(), "banned", "Shopee took the item off sale; look into Seller Centre for why");
+        }
+        if item.deboost.as_bool() == Some(true) || item.deboost.as_str() == Some("true") {
+            self.remark(request_id, sku, "deboost", "Shopee ranks the item lower in searches; look into Seller Centre for why");
+        }
+        self.listings.push(listing);
+    }
+}
+
+/// A SKU as the domain sees it.
+fn listing(
+    item: &WireItem,
+    variant: &Variant<'_>,
+    models: usize,
+    chosen: Option<&str>,
+) -> Result<Listing, InvalidListing> {
+    let stock = Stock::read(variant.stock);
+    let location = stock.location(chosen);
+    let mut refs = json!({
+        refs::ITEM: item.item_id,
+        refs::MODEL: variant.model_id,
+        refs::MODELS: models,
+        refs::STATUS: item.item_status,
+        refs::SKU: variant.sku.trim(),
+        refs::LOCATIONS: stock.by_location,
+        refs::LOCATION: location,
+        refs::SHOPEE_STOCK: stock.of_shopee,
+        refs::RESERVED: stock.reserved,
+    });
+    let extended = item.description_type == "extended";
+    if item.tag.kit {
+        refs[refs::FIXED] = "kit".into();
+    } else if extended {
+        refs[refs::FIXED] = "description".into();
+    }
+    let pieces = match &location {
+        Some(id) => stock.by_location.get(id).copied(),
+        None if stock.by_location.is_empty() => None,
+        None => Some(stock.by_location.values().copied().fold(0, i64::saturating_add)),
+    };
+    let description = if extended { extended_text(&item.description_info) } else { item.description.clone() };
+    Ok(Listing {
+        sku: variant.sku.parse()?,
+        product_id: item.item_id.to_string(),
+        refs,
+        title: item.item_name.clone(),
+        description: Some(description),
+        brand: Some(item.brand.original_brand_name.clone())
+            .filter(|name| item.brand.brand_id != 0 && !name.is_empty()),
+        // "00" is an item of which the seller says that it has none.
+        barcode: Some(variant.gtin.to_owned()).filter(|code| !["", "00"].contains(&code.as_str())),
+        images: item.image.image_url_list.clone(),
+        options: variant.options.clone(),
+        prices: price(variant.prices)?.into_iter().collect(),
+        stock: pieces.filter(|_| !item.tag.kit),
+        status: match status(&item.item_status) {
+            ListingStatus::Active if !variant.available => ListingStatus::Inactive,
+            status => status,
+        },
+    })
+}
+
+/// Whether buyers can find an item, by the vendor's word.
+fn status(word: &str) -> ListingStatus {
+    match word {
+        "NORMAL" => ListingStatus::Active,
+        "BANNED" => ListingStatus::Blocked,
+        // UNLIST, REVIEWING, and whatever comes new: not known to be on sale.
+        _ => ListingStatus::Inactive,
+    }
+}
+
+/// The texts of a description with images in it.
+fn extended_text(info: &Value) -> String {
+    let fields = info.pointer("/extended_description/field_list").and_then(Value::as_array);
+    let texts = fields.into_iter().flatten().filter_map(|field| field.get("text").and_then(Value::as_str));
+    texts.collect::<Vec<_>>().join("\n")
+}
+
+/// The list price, without promotions: what can be written.
+fn price(info: &[Value]) -> Result<Option<Price>, InvalidListing> {
+    let Some(info) = info.first() else { return Ok(None) };
+    let Some(value) = info.get("original_price").filter(|value| !value.is_null()) else { return Ok(None) };
+    let amount = decimal(value).filter(|amount| !amount.is_sign_negative() || amount.is_zero()).ok_or_else(|| {
+        InvalidListing::new("price", format!("{value} is not a price"), "correct it in Seller Centre")
+    })?;
+    let currency: Currency = info.get("currency").and_then(Value::as_str).unwrap_or_default().parse()?;
+    Ok(Some(Price { amount: amount.normalize(), currency }))
+}
+
+/// An exact decimal out of the text of a JSON number, or of a text with one in it.
+pub(super) fn decimal(value: &Value) -> Option<Decimal> {
+    let text = match value {
+        Value::Number(number) => number.to_string(),
+        Value::String(text) => text.trim().to_owned(),
+        _ => return None,
+    };
+    text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
+}
+
+/// A whole number, or a text with one in it.
+fn whole(value: Option<&Value>) -> Option<i64> {
+    let value = value?;
+    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
+}
+
+/// What is told of stock.
+struct Stock {
+    by_location: BTreeMap<String, i64>,
+    of_shopee: i64,
+    reserved: i64,
+}
+
+impl Stock {
+    fn read(info: &Value) -> Self {
+        let places = |name: &str| info.get(name).and_then(Value::as_array).into_iter().flatten();
+        let mut by_location = BTreeMap::new();
+        for place in places("seller_stock") {
+            let id = place.get("location_id").and_then(Value::as_str).unwrap_or_default();
+            *by_location.entry(id.to_owned()).or_insert(0_i64) += whole(place.get("stock")).unwrap_or(0);
+        }
+        let of_shopee = places("shopee_stock").filter_map(|place| whole(place.get("stock"))).sum();
+        let reserved = whole(info.pointer("/summary_info/total_reserved_stock")).unwrap_or(0);
+        Self { by_location, of_shopee, reserved }
+    }
+
+    /// The location that export writes to: the chosen one, or the only one.
+    fn location(&self, chosen: Option<&str>) -> Option<String> {
+        match chosen {
+            Some(chosen) => self.by_location.contains_key(chosen).then(|| chosen.to_owned()),
+            None if self.by_location.len() == 1 => self.by_location.keys().next().cloned(),
+            None => None,
+        }
+    }
+}
+
+fn location_fault(listing: &Listing, chosen: Option<&str>) -> Option<String> {
+    let known = listing.refs[refs::LOCATIONS].as_object().filter(|known| !known.is_empty())?;
+    if !listing.refs[refs::LOCATION].is_null() {
+        return None;
+    }
+    let known = known.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    Some(match chosen {
+        Some(chosen) => {
+            format!("the SKU is not kept at location {chosen} but at {known}; its stock is not exported")
+        }
+        None => format!(
+            "the SKU is kept at several locations ({known}); name one as export.warehouse, until then its stock is not exported"
+        ),
+    })
+}
+
+/// Whether an error is about what was sent, so that the rest can go on.
+pub(super) fn is_refusal(error: &ChannelError) -> bool {
+    error.failure == Failure::Rejected
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_are_exact_whatever_float_they_came_as() {
+        for (text, expected) in [
+            ("19.9", "19.9"),
+            ("0.1", "0.1"),
+            ("1234567.89", "1234567.89"),
+            ("149000", "149000"),
+            ("149000.0", "149000"),
+            ("1e3", "1000"),
+            ("\"17.05\"", "17.05"),
+            ("0", "0"),
+        ] {
+            let info: Value = serde_json::from_str(&format!(r#"{{"currency": "SGD", "original_price": {text}}}"#)).unwrap();
+            assert_eq!(price(&[info]).unwrap().unwrap().to_string(), format!("{expected} SGD"), "{text}");
+        }
+        let bad = json!({"currency": "SGD", "original_price": -1.5});
+        assert_eq!(price(&[bad]).unwrap_err().code, "price");
+        assert_eq!(price(&[json!({"currency": "", "original_price": 1})]).unwrap_err().code, "currency");
+        assert_eq!(price(&[]).unwrap(), None);
+        assert_eq!(price(&[json!({"original_price": null})]).unwrap(), None);
+    }
+
+    #[test]
+    fn stock_is_kept_by_location() {
+        let info = json!({
+            "summary_info": {"total_reserved_stock": 1, "total_available_stock": 12},
+            "seller_stock": [{"location_id": "SGZ", "stock": 12}, {"location_id": "SGX", "stock": 3}],
+            "shopee_stock": [{"location_id": "SGG", "stock": "7"}],
+        });
+        let stock = Stock::read(&info);
+        assert_eq!((stock.by_location.len(), stock.of_shopee, stock.reserved), (2, 7, 1));
+        assert_eq!(stock.location(None), None);
+        assert_eq!(stock.location(Some("SGX")).as_deref(), Some("SGX"));
+        assert_eq!(stock.location(Some("MYZ")), None);
+        let nothing = Stock::read(&Value::Null);
+        assert_eq!((nothing.by_location.len(), nothing.of_shopee, nothing.reserved), (0, 0, 0));
+    }
+
+    #[test]
+    fn an_item_is_read_as_the_reference_shows_it() {
+        let item = WireItem::deserialize(&json!({
+            "item_id": 2_500_139_861_u64, "category_id": 100_017, "item_name": "Tee", "item_sku": "TS",
+            "description": "Cotton tee", "item_status": "NORMAL", "has_model": true, "weight": "0.2",
+            "image": {"image_id_list": ["img1"], "image_url_list": ["https://img.example.test/1"]},
+            "brand": {"brand_id": 0, "original_brand_name": "NoBrand"}, "price_info": null, "deboost": "false",
+        }))
+        .unwrap();
+        let models = WireModels::deserialize(&json!({
+            "tier_variation": [{"name": "Colour", "option_list": [{"option": "Red"}, {"option": "Blue"}]},
+                               {"name": "Size", "option_list": [{"option": "M"}]}],
+            "model": [{"model_id": 2_000_458_802_u64, "tier_index": [0, 0], "model_sku": "TS-RED-M",
+                       "model_status": "MODEL_NORMAL",
+                       "price_info": [{"currency": "SGD", "original_price": 19.9, "current_price": 17.9}],
+                       "stock_info_v2": {"summary_info": {"total_reserved_stock": 1, "total_available_stock": 12},
+                                         "seller_stock": [{"location_id": "SGZ", "stock": 12, "if_saleable": true}],
+                                         "shopee_stock": []}}],
+        }))
+        .unwrap();
+        let mut items = Items::default();
+        items.item(&item, &models, None, Some("r1"));
+        insta::assert_snapshot!(serde_json::to_string_pretty(&items.listings).unwrap(), @"");
+        assert!(items.complaints.is_empty() && items.remarks.is_empty(), "{items:?}");
+    }
+}
