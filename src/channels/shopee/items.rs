@@ -68,9 +68,11 @@ fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -
 pub(super) struct WireItem {
     pub(super) item_id: u64,
     #[serde(deserialize_with = "nullable")]
-    item_name: String,
+    category_id: u64,
     #[serde(deserialize_with = "nullable")]
-    item_sku: String,
+    pub(super) item_name: String,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) item_sku: String,
     #[serde(deserialize_with = "nullable")]
     description: String,
     #[serde(deserialize_with = "nullable")]
@@ -78,7 +80,7 @@ pub(super) struct WireItem {
     #[serde(deserialize_with = "nullable")]
     description_info: Value,
     #[serde(deserialize_with = "nullable")]
-    item_status: String,
+    pub(super) item_status: String,
     #[serde(deserialize_with = "nullable")]
     pub(super) has_model: bool,
     #[serde(deserialize_with = "nullable")]
@@ -447,6 +449,7 @@ fn listing(
         description: Some(description),
         brand: Some(item.brand.original_brand_name.clone())
             .filter(|name| item.brand.brand_id != 0 && !name.is_empty()),
+        category: (item.category_id != 0).then(|| item.category_id.to_string()),
         // "00" is an item of which the seller says that it has none.
         barcode: Some(variant.gtin.to_owned()).filter(|code| !["", "00"].contains(&code.as_str())),
         images: item.image.image_url_list.clone(),
@@ -620,7 +623,53 @@ mod tests {
         .unwrap();
         let mut items = Items::default();
         items.item(&item, &models, None, Some("r1"));
-        insta::assert_snapshot!(serde_json::to_string_pretty(&items.listings).unwrap(), @"");
+        insta::assert_snapshot!(serde_json::to_string_pretty(&items.listings).unwrap(), @r#"
+        [
+          {
+            "sku": "TS-RED-M",
+            "product_id": "2500139861",
+            "refs": {
+              "item_id": 2500139861,
+              "location": "SGZ",
+              "locations": {
+                "SGZ": 12
+              },
+              "model_id": 2000458802,
+              "models": 1,
+              "reserved": 1,
+              "shopee_stock": 0,
+              "sku": "TS-RED-M",
+              "status": "NORMAL"
+            },
+            "title": "Tee",
+            "description": "Cotton tee",
+            "brand": null,
+            "category": "100017",
+            "barcode": null,
+            "images": [
+              "https://img.example.test/1"
+            ],
+            "options": [
+              [
+                "Colour",
+                "Red"
+              ],
+              [
+                "Size",
+                "M"
+              ]
+            ],
+            "prices": [
+              {
+                "amount": "19.9",
+                "currency": "SGD"
+              }
+            ],
+            "stock": 12,
+            "status": "active"
+          }
+        ]
+        "#);
         assert!(items.complaints.is_empty() && items.remarks.is_empty(), "{items:?}");
     }
 }

@@ -93,7 +93,8 @@ impl Span {
     fn settled(self, now: i64) -> [Self; 2] {
         let settled = now - SETTLED_SECONDS;
         let (to, rest) = match self.from {
-            Some(from) if from >= settled => (now.max(from), now.max(from) + 1),
+            // Beyond the second that the bound is sent wider, so that no answer holds both.
+            Some(from) if from >= settled => (now.max(from), now.max(from) + 2),
             _ => (settled, settled),
         };
         [Self { from: self.from, to: Some(to) }, Self { from: Some(rest), to: None }]
@@ -381,8 +382,8 @@ mod tests {
         let all = span(None, None).settled(NOW);
         assert_eq!(all, [span(None, Some(NOW - 30)), span(Some(NOW - 30), None)]);
         let recent = span(Some(NOW - 5), None).settled(NOW);
-        assert_eq!(recent, [span(Some(NOW - 5), Some(NOW)), span(Some(NOW + 1), None)]);
-        assert_eq!(recent[1].settled(NOW)[1], span(Some(NOW + 2), None), "it goes on although the clock stands");
+        assert_eq!(recent, [span(Some(NOW - 5), Some(NOW)), span(Some(NOW + 2), None)]);
+        assert_eq!(recent[1].settled(NOW)[1], span(Some(NOW + 4), None), "it goes on although the clock stands");
         let halves = span(Some(10), Some(13)).halves().unwrap();
         assert_eq!(halves, [span(Some(10), Some(11)), span(Some(12), Some(13))]);
         assert_eq!(span(Some(10), Some(10)).halves(), None);

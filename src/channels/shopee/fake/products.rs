@@ -53,6 +53,7 @@ pub(super) fn list(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
         return Err(Said::error("error_param", "get items offset over limit, please use the next field"));
     }
     let (cap, order, counts_all) = (world.rules.page_cap, world.rules.list_order, world.rules.total_counts_everything);
+    let goes_round = world.rules.list_goes_round && offset > 0;
     let shop = shop(world, call);
     let all = shop.items.len();
     let mut found: Vec<(u64, &Item)> = shop.items.iter().map(|(id, item)| (*id, item)).collect();
@@ -78,9 +79,9 @@ pub(super) fn list(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
         })
         .collect();
     let mut response = json!({"item": items, "total_count": if counts_all { all } else { total }});
-    response["has_next_page"] = (next < total).into();
-    if next < total {
-        response["next_offset"] = next.into();
+    response["has_next_page"] = (next < total || goes_round).into();
+    if next < total || goes_round {
+        response["next_offset"] = if goes_round { offset } else { next }.into();
     }
     world.edit_behind(call);
     Ok(Said::response(response))

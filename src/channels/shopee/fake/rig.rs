@@ -36,7 +36,25 @@ struct ShopeeRig;
 impl Rig for ShopeeRig {
     async fn start(&self, listings: usize) -> Box<dyn World> {
         let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
-        Box::new(ShopeeWorld::start(clock, listings))
+        Box::new(ShopeeWorld::start(clock, "SG", listings))
+    }
+
+    async fn start_in(&self, currency: &str, listings: usize) -> Box<dyn World> {
+        let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
+        let region = if currency == "IDR" { "ID" } else { "TW" };
+        Box::new(ShopeeWorld::start(clock, region, listings))
+    }
+
+    fn whole_currencies(&self) -> &'static [&'static str] {
+        &["IDR", "TWD"]
+    }
+
+    fn longest_sku(&self) -> usize {
+        100
+    }
+
+    fn loops_pages(&self) -> bool {
+        true
     }
 
     fn page_size(&self) -> usize {
@@ -52,17 +70,18 @@ struct ShopeeWorld {
 }
 
 impl ShopeeWorld {
-    fn start(clock: Clock, listings: usize) -> Self {
+    fn start(clock: Clock, region: &str, listings: usize) -> Self {
         let fake = FakeShopee::new(clock.clone()).expect("loopback has free ports");
         fake.rules(|rules| rules.page_cap = PAGE_SIZE);
         fake.set_redirect_url(CALLBACK.parse().expect("a constant"));
-        fake.add_shop(SHOP_ID, "Suite SG", "SG");
+        fake.add_shop(SHOP_ID, "Suite", region);
+        let cents = if region == "SG" { ".50" } else { "" };
         // Every second one is an item with a model.
         let seed = |number: usize| Seed {
             sku: format!("suite-{number:03}"),
             product: if number % 2 == 0 { String::new() } else { format!("product-{number}") },
             title: format!("Thing {number}"),
-            price: format!("{}.50", number + 5),
+            price: format!("{}{cents}", number + 5),
             stock: Some(number as i64 * 3 + 1),
             ..Seed::default()
         };
@@ -77,10 +96,10 @@ impl ShopeeWorld {
         };
         let settings = ShopSettings {
             shop: Shop { id: "suite".parse().expect("a constant"), channel: NAME.into(), name: "Suite".to_owned() },
-            own: json!({"shop_id": SHOP_ID.to_string(), "region": "SG"}).as_object().cloned().unwrap_or_default(),
+            own: json!({"shop_id": SHOP_ID.to_string(), "region": region}).as_object().cloned().unwrap_or_default(),
             channel: fake.app_settings(),
             client_secret: Some(Secret::new(PARTNER_KEY)),
-            secrets: std::collections::BTreeMap::new(),
+            secrets: BTreeMap::new(),
             warehouse: None,
             folder: "/etc/shopsyncd".into(),
             callback: CALLBACK.parse().expect("a constant"),
@@ -150,6 +169,10 @@ impl World for ShopeeWorld {
 
     async fn refuse(&self, sku: &Sku) {
         self.fake.refuse(SHOP_ID, sku.as_str(), "Invalid parameter for product.");
+    }
+
+    async fn loop_pages(&self) {
+        self.fake.rules(|rules| rules.list_goes_round = true);
     }
 
     async fn break_down(&self, fault: Option<Fault>) {

@@ -63,6 +63,8 @@ pub struct Rules {
     pub list_order: ListOrder,
     /// Whether `total_count` counts all items of the shop instead of those found: the page does not say.
     pub total_counts_everything: bool,
+    /// Whether each page of the list but the first names itself as the next one.
+    pub list_goes_round: bool,
     /// Items of which the base data never tells.
     pub untold_items: BTreeSet<u64>,
     /// Whether the search by SKU finds models' SKUs too: the page speaks of items.
@@ -98,6 +100,7 @@ impl Default for Rules {
             offset_cap: None,
             list_order: ListOrder::Newest,
             total_counts_everything: false,
+            list_goes_round: false,
             untold_items: BTreeSet::new(),
             search_finds_models: true,
             reserved_stock_refuses_the_call: false,
