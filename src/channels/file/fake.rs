@@ -115,6 +115,7 @@ impl Folder {
                 let object = json!({ "sku": sku, "title": title, "price": price, "currency": "EUR", "stock": stock });
                 format!("{object}\n")
             } else {
+                let (sku, title) = (quoted(sku), quoted(title));
                 format!("{sku};A-1;{title};{};EUR;{stock}\r\n", price.replace('.', ","))
             };
             text.push_str(&line);
@@ -138,9 +139,33 @@ impl Drop for Folder {
     }
 }
 
+/// A cell as spreadsheets write it.
+fn quoted(cell: &str) -> String {
+    if cell.contains([';', '"']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+}
+
+/// The cells of a line: a quote opens or closes, two within quotes are one.
+fn cells(line: &str) -> Vec<String> {
+    let (mut cells, mut within, mut before) = (vec![String::new()], false, ' ');
+    for c in line.chars() {
+        match c {
+            '"' => {
+                if !within && before == '"' {
+                    cells.last_mut().expect("there is always one").push('"');
+                }
+                within = !within;
+            }
+            ';' if !within => cells.push(String::new()),
+            _ => cells.last_mut().expect("there is always one").push(c),
+        }
+        before = c;
+    }
+    cells
+}
+
 fn csv_row(line: &str) -> FakeRow {
-    let cells: Vec<&str> = line.split(';').collect();
-    let cell = |index: usize| cells.get(index).copied().unwrap_or_default().to_owned();
+    let cells = cells(line);
+    let cell = |index: usize| cells.get(index).cloned().unwrap_or_default();
     FakeRow {
         sku: cell(0),
         title: cell(2),

@@ -38,14 +38,15 @@ pub(super) struct Operation {
 }
 
 impl Operation {
-    /// A call that reads. The vendor's baselines are 3 to 10 a second ("Rate limits", 2026).
+    /// A call that reads. The vendor's baselines are 3 to 10 a second ("Rate limits", 2026), without a word on how a second is
+    /// counted: with two at once and eight a second no second has more than ten.
     pub(super) const fn read(name: &'static str) -> Self {
-        Self { name, rate: Rate::per_second(4, 4).up_to(10) }
+        Self { name, rate: Rate::per_second(4, 2).up_to(8) }
     }
 
-    /// A call that writes. The vendor's baselines are 1 to 3 a second.
+    /// A call that writes. The vendor's baselines are 1 to 3 a second; at this rate no second has more than three.
     pub(super) const fn write(name: &'static str) -> Self {
-        Self { name, rate: Rate::per_second(2, 1).up_to(3) }
+        Self { name, rate: Rate::per_second(2, 1) }
     }
 }
 

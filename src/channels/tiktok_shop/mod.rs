@@ -4,6 +4,7 @@ mod auth;
 mod client;
 #[cfg(feature = "fakes")]
 pub mod fake;
+mod product;
 mod pull;
 mod push;
 pub mod sign;
@@ -72,6 +73,11 @@ pub static DEF: ChannelDef = ChannelDef {
             required: true,
         },
         Key {
+            name: "details",
+            doc: "whether imports ask for brand, description, images, options and barcodes: one more call for each product. Default: true. Without it only titles, prices and stock are known, which is enough where only price and stock are exported. Example: false",
+            required: false,
+        },
+        Key {
             name: "region",
             doc: "the shop's country, checked against what TikTok says; \"US\" also selects the consent page of the United States. Default: not checked. Example: \"GB\"",
             required: false,
@@ -90,6 +96,8 @@ struct TikTokShop {
     shop_id: String,
     region: Option<String>,
     warehouse: Option<String>,
+    /// Whether an import asks for the details of each product.
+    details: bool,
 }
 
 fn build(settings: &ShopSettings, tools: &Tools) -> Built {
@@ -102,6 +110,7 @@ fn build(settings: &ShopSettings, tools: &Tools) -> Built {
         shop_id: shop_id(&mut reader),
         region,
         warehouse: settings.warehouse.clone(),
+        details: details(&mut reader),
         client: Client {
             http: tools.http.clone(),
             clock: tools.clock.clone(),
@@ -126,6 +135,18 @@ fn shop_id(reader: &mut Reader<'_>) -> String {
         reader.fault("shop_id", format!("`shop_id` {cause}"), remedy);
     }
     id
+}
+
+fn details(reader: &mut Reader<'_>) -> bool {
+    match reader.settings.own.get("details") {
+        None | Some(Value::Bool(true)) => true,
+        Some(Value::Bool(false)) => false,
+        Some(other) => {
+            let cause = format!("`details` is {other}, neither true nor false");
+            reader.fault("details", cause, "use true or false, without quotes");
+            true
+        }
+    }
 }
 
 /// A shop as [`Channel::place`] writes it.

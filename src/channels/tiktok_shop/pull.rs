@@ -1,4 +1,4 @@
-//! Import: searching a shop's products, page by page, and what a product says in the domain's words.
+//! Import: searching a shop's products, page by page, and asking for the details of each.
 //!
 //! A search gives at most 10,000 products. A complete pass begins without bounds; where that is too much, the span of
 //! creation times is halved until each part fits. It goes by creation, not change: a product's time of creation never moves, so
@@ -6,8 +6,13 @@
 //! changes must go by time of change and begins five minutes before the last pass did. Bounds are whole seconds and both
 //! belong to the span, so parts touch without overlapping.
 //!
-//! Vendor page: "Search products (202502)".
+//! A search does not tell brand, description, images, options and barcodes: those cost a call per product, several of them under
+//! way at once. Pages are small then, so that a run that is to stop does not wait long for one. They are asked for in every
+//! pass or in none: a listing that sometimes had them and sometimes not would change with every pass.
+//!
+//! Vendor pages: "Search products (202502)", "Get product (202309)".
 
+use futures_util::{StreamExt, stream};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -15,17 +20,24 @@ use serde_json::{Value, json};
 use super::{
     TikTokShop,
     client::{ApiCall, Operation, ShopRef},
+    product::Read,
     token_of,
-    wire::{Success, TOO_MANY_RESULTS, WireProduct, WireSku},
+    wire::{Success, TOO_MANY_RESULTS, Trouble},
 };
 use crate::{
     channels::{Access, Acted, ChannelError, From, Page},
-    domain::{Complaint, Currency, Cursor, Failure, InvalidListing, Listing, ListingStatus, PassKind, Price},
+    domain::{Cursor, Failure, PassKind},
     http::Method,
 };
 
 const SEARCH: Operation = Operation::read("product search");
+const DETAILS: Operation = Operation::read("product details");
+/// The most products that the vendor puts on a page.
 const PAGE_SIZE: u64 = 100;
+/// Products on a page whose details are asked for: a few seconds' worth.
+const DETAILED_PAGE_SIZE: u64 = 20;
+/// Details under way at once: the answers take longer than the rate allows one to follow another.
+const AT_ONCE: usize = 4;
 /// The vendor pages through no more than this.
 const MOST_RESULTS: u64 = 10_000;
 /// A pass of changes begins this many seconds before the last pass did: clocks differ, and searches lag behind edits.
@@ -47,6 +59,9 @@ enum Place {
         parts: Vec<Part>,
         /// The vendor's token of the next page within the present part; empty at its beginning.
         page_token: String,
+        /// How many products of the present part have been read.
+        #[serde(default)]
+        read: u64,
     },
 }
 
@@ -87,6 +102,7 @@ impl Place {
             started: now.as_second(),
             parts: vec![Part { from: since, to: None }],
             page_token: String::new(),
+            read: 0,
         };
         match noted {
             None => Ok(begin(None)),
@@ -110,7 +126,7 @@ fn bad_cursor(why: &str) -> ChannelError {
 impl TikTokShop {
     /// One page.
     pub(super) async fn pull_page(&self, access: &Access, from: &From) -> Result<Page, ChannelError> {
-        let Place::Under { started, mut parts, page_token } = Place::of(from, self.client.now())? else {
+        let Place::Under { started, mut parts, page_token, read } = Place::of(from, self.client.now())? else {
             return Err(bad_cursor("it is not within a pass"));
         };
         let part = parts[0];
@@ -122,22 +138,25 @@ impl TikTokShop {
                 self.reading(SEARCH).unexpected(what, None)
             })?;
             parts.splice(0..1, halves);
-            let next = Place::Under { started, parts, page_token: String::new() };
-            return Ok(page(Vec::new(), Vec::new(), Some(&next)));
+            let next = Place::Under { started, parts, page_token: String::new(), read: 0 };
+            return Ok(Page { next: Some(next.cursor()), ..Page::default() });
         };
+        let products = self.products_of(&data, request_id.as_deref())?;
+        let read = read + products.len() as u64;
         let token = data.get("next_page_token").and_then(Value::as_str).unwrap_or_default().to_owned();
-        if !token.is_empty() && token == page_token {
-            return Err(self.reading(SEARCH).unexpected("the next page's token is this page's", request_id));
+        if !token.is_empty() && (token == page_token || read > MOST_RESULTS + PAGE_SIZE) {
+            return Err(self.reading(SEARCH).unexpected("its pages go round in a circle", request_id));
         }
-        let (listings, complaints) = self.read_products(&data, request_id)?;
+        let page = self.read_products(access, products, request_id).await?;
         if token.is_empty() {
             parts.remove(0);
         }
         if parts.is_empty() {
             let resume = Place::Resume { since: started }.cursor();
-            return Ok(Page { resume: Some(resume), ..page(listings, complaints, None) });
+            return Ok(Page { resume: Some(resume), ..page });
         }
-        Ok(page(listings, complaints, Some(&Place::Under { started, parts, page_token: token })))
+        let read = if token.is_empty() { 0 } else { read };
+        Ok(Page { next: Some(Place::Under { started, parts, page_token: token, read }.cursor()), ..page })
     }
 
     /// The `data` of a page; `None` where the search finds too many to be paged through.
@@ -158,20 +177,12 @@ impl TikTokShop {
                 body[name] = json!(second);
             }
         }
-        let mut query = vec![("page_size", PAGE_SIZE.to_string())];
+        let size = if self.details { DETAILED_PAGE_SIZE } else { PAGE_SIZE };
+        let mut query = vec![("page_size", size.to_string())];
         if !page_token.is_empty() {
             query.push(("page_token", page_token.to_owned()));
         }
-        let call = ApiCall {
-            operation: SEARCH,
-            method: Method::POST,
-            path: "/product/202502/products/search",
-            query,
-            body: Some(body),
-            shop: Some(ShopRef::of(access)?),
-            token: token_of(access)?,
-        };
-        let Success { data, request_id } = match self.client.api(call).await {
+        let Success { data, request_id } = match self.search_call(access, query, body).await {
             Err(trouble) if trouble.code == Some(TOO_MANY_RESULTS) => return Ok(None),
             other => other?,
         };
@@ -183,190 +194,100 @@ impl TikTokShop {
         Ok(Some((data, request_id)))
     }
 
-    fn read_products(
+    /// A search with this filter.
+    pub(super) async fn search_call(
         &self,
-        data: &Value,
+        access: &Access,
+        query: Vec<(&'static str, String)>,
+        filter: Value,
+    ) -> Result<Success, Trouble> {
+        let path = "/product/202502/products/search";
+        self.client.api(ApiCall { query, body: Some(filter), ..self.post(access, SEARCH, path)? }).await
+    }
+
+    /// The products of a search's answer.
+    pub(super) fn products_of<'a>(
+        &self,
+        data: &'a Value,
+        request_id: Option<&str>,
+    ) -> Result<&'a [Value], ChannelError> {
+        match data.get("products") {
+            Some(Value::Array(products)) => Ok(products),
+            None | Some(Value::Null) => Ok(&[]),
+            Some(_) => Err(self.reading(SEARCH).unexpected("`products` is not a list", request_id.map(str::to_owned))),
+        }
+    }
+
+    async fn read_products(
+        &self,
+        access: &Access,
+        products: &[Value],
         request_id: Option<String>,
-    ) -> Result<(Vec<Listing>, Vec<Complaint>), ChannelError> {
-        let none = Vec::new();
-        let products = match data.get("products") {
-            Some(Value::Array(products)) => products,
-            None | Some(Value::Null) => &none,
-            Some(_) => return Err(self.reading(SEARCH).unexpected("`products` is not a list", request_id)),
-        };
+    ) -> Result<Page, ChannelError> {
         let mut read = Read { request_id, warehouse: self.warehouse.as_deref(), ..Read::default() };
-        for product in products {
-            read.product(product);
-        }
-        Ok((read.listings, read.complaints))
-    }
-}
-
-fn page(listings: Vec<Listing>, complaints: Vec<Complaint>, next: Option<&Place>) -> Page {
-    // The vendor counts products, not SKUs, so there is no total to show.
-    Page { listings, complaints, next: next.map(Place::cursor), ..Page::default() }
-}
-
-/// What a page was read into.
-#[derive(Default)]
-struct Read<'a> {
-    listings: Vec<Listing>,
-    complaints: Vec<Complaint>,
-    request_id: Option<String>,
-    /// The warehouse chosen in the settings.
-    warehouse: Option<&'a str>,
-}
-
-impl Read<'_> {
-    fn complain(&mut self, sku: String, code: &str, text: String) {
-        let request_id = self.request_id.clone();
-        self.complaints.push(Complaint { sku, code: code.to_owned(), text, request_id });
-    }
-
-    fn product(&mut self, value: &Value) {
-        let product = match WireProduct::deserialize(value) {
-            Ok(product) => product,
-            Err(error) => {
-                let id = value.get("id").and_then(Value::as_str).unwrap_or("?");
-                return self.complain(
-                    format!("product {id}"),
-                    "unreadable",
-                    format!("the product is unreadable: {error}"),
-                );
-            }
-        };
-        // A deleted product can be recovered for a while and is still found; for buyers and for us it is gone.
-        if product.status == "DELETED" {
-            return;
-        }
-        for value in &product.skus {
-            let sku = match WireSku::deserialize(value) {
-                Ok(sku) => sku,
-                Err(error) => {
-                    let id = value.get("id").and_then(Value::as_str).unwrap_or("?");
-                    let place = format!("product {}, sku {id}", product.id);
-                    self.complain(place, "unreadable", format!("the SKU is unreadable: {error}"));
-                    continue;
+        if self.details {
+            // A future is made here and run below, so that its borrow does not depend on the stream's.
+            let asked: Vec<_> = products.iter().map(|product| self.detailed(access, product)).collect();
+            let mut answers = stream::iter(asked).buffered(AT_ONCE);
+            while let Some(answer) = answers.next().await {
+                match answer? {
+                    Detailed::Whole(product) => read.product(&product),
+                    Detailed::Refused(product, text) => read.unread(product, "details", &text),
                 }
-            };
-            self.sku(&product, &sku);
-        }
-    }
-
-    fn sku(&mut self, product: &WireProduct, sku: &WireSku) {
-        if sku.seller_sku.trim().is_empty() {
-            let text = format!("a variant of \"{}\" has no seller SKU; give it one in Seller Center", product.title);
-            return self.complain(format!("product {}, sku {}", product.id, sku.id), "no_sku", text);
-        }
-        match listing(product, sku, self.warehouse) {
-            Ok(listing) => {
-                if let Some(text) = warehouse_fault(sku, self.warehouse) {
-                    self.complain(listing.sku.as_str().to_owned(), "warehouse", text);
-                }
-                self.listings.push(listing);
             }
-            Err(error) => self.complain(sku.seller_sku.clone(), error.code, error.to_string()),
+        } else {
+            products.iter().for_each(|product| read.product(product));
+        }
+        let Read { listings, complaints, remarks, .. } = read;
+        // The vendor counts products, not SKUs, so there is no total to show.
+        Ok(Page { listings, complaints, remarks, ..Page::default() })
+    }
+
+    /// A product of a search with its details.
+    async fn detailed<'a>(&self, access: &Access, found: &'a Value) -> Result<Detailed<'a>, ChannelError> {
+        let text = |name| found.get(name).and_then(Value::as_str).unwrap_or_default();
+        if text("id").is_empty() || text("status") == "DELETED" {
+            return Ok(Detailed::Whole(found.clone()));
+        }
+        match self.details(access, text("id")).await {
+            Ok(success) => Ok(Detailed::Whole(success.data)),
+            // Deleted meanwhile, or locked: the others go on.
+            Err(trouble) if trouble.error.failure == Failure::Rejected => {
+                Ok(Detailed::Refused(found, trouble.error.text))
+            }
+            Err(trouble) => Err(trouble.into()),
         }
     }
-}
 
-/// The names that other files give to what `refs` holds.
-pub(super) mod refs {
-    /// The vendor's id of the variant.
-    pub(in super::super) const SKU_ID: &str = "sku_id";
-    /// The vendor's id of the product.
-    pub(in super::super) const PRODUCT_ID: &str = "product_id";
-    /// The vendor's word for where the product stands.
-    pub(in super::super) const STATUS: &str = "status";
-    /// Pieces by warehouse.
-    pub(in super::super) const WAREHOUSES: &str = "warehouses";
-    /// The warehouse that export writes to; null where it is not clear which.
-    pub(in super::super) const WAREHOUSE: &str = "warehouse";
-    /// How many variants the product has.
-    pub(in super::super) const SIBLINGS: &str = "siblings";
-}
+    /// The details of a product.
+    pub(super) async fn details(&self, access: &Access, product: &str) -> Result<Success, Trouble> {
+        let path = format!("/product/202309/products/{product}");
+        let call = ApiCall { method: Method::GET, ..self.post(access, DETAILS, &path)? };
+        self.client.api(call).await
+    }
 
-/// A SKU as the domain sees it.
-fn listing(product: &WireProduct, sku: &WireSku, chosen: Option<&str>) -> Result<Listing, InvalidListing> {
-    let warehouses: serde_json::Map<_, _> =
-        sku.inventory.iter().map(|place| (place.warehouse_id.clone(), json!(place.quantity))).collect();
-    let warehouse = warehouse(sku, chosen);
-    let stock = match warehouse {
-        Some(id) => sku.inventory.iter().find(|place| place.warehouse_id == id).map(|place| place.quantity),
-        None if sku.inventory.is_empty() => None,
-        None => Some(sku.inventory.iter().map(|place| place.quantity).fold(0, i64::saturating_add)),
-    };
-    Ok(Listing {
-        sku: sku.seller_sku.parse()?,
-        shop_sku: None,
-        product_id: product.id.clone(),
-        refs: json!({
-            refs::SKU_ID: sku.id,
-            refs::PRODUCT_ID: product.id,
-            refs::STATUS: product.status,
-            refs::WAREHOUSES: warehouses,
-            refs::WAREHOUSE: warehouse,
-            refs::SIBLINGS: product.skus.len(),
-        }),
-        title: product.title.clone(),
-        description: None,
-        brand: None,
-        category: None,
-        barcode: sku.identifier_code.as_ref().map(|found| found.code.clone()).filter(|code| !code.is_empty()),
-        images: Vec::new(),
-        options: sku
-            .sales_attributes
-            .iter()
-            .filter(|attribute| !attribute.name.is_empty())
-            .map(|attribute| (attribute.name.clone(), attribute.value_name.clone()))
-            .collect(),
-        prices: price(sku)?.into_iter().collect(),
-        stock,
-        status: status(&product.status),
-    })
-}
-
-/// The warehouse that export writes to: the chosen one, or the only one.
-fn warehouse<'a>(sku: &'a WireSku, chosen: Option<&str>) -> Option<&'a str> {
-    match (chosen, sku.inventory.as_slice()) {
-        (Some(chosen), places) => places.iter().map(|place| place.warehouse_id.as_str()).find(|id| *id == chosen),
-        (None, [only]) => Some(&only.warehouse_id),
-        (None, _) => None,
+    /// A call of the shop, without query and body.
+    pub(super) fn post<'a>(
+        &self,
+        access: &'a Access,
+        operation: Operation,
+        path: &'a str,
+    ) -> Result<ApiCall<'a>, ChannelError> {
+        Ok(ApiCall {
+            operation,
+            method: Method::POST,
+            path,
+            query: Vec::new(),
+            body: None,
+            shop: Some(ShopRef::of(access)?),
+            token: token_of(access)?,
+        })
     }
 }
 
-fn warehouse_fault(sku: &WireSku, chosen: Option<&str>) -> Option<String> {
-    if sku.inventory.is_empty() || warehouse(sku, chosen).is_some() {
-        return None;
-    }
-    let known = sku.inventory.iter().map(|place| place.warehouse_id.as_str()).collect::<Vec<_>>().join(", ");
-    Some(match chosen {
-        Some(chosen) => format!("the SKU is not kept in warehouse {chosen} but in {known}; its stock is not exported"),
-        None => format!(
-            "the SKU is kept in several warehouses ({known}); name one as export.warehouse, until then its stock is not exported"
-        ),
-    })
-}
-
-/// What buyers pay. Drafts may have no price yet.
-fn price(sku: &WireSku) -> Result<Option<Price>, InvalidListing> {
-    let Some(price) = &sku.price else { return Ok(None) };
-    let Some(text) = price.sale_price.as_deref().filter(|text| !text.is_empty()) else { return Ok(None) };
-    let amount =
-        text.parse::<rust_decimal::Decimal>().ok().filter(|amount| !amount.is_sign_negative()).ok_or_else(|| {
-            InvalidListing::new("price", format!("`{text}` is not a price"), "correct it in Seller Center")
-        })?;
-    let currency: Currency = price.currency.parse()?;
-    Ok(Some(Price { amount, currency }))
-}
-
-/// Whether buyers can find a product, by the vendor's word.
-fn status(word: &str) -> ListingStatus {
-    match word {
-        "ACTIVATE" => ListingStatus::Active,
-        "PLATFORM_DEACTIVATED" | "FREEZE" => ListingStatus::Blocked,
-        "DELETED" => ListingStatus::Gone,
-        // SELLER_DEACTIVATED, DRAFT, PENDING, FAILED, and whatever comes new: not known to be on sale.
-        _ => ListingStatus::Inactive,
-    }
+/// What became of asking for a product's details.
+enum Detailed<'a> {
+    Whole(Value),
+    /// As the search showed it, and the refusal.
+    Refused(&'a Value, String),
 }

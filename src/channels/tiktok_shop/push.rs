@@ -12,15 +12,13 @@ use serde_json::{Value, json};
 
 use super::{
     TikTokShop,
-    client::{ApiCall, Operation, ShopRef},
-    pull::refs,
-    token_of,
+    client::{ApiCall, Operation},
+    product::refs,
     wire::{PartError, Success, Trouble, part_errors},
 };
 use crate::{
     channels::{Access, ChannelError, PushResult},
     domain::{Complaint, Failure, Field, Listing, ListingStatus, Price, plan::Change},
-    http::Method,
 };
 
 const PRICES: Operation = Operation::write("price update");
@@ -334,17 +332,7 @@ impl TikTokShop {
     }
 
     async fn write(&self, access: &Access, operation: Operation, path: &str, body: Value) -> Result<Success, Trouble> {
-        let plain = |error| Trouble { code: None, error: Box::new(error) };
-        let call = ApiCall {
-            operation,
-            method: Method::POST,
-            path,
-            query: Vec::new(),
-            body: Some(body),
-            shop: Some(ShopRef::of(access).map_err(plain)?),
-            token: token_of(access).map_err(plain)?,
-        };
-        self.client.api(call).await
+        self.client.api(ApiCall { body: Some(body), ..self.post(access, operation, path)? }).await
     }
 
     fn errors_in(&self, operation: Operation, success: &Success) -> Result<Vec<PartError>, ChannelError> {

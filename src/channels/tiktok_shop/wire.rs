@@ -54,6 +54,12 @@ impl From<Trouble> for ChannelError {
     }
 }
 
+impl From<ChannelError> for Trouble {
+    fn from(error: ChannelError) -> Self {
+        Self { code: None, error: Box::new(error) }
+    }
+}
+
 /// What an answer is read with.
 pub(super) struct Reading<'a> {
     /// The operation, in a word: it begins every error's text.
@@ -268,7 +274,8 @@ pub(super) struct WireShop {
     pub(super) cipher: String,
 }
 
-/// A product as a search shows it. The SKUs are read one by one, so that a strange one does not hide the others.
+/// A product as a search shows it or its details. The SKUs are read one by one, so that a strange one does not hide the
+/// others.
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct WireProduct {
     pub(super) id: String,
@@ -278,6 +285,67 @@ pub(super) struct WireProduct {
     pub(super) status: String,
     #[serde(default)]
     pub(super) skus: Vec<Value>,
+    #[serde(default)]
+    pub(super) audit: Option<WireAudit>,
+    /// Of details, as are the following.
+    #[serde(default)]
+    pub(super) audit_failed_reasons: Vec<AuditReason>,
+    #[serde(default)]
+    pub(super) description: Option<String>,
+    #[serde(default)]
+    pub(super) brand: Option<WireBrand>,
+    #[serde(default)]
+    pub(super) main_images: Vec<WireImage>,
+    /// From the widest category to the narrowest.
+    #[serde(default)]
+    pub(super) category_chains: Vec<WireCategory>,
+}
+
+/// A category.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct WireCategory {
+    #[serde(default)]
+    pub(super) local_name: String,
+}
+
+/// Where the audit of a product's last edit stands.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct WireAudit {
+    #[serde(default)]
+    pub(super) status: String,
+}
+
+/// Why an audit failed.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct AuditReason {
+    /// The part of the product it is about.
+    position: String,
+    reasons: Vec<String>,
+    suggestions: Vec<String>,
+}
+
+impl AuditReason {
+    /// Part, reasons and suggestions in a line.
+    pub(super) fn words(&self) -> String {
+        let about = if self.position.is_empty() { String::new() } else { format!("{}: ", self.position) };
+        let said: Vec<_> = self.reasons.iter().chain(&self.suggestions).map(String::as_str).collect();
+        format!("{about}{}", said.join(" "))
+    }
+}
+
+/// A brand.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct WireBrand {
+    #[serde(default)]
+    pub(super) name: String,
+}
+
+/// An image in its sizes.
+#[derive(Debug, Clone, Deserialize)]
+pub(super) struct WireImage {
+    #[serde(default)]
+    pub(super) urls: Vec<String>,
 }
 
 /// A SKU of a product.
@@ -304,6 +372,9 @@ pub(super) struct WirePrice {
     /// What buyers pay, tax included.
     #[serde(default)]
     pub(super) sale_price: Option<String>,
+    /// What the seller gets.
+    #[serde(default)]
+    pub(super) tax_exclusive_price: Option<String>,
 }
 
 /// Pieces in a warehouse.

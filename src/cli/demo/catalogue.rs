@@ -111,8 +111,8 @@ pub(super) fn listed(factor: usize) -> Vec<Seed> {
                 title,
                 price: format!("{}.{:02}", cents / 100, cents % 100),
                 stock: Some(stock),
-                status: String::new(),
                 options: vec![(option_name.to_owned(), variant.option.to_owned())],
+                ..Seed::default()
             }
         })
         .collect()

@@ -36,7 +36,7 @@ pub(super) const HANDED_IN: DemoShop = DemoShop {
     id: "tiktok-de",
     channel: "tiktok_shop",
     account: "seller-hafen",
-    settings: "name = \"TikTok Shop Germany\"\nshop_id = \"7490000000000000002\"\nregion = \"DE\"\n\
+    settings: "name = \"TikTok Shop Germany\"\nshop_id = \"7490000000000000002\"\nregion = \"DE\"\ndetails = false\n\
                remind = [{ address = \"inhaberin@example.com\", language = \"de\" }]\n\n\
                [shops.tiktok-de.export]\nprice = { convert = { EUR = \"1.15\" } }\n",
 };
@@ -47,7 +47,7 @@ pub(super) const BY_CONSENT: [DemoShop; 5] = [
         id: "tiktok-uk",
         channel: "tiktok_shop",
         account: "seller-harbour",
-        settings: "name = \"TikTok Shop UK\"\nshop_id = \"7490000000000000001\"\nregion = \"GB\"\n",
+        settings: "name = \"TikTok Shop UK\"\nshop_id = \"7490000000000000001\"\nregion = \"GB\"\ndetails = false\n",
     },
     DemoShop {
         id: "amazon-de",

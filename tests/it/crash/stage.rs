@@ -47,6 +47,8 @@ impl Stage {
             rules.access_token_life = SignedDuration::from_secs(4);
             rules.lost_reply_forgiven = true;
             rules.unread_until_used = true;
+            // Nobody's daemon is started as often as this one.
+            rules.rates = None;
         });
         fake.set_redirect_url("http://127.0.0.1:9/oauth/tiktok_shop/callback".parse().unwrap());
         let stage = Self { fake, round: 0, unanswered: 0, database, dir: tempfile::tempdir().unwrap() };
@@ -64,7 +66,9 @@ impl Stage {
 
     fn settings(&self) -> String {
         let shops = SHOPS.map(|(id, _, place)| {
-            format!("[shops.{id}]\nchannel = \"tiktok_shop\"\nshop_id = \"{place}\"\nregion = \"GB\"\n")
+            format!(
+                "[shops.{id}]\nchannel = \"tiktok_shop\"\nshop_id = \"{place}\"\nregion = \"GB\"\ndetails = false\n"
+            )
         });
         format!(
             r#"product_source = "erp"

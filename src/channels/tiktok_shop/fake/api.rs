@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{APP_KEY, APP_SECRET, Query, Said, Shared, get, instead, products, read_query, state::World};
+use super::{APP_KEY, APP_SECRET, Query, Said, Shared, catalogue, get, instead, products, read_query, state::World};
 use crate::{channels::tiktok_shop::sign, secrets::Secret};
 
 /// How old a call may be.
@@ -26,6 +26,9 @@ pub(super) struct Passed<'a> {
     pub(super) path: Vec<&'a str>,
     pub(super) query: &'a Query,
     pub(super) body: Value,
+    /// As it came, for forms.
+    pub(super) raw: &'a Bytes,
+    pub(super) content_type: &'a str,
     /// The shop's id; empty where the call names none.
     pub(super) shop: String,
     pub(super) open_id: String,
@@ -69,9 +72,11 @@ fn gate<'a>(
     method: &'a Method,
     uri: &'a Uri,
     query: &'a Query,
-    headers: &HeaderMap,
-    body: &Bytes,
+    headers: &'a HeaderMap,
+    body: &'a Bytes,
 ) -> Result<Passed<'a>, Said> {
+    let content_type = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let is_form = content_type.starts_with("multipart/form-data");
     let now = shared.clock.now();
     if get(query, "app_key") != Some(APP_KEY) {
         return Err(Said::error(400, 36_009_004, "Invalid app_key"));
@@ -83,7 +88,7 @@ fn gate<'a>(
         return Err(Said::error(400, 36_009_004, "Invalid timestamp: expired or in the future"));
     }
     let pairs: Vec<_> = query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    let signed = (!body.is_empty()).then_some(&body[..]);
+    let signed = (!body.is_empty() && !is_form).then_some(&body[..]);
     let expected = sign::of_call(&Secret::new(APP_SECRET), uri.path(), &pairs, signed);
     if get(query, "sign") != Some(&expected) {
         world.stats.bad_signatures += 1;
@@ -91,14 +96,16 @@ fn gate<'a>(
     }
     let open_id = seller(world, shared, headers)?;
     let path: Vec<_> = uri.path().split('/').skip(1).collect();
-    let shop = if path.first() == Some(&"authorization") { String::new() } else { shop(world, query, &open_id)? };
+    let concerns_none = path.first() == Some(&"authorization") || path.ends_with(&["images", "upload"]);
+    let shop = if concerns_none { String::new() } else { shop(world, query, &open_id)? };
     within_rate(world, &shop, method, uri.path())?;
-    let body = if body.is_empty() {
+    let raw = body;
+    let body = if body.is_empty() || is_form {
         Value::Null
     } else {
         serde_json::from_slice(body).map_err(|_| Said::error(400, 36_009_004, "The body is not JSON"))?
     };
-    Ok(Passed { method, path, query, body, shop, open_id })
+    Ok(Passed { method, path, query, body, raw, content_type, shop, open_id })
 }
 
 fn seller(world: &mut World, shared: &Shared, headers: &HeaderMap) -> Result<String, Said> {
@@ -154,6 +161,16 @@ fn serve(world: &mut World, shared: &Shared, call: &Passed<'_>) -> Result<Said, 
     match (call.method, call.path.as_slice()) {
         (&Method::GET, ["authorization", "202309", "shops"]) => Ok(shops(world, &call.open_id)),
         (&Method::POST, ["product", "202502", "products", "search"]) => products::search(world, call),
+        (&Method::GET, ["product", "202309", "products", id]) => catalogue::details(world, call, id),
+        (&Method::POST, ["product", "202309", "images", "upload"]) => {
+            catalogue::upload(world, call.content_type, call.raw)
+        }
+        (&Method::POST, ["product", "202309", "products", "listing_check"]) => catalogue::listing_check(world, call),
+        (&Method::POST, ["product", "202309", "products"]) => catalogue::create(world, call, now),
+        (&Method::POST, ["product", "202509", "products", id, "partial_edit"]) => {
+            catalogue::partial_edit(world, call, id, now)
+        }
+        (&Method::GET, ["logistics", "202309", "warehouses"]) => catalogue::warehouses(world, call),
         (&Method::POST, ["product", "202309", "products", "deactivate"]) => products::deactivate(world, call, now),
         (&Method::POST, ["product", "202309", "products", id, "prices", "update"]) => {
             products::set_prices(world, call, id, now)

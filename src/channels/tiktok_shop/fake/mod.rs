@@ -5,6 +5,7 @@
 //! since they are about how fast packets follow each other. It trusts whoever can reach it and listens on loopback only.
 
 mod api;
+mod catalogue;
 mod control;
 mod products;
 mod rig;
@@ -19,7 +20,7 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 pub use self::rig::rig;
-pub use self::state::{Issued, Rules, Seed, Stats};
+pub use self::state::{Audit, Issued, Rules, Seed, Stats};
 use self::state::{Seller, Shop, World, currency_of};
 use super::sign;
 pub use crate::channels::fake::Mishap;

@@ -28,6 +28,8 @@ struct Search {
     update_time_ge: Option<i64>,
     #[serde(default)]
     update_time_le: Option<i64>,
+    #[serde(default)]
+    seller_skus: Vec<String>,
 }
 
 impl Search {
@@ -35,18 +37,20 @@ impl Search {
         let within = |at: Timestamp, from: Option<i64>, to: Option<i64>| {
             from.is_none_or(|from| at.as_second() >= from) && to.is_none_or(|to| at.as_second() <= to)
         };
-        self.status.as_deref().is_none_or(|status| status == "ALL" || status == product.status)
+        let skus = &self.seller_skus;
+        (skus.is_empty() || product.skus.iter().any(|sku| skus.contains(&sku.seller_sku)))
+            && self.status.as_deref().is_none_or(|status| status == "ALL" || status == product.status)
             && within(product.created_at, self.create_time_ge, self.create_time_le)
             && within(product.updated_at, self.update_time_ge, self.update_time_le)
     }
 }
 
-fn body<T: serde::de::DeserializeOwned>(call: &Passed<'_>) -> Result<T, Said> {
+pub(super) fn body<T: serde::de::DeserializeOwned>(call: &Passed<'_>) -> Result<T, Said> {
     serde_json::from_value(call.body.clone())
         .map_err(|error| Said::error(400, 36_009_004, format!("Invalid body: {error}")))
 }
 
-fn shop<'a>(world: &'a mut World, call: &Passed<'_>) -> Result<&'a mut Shop, Said> {
+pub(super) fn shop<'a>(world: &'a mut World, call: &Passed<'_>) -> Result<&'a mut Shop, Said> {
     world.shops.get_mut(&call.shop).ok_or_else(|| Said::error(400, 36_009_004, "shop_cipher is invalid"))
 }
 
@@ -59,7 +63,11 @@ pub(super) fn search(world: &mut World, call: &Passed<'_>) -> Result<Said, Said>
         None => String::new(),
         Some(token) => read_token(token).ok_or_else(|| Said::error(400, 36_009_004, "page_token is invalid"))?,
     };
+    let loops = world.rules.loops_pages && !after.is_empty();
     let shop = shop(world, call)?;
+    if wanted.seller_skus.len() > 10 {
+        return Err(Said::error(400, 36_009_004, "seller_skus must hold at most 10"));
+    }
     let found: Vec<_> = shop.products.iter().filter(|(_, product)| wanted.finds(product)).collect();
     if found.len() > cap {
         return Err(Said::error(200, 12_052_180, format!("more than {cap} products match; narrow the filter")));
@@ -69,6 +77,7 @@ pub(super) fn search(world: &mut World, call: &Passed<'_>) -> Result<Said, Said>
     let page: Vec<_> = rest.by_ref().take(size).collect();
     let more = rest.next().is_some();
     let next = page.last().filter(|_| more).map(|(id, _)| STANDARD.encode([TOKEN_MARK, id.as_bytes()].concat()));
+    let next = if loops { get(call.query, "page_token").map(str::to_owned) } else { next };
     let products: Vec<_> = page.into_iter().map(|(id, product)| shown(shop, id, product)).collect();
     Ok(Said::data(json!({
         "total_count": total, "next_page_token": next.unwrap_or_default(), "products": products,
@@ -80,17 +89,15 @@ fn read_token(token: &str) -> Option<String> {
     String::from_utf8(bytes.strip_prefix(TOKEN_MARK)?.to_vec()).ok()
 }
 
-fn shown(shop: &Shop, id: &str, product: &Product) -> Value {
+pub(super) fn shown(shop: &Shop, id: &str, product: &Product) -> Value {
     let skus: Vec<_> = product
         .skus
         .iter()
         .map(|sku| {
             let inventory: Vec<_> =
                 sku.inventory.iter().map(|(id, quantity)| json!({"warehouse_id": id, "quantity": quantity})).collect();
-            let attributes: Vec<_> =
-                sku.options.iter().map(|(name, value)| json!({"name": name, "value_name": value})).collect();
             json!({
-                "id": sku.id, "seller_sku": sku.seller_sku, "inventory": inventory, "sales_attributes": attributes,
+                "id": sku.id, "seller_sku": sku.seller_sku, "inventory": inventory,
                 "price": {
                     "currency": shop.currency,
                     "tax_exclusive_price": shop.amount(sku.price),
@@ -102,12 +109,12 @@ fn shown(shop: &Shop, id: &str, product: &Product) -> Value {
     json!({
         "id": id, "title": product.title, "status": product.status,
         "create_time": product.created_at.as_second(), "update_time": product.updated_at.as_second(),
-        "audit": {"status": "APPROVED"}, "sales_regions": [shop.region], "skus": skus,
+        "audit": {"status": product.audit}, "sales_regions": [shop.region], "skus": skus,
     })
 }
 
 /// The product, if it may be changed.
-fn changeable<'a>(shop: &'a mut Shop, id: &str) -> Result<&'a mut Product, Said> {
+pub(super) fn changeable<'a>(shop: &'a mut Shop, id: &str) -> Result<&'a mut Product, Said> {
     let product = shop.products.get_mut(id).filter(|product| product.status != "DELETED");
     let product = product.ok_or_else(|| Said::error(200, 12_052_048, "the product does not exist"))?;
     if product.status != "ACTIVATE" {

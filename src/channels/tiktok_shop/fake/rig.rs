@@ -39,33 +39,51 @@ struct TikTokRig;
 impl Rig for TikTokRig {
     async fn start(&self, listings: usize) -> Box<dyn World> {
         let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
-        Box::new(TikTokWorld::start(clock, listings))
+        Box::new(TikTokWorld::start(clock, "GB", listings))
     }
 
     fn page_size(&self) -> usize {
         PAGE_SIZE
+    }
+
+    fn whole_currencies(&self) -> &'static [&'static str] {
+        &["JPY", "IDR"]
+    }
+
+    async fn start_in(&self, currency: &str, listings: usize) -> Box<dyn World> {
+        let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
+        Box::new(TikTokWorld::start(clock, if currency == "JPY" { "JP" } else { "ID" }, listings))
+    }
+
+    fn counts_violations(&self) -> bool {
+        true
+    }
+
+    fn loops_pages(&self) -> bool {
+        true
     }
 }
 
 struct TikTokWorld {
     fake: FakeTikTok,
     clock: Clock,
+    region: String,
     channel: Arc<dyn Channel>,
     tokens: Mutex<Tokens>,
 }
 
 impl TikTokWorld {
-    fn start(clock: Clock, listings: usize) -> Self {
+    fn start(clock: Clock, region: &str, listings: usize) -> Self {
         let fake = FakeTikTok::new(clock.clone()).expect("loopback has free ports");
         fake.rules(|rules| rules.page_cap = PAGE_SIZE);
         fake.set_redirect_url(CALLBACK.parse().expect("a constant"));
-        fake.add_seller(OPEN_ID, "Suite Ltd", "GB");
-        fake.add_shop_with(OPEN_ID, SHOP_ID, "Suite GB", "GB", &["70685172755397199420", "70685172755397199421"]);
+        fake.add_seller(OPEN_ID, "Suite Ltd", region);
+        fake.add_shop_with(OPEN_ID, SHOP_ID, "Suite", region, &["70685172755397199420", "70685172755397199421"]);
         fake.add_shop(OPEN_ID, "7494049642642441622", "Suite DE", "DE");
         let seed = |number: usize| Seed {
             sku: format!("suite-{number:03}"),
             title: format!("Thing {number}"),
-            price: format!("{}.50", number + 5),
+            price: if region == "GB" { format!("{}.50", number + 5) } else { format!("{}", number + 1_500) },
             stock: Some(number as i64 * 3 + 1),
             options: vec![("Size".to_owned(), "M".to_owned())],
             ..Seed::default()
@@ -84,7 +102,7 @@ impl TikTokWorld {
                 channel: super::super::NAME.into(),
                 name: "Suite".to_owned(),
             },
-            own: json!({"shop_id": SHOP_ID, "region": "GB"}).as_object().cloned().unwrap_or_default(),
+            own: json!({"shop_id": SHOP_ID, "region": region}).as_object().cloned().unwrap_or_default(),
             channel: fake.app_settings(),
             client_secret: Some(Secret::new(APP_SECRET)),
             secrets: BTreeMap::new(),
@@ -94,7 +112,7 @@ impl TikTokWorld {
         };
         let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
         let channel = (DEF.build)(&settings, &tools).expect("these settings are in order");
-        Self { fake, clock, channel, tokens: Mutex::new(tokens) }
+        Self { fake, clock, region: region.to_owned(), channel, tokens: Mutex::new(tokens) }
     }
 
     fn open(&self) -> Tokens {
@@ -124,8 +142,8 @@ impl World for TikTokWorld {
     }
 
     fn access(&self) -> Access {
-        let place =
-            json!({"id": SHOP_ID, "cipher": format!("ROW_cipher+{SHOP_ID}=="), "region": "GB", "name": "Suite GB"});
+        let cipher = format!("ROW_cipher+{SHOP_ID}==");
+        let place = json!({"id": SHOP_ID, "cipher": cipher, "region": self.region, "name": "Suite"});
         Access { token: Some(self.open().access_token), place }
     }
 
@@ -185,6 +203,14 @@ impl World for TikTokWorld {
             // Mended also means: the pause that was asked for is over.
             self.clock.advance(SignedDuration::from_mins(1));
         }
+    }
+
+    fn violations(&self) -> u32 {
+        self.fake.stats().rate_violations.try_into().unwrap_or(u32::MAX)
+    }
+
+    async fn loop_pages(&self) {
+        self.fake.rules(|rules| rules.loops_pages = true);
     }
 
     fn owner(&self) -> Option<&dyn Owner> {

@@ -21,7 +21,7 @@ pub struct Rules {
     pub result_cap: usize,
     /// The most products on a page, whatever the caller asks for: 100.
     pub page_cap: usize,
-    /// Calls a second per (shop, endpoint) that read and that write, by the real clock. `None`: no limit.
+    /// Calls a second per (shop, endpoint) that read and that write, by the real clock: 10 and 3. `None`: no limit.
     pub rates: Option<(u32, u32)>,
     /// Whether too many calls are told by a code inside a 200 instead of by a 429.
     pub throttles_by_code: bool,
@@ -32,6 +32,22 @@ pub struct Rules {
     pub unread_until_used: bool,
     /// Whether a stock of 0 is refused: the vendor's pages name 1 as the least.
     pub refuses_zero_stock: bool,
+    /// Whether each page of a search but the first names itself as the next one.
+    pub loops_pages: bool,
+    /// What becomes of products that are created, and of edits of their texts.
+    pub audit: Audit,
+}
+
+/// How TikTok's audit goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Audit {
+    /// It passes as soon as somebody looks.
+    #[default]
+    Passes,
+    /// It goes on and on.
+    Open,
+    /// It finds something wrong.
+    Fails,
 }
 
 impl Default for Rules {
@@ -41,11 +57,13 @@ impl Default for Rules {
             authorization_life: SignedDuration::from_hours(365 * 24),
             result_cap: 10_000,
             page_cap: 100,
-            rates: None,
+            rates: Some((10, 3)),
             throttles_by_code: false,
             lost_reply_forgiven: false,
             unread_until_used: false,
             refuses_zero_stock: false,
+            loops_pages: false,
+            audit: Audit::Passes,
         }
     }
 }
@@ -75,6 +93,10 @@ pub struct Stats {
     pub stocks_changed: u64,
     /// Products taken off sale by callers.
     pub deactivated: u64,
+    /// Products created by callers.
+    pub created: u64,
+    /// Images taken in.
+    pub images: u64,
 }
 
 /// Tokens, as handed to an app.
@@ -117,9 +139,18 @@ pub(super) struct Shop {
 }
 
 /// A product.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(super) struct Product {
     pub(super) title: String,
+    pub(super) description: String,
+    pub(super) brand: String,
+    pub(super) category: String,
+    /// Addresses or, of images taken in, their names.
+    pub(super) images: Vec<String>,
+    /// `AUDITING`, `APPROVED` or `FAILED`.
+    pub(super) audit: String,
+    /// What an edit wants them to be, until the audit has passed.
+    pub(super) edited: Option<(String, String)>,
     pub(super) status: String,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
@@ -132,6 +163,7 @@ pub(super) struct Product {
 #[derive(Debug, Clone)]
 pub(super) struct ShopSku {
     pub(super) id: String,
+    pub(super) barcode: String,
     pub(super) seller_sku: String,
     pub(super) price: Decimal,
     pub(super) inventory: BTreeMap<String, i64>,
@@ -156,6 +188,14 @@ pub struct Seed {
     pub status: String,
     /// Options such as ("Size", "M").
     pub options: Vec<(String, String)>,
+    /// The description, in HTML; new products only, as are the following.
+    pub description: String,
+    /// The brand's name.
+    pub brand: String,
+    /// Addresses of images.
+    pub images: Vec<String>,
+    /// GTIN, EAN or UPC.
+    pub barcode: String,
 }
 
 pub(super) struct Access {
@@ -199,6 +239,10 @@ pub(super) struct World {
     pub(super) stats: Stats,
     /// Calls within the last second per (shop, endpoint).
     pub(super) recent: HashMap<(String, String), VecDeque<Instant>>,
+    /// What idempotency keys were answered with.
+    pub(super) answered: HashMap<String, Value>,
+    /// The names of images taken in.
+    pub(super) images: std::collections::BTreeSet<String>,
     numbers: u64,
 }
 
@@ -298,16 +342,27 @@ impl Shop {
         let mut inventory: BTreeMap<_, _> = self.warehouses.iter().map(|id| (id.clone(), 0)).collect();
         inventory.insert(first, seed.stock.unwrap_or(0));
         let price = price.unwrap_or(Decimal::TEN);
-        let sku = ShopSku { id: sku_id, seller_sku: seed.sku.clone(), price, inventory, options: seed.options.clone() };
+        let sku = ShopSku {
+            id: sku_id,
+            barcode: seed.barcode.clone(),
+            seller_sku: seed.sku.clone(),
+            price,
+            inventory,
+            options: seed.options.clone(),
+        };
         let joined = (!seed.product.is_empty()).then(|| format!("1728{:0>15}", digits(&seed.product)));
         let or = |text: &str, other: String| if text.is_empty() { other } else { text.to_owned() };
         let product = self.products.entry(joined.unwrap_or(product_id)).or_insert_with(|| Product {
             title: or(&seed.title, format!("Product {}", seed.sku)),
+            description: seed.description.clone(),
+            brand: seed.brand.clone(),
+            category: "600001".to_owned(),
+            images: seed.images.clone(),
+            audit: if seed.status == "FAILED" { "FAILED".to_owned() } else { "APPROVED".to_owned() },
             status: or(&seed.status, "ACTIVATE".to_owned()),
             created_at: now,
             updated_at: now,
-            promoted: false,
-            skus: Vec::new(),
+            ..Product::default()
         });
         product.updated_at = now;
         product.skus.push(sku);
