@@ -1,5 +1,6 @@
 //! Calls: signing them, sending them, reading the envelope of what comes back.
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde_json::Value;
 use url::Url;
@@ -58,10 +59,29 @@ pub(super) struct ApiCall<'a> {
     pub(super) path: &'a str,
     /// Beside the common ones.
     pub(super) query: Vec<(&'static str, String)>,
-    pub(super) body: Option<Value>,
+    pub(super) body: Option<Body>,
     /// The shop; `None` for calls about the authorization itself.
     pub(super) shop: Option<ShopRef<'a>>,
     pub(super) token: &'a Secret,
+}
+
+/// What a call carries.
+pub(super) enum Body {
+    /// JSON, which is signed.
+    Json(Value),
+    /// A form in parts, which is not.
+    Form {
+        /// What parts it: stands in no part.
+        boundary: String,
+        /// All of it.
+        bytes: Bytes,
+    },
+}
+
+impl From<Value> for Body {
+    fn from(value: Value) -> Self {
+        Self::Json(value)
+    }
 }
 
 /// A shop as calls name it.
@@ -103,18 +123,21 @@ impl Client {
         if let Some(shop) = call.shop {
             query.push(("shop_cipher", shop.cipher.to_owned()));
         }
-        let body = call.body.map(|body| body.to_string());
+        let (content_type, body, signed) = match call.body {
+            None => ("application/json".to_owned(), None, false),
+            Some(Body::Json(value)) => ("application/json".to_owned(), Some(Bytes::from(value.to_string())), true),
+            Some(Body::Form { boundary, bytes }) => {
+                (format!("multipart/form-data; boundary={boundary}"), Some(bytes), false)
+            }
+        };
         let borrowed: Vec<_> = query.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        let sign = sign::of_call(secret, call.path, &borrowed, body.as_deref().map(str::as_bytes));
+        let sign = sign::of_call(secret, call.path, &borrowed, body.as_deref().filter(|_| signed));
         query.push(("sign", sign));
         let request = Call {
             method: call.method,
             url: address(&self.api_url, call.path, &query),
-            headers: vec![
-                ("x-tts-access-token", call.token.expose().to_owned()),
-                ("content-type", "application/json".to_owned()),
-            ],
-            body: body.map(Into::into),
+            headers: vec![("x-tts-access-token", call.token.expose().to_owned()), ("content-type", content_type)],
+            body,
             budget: self.budget(call.shop.map_or("", |shop| shop.id), call.operation),
             rate: call.operation.rate,
         };

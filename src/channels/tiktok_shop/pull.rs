@@ -202,7 +202,7 @@ impl TikTokShop {
         filter: Value,
     ) -> Result<Success, Trouble> {
         let path = "/product/202502/products/search";
-        self.client.api(ApiCall { query, body: Some(filter), ..self.post(access, SEARCH, path)? }).await
+        self.client.api(ApiCall { query, body: Some(filter.into()), ..self.post(access, SEARCH, path)? }).await
     }
 
     /// The products of a search's answer.
@@ -250,7 +250,12 @@ impl TikTokShop {
             return Ok(Detailed::Whole(found.clone()));
         }
         match self.details(access, text("id")).await {
-            Ok(success) => Ok(Detailed::Whole(success.data)),
+            Ok(success) if success.data.get("id") == found.get("id") => {
+                Ok(Detailed::Whole(as_it_sells(success.data, found)))
+            }
+            Ok(_) => {
+                Ok(Detailed::Refused(found, "TikTok Shop product details: the answer is about something else".into()))
+            }
             // Deleted meanwhile, or locked: the others go on.
             Err(trouble) if trouble.error.failure == Failure::Rejected => {
                 Ok(Detailed::Refused(found, trouble.error.text))
@@ -259,10 +264,12 @@ impl TikTokShop {
         }
     }
 
-    /// The details of a product.
+    /// The details of a product, with texts as they were last sent: those that the audit is still looking at would else seem to
+    /// have been lost, and be sent again.
     pub(super) async fn details(&self, access: &Access, product: &str) -> Result<Success, Trouble> {
         let path = format!("/product/202309/products/{product}");
-        let call = ApiCall { method: Method::GET, ..self.post(access, DETAILS, &path)? };
+        let query = vec![("return_under_review_version", "true".to_owned())];
+        let call = ApiCall { method: Method::GET, query, ..self.post(access, DETAILS, &path)? };
         self.client.api(call).await
     }
 
@@ -283,6 +290,24 @@ impl TikTokShop {
             token: token_of(access)?,
         })
     }
+}
+
+/// Details with status, prices and stock as the search has them: the version under review is a picture of the day it was sent.
+fn as_it_sells(mut details: Value, found: &Value) -> Value {
+    if let Some(status) = found.get("status") {
+        details["status"] = status.clone();
+    }
+    let none = Vec::new();
+    let found: &[Value] = found.get("skus").and_then(Value::as_array).unwrap_or(&none);
+    for sku in details.get_mut("skus").and_then(Value::as_array_mut).into_iter().flatten() {
+        let live = found.iter().find(|live| live.get("id").is_some() && live.get("id") == sku.get("id"));
+        for name in ["price", "inventory"] {
+            if let (Some(fields), Some(value)) = (sku.as_object_mut(), live.and_then(|live| live.get(name))) {
+                fields.insert(name.to_owned(), value.clone());
+            }
+        }
+    }
+    details
 }
 
 /// What became of asking for a product's details.

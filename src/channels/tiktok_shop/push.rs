@@ -332,7 +332,7 @@ impl TikTokShop {
     }
 
     async fn write(&self, access: &Access, operation: Operation, path: &str, body: Value) -> Result<Success, Trouble> {
-        self.client.api(ApiCall { body: Some(body), ..self.post(access, operation, path)? }).await
+        self.client.api(ApiCall { body: Some(body.into()), ..self.post(access, operation, path)? }).await
     }
 
     fn errors_in(&self, operation: Operation, success: &Success) -> Result<Vec<PartError>, ChannelError> {

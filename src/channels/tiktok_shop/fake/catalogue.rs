@@ -34,6 +34,11 @@ pub(super) fn details(world: &mut World, call: &Passed<'_>, id: &str) -> Result<
     let product = shop.products.get(id).ok_or_else(|| refused(12_052_048, "the product does not exist"))?;
     let mut whole = shown(shop, id, product);
     whole["description"] = json!(product.description);
+    if super::get(call.query, "return_under_review_version") == Some("true")
+        && let Some((title, description)) = &product.edited
+    {
+        (whole["title"], whole["description"]) = (json!(title), json!(description));
+    }
     if !product.brand.is_empty() {
         whole["brand"] = json!({"id": "7082427311584347905", "name": product.brand});
     }
