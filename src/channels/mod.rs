@@ -331,6 +331,13 @@ pub trait Channel: Send + Sync {
         Err(ChannelError::bug("this channel leaves nothing pending"))
     }
 
+    /// A complete pass has been stored to its end, and `resume` is what its last page said: what had to wait for that can be
+    /// done now (`file`: putting away files that a newer one has replaced). May be left out after a crash.
+    async fn stored(&self, resume: Option<&Cursor>) -> Result<(), ChannelError> {
+        let _ = resume;
+        Ok(())
+    }
+
     /// A text that changes when the channel's content may have changed, cheap to get (`file`: names, sizes and times);
     /// `None` where there is no such thing.
     async fn fingerprint(&self) -> Option<String> {

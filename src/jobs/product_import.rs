@@ -18,7 +18,7 @@ use super::{Halt, Work};
 use crate::{
     channels::{From as PullFrom, Page},
     crash,
-    domain::{Complaint, Counts, JobKind, Outcome, Pass, PassKind, Period, Sku},
+    domain::{Complaint, Counts, Cursor, JobKind, Outcome, Pass, PassKind, Period, Sku},
     keeper::ShopEntry,
     scheduler::{Context, End, Handler, Stopped},
 };
@@ -141,12 +141,23 @@ impl ProductImport {
                     None => Ok(None),
                 }
             };
+            let resume = read.next.is_none().then(|| read.resume.clone());
             // The page just read is stored whatever becomes of the next one.
             let (stored, fetched) = tokio::join!(store_page(&self.work, reading, read), following);
             stored?;
+            if let Some(resume) = resume.filter(|_| kind == PassKind::Full) {
+                Self::tell_stored(entry, resume.as_ref()).await;
+            }
             page = fetched?;
         }
         Ok(())
+    }
+
+    /// Tells the channel that the pass is stored. What it does then is no part of the import, which is done.
+    async fn tell_stored(entry: &ShopEntry, resume: Option<&Cursor>) {
+        if let Err(error) = entry.channel.stored(resume).await {
+            tracing::warn!(event = "import.unfinished", shop.id = %entry.shop.id, "{}; {}", error.text, error.remedy);
+        }
     }
 
     async fn pull(&self, entry: &ShopEntry, from: PullFrom) -> Result<Page, Halt> {

@@ -118,14 +118,8 @@ impl Columns {
             currency: text("currency"),
             prices: self.prices.iter().map(|(currency, index)| (*currency, cell(*index))).collect(),
             stock: text("stock"),
-            inactive: false,
+            ..Row::default()
         }
-    }
-
-    /// Whether a row has as many cells as the header; cells beyond it that say nothing do not count.
-    pub(super) fn fits(&self, record: &Record) -> bool {
-        record.width() >= self.width
-            && (self.width..record.width()).all(|index| record.cell(index).is_none_or(|cell| cell.is_empty()))
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     io,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -14,9 +15,11 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{
+    folder,
     items::{Entry, Items},
     records::{Fault, Place, ReadError},
     settings::{Settings, file_name},
+    woocommerce::Family,
 };
 use crate::{
     channels::{Acted, ChannelError, Page},
@@ -66,7 +69,7 @@ impl Mark {
 impl Content {
     /// Looks at the files without reading them.
     pub(super) fn look(settings: &Settings) -> Result<Self, ChannelError> {
-        let files = find_files(settings)?;
+        let files = folder::find(settings)?;
         let mut digest = Sha256::new();
         digest.update(settings.digest_text());
         let mut young = false;
@@ -83,41 +86,6 @@ impl Content {
     }
 }
 
-/// The files that the settings name, in name order.
-fn find_files(settings: &Settings) -> Result<Vec<PathBuf>, ChannelError> {
-    if !settings.is_pattern() {
-        return Ok(vec![settings.path.clone()]);
-    }
-    let folder = settings.path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let pattern: Vec<char> = file_name(&settings.path).chars().collect();
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(|error| cannot_read(folder, &error))? {
-        let path = entry.map_err(|error| cannot_read(folder, &error))?.path();
-        let name: Vec<char> = file_name(&path).chars().collect();
-        // As in a shell, hidden files are not meant: our own unfinished ones are hidden.
-        if name.first() != Some(&'.') && matches_pattern(&pattern, &name) && path.is_file() {
-            files.push(path);
-        }
-    }
-    files.sort();
-    if files.is_empty() {
-        return Err(unavailable(
-            format!("{}: no file matches", settings.path.display()),
-            "check `path`, or wait until the files are written",
-        ));
-    }
-    Ok(files)
-}
-
-fn matches_pattern(pattern: &[char], name: &[char]) -> bool {
-    match pattern.split_first() {
-        None => name.is_empty(),
-        Some(('*', rest)) => (0..=name.len()).any(|skip| matches_pattern(rest, &name[skip..])),
-        Some(('?', rest)) => !name.is_empty() && matches_pattern(rest, &name[1..]),
-        Some((letter, rest)) => name.first() == Some(letter) && matches_pattern(rest, &name[1..]),
-    }
-}
-
 /// What a look through all files found. Small, whatever their size.
 pub(super) struct Scan {
     pub(super) stamp: String,
@@ -125,6 +93,8 @@ pub(super) struct Scan {
     pub(super) rows: u64,
     /// Rows whose SKU stands before: file and line to the place of the first.
     doubled: HashMap<(usize, u64), String>,
+    /// What is known about the products of each file, where they have rows of their own.
+    families: Vec<Option<Arc<Family>>>,
 }
 
 impl Scan {
@@ -133,14 +103,15 @@ impl Scan {
         // By hash, which takes less room than the SKU. Of a million SKUs two share one by chance in one of some 40
         // million files.
         let mut first: HashMap<u64, (usize, u64)> = HashMap::new();
-        let mut scan = Self { stamp: content.stamp.clone(), rows: 0, doubled: HashMap::new() };
+        let mut scan = Self { stamp: content.stamp.clone(), rows: 0, doubled: HashMap::new(), families: Vec::new() };
         let mut entries: Vec<Entry> = Vec::new();
         for (number, file) in content.files.iter().enumerate() {
             let before = scan.rows;
             let said = |error| explain(file, error);
-            let mut items = Items::open(file, settings).map_err(said)?;
+            let mut items = Items::open(file, settings, None).map_err(said)?;
+            scan.families.push(items.family());
             while items.next(&mut entries).map_err(said)? {
-                for entry in entries.drain(..) {
+                for entry in entries.drain(..).filter(|entry| entry.listing.is_some()) {
                     scan.rows += 1;
                     let mut hasher = DefaultHasher::new();
                     entry.sku.hash(&mut hasher);
@@ -194,7 +165,7 @@ pub(super) fn read_page(
     for (number, file) in content.files.iter().enumerate().skip(from.file) {
         let said = |error| explain(file, error);
         let name = file_name(file);
-        let mut items = Items::open(file, settings).map_err(said)?;
+        let mut items = Items::open(file, settings, scan.families[number].clone()).map_err(said)?;
         if let Some(place) = from.place.filter(|_| number == from.file) {
             items.seek(place).map_err(said)?;
         }
@@ -202,11 +173,12 @@ pub(super) fn read_page(
             read += entries.len();
             for entry in entries.drain(..) {
                 match (scan.complaint_about(&entry, number, &name), entry.listing) {
-                    (Some(complaint), _) | (None, Err(complaint)) => page.complaints.push(complaint),
-                    (None, Ok(listing)) => {
+                    (Some(complaint), _) | (None, Some(Err(complaint))) => page.complaints.push(complaint),
+                    (None, Some(Ok(listing))) => {
                         page.remarks.extend(entry.notice);
                         page.listings.push(listing);
                     }
+                    (None, None) => page.remarks.extend(entry.notice),
                 }
             }
             if read >= size {

@@ -8,7 +8,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use super::{json_lines, write::record_text};
+use super::{
+    json_lines,
+    write::{cells::record_text, price_text},
+};
 use crate::domain::{Currency, Product, Variant};
 
 /// Where a dump goes.
@@ -73,7 +76,7 @@ impl Writer {
             self.columns.iter().map(|column| (column.clone(), cell(column, product, variant))).collect();
         let line = if self.as_json {
             cells.retain(|(_, text)| !text.is_empty());
-            json_lines::new_line(&cells)
+            json_lines::new_line(&json_lines::Names::default(), &cells)
         } else {
             record_text(cells.iter().map(|(_, text)| text.as_str()), b',')
         };
@@ -97,7 +100,7 @@ fn cell(column: &str, product: &Product, variant: &Variant) -> String {
     match column {
         "sku" => variant.sku.to_string(),
         "title" => product.title.clone(),
-        "price" => own.map_or_else(String::new, |price| price.amount.to_string()),
+        "price" => own.map_or_else(String::new, |price| price_text(*price, false)),
         "currency" => own.map_or_else(String::new, |price| price.currency.to_string()),
         "stock" => variant.stock.map_or_else(String::new, |stock| stock.to_string()),
         "product_id" => product.id.clone(),
@@ -112,7 +115,7 @@ fn cell(column: &str, product: &Product, variant: &Variant) -> String {
 fn further_cell(column: &str, variant: &Variant) -> String {
     if let Some(currency) = column.strip_prefix("price.") {
         let price = variant.prices.iter().skip(1).find(|price| price.currency.as_str() == currency);
-        return price.map_or_else(String::new, |price| price.amount.to_string());
+        return price.map_or_else(String::new, |price| price_text(*price, false));
     }
     let option = column.strip_prefix("option.").unwrap_or_default();
     variant.options.iter().find(|(name, _)| name == option).map_or_else(String::new, |(_, value)| value.clone())

@@ -27,25 +27,42 @@ use crate::{
 
 const PAGE_ROWS: usize = 20;
 
-/// Makes folders with one file.
-struct FileRig {
-    json: bool,
+/// How the file of a folder is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Csv,
+    Google,
+    JsonLines,
+    WooCommerce,
 }
+
+/// Makes folders with one file.
+struct FileRig(Kind);
 
 /// With CSV in them: German delimiters, and a column of the seller's own.
 pub(super) fn csv() -> Box<dyn Rig> {
-    Box::new(FileRig { json: false })
+    Box::new(FileRig(Kind::Csv))
 }
 
-/// With JSON Lines in them.
+/// With a feed for Google Merchant Center in them.
+pub(super) fn google() -> Box<dyn Rig> {
+    Box::new(FileRig(Kind::Google))
+}
+
+/// With JSON Lines in them, one of whose keys is not ours.
 pub(super) fn json_lines() -> Box<dyn Rig> {
-    Box::new(FileRig { json: true })
+    Box::new(FileRig(Kind::JsonLines))
+}
+
+/// With WooCommerce's product CSV in them: every other product comes in variations, of which it has one.
+pub(super) fn woocommerce() -> Box<dyn Rig> {
+    Box::new(FileRig(Kind::WooCommerce))
 }
 
 #[async_trait]
 impl Rig for FileRig {
     async fn start(&self, listings: usize) -> Box<dyn World> {
-        let world = Folder::new(self.json);
+        let world = Folder::new(self.0);
         let rows = (0..listings).map(|number| FakeRow {
             sku: format!("sku-{number:04}"),
             price: Decimal::new(1_990 + number as i64, 2),
@@ -75,51 +92,71 @@ struct FakeRow {
 
 struct Folder {
     path: PathBuf,
-    json: bool,
+    kind: Kind,
     clock: Clock,
     channel: Arc<FileChannel>,
 }
 
 impl Folder {
-    fn new(json: bool) -> Self {
+    fn new(kind: Kind) -> Self {
         static NUMBER: AtomicU64 = AtomicU64::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let path = std::env::temp_dir().join(format!("shopsyncd-files-{}-{number}", std::process::id()));
         fs::create_dir_all(&path).expect("the folder of temporary files can be written");
-        let file = path.join(if json { "products.jsonl" } else { "products.csv" });
-        let own = json!({ "path": file, "columns": { "stock": "Bestand" } });
+        let own = match kind {
+            Kind::Csv => json!({ "path": path.join("products.csv"), "columns": { "stock": "Bestand" } }),
+            Kind::Google => json!({ "path": path.join("products.tsv") }),
+            Kind::JsonLines => json!({ "path": path.join("products.jsonl"), "columns": { "stock": "Bestand" } }),
+            Kind::WooCommerce => json!({ "path": path.join("products.csv"), "currency": "EUR" }),
+        };
         let own = own.as_object().expect("an object, as written above");
         let settings = Settings::read(own).expect("good settings, as written above");
         let clock = Clock::manual(Timestamp::from_second(1_800_000_000).expect("an instant in 2027"));
-        Self { path: file, json, clock, channel: Arc::new(FileChannel::new(settings, PAGE_ROWS)) }
+        let path = settings.path.clone();
+        Self { path, kind, channel: Arc::new(FileChannel::new(settings, PAGE_ROWS, clock.clone())), clock }
     }
 
     /// Reads the file without the channel's own reader.
     fn read(&self) -> Vec<FakeRow> {
         let text = fs::read_to_string(&self.path).expect("the world's own file");
-        if self.json {
-            return text.lines().map(json_row).collect();
+        match self.kind {
+            Kind::Csv => text.lines().skip(1).map(csv_row).collect(),
+            Kind::Google => text.lines().skip(1).map(google_row).collect(),
+            Kind::JsonLines => text.lines().map(json_row).collect(),
+            Kind::WooCommerce => woocommerce_rows(&text),
         }
-        text.lines().skip(1).map(csv_row).collect()
     }
 
     fn write(&self, rows: &[FakeRow]) {
-        let mut text = String::new();
-        if !self.json {
-            text.push_str("sku;Lager;title;price;currency;Bestand\r\n");
-        }
-        for row in rows {
-            let FakeRow { sku, price, stock, title } = row;
-            let price = price.to_string();
-            let line = if self.json {
-                let object = json!({ "sku": sku, "title": title, "price": price, "currency": "EUR", "stock": stock });
-                format!("{object}\n")
-            } else {
+        let (header, line): (&str, fn((usize, &FakeRow)) -> String) = match self.kind {
+            Kind::Csv => ("sku;Lager;title;price;currency;Bestand\r\n", |(_, row)| {
+                let FakeRow { sku, price, stock, title } = row;
                 let (sku, title) = (quoted(sku), quoted(title));
-                format!("{sku};A-1;{title};{};EUR;{stock}\r\n", price.replace('.', ","))
-            };
-            text.push_str(&line);
-        }
+                format!("{sku};A-1;{title};{};EUR;{stock}\r\n", price.to_string().replace('.', ","))
+            }),
+            Kind::Google => (GOOGLE, |(_, row)| {
+                let FakeRow { sku, price, stock, title } = row;
+                let availability = if *stock > 0 { "in_stock" } else { "out_of_stock" };
+                format!("{sku}\t{title}\t{price} EUR\t{stock}\thttps://x.test/{sku}\t{availability}\t\t\n")
+            }),
+            Kind::JsonLines => ("", |(_, row)| {
+                let FakeRow { sku, price, stock, title } = row;
+                let price = price.to_string();
+                let line = json!({ "sku": sku, "title": title, "price": price, "currency": "EUR", "Bestand": stock });
+                format!("{line}\n")
+            }),
+            Kind::WooCommerce => (WOOCOMMERCE, |(number, row)| {
+                let FakeRow { sku, price, stock, title } = row;
+                let (sku, name) = (quoted(sku), quoted(title));
+                if number % 2 == 0 {
+                    return format!("{number},simple,{sku},{name},{stock},{price},,1,1,\n");
+                }
+                let part = quoted(&format!("{title} - M"));
+                let variation = format!("{number},variation,{sku},{part},{stock},{price},id:9{number},1,1,\n");
+                format!("{variation}9{number},variable,,{name},,,,1,1,\n")
+            }),
+        };
+        let text = std::iter::once(header.to_owned()).chain(rows.iter().enumerate().map(line)).collect::<String>();
         fs::write(&self.path, text).expect("the world's own file can be written");
     }
 
@@ -141,7 +178,7 @@ impl Drop for Folder {
 
 /// A cell as spreadsheets write it.
 fn quoted(cell: &str) -> String {
-    if cell.contains([';', '"']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
+    if cell.contains([',', ';', '"']) { format!("\"{}\"", cell.replace('"', "\"\"")) } else { cell.to_owned() }
 }
 
 /// The cells of a line: a quote opens or closes, two within quotes are one.
@@ -174,6 +211,39 @@ fn csv_row(line: &str) -> FakeRow {
     }
 }
 
+const GOOGLE: &str = "id\ttitle\tprice\tquantity\tlink\tavailability\timage_link\tdescription\n";
+
+fn google_row(line: &str) -> FakeRow {
+    let cells: Vec<&str> = line.split('\t').collect();
+    let cell = |index: usize| cells.get(index).copied().unwrap_or_default().to_owned();
+    FakeRow {
+        sku: cell(0),
+        title: cell(1),
+        price: cell(2).trim_end_matches(" EUR").parse().unwrap_or_default(),
+        stock: cell(3).parse().unwrap_or_default(),
+    }
+}
+
+/// Texts with commas in them come last.
+const WOOCOMMERCE: &str = "ID,Type,SKU,Name,Stock,Regular price,Parent,Published,In stock?,Description\n";
+
+fn woocommerce_rows(text: &str) -> Vec<FakeRow> {
+    let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
+    let cell = |row: &[&str], index: usize| row.get(index).copied().unwrap_or_default().to_owned();
+    let title = |row: &[&str]| {
+        let parent = rows.iter().find(|other| cell(row, 6) == format!("id:{}", cell(other, 0)));
+        cell(parent.map_or(row, Vec::as_slice), 3)
+    };
+    let sold = rows.iter().filter(|row| cell(row, 1) != "variable");
+    let read = sold.map(|row| FakeRow {
+        sku: cell(row, 2),
+        title: title(row),
+        price: cell(row, 5).parse().unwrap_or_default(),
+        stock: cell(row, 4).parse().unwrap_or_default(),
+    });
+    read.collect()
+}
+
 fn json_row(line: &str) -> FakeRow {
     let value: serde_json::Value = serde_json::from_str(line).unwrap_or_default();
     let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
@@ -181,7 +251,7 @@ fn json_row(line: &str) -> FakeRow {
         sku: text("sku"),
         title: text("title"),
         price: text("price").parse().unwrap_or_default(),
-        stock: value["stock"].as_i64().unwrap_or_default(),
+        stock: value["Bestand"].as_i64().unwrap_or_default(),
     }
 }
 

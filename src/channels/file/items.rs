@@ -1,15 +1,15 @@
 //! A file's products in order, whatever its format.
 
-use std::{fs::File, path::Path};
+use std::{fs::File, path::Path, sync::Arc};
 
 use super::{
-    columns::{self, Columns},
     json_lines::Object,
+    layout::{self, Layout},
     records::{Fault, Place, ReadError, Record, Records},
     row::Row,
-    settings::{Format, Settings, file_name},
-    shopify,
+    settings::{Settings, file_name},
     text::Text,
+    woocommerce::{self, Family, Kin},
 };
 use crate::domain::{Complaint, Listing};
 
@@ -21,15 +21,9 @@ pub(super) struct Entry {
     pub(super) line: u64,
     /// As the file has it, or as derived; may be empty.
     pub(super) sku: String,
-    pub(super) listing: Result<Listing, Complaint>,
+    /// `None` for a row that is not for sale itself.
+    pub(super) listing: Option<Result<Listing, Complaint>>,
     pub(super) notice: Option<Complaint>,
-}
-
-/// How a file is laid out.
-pub(super) enum Layout {
-    Csv(Columns),
-    JsonLines,
-    Shopify(Box<shopify::Columns>, u8),
 }
 
 /// An open file.
@@ -41,21 +35,39 @@ pub(super) struct Items<'a> {
     record: Record,
     /// The first row of the next product, read to see where the last one ends.
     ahead: Option<(Place, Record)>,
+    /// The products of variations, where they have rows of their own.
+    kin: Option<Kin>,
 }
 
 impl<'a> Items<'a> {
-    /// Opens a file and reads its header. The first item comes next.
-    pub(super) fn open(path: &Path, settings: &'a Settings) -> Result<Self, ReadError> {
+    /// Opens a file and reads its header. The first item comes next. `family` is what an earlier look found out about its
+    /// products, if there was one.
+    pub(super) fn open(path: &Path, settings: &'a Settings, family: Option<Arc<Family>>) -> Result<Self, ReadError> {
         let text = Text::of(File::open(path)?, settings.encoding)?;
         let mut records = Records::new(text);
         let mut record = Record::default();
-        let layout = read_layout(&mut records, &mut record, settings)?;
-        Ok(Self { settings, name: file_name(path), layout, records, record, ahead: None })
+        let layout = Layout::read(&mut records, &mut record, settings)?;
+        let kin = match (&layout, family) {
+            (Layout::WooCommerce(_), Some(family)) => Some(Kin::open(path, settings, family)?),
+            (Layout::WooCommerce(columns), None) => {
+                let begin = records.place();
+                let family = Arc::new(Family::of(&mut records, columns)?);
+                records.seek(begin)?;
+                Some(Kin::open(path, settings, family)?)
+            }
+            _ => None,
+        };
+        Ok(Self { settings, name: file_name(path), layout, records, record, ahead: None, kin })
     }
 
-    /// How it is laid out, and the reader of its rows.
-    pub(super) fn into_parts(self) -> (Layout, Records, Record) {
-        (self.layout, self.records, self.record)
+    /// How it is laid out, the reader of its rows, and their products.
+    pub(super) fn into_parts(self) -> (Layout, Records, Option<Kin>) {
+        (self.layout, self.records, self.kin)
+    }
+
+    /// What is known about the file's products.
+    pub(super) fn family(&self) -> Option<Arc<Family>> {
+        self.kin.as_ref().map(|kin| kin.family.clone())
     }
 
     /// Where the next item begins.
@@ -72,32 +84,55 @@ impl<'a> Items<'a> {
 
     /// Reads an item and adds what its rows came to; `false` at the end of the file.
     pub(super) fn next(&mut self, entries: &mut Vec<Entry>) -> Result<bool, ReadError> {
-        match &self.layout {
-            Layout::Csv(columns) => {
-                if !next_row(&mut self.records, &mut self.record, columns.delimiter, columns.width)? {
-                    return Ok(false);
-                }
-                let row = columns.row(&self.record, format!("{}:{}", self.name, self.record.line));
-                let fits = columns.fits(&self.record);
-                let width = (self.record.width(), columns.width);
-                entries.push(self.entry(self.record.line, row, if fits { None } else { Some(width) }));
-                Ok(true)
-            }
-            Layout::JsonLines => {
-                loop {
-                    if !self.records.next_line(&mut self.record)? {
-                        return Ok(false);
-                    }
-                    if !self.record.line_text().trim().is_empty() {
-                        break;
-                    }
-                }
-                let row = Object::read(&self.record)?.row(format!("{}:{}", self.name, self.record.line));
-                entries.push(self.entry(self.record.line, row, None));
-                Ok(true)
-            }
-            Layout::Shopify(..) => self.next_product(entries),
+        let Some((delimiter, width)) = self.layout.cells() else { return self.next_object(entries) };
+        if matches!(self.layout, Layout::Shopify(..)) {
+            return self.next_product(entries);
         }
+        if next_row(&mut self.records, &mut self.record, delimiter, width)?.is_none() {
+            return Ok(false);
+        }
+        let place = format!("{}:{}", self.name, self.record.line);
+        let row = match (&self.layout, &mut self.kin) {
+            (Layout::Csv(columns), _) => columns.row(&self.record, place),
+            (Layout::Google(columns), _) => columns.row(&self.record, place),
+            (Layout::WooCommerce(columns), Some(kin)) => match columns.kind(&self.record) {
+                woocommerce::Kind::Simple | woocommerce::Kind::Variation => {
+                    let parent = kin.parent(columns, &self.record)?;
+                    columns.row(&self.record, parent, place)
+                }
+                woocommerce::Kind::Parent if !kin.family.has_variations(columns, &self.record) => {
+                    let notice = columns.row(&self.record, None, place).complaint(
+                        "no_variations",
+                        "the product comes in variations, and the file has none of them",
+                        "export the variations as well, if there are any",
+                    );
+                    let (line, sku) = (self.record.line, String::new());
+                    entries.push(Entry { line, sku, listing: None, notice: Some(notice) });
+                    return Ok(true);
+                }
+                woocommerce::Kind::Parent | woocommerce::Kind::NotSold => return Ok(true),
+            },
+            _ => return Ok(false),
+        };
+        let ragged = (!layout::fits(&self.record, width)).then(|| (self.record.width(), width));
+        entries.push(self.entry(self.record.line, row, ragged));
+        Ok(true)
+    }
+
+    /// Reads a line of JSON.
+    fn next_object(&mut self, entries: &mut Vec<Entry>) -> Result<bool, ReadError> {
+        let Layout::JsonLines(names) = &self.layout else { return Ok(false) };
+        loop {
+            if !self.records.next_line(&mut self.record)? {
+                return Ok(false);
+            }
+            if !self.record.line_text().trim().is_empty() {
+                break;
+            }
+        }
+        let row = Object::read(&self.record)?.row(names, format!("{}:{}", self.name, self.record.line));
+        entries.push(self.entry(self.record.line, row, None));
+        Ok(true)
     }
 
     /// Reads the rows of one product of Shopify's export.
@@ -105,11 +140,8 @@ impl<'a> Items<'a> {
         let Layout::Shopify(columns, delimiter) = &self.layout else { return Ok(false) };
         let mut rows: Vec<Record> = self.ahead.take().map(|(_, record)| record).into_iter().collect();
         loop {
-            let place = self.records.place();
             let mut record = Record::default();
-            if !next_row(&mut self.records, &mut record, *delimiter, columns.width)? {
-                break;
-            }
+            let Some(place) = next_row(&mut self.records, &mut record, *delimiter, columns.width)? else { break };
             // Rows without a handle belong to nothing, each of them.
             let handle = columns.handle(&record);
             if rows.first().is_some_and(|first| handle.is_empty() || columns.handle(first) != handle) {
@@ -138,7 +170,7 @@ impl<'a> Items<'a> {
             None => row.listing(self.settings.currency),
             Some(width) => Err(ragged_row(&row, width)),
         };
-        Entry { line, sku: row.sku, listing, notice: None }
+        Entry { line, sku: row.sku, listing: Some(listing), notice: None }
     }
 }
 
@@ -148,15 +180,23 @@ pub(super) fn ragged_row(row: &Row, (has, wants): (usize, usize)) -> Complaint {
     row.complaint("columns", &cause, "put cells that contain the delimiter in quotes")
 }
 
-/// Reads the next row that says anything; `false` at the end.
-fn next_row(records: &mut Records, record: &mut Record, delimiter: u8, width: usize) -> Result<bool, ReadError> {
-    while records.next_record(delimiter, record)? {
+/// Reads the next row that says anything, and returns where it stands; `None` at the end.
+pub(super) fn next_row(
+    records: &mut Records,
+    record: &mut Record,
+    delimiter: u8,
+    width: usize,
+) -> Result<Option<Place>, ReadError> {
+    loop {
+        let place = records.place();
+        if !records.next_record(delimiter, record)? {
+            return Ok(None);
+        }
         if !is_empty_row(record, width) {
             refuse_short_end(records, record, width)?;
-            return Ok(true);
+            return Ok(Some(place));
         }
     }
-    Ok(false)
 }
 
 /// Whether a row is a blank line, or delimiters only.
@@ -176,36 +216,4 @@ pub(super) fn refuse_short_end(records: &mut Records, record: &Record, width: us
         remedy: "write the file again: it is half written".to_owned(),
     }
     .into())
-}
-
-fn read_layout(records: &mut Records, record: &mut Record, settings: &Settings) -> Result<Layout, ReadError> {
-    let mut place = records.place();
-    loop {
-        if !records.next_line(record)? {
-            let cause = "the file is empty".to_owned();
-            let remedy = "write a header and at least one product".to_owned();
-            return Err(Fault { line: 1, column: 1, cause, remedy }.into());
-        }
-        if !record.line_text().trim().is_empty() {
-            break;
-        }
-        place = records.place();
-    }
-    let is_json = settings.format == Format::Auto && record.line_text().trim_start().starts_with('{');
-    let delimiter = columns::delimiter_of(record.line_text());
-    records.seek(place)?;
-    if is_json || settings.format == Format::JsonLines {
-        return Ok(Layout::JsonLines);
-    }
-    records.next_record(delimiter, record)?;
-    let is_shopify = settings.format == Format::Auto && shopify::is_header(record);
-    if !is_shopify && settings.format != Format::Shopify {
-        return Ok(Layout::Csv(Columns::read(record, delimiter, settings)?));
-    }
-    if settings.currency.is_none() {
-        let cause = "this is Shopify's product export, which does not say the currency of its prices".to_owned();
-        let remedy = "set `currency`, for example \"EUR\"".to_owned();
-        return Err(Fault { line: record.line, column: 1, cause, remedy }.into());
-    }
-    Ok(Layout::Shopify(Box::new(shopify::Columns::read(record)?), delimiter))
 }

@@ -1,6 +1,6 @@
 //! JSON Lines: one object a line, its keys named as our CSV columns.
 
-use std::{fmt, ops::Range};
+use std::{collections::BTreeMap, fmt, ops::Range};
 
 use serde::{
     Deserialize, Deserializer,
@@ -11,8 +11,34 @@ use serde_json::value::RawValue;
 use super::{
     records::{Fault, Record},
     row::{Row, read_images},
+    settings::Settings,
 };
 use crate::domain::Currency;
+
+/// What the file calls our columns.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Names(BTreeMap<String, String>);
+
+impl Names {
+    /// As the settings have it.
+    pub(super) fn new(settings: &Settings) -> Self {
+        Self(settings.columns.clone())
+    }
+
+    /// Our name for a key; `None` for a key that is not ours.
+    fn ours<'a>(&'a self, key: &'a str) -> Option<&'a str> {
+        match self.0.iter().find(|(_, theirs)| *theirs == key) {
+            Some((name, _)) => Some(name),
+            // A key that the settings map elsewhere is foreign under its usual name.
+            None => (!self.0.contains_key(key)).then_some(key),
+        }
+    }
+
+    /// The file's key for a name of ours.
+    pub(super) fn theirs<'a>(&'a self, name: &'a str) -> &'a str {
+        self.0.get(name).map_or(name, String::as_str)
+    }
+}
 
 /// An object in the order of its keys, each value with its exact text: prices are not read by way of floating point, and
 /// what is not changed is written back to the letter.
@@ -71,11 +97,11 @@ impl<'a> Object<'a> {
     }
 
     /// Reads the object as a row. `place` is its file and line.
-    pub(super) fn row(&self, place: String) -> Row {
+    pub(super) fn row(&self, names: &Names, place: String) -> Row {
         let mut row = Row { place, ..Row::default() };
         for (key, value) in &self.0 {
             let text = || plain_text(value);
-            match key.as_str() {
+            match names.ours(key).unwrap_or_default() {
                 "sku" => row.sku = text(),
                 "product_id" => row.product_id = text(),
                 "title" => row.title = text(),
@@ -115,10 +141,11 @@ fn images(value: &RawValue) -> Vec<String> {
     serde_json::from_str::<Vec<String>>(value.get()).unwrap_or_else(|_| read_images(&plain_text(value)))
 }
 
-/// A new line from column names and texts.
-pub(super) fn new_line(cells: &[(String, String)]) -> String {
-    let pairs: Vec<String> =
-        cells.iter().map(|(key, text)| format!("{}: {}", quoted(key), value_of(key, text, None))).collect();
+/// A new line from our column names and texts.
+pub(super) fn new_line(names: &Names, cells: &[(String, String)]) -> String {
+    let pair =
+        |(name, text): &(String, String)| format!("{}: {}", quoted(names.theirs(name)), value_of(name, text, None));
+    let pairs: Vec<String> = cells.iter().map(pair).collect();
     format!("{{{}}}", pairs.join(", "))
 }
 

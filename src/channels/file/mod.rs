@@ -5,8 +5,12 @@ mod content;
 mod dump;
 #[cfg(feature = "fakes")]
 mod fake;
+mod folder;
+mod google;
+mod header;
 mod items;
 mod json_lines;
+mod layout;
 mod records;
 mod row;
 mod settings;
@@ -14,10 +18,11 @@ mod shopify;
 #[cfg(test)]
 mod tests;
 mod text;
+mod woocommerce;
 mod write;
 
 pub use dump::Writer;
-pub use write::csv_line;
+pub use write::cells::csv_line;
 
 use std::{
     fs,
@@ -30,13 +35,17 @@ use jiff::SignedDuration;
 
 use self::{
     content::{At, Content, Mark, Scan, cannot_read, read_page, unavailable},
-    settings::Settings,
+    folder::Watch,
+    settings::{After, Settings},
 };
 use super::{
     Abilities, Access, Acted, AuthorizationKind, Channel, ChannelDef, ChannelError, Consent, From, Page, PushResult,
     SettingFault, ShopSettings, ShopStatus, Tools,
 };
-use crate::domain::{Failure, Field, JobKind, PassKind, plan::Change, wanted::Retire};
+use crate::{
+    clock::Clock,
+    domain::{Cursor, Failure, Field, JobKind, PassKind, plan::Change, wanted::Retire},
+};
 
 /// The channel's definition.
 pub const DEF: ChannelDef = ChannelDef {
@@ -60,7 +69,12 @@ pub const DEF: ChannelDef = ChannelDef {
     shop_keys: settings::KEYS,
     build,
     #[cfg(feature = "fakes")]
-    rigs: &[("csv", fake::csv), ("json_lines", fake::json_lines)],
+    rigs: &[
+        ("csv", fake::csv),
+        ("google", fake::google),
+        ("json_lines", fake::json_lines),
+        ("woocommerce", fake::woocommerce),
+    ],
 };
 
 /// How many rows a page has; a product's rows stay together.
@@ -69,10 +83,10 @@ const PAGE_ROWS: usize = 500;
 /// How often a page is begun again because the files changed while it was read.
 const TRIES: u32 = 3;
 
-fn build(shop: &ShopSettings, _: &Tools) -> Result<Arc<dyn Channel>, Vec<SettingFault>> {
+fn build(shop: &ShopSettings, tools: &Tools) -> Result<Arc<dyn Channel>, Vec<SettingFault>> {
     let mut settings = Settings::read(&shop.own)?;
     settings.path = shop.folder.join(settings.path);
-    Ok(Arc::new(FileChannel::new(settings, PAGE_ROWS)))
+    Ok(Arc::new(FileChannel::new(settings, PAGE_ROWS, tools.clock.clone())))
 }
 
 /// A shop whose products stand in files.
@@ -83,11 +97,15 @@ struct Inner {
     page_rows: usize,
     /// The last look through the files, so that it need not be done for every page. It can always be made again.
     scan: Mutex<Option<Arc<Scan>>>,
+    clock: Clock,
+    /// Since when the files were seen to stand as they do. Forgotten, they are watched anew.
+    watch: Mutex<Watch>,
 }
 
 impl FileChannel {
-    fn new(settings: Settings, page_rows: usize) -> Self {
-        Self(Arc::new(Inner { settings, page_rows, scan: Mutex::new(None) }))
+    fn new(settings: Settings, page_rows: usize, clock: Clock) -> Self {
+        let (scan, watch) = (Mutex::new(None), Mutex::new(Watch::default()));
+        Self(Arc::new(Inner { settings, page_rows, scan, clock, watch }))
     }
 
     /// Reads or writes files where that blocks nobody else.
@@ -114,6 +132,7 @@ impl Inner {
         let mark = from.cursor.as_ref().and_then(Mark::read);
         for _ in 0..TRIES {
             let content = Content::look(&self.settings)?;
+            self.wait_for(&content)?;
             let same = mark.as_ref().filter(|mark| mark.stamp == content.stamp);
             if from.first && from.kind == PassKind::Changes && same.is_some_and(|mark| !mark.young && mark.at.is_none())
             {
@@ -129,6 +148,34 @@ impl Inner {
             format!("{}: the content changes all the time while it is read", self.settings.path.display()),
             "write to another file and rename it when it is complete",
         ))
+    }
+
+    /// Refuses content that is not complete yet.
+    fn wait_for(&self, content: &Content) -> Result<(), ChannelError> {
+        let mut watch = self.watch.lock().unwrap_or_else(PoisonError::into_inner);
+        watch.wait_for(content, &self.settings, self.clock.now())
+    }
+
+    fn push(&self, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
+        if !self.settings.is_pattern() && !changes.is_empty() {
+            self.wait_for(&Content::look(&self.settings)?)?;
+        }
+        let results = write::push(&self.settings, changes)?;
+        self.watch.lock().unwrap_or_else(PoisonError::into_inner).note_own(&self.settings.path);
+        Ok(results)
+    }
+
+    /// Puts away what the newest file has replaced, once that is imported.
+    fn put_away(&self, resume: Option<&Cursor>) -> Result<(), ChannelError> {
+        let Some(mark) = resume.and_then(Mark::read).filter(|_| self.settings.after == After::Archive) else {
+            return Ok(());
+        };
+        let content = Content::look(&self.settings)?;
+        match content.files.as_slice() {
+            [newest] if mark.stamp == content.stamp => folder::archive(&self.settings, newest, self.clock.now()),
+            // Another file is the newest now; its own import puts away the others.
+            _ => Ok(()),
+        }
     }
 
     /// A page from a place on; without one the first page.
@@ -190,7 +237,12 @@ impl Channel for FileChannel {
 
     async fn push(&self, _: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
         let changes = changes.to_vec();
-        self.blocking(move |inner| write::push(&inner.settings, &changes)).await
+        self.blocking(move |inner| inner.push(&changes)).await
+    }
+
+    async fn stored(&self, resume: Option<&Cursor>) -> Result<(), ChannelError> {
+        let resume = resume.cloned();
+        self.blocking(move |inner| inner.put_away(resume.as_ref())).await
     }
 
     async fn remarks(&self) -> Vec<SettingFault> {

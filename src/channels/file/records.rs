@@ -12,7 +12,7 @@ use super::text::Text;
 pub(super) const MAX_COLUMNS: usize = 1_000;
 
 /// The longest record, in bytes of UTF-8, line breaks within quotes included.
-pub(super) const MAX_RECORD_BYTES: usize = 1024 * 1024;
+pub(super) const MAX_RECORD_BYTES: usize = 8 * 1024 * 1024;
 
 /// What is wrong with a whole file, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -328,14 +328,14 @@ fn too_long(line: u64, bytes: &[u8], split: &Split) -> Fault {
             line,
             bytes,
             split.quote,
-            "the quote that opens here is not closed within 1 MiB",
+            "the quote that opens here is not closed within 8 MiB",
             "close it where the cell ends",
         );
     }
     Fault {
         line,
         column: 0,
-        cause: "the line is longer than 1 MiB".to_owned(),
+        cause: "the line is longer than 8 MiB".to_owned(),
         remedy: "check the file: it is not a product file, or its line ends are missing".to_owned(),
     }
 }
@@ -351,7 +351,7 @@ fn at(line: u64, bytes: &[u8], index: usize, cause: &str, remedy: &str) -> Fault
 
 fn not_utf8(line: u64, bytes: &[u8], index: usize) -> Fault {
     let cause = format!("byte 0x{:02X} is not UTF-8", bytes.get(index).copied().unwrap_or_default());
-    let remedy = "set `encoding = \"windows-1252\"` if that is how the file is written, or write it as UTF-8";
+    let remedy = "set `encoding` if the file is written as \"windows-1252\" or \"iso-8859-15\", or write it as UTF-8";
     at(line, bytes, index, &cause, remedy)
 }
 

@@ -6,6 +6,9 @@ use rust_decimal::Decimal;
 
 use crate::domain::{Complaint, Currency, Listing, ListingStatus, Price, Sku};
 
+/// The longest description, in bytes of UTF-8.
+const MAX_DESCRIPTION_BYTES: usize = 1024 * 1024;
+
 /// What a file says about one SKU, as text. Empty texts say nothing.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Row {
@@ -26,6 +29,16 @@ pub(super) struct Row {
     pub(super) stock: String,
     /// Not on sale.
     pub(super) inactive: bool,
+    /// What is wrong with the row as such, beyond its texts.
+    pub(super) fault: Option<RowFault>,
+}
+
+/// What a row cannot say in a text: code, cause and remedy.
+#[derive(Debug, Clone)]
+pub(super) struct RowFault {
+    pub(super) code: &'static str,
+    pub(super) cause: String,
+    pub(super) remedy: &'static str,
 }
 
 impl Row {
@@ -35,6 +48,13 @@ impl Row {
             .sku
             .parse()
             .map_err(|error: crate::domain::InvalidListing| self.complaint(error.code, &error.text, error.remedy))?;
+        if let Some(RowFault { code, cause, remedy }) = &self.fault {
+            return Err(self.complaint(code, cause, remedy));
+        }
+        if self.description.len() > MAX_DESCRIPTION_BYTES {
+            let cause = "the description is longer than 1 MiB";
+            return Err(self.complaint("description", cause, "shorten it; images in it are best given by address"));
+        }
         let stock = if self.stock.is_empty() { None } else { Some(self.pieces()?) };
         let product_id = if self.product_id.is_empty() { sku.as_str().to_owned() } else { self.product_id.clone() };
         Ok(Listing {
@@ -99,11 +119,17 @@ impl Row {
             let cause = format!("{column} `{text}` has more digits after the point than {currency} has");
             return Err(self.complaint("price", &cause, "round it in the file"));
         }
+        if currency.digits() < 3 && may_be_thousands(text) {
+            return Err(self.in_two_ways(column, "price", text));
+        }
         Ok(Price { amount, currency })
     }
 
     fn pieces(&self) -> Result<i64, Complaint> {
         let number = self.number("stock", "stock", &self.stock)?;
+        if number.is_integer() && may_be_thousands(&self.stock) {
+            return Err(self.in_two_ways("stock", "stock", &self.stock));
+        }
         let whole = number.is_integer().then(|| i64::try_from(number).ok()).flatten();
         whole.ok_or_else(|| {
             let cause = format!("stock `{}` is not a whole number", self.stock);
@@ -117,15 +143,17 @@ impl Row {
                 (format!("{column} `{text}` is negative"), "write zero or more")
             }
             Ok(number) => return Ok(number),
-            Err(NotANumber::Ambiguous) => (
-                format!("{column} `{text}` can be read in two ways"),
-                "write it without thousands separators and with a point",
-            ),
+            Err(NotANumber::Ambiguous) => return Err(self.in_two_ways(column, code, text)),
             Err(NotANumber::NoNumber) => {
                 (format!("{column} `{text}` is not a number"), "write digits with a decimal point, for example 19.90")
             }
         };
         Err(self.complaint(code, &cause, remedy))
+    }
+
+    fn in_two_ways(&self, column: &str, code: &str, text: &str) -> Complaint {
+        let cause = format!("{column} `{text}` can be read in two ways");
+        self.complaint(code, &cause, "write it without thousands separators and with a point")
     }
 }
 
@@ -146,12 +174,36 @@ pub(super) enum NotANumber {
 pub(super) fn read_number(text: &str) -> Result<Decimal, NotANumber> {
     let text = text.trim();
     let (minus, digits) = text.strip_prefix('-').map_or((false, text), |rest| (true, rest));
-    if digits.is_empty() || !digits.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.' || byte == b',') {
+    if digits.is_empty() || !digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | ',') || is_apostrophe(c)) {
         return Err(NotANumber::NoNumber);
     }
-    let plain = without_separators(digits)?;
+    let plain = if digits.contains(is_apostrophe) { without_apostrophes(digits)? } else { without_separators(digits)? };
     let number = Decimal::from_str_exact(&plain).map_err(|_| NotANumber::NoNumber)?;
     Ok(if minus { -number } else { number })
+}
+
+/// Thousands are parted by apostrophes in Switzerland, straight or curled.
+fn is_apostrophe(c: char) -> bool {
+    matches!(c, '\'' | '\u{2019}')
+}
+
+/// The same number as digits with at most one decimal point: beside apostrophes a comma can only be a decimal one.
+fn without_apostrophes(text: &str) -> Result<Cow<'_, str>, NotANumber> {
+    let (whole, fraction) = text.split_once(['.', ',']).unwrap_or((text, "0"));
+    let groups: Vec<&str> = whole.split(is_apostrophe).collect();
+    let well = (1..=3).contains(&groups[0].len()) && groups[1..].iter().all(|group| group.len() == 3);
+    if !well || fraction.contains(|c: char| !c.is_ascii_digit()) {
+        return Err(NotANumber::NoNumber);
+    }
+    Ok(Cow::Owned(format!("{}.{fraction}", groups.concat())))
+}
+
+/// Whether a number with a point may be a whole one with thousands: `1.000` is one, or a thousand.
+fn may_be_thousands(text: &str) -> bool {
+    text.trim().split_once('.').is_some_and(|(whole, fraction)| {
+        let is_digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
+        fraction.len() == 3 && (1..=3).contains(&whole.len()) && whole != "0" && is_digits(whole) && is_digits(fraction)
+    })
 }
 
 /// The same number with nothing but digits and at most one decimal point.

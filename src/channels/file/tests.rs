@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod bad_input;
+mod folder;
+mod google;
 mod passes;
 mod refusals;
 mod rows;
 mod shopify;
+mod woocommerce;
 mod writing;
 
 use std::{
@@ -20,6 +24,7 @@ use tempfile::TempDir;
 use super::{DEF, FileChannel, content::Mark, settings::Settings};
 use crate::{
     channels::{ChannelError, From, Page, PushResult},
+    clock::Clock,
     domain::{Complaint, Cursor, Field, Listing, PassKind, Values, plan::Change},
 };
 
@@ -47,7 +52,7 @@ impl Shop {
     fn channel(path: &std::path::Path, more: &Value, page_rows: usize) -> FileChannel {
         let mut own = more.as_object().unwrap().clone();
         own.insert("path".to_owned(), json!(path));
-        FileChannel::new(Settings::read(&own).unwrap(), page_rows)
+        FileChannel::new(Settings::read(&own).unwrap(), page_rows, Clock::system())
     }
 
     fn pull(&self, kind: PassKind, cursor: Option<&Cursor>, first: bool) -> Result<Page, ChannelError> {
@@ -157,11 +162,11 @@ fn settings_are_read_and_every_fault_is_named() {
     })), @r#"
     [
         "path: `*` and `?` stand in a folder's name; use them in the file's name only, for example \"/srv/erp/*.csv\"",
-        "format: `excel` is no format that can be read; use one of \"auto\", \"csv\", \"jsonl\", \"shopify\"",
+        "format: `excel` is no format that can be read; use one of \"auto\", \"csv\", \"jsonl\", \"shopify\", \"woocommerce\", \"google\"",
         "columns.sku: it names no header; write the header as it stands in the file",
         "columns.weight: `weight` is not a column of ours; use one of sku, title, price, currency, stock, product_id, description, brand, barcode, images, price.CUR, option.NAME",
         "currency: `Euro` is not a currency; use three letters of ISO 4217, for example \"EUR\"",
-        "encoding: `latin-1` is no encoding that can be read; use one of \"auto\", \"utf-8\", \"utf-16\", \"windows-1252\"",
+        "encoding: `latin-1` is no encoding that can be read; use one of \"auto\", \"utf-8\", \"utf-16\", \"windows-1252\", \"iso-8859-15\"",
     ]
     "#);
     insta::assert_debug_snapshot!(faults(json!({ "path": 7, "columns": "sku" })), @r#"

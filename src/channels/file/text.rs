@@ -5,7 +5,7 @@ use std::{
     io::{self, Read, Seek, SeekFrom},
 };
 
-use encoding_rs::{Decoder, DecoderResult, UTF_16BE, UTF_16LE, WINDOWS_1252};
+use encoding_rs::{Decoder, DecoderResult, ISO_8859_15, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 /// How much is read at once.
 const PIECE_BYTES: usize = 64 * 1024;
@@ -19,6 +19,7 @@ pub(super) enum EncodingSetting {
     Utf8,
     Utf16,
     Windows1252,
+    Iso8859_15,
 }
 
 /// How a file's text is written.
@@ -28,6 +29,7 @@ pub(super) enum Encoding {
     Utf16Le,
     Utf16Be,
     Windows1252,
+    Iso8859_15,
 }
 
 impl Encoding {
@@ -35,6 +37,7 @@ impl Encoding {
     fn of(setting: EncodingSetting, start: &[u8]) -> (Self, u64) {
         match (setting, start) {
             (EncodingSetting::Windows1252, _) => (Self::Windows1252, 0),
+            (EncodingSetting::Iso8859_15, _) => (Self::Iso8859_15, 0),
             (EncodingSetting::Auto | EncodingSetting::Utf8, [0xEF, 0xBB, 0xBF, ..]) => (Self::Utf8, 3),
             (EncodingSetting::Auto | EncodingSetting::Utf16, [0xFF, 0xFE, ..]) => (Self::Utf16Le, 2),
             (EncodingSetting::Auto | EncodingSetting::Utf16, [0xFE, 0xFF, ..]) => (Self::Utf16Be, 2),
@@ -49,6 +52,7 @@ impl Encoding {
             Self::Utf16Le => Some(UTF_16LE.new_decoder_without_bom_handling()),
             Self::Utf16Be => Some(UTF_16BE.new_decoder_without_bom_handling()),
             Self::Windows1252 => Some(WINDOWS_1252.new_decoder_without_bom_handling()),
+            Self::Iso8859_15 => Some(ISO_8859_15.new_decoder_without_bom_handling()),
         }
     }
 
@@ -58,12 +62,15 @@ impl Encoding {
             Self::Utf8 => Some(text.as_bytes().to_vec()),
             Self::Utf16Le => Some(text.encode_utf16().flat_map(u16::to_le_bytes).collect()),
             Self::Utf16Be => Some(text.encode_utf16().flat_map(u16::to_be_bytes).collect()),
-            Self::Windows1252 => {
-                let (bytes, _, unmappable) = WINDOWS_1252.encode(text);
-                (!unmappable).then(|| bytes.into_owned())
-            }
+            Self::Windows1252 => encode_with(WINDOWS_1252, text),
+            Self::Iso8859_15 => encode_with(ISO_8859_15, text),
         }
     }
+}
+
+fn encode_with(encoding: &'static encoding_rs::Encoding, text: &str) -> Option<Vec<u8>> {
+    let (bytes, _, unmappable) = encoding.encode(text);
+    (!unmappable).then(|| bytes.into_owned())
 }
 
 /// A file's text. Offsets count bytes of UTF-8 after the byte order mark, whatever the file's own encoding is.

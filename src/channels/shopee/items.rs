@@ -267,7 +267,9 @@ impl Shopee {
             Some(Value::Array(items)) => items,
             None | Some(Value::Null) => &none,
             Some(_) => {
-                return Err(self.reading_products(BASE_INFO).unexpected("`item_list` is not a list", success.request_id));
+                return Err(self
+                    .reading_products(BASE_INFO)
+                    .unexpected("`item_list` is not a list", success.request_id));
             }
         };
         let mut told = BTreeMap::new();
@@ -356,7 +358,8 @@ impl Items {
             return self.variant(item, &variant, 1, chosen, request_id);
         }
         for model in &models.model {
-            let named = |(tier, index): (&(String, Vec<String>), &usize)| Some((tier.0.clone(), tier.1.get(*index)?.clone()));
+            let named =
+                |(tier, index): (&(String, Vec<String>), &usize)| Some((tier.0.clone(), tier.1.get(*index)?.clone()));
             let mut variant = Variant {
                 model_id: model.model_id,
                 sku: &model.model_sku,
@@ -368,7 +371,8 @@ impl Items {
             };
             if variant.sku.trim().is_empty() && models.model.len() == 1 && !item.item_sku.trim().is_empty() {
                 variant.sku = &item.item_sku;
-                let text = "the only variation has no SKU; the product's parent SKU is used; give it one in Seller Centre";
+                let text =
+                    "the only variation has no SKU; the product's parent SKU is used; give it one in Seller Centre";
                 self.remark(request_id, item.item_sku.trim().to_owned(), "sku_derived", text);
             }
             self.variant(item, &variant, models.model.len(), chosen, request_id);
@@ -400,10 +404,20 @@ impl Items {
             self.remark(request_id, sku.clone(), "warehouse", text);
         }
         if item.item_status == "BANNED" {
-            self.remark(request_id, sku.clone(), "banned", "Shopee took the item off sale; look into Seller Centre for why");
+            self.remark(
+                request_id,
+                sku.clone(),
+                "banned",
+                "Shopee took the item off sale; look into Seller Centre for why",
+            );
         }
         if item.deboost.as_bool() == Some(true) || item.deboost.as_str() == Some("true") {
-            self.remark(request_id, sku, "deboost", "Shopee ranks the item lower in searches; look into Seller Centre for why");
+            self.remark(
+                request_id,
+                sku,
+                "deboost",
+                "Shopee ranks the item lower in searches; look into Seller Centre for why",
+            );
         }
         self.listings.push(listing);
     }
@@ -443,12 +457,12 @@ fn listing(
     let description = if extended { extended_text(&item.description_info) } else { item.description.clone() };
     Ok(Listing {
         sku: variant.sku.parse()?,
+        shop_sku: None,
         product_id: item.item_id.to_string(),
         refs,
         title: item.item_name.clone(),
         description: Some(description),
-        brand: Some(item.brand.original_brand_name.clone())
-            .filter(|name| item.brand.brand_id != 0 && !name.is_empty()),
+        brand: Some(item.brand.original_brand_name.clone()).filter(|name| item.brand.brand_id != 0 && !name.is_empty()),
         category: (item.category_id != 0).then(|| item.category_id.to_string()),
         // "00" is an item of which the seller says that it has none.
         barcode: Some(variant.gtin.to_owned()).filter(|code| !["", "00"].contains(&code.as_str())),
@@ -575,7 +589,8 @@ mod tests {
             ("\"17.05\"", "17.05"),
             ("0", "0"),
         ] {
-            let info: Value = serde_json::from_str(&format!(r#"{{"currency": "SGD", "original_price": {text}}}"#)).unwrap();
+            let info: Value =
+                serde_json::from_str(&format!(r#"{{"currency": "SGD", "original_price": {text}}}"#)).unwrap();
             assert_eq!(price(&[info]).unwrap().unwrap().to_string(), format!("{expected} SGD"), "{text}");
         }
         let bad = json!({"currency": "SGD", "original_price": -1.5});

@@ -52,10 +52,7 @@ pub static DEF: ChannelDef = ChannelDef {
         export: &[],
         create: false,
         retire: &[],
-        periods: &[
-            (JobKind::AuthorizationRefresh, SECOND, "30 minutes"),
-            (JobKind::ProductImport, SECOND, "1 hour"),
-        ],
+        periods: &[(JobKind::AuthorizationRefresh, SECOND, "30 minutes"), (JobKind::ProductImport, SECOND, "1 hour")],
         push_batch: 50,
         changes_are_full: false,
     },

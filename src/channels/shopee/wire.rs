@@ -31,7 +31,12 @@ impl Success {
 
     /// What was not done although there was no error; empty where all was. A sample shows a dash for nothing.
     pub(super) fn warning(&self) -> &str {
-        self.fields.get("warning").and_then(Value::as_str).map(str::trim).filter(|text| *text != "-").unwrap_or_default()
+        self.fields
+            .get("warning")
+            .and_then(Value::as_str)
+            .map(str::trim)
+            .filter(|text| *text != "-")
+            .unwrap_or_default()
     }
 }
 
@@ -178,7 +183,9 @@ impl Reading<'_> {
             "shop_access_expired" | "merchant_access_expired" => {
                 ended("the time for which the owner gave permission is over".to_owned())
             }
-            "shop_no_linked" | "merchant_no_linked" | "partner_shop_no_link" => ended("the shop is no longer linked to the app".to_owned()),
+            "shop_no_linked" | "merchant_no_linked" | "partner_shop_no_link" => {
+                ended("the shop is no longer linked to the app".to_owned())
+            }
             "shop_banned" => refused(Failure::ShopClosed { why: why() }, LOOK_INTO_SELLER_CENTRE),
             "invalid_code" | "invalid_shop_id" | "invalid_main_acount_id" | "invalid_main_account_id" => refused(
                 Failure::Rejected,
@@ -374,7 +381,11 @@ mod tests {
             ("error_auth", "Lack of location_id, please double check.", "rejected"),
             ("error_auth", "Please wait for the holiday mode set then to edit item. Please try later.", "rejected"),
             ("error_server", "Something wrong. Please try later.", "unavailable"),
-            ("error_server", "The current item belong to the full FBS shop, so normal stock must be equal to 0", "rejected"),
+            (
+                "error_server",
+                "The current item belong to the full FBS shop, so normal stock must be equal to 0",
+                "rejected",
+            ),
             ("error_inner", "Our system is taking some time to respond, please try later.", "unavailable"),
             ("error_inner", "Invalid stock location ID", "rejected"),
             ("error_inner", "Update item failed no such brand", "rejected"),

@@ -121,6 +121,7 @@ fn listing(product: &WireProduct, sku: &WireSku, chosen: Option<&str>) -> Result
     };
     Ok(Listing {
         sku: sku.seller_sku.parse()?,
+        shop_sku: None,
         product_id: product.id.clone(),
         refs: json!({
             refs::SKU_ID: sku.id,

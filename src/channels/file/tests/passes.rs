@@ -70,7 +70,8 @@ fn the_files_of_a_pattern_are_read_in_name_order_and_hidden_ones_are_left_out() 
     fs::write(shop.folder.path().join("a.csv"), format!("{HEADER}{}", rows(0, 4))).unwrap();
     fs::write(shop.folder.path().join(".c.csv"), "half").unwrap();
     fs::write(shop.folder.path().join("notes.txt"), "mine").unwrap();
-    let shop = Shop { channel: Shop::channel(&shop.folder.path().join("*.csv"), &json!({}), 3), ..shop };
+    let shop =
+        Shop { channel: Shop::channel(&shop.folder.path().join("*.csv"), &json!({ "settle": "None" }), 3), ..shop };
     let (listings, complaints, _) = shop.read().unwrap();
     assert_eq!(skus(&listings), ["S000", "S001", "S002", "S003", "S004", "S005"]);
     assert_eq!(complaints, []);
@@ -80,7 +81,8 @@ fn the_files_of_a_pattern_are_read_in_name_order_and_hidden_ones_are_left_out() 
 fn a_sku_that_stands_in_two_files_counts_in_the_first() {
     let shop = Shop::new("b.csv", format!("{HEADER}{}", rows(1, 3)));
     fs::write(shop.folder.path().join("a.csv"), format!("{HEADER}{}", rows(0, 2))).unwrap();
-    let shop = Shop { channel: Shop::channel(&shop.folder.path().join("?.csv"), &json!({}), 3), ..shop };
+    let shop =
+        Shop { channel: Shop::channel(&shop.folder.path().join("?.csv"), &json!({ "settle": "None" }), 3), ..shop };
     insta::assert_snapshot!(shop.brief(), @"
     S000 | Product 0 | [0.50 EUR] | Some(0)
     S001 | Product 1 | [1.50 EUR] | Some(1)
@@ -104,12 +106,14 @@ fn every_encoding_goes_on_where_a_page_ended() {
     let text = format!("{HEADER}{}", rows(0, 8).replace("Product", "Größe"));
     let utf16 =
         |bytes: fn(u16) -> [u8; 2]| -> Vec<u8> { format!("\u{feff}{text}").encode_utf16().flat_map(bytes).collect() };
-    let cases: [(&str, Vec<u8>, Value); 5] = [
+    let latin9 = |text: &str| encoding_rs::ISO_8859_15.encode(text).0.into_owned();
+    let cases: [(&str, Vec<u8>, Value); 6] = [
         ("utf-8", text.clone().into_bytes(), json!({})),
         ("utf-8 with a mark", format!("\u{feff}{text}").into_bytes(), json!({})),
         ("utf-16 little", utf16(u16::to_le_bytes), json!({})),
         ("utf-16 big", utf16(u16::to_be_bytes), json!({ "encoding": "utf-16" })),
         ("windows-1252", encoding_rs::WINDOWS_1252.encode(&text).0.into_owned(), json!({ "encoding": "windows-1252" })),
+        ("iso-8859-15", latin9(&text), json!({ "encoding": "iso-8859-15" })),
     ];
     for (name, bytes, more) in cases {
         let (listings, complaints, _) = Shop::with("products.csv", bytes, &more).read().unwrap();

@@ -60,7 +60,7 @@ fn letters_after_a_closing_quote_refuse_the_file() {
 
 #[test]
 fn an_undeclared_encoding_is_refused_with_place_and_remedy() {
-    insta::assert_snapshot!(refused(b"sku,title,price,currency,stock\nA-1,Gr\xF6\xDFe,1,EUR,4\n"), @r#"products.csv, line 2, column 7: byte 0xF6 is not UTF-8; set `encoding = "windows-1252"` if that is how the file is written, or write it as UTF-8"#);
+    insta::assert_snapshot!(refused(b"sku,title,price,currency,stock\nA-1,Gr\xF6\xDFe,1,EUR,4\n"), @r#"products.csv, line 2, column 7: byte 0xF6 is not UTF-8; set `encoding` if the file is written as "windows-1252" or "iso-8859-15", or write it as UTF-8"#);
     insta::assert_snapshot!(refused(b"s\0k\0u\0,\0t\0i\0t\0l\0e\0\n\0"), @r#"products.csv, line 1, column 2: a zero byte stands in the text; if the file is UTF-16 without a byte order mark, set `encoding = "utf-16"`"#);
     let mut broken = vec![0xFF, 0xFE];
     broken
@@ -72,9 +72,9 @@ fn an_undeclared_encoding_is_refused_with_place_and_remedy() {
 fn a_line_of_a_million_columns_is_refused_without_being_read() {
     let wide = format!("sku,title,price,currency,stock\n{}\n", ",".repeat(1_000_000));
     insta::assert_snapshot!(refused(wide), @"products.csv, line 2, column 1000: the line has more than 1,000 columns; check the file: it is not a product file");
-    insta::assert_snapshot!(refused("a,".repeat(1_000_000)), @"products.csv, line 1, column 1: the line is longer than 1 MiB; check the file: it is not a product file, or its line ends are missing");
-    insta::assert_snapshot!(refused(format!("sku,title,price,currency,stock\nA,{},1,EUR,1\n", "x".repeat(1 << 21))), @"products.csv, line 2, column 1: the line is longer than 1 MiB; check the file: it is not a product file, or its line ends are missing");
-    insta::assert_snapshot!(refused(format!("sku,title,price,currency,stock\nA,\"{}\",1,EUR,1\n", "x".repeat(1 << 21))), @"products.csv, line 2, column 3: the quote that opens here is not closed within 1 MiB; close it where the cell ends");
+    insta::assert_snapshot!(refused("a,".repeat(5_000_000)), @"products.csv, line 1, column 1: the line is longer than 8 MiB; check the file: it is not a product file, or its line ends are missing");
+    insta::assert_snapshot!(refused(format!("sku,title,price,currency,stock\nA,{},1,EUR,1\n", "x".repeat(1 << 24))), @"products.csv, line 2, column 1: the line is longer than 8 MiB; check the file: it is not a product file, or its line ends are missing");
+    insta::assert_snapshot!(refused(format!("sku,title,price,currency,stock\nA,\"{}\",1,EUR,1\n", "x".repeat(1 << 24))), @"products.csv, line 2, column 3: the quote that opens here is not closed within 8 MiB; close it where the cell ends");
 }
 
 #[test]

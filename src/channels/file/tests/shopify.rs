@@ -194,6 +194,6 @@ fn a_cut_off_export_is_refused() {
 fn shopify_files_are_only_read() {
     let shop = shop();
     let answer = shop.set("CAP", Values { stock: Some(3), ..Values::default() }, &[Field::Stock]);
-    insta::assert_snapshot!(answer.replace(&shop.folder.path().display().to_string(), "FOLDER"), @r#"refused: CAP [read_only] FOLDER/export.csv is Shopify's export, which is only read; write to a file of format "csv" or "jsonl""#);
+    insta::assert_snapshot!(answer.replace(&shop.folder.path().display().to_string(), "FOLDER"), @r#"refused: CAP [read_only] FOLDER/export.csv is Shopify's export, which is only read; write to a file of another format"#);
     assert_eq!(shop.text(), EXPORT);
 }

@@ -165,14 +165,14 @@ fn tier(name: &str, values: &[String]) -> Value {
 
 /// `search_item`, by SKU: of the item or of one of its models, in part.
 pub(super) fn search(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
-    let size: usize = number(call, "page_size")?.filter(|size| (1..=100).contains(size)).ok_or_else(|| wrong("page_size"))?;
+    let size: usize =
+        number(call, "page_size")?.filter(|size| (1..=100).contains(size)).ok_or_else(|| wrong("page_size"))?;
     let sku = get(call.query, "item_sku").filter(|sku| !sku.is_empty());
     let sku = sku.ok_or_else(|| Said::error("error_param", "request must set one of [item_name,attribute_status]"))?;
     let offset: usize = get(call.query, "offset").and_then(|text| text.parse().ok()).unwrap_or(0);
     let (of_models, shop) = (world.rules.search_finds_models, shop(world, call));
-    let finds = |item: &Item| {
-        item.sku.contains(sku) || (of_models && item.models.iter().any(|model| model.sku.contains(sku)))
-    };
+    let finds =
+        |item: &Item| item.sku.contains(sku) || (of_models && item.models.iter().any(|model| model.sku.contains(sku)));
     let found: Vec<u64> =
         shop.items.iter().filter(|(_, item)| !item.deleted() && finds(item)).map(|(id, _)| *id).collect();
     let page: Vec<_> = found.iter().skip(offset).take(size).collect();

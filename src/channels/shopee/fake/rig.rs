@@ -147,8 +147,7 @@ impl World for ShopeeWorld {
     async fn actual(&self) -> BTreeMap<Sku, Actual> {
         let entry = |listing: &Value| {
             let text = |name: &str| listing[name].as_str().unwrap_or_default().to_owned();
-            let price =
-                Price { amount: text("price").parse().ok()?, currency: text("currency").parse().ok()? };
+            let price = Price { amount: text("price").parse().ok()?, currency: text("currency").parse().ok()? };
             let actual = Actual { price, stock: listing["stock"].as_i64()?, title: text("title") };
             Some((text("sku").parse().ok()?, actual))
         };

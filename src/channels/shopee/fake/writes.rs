@@ -125,7 +125,9 @@ pub(super) fn stocks(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Re
         match set_stock(model, &one["seller_stock"], &locations, may_name) {
             Ok(()) => {
                 let places = model.stocks.iter();
-                done.extend(places.map(|(place, pieces)| json!({"model_id": id, "location_id": place, "stock": pieces})));
+                done.extend(
+                    places.map(|(place, pieces)| json!({"model_id": id, "location_id": place, "stock": pieces})),
+                );
             }
             Err((error, reason)) if whole_call || error == "error_busi" => return Err(Said::error(error, reason)),
             Err((_, reason)) => failed.push(json!({"model_id": id, "failed_reason": reason})),
