@@ -26,8 +26,8 @@ use crate::{
 pub(super) const TITLE: &str = "Amazon";
 
 /// Token exchanges have budgets of their own, so that nothing starves them. The vendor publishes no rate.
-const EXCHANGE: Operation = Operation { name: "token exchange", rate: Rate::per_second(4, 4) };
-const REFRESH: Operation = Operation { name: "token refresh", rate: Rate::per_second(4, 4) };
+const EXCHANGE: Operation = Operation::new("token exchange", Rate::per_second(4, 4));
+const REFRESH: Operation = Operation::new("token refresh", Rate::per_second(4, 4));
 
 /// An authorization lasts this long, says the vendor, and no answer tells it.
 const AUTHORIZATION_LIFE: SignedDuration = SignedDuration::from_hours(365 * 24);

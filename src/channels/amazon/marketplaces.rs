@@ -44,6 +44,10 @@ pub(super) struct Marketplace {
     pub(super) ending: &'static str,
     /// The region.
     pub(super) region: Region,
+    /// The currency that its offers are priced in.
+    pub(super) currency: &'static str,
+    /// The language of its listings.
+    pub(super) language: &'static str,
 }
 
 impl Marketplace {
@@ -53,35 +57,40 @@ impl Marketplace {
     }
 }
 
-const fn at(country: &'static str, id: &'static str, ending: &'static str, region: Region) -> Marketplace {
-    Marketplace { country, id, ending, region }
+const fn at(
+    (country, id, ending): (&'static str, &'static str, &'static str),
+    region: Region,
+    currency: &'static str,
+    language: &'static str,
+) -> Marketplace {
+    Marketplace { country, id, ending, region, currency, language }
 }
 
 /// All of them, by country.
 pub(super) static MARKETPLACES: [Marketplace; 23] = [
-    at("AE", "A2VIGQ35RCS4UG", "ae", Region::Eu),
-    at("AU", "A39IBJ37TRP1C6", "com.au", Region::Fe),
-    at("BE", "AMEN7PMS3EDWL", "com.be", Region::Eu),
-    at("BR", "A2Q3Y263D00KWC", "com.br", Region::Na),
-    at("CA", "A2EUQ1WTGCTBG2", "ca", Region::Na),
-    at("DE", "A1PA6795UKMFR9", "de", Region::Eu),
-    at("EG", "ARBP9OOSHTCHU", "eg", Region::Eu),
-    at("ES", "A1RKKUPIHCS9HS", "es", Region::Eu),
-    at("FR", "A13V1IB3VIYZZH", "fr", Region::Eu),
-    at("GB", "A1F83G8C2ARO7P", "co.uk", Region::Eu),
-    at("IE", "A28R8C7NBKEWEA", "ie", Region::Eu),
-    at("IN", "A21TJRUUN4KGV", "in", Region::Eu),
-    at("IT", "APJ6JRA9NG5V4", "it", Region::Eu),
-    at("JP", "A1VC38T7YXB528", "co.jp", Region::Fe),
-    at("MX", "A1AM78C64UM0Y8", "com.mx", Region::Na),
-    at("NL", "A1805IZSGTT6HS", "nl", Region::Eu),
-    at("PL", "A1C3SOZRARQ6R3", "pl", Region::Eu),
-    at("SA", "A17E79C6D8DWNP", "sa", Region::Eu),
-    at("SE", "A2NODRKZP88ZB9", "se", Region::Eu),
-    at("SG", "A19VAU5U5O7RUS", "sg", Region::Fe),
-    at("TR", "A33AVAJ2PDY3EV", "com.tr", Region::Eu),
-    at("US", "ATVPDKIKX0DER", "com", Region::Na),
-    at("ZA", "AE08WJ6YKNBMC", "co.za", Region::Eu),
+    at(("AE", "A2VIGQ35RCS4UG", "ae"), Region::Eu, "AED", "en_AE"),
+    at(("AU", "A39IBJ37TRP1C6", "com.au"), Region::Fe, "AUD", "en_AU"),
+    at(("BE", "AMEN7PMS3EDWL", "com.be"), Region::Eu, "EUR", "fr_BE"),
+    at(("BR", "A2Q3Y263D00KWC", "com.br"), Region::Na, "BRL", "pt_BR"),
+    at(("CA", "A2EUQ1WTGCTBG2", "ca"), Region::Na, "CAD", "en_CA"),
+    at(("DE", "A1PA6795UKMFR9", "de"), Region::Eu, "EUR", "de_DE"),
+    at(("EG", "ARBP9OOSHTCHU", "eg"), Region::Eu, "EGP", "ar_AE"),
+    at(("ES", "A1RKKUPIHCS9HS", "es"), Region::Eu, "EUR", "es_ES"),
+    at(("FR", "A13V1IB3VIYZZH", "fr"), Region::Eu, "EUR", "fr_FR"),
+    at(("GB", "A1F83G8C2ARO7P", "co.uk"), Region::Eu, "GBP", "en_GB"),
+    at(("IE", "A28R8C7NBKEWEA", "ie"), Region::Eu, "EUR", "en_IE"),
+    at(("IN", "A21TJRUUN4KGV", "in"), Region::Eu, "INR", "en_IN"),
+    at(("IT", "APJ6JRA9NG5V4", "it"), Region::Eu, "EUR", "it_IT"),
+    at(("JP", "A1VC38T7YXB528", "co.jp"), Region::Fe, "JPY", "ja_JP"),
+    at(("MX", "A1AM78C64UM0Y8", "com.mx"), Region::Na, "MXN", "es_MX"),
+    at(("NL", "A1805IZSGTT6HS", "nl"), Region::Eu, "EUR", "nl_NL"),
+    at(("PL", "A1C3SOZRARQ6R3", "pl"), Region::Eu, "PLN", "pl_PL"),
+    at(("SA", "A17E79C6D8DWNP", "sa"), Region::Eu, "SAR", "ar_AE"),
+    at(("SE", "A2NODRKZP88ZB9", "se"), Region::Eu, "SEK", "sv_SE"),
+    at(("SG", "A19VAU5U5O7RUS", "sg"), Region::Fe, "SGD", "en_SG"),
+    at(("TR", "A33AVAJ2PDY3EV", "com.tr"), Region::Eu, "TRY", "tr_TR"),
+    at(("US", "ATVPDKIKX0DER", "com"), Region::Na, "USD", "en_US"),
+    at(("ZA", "AE08WJ6YKNBMC", "co.za"), Region::Eu, "ZAR", "en_ZA"),
 ];
 
 /// The marketplace of a country.

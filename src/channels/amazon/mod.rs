@@ -4,13 +4,19 @@ mod auth;
 mod client;
 #[cfg(feature = "fakes")]
 pub mod fake;
+mod items;
 mod marketplaces;
+mod pull;
+mod report;
 mod start;
 #[cfg(all(test, feature = "fakes"))]
 mod tests;
 mod wire;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -18,13 +24,13 @@ use serde_json::Value;
 use url::Url;
 
 use self::{
-    client::{Client, Operation},
+    client::{ApiCall, Client, Operation},
     marketplaces::{MARKETPLACES, Marketplace},
     wire::WireParticipation,
 };
 use super::{
-    Abilities, Access, Acted, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, Key, ShopSettings,
-    ShopStatus, Tools,
+    Abilities, Access, Acted, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page,
+    ShopSettings, ShopStatus, Tools,
     calls::token_of,
     reader::{Reader, text_of},
 };
@@ -38,6 +44,9 @@ use crate::{
 pub const NAME: &str = "amazon";
 
 const TOKEN_URL: &str = "https://api.amazon.com";
+/// The language in which issues are told: that of our own words around them.
+const ISSUE_LOCALE: &str = "en_US";
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 
 /// The vendor allows 0.016 calls a second and 15 at once, per app and seller. A part of them is kept for consents, whose code is
 /// spent when this is asked: the daily probes of a seller with many marketplaces must not use them up.
@@ -46,7 +55,7 @@ const PROBE: Operation = participations("marketplace participations", 11, 10);
 const OF_CONSENT: Operation = participations("marketplace participations of a consent", 5, 5);
 
 const fn participations(name: &'static str, calls: u32, burst: u32) -> Operation {
-    Operation { name, rate: Rate::per(calls, Duration::from_secs(1000), burst) }
+    Operation::part(name, Rate::per(calls, Duration::from_secs(1000), burst))
 }
 
 /// Amazon.
@@ -60,7 +69,10 @@ pub static DEF: ChannelDef = ChannelDef {
         export: &[],
         create: false,
         retire: &[],
-        periods: &[(JobKind::AuthorizationRefresh, SignedDuration::from_secs(1), "30 minutes")],
+        periods: &[
+            (JobKind::AuthorizationRefresh, SECOND, "30 minutes"),
+            (JobKind::ProductImport, SECOND, "1 hour"),
+        ],
         push_batch: 1,
         changes_are_full: false,
     },
@@ -104,6 +116,11 @@ struct Amazon {
     /// Our name for the shop.
     shop: String,
     callback: Url,
+    /// The fulfillment channel chosen for export.
+    channel: Option<String>,
+    /// The SKUs of the report that a complete pass is reading, with the id of its document: a page reads twenty of them, and the
+    /// document can be asked for once a minute.
+    report: Mutex<Option<(String, Arc<Vec<String>>)>>,
 }
 
 fn build(settings: &ShopSettings, tools: &Tools) -> Built {
@@ -117,6 +134,8 @@ fn build(settings: &ShopSettings, tools: &Tools) -> Built {
         seller_id: seller_id(&mut reader),
         shop: settings.shop.id.to_string(),
         callback: settings.callback.clone(),
+        channel: settings.warehouse.clone(),
+        report: Mutex::default(),
         client: Client {
             http: tools.http.clone(),
             clock: tools.clock.clone(),
@@ -206,9 +225,22 @@ impl Channel for Amazon {
         })
     }
 
+    async fn pull(&self, access: &Access, from: &From) -> Result<Page, ChannelError> {
+        self.pull_page(access, from).await
+    }
+
     fn consent(&self) -> Option<&dyn Consent> {
         Some(self)
     }
+}
+
+/// The seller whose items a call is about.
+fn seller_of(access: &Access) -> Result<&str, ChannelError> {
+    let seller = access.place["seller_id"].as_str().filter(|seller| is_seller_id(seller));
+    seller.ok_or_else(|| ChannelError {
+        remedy: "run `shopsyncd jobs run SHOP authorization_refresh`".to_owned(),
+        ..ChannelError::bug("Amazon: the shop's seller is not known: its authorization has not been looked at yet")
+    })
 }
 
 const NOT_PARTICIPATING: (&str, &str) = (
@@ -229,8 +261,9 @@ impl Amazon {
         seller: &str,
         token: &Secret,
     ) -> Result<(Vec<WireParticipation>, Option<String>), ChannelError> {
-        let answer = self.client.api(operation, "/sellers/v1/marketplaceParticipations", seller, token).await?;
-        let read = match answer.payload {
+        let call = ApiCall::get(operation, "/sellers/v1/marketplaceParticipations", seller, token);
+        let mut answer = self.client.api(call).await?;
+        let read = match answer.body["payload"].take() {
             Value::Null => Err("the answer has no payload".to_owned()),
             payload => serde_json::from_value(payload).map_err(|error| format!("the payload is unreadable: {error}")),
         };

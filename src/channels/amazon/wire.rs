@@ -19,18 +19,34 @@ const LONGEST_TURN_SECONDS: f64 = 3600.0;
 /// A successful answer of the API.
 #[derive(Debug)]
 pub(super) struct Success {
-    /// What the call asked for.
-    pub(super) payload: Value,
+    /// The body, which has what the call asked for.
+    pub(super) body: Value,
     /// The vendor's id of the request.
     pub(super) request_id: Option<String>,
 }
 
-/// An answer of the API.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct ApiAnswer {
-    payload: Value,
-    errors: Vec<ApiError>,
+/// Why a call of the API did not succeed.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    /// The status; 0 where no answer came.
+    pub(super) status: u16,
+    /// The vendor's code.
+    pub(super) code: Option<String>,
+    /// What it means.
+    pub(super) error: Box<ChannelError>,
+}
+
+impl Trouble {
+    /// One that no answer is to blame for.
+    pub(super) fn ours(error: ChannelError) -> Self {
+        Self { status: 0, code: None, error: Box::new(error) }
+    }
+}
+
+impl From<Trouble> for ChannelError {
+    fn from(trouble: Trouble) -> Self {
+        *trouble.error
+    }
 }
 
 /// An error of the API.
@@ -98,13 +114,10 @@ pub(super) struct Reading<'a> {
 impl Reading<'_> {
     /// Reads an answer of the API.
     pub(super) fn api(&self, answer: &Answer) -> Result<Success, ChannelError> {
-        let read: Option<ApiAnswer> = serde_json::from_slice(&answer.body).ok();
         let request_id = request_id(answer);
-        let error = match read {
-            Some(read) if answer.status < 300 && read.errors.is_empty() => {
-                return Ok(Success { payload: read.payload, request_id });
-            }
-            Some(read) => read.errors.into_iter().next(),
+        let error = match read_api(answer) {
+            Some((body, errors)) if answer.status < 300 && errors.is_empty() => return Ok(Success { body, request_id }),
+            Some((_, errors)) => errors.into_iter().next(),
             None => None,
         };
         let words = error.map(|error| {
@@ -118,6 +131,24 @@ impl Reading<'_> {
         });
         let said = said.unwrap_or_else(|| format!("{}: {}", shape(answer), self.scrub(&beginning(answer))));
         Err(self.refusal(verdict, said, request_id))
+    }
+
+    /// The vendor's code of an answer that is an error.
+    pub(super) fn code(&self, answer: &Answer) -> Option<String> {
+        let (_, errors) = read_api(answer)?;
+        errors.first().map(|error| self.scrub(&error.code)).filter(|code| !code.is_empty())
+    }
+
+    /// What the store of documents says, which knows no errors of the API's shape. Its addresses are keys of their own, and
+    /// its words may repeat them, so nothing of them is told.
+    pub(super) fn document(&self, answer: Answer) -> Result<Answer, ChannelError> {
+        if answer.status < 300 {
+            return Ok(answer);
+        }
+        // An address is good for five minutes: the next attempt asks for another.
+        let failure = Failure::Unavailable { retry_at: answer.retry_at };
+        let text = format!("Amazon {}: the store of documents answered with {}", self.operation, shape(&answer));
+        Err(ChannelError { failure, text, remedy: String::new(), request_id: request_id(&answer), acted: Acted::Unclear })
     }
 
     /// Reads an answer of the token host. Its body holds tokens: nothing of one that is not an error is ever repeated.
@@ -161,7 +192,7 @@ impl Reading<'_> {
     }
 
     /// A text of the vendor's in one line, without any secret: neither ours nor what looks like a token.
-    fn scrub(&self, text: &str) -> String {
+    pub(super) fn scrub(&self, text: &str) -> String {
         let mut text: String = text.chars().filter(|c| !c.is_control()).take(4_000).collect();
         for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
             text = text.replace(secret, "•••");
@@ -169,6 +200,16 @@ impl Reading<'_> {
         let hidden = |word| if is_token(word) { "•••" } else { word };
         text.split(' ').map(hidden).collect::<Vec<_>>().join(" ").chars().take(300).collect()
     }
+}
+
+/// The body of an answer of the API, with its errors; `None`: it is of another shape.
+fn read_api(answer: &Answer) -> Option<(Value, Vec<ApiError>)> {
+    let body: Value = serde_json::from_slice(&answer.body).ok()?;
+    let errors = match body.get("errors") {
+        None | Some(Value::Null) => Vec::new(),
+        Some(errors) => Vec::deserialize(errors).ok()?,
+    };
+    Some((body, errors))
 }
 
 fn is_token(word: &str) -> bool {

@@ -326,39 +326,9 @@ impl Seller {
 
 /// A `Marketplace` of the vendor's model.
 fn described(marketplace: &Marketplace) -> Value {
-    let (currency, language) = money_and_language(marketplace.country);
     json!({
         "id": marketplace.id, "name": format!("Amazon.{}", marketplace.ending), "countryCode": marketplace.country,
-        "defaultCurrencyCode": currency, "defaultLanguageCode": language,
+        "defaultCurrencyCode": marketplace.currency, "defaultLanguageCode": marketplace.language,
         "domainName": format!("www.amazon.{}", marketplace.ending),
     })
-}
-
-/// The currency and language of a country's marketplace.
-fn money_and_language(country: &str) -> (&'static str, &'static str) {
-    match country {
-        "AE" => ("AED", "en_AE"),
-        "AU" => ("AUD", "en_AU"),
-        "BE" => ("EUR", "fr_BE"),
-        "BR" => ("BRL", "pt_BR"),
-        "CA" => ("CAD", "en_CA"),
-        "DE" => ("EUR", "de_DE"),
-        "EG" => ("EGP", "ar_AE"),
-        "ES" => ("EUR", "es_ES"),
-        "FR" => ("EUR", "fr_FR"),
-        "GB" => ("GBP", "en_GB"),
-        "IE" => ("EUR", "en_IE"),
-        "IN" => ("INR", "en_IN"),
-        "IT" => ("EUR", "it_IT"),
-        "JP" => ("JPY", "ja_JP"),
-        "MX" => ("MXN", "es_MX"),
-        "NL" => ("EUR", "nl_NL"),
-        "PL" => ("PLN", "pl_PL"),
-        "SA" => ("SAR", "ar_AE"),
-        "SE" => ("SEK", "sv_SE"),
-        "SG" => ("SGD", "en_SG"),
-        "TR" => ("TRY", "tr_TR"),
-        "ZA" => ("ZAR", "en_ZA"),
-        _ => ("USD", "en_US"),
-    }
 }
