@@ -380,6 +380,7 @@ impl<'a> Item<'a> {
             title,
             description: self.text("product_description"),
             brand: self.text("brand"),
+            category: product_type.map(str::to_owned),
             barcode: self.text("externally_assigned_product_identifier"),
             images: self.images(),
             options: self.options(),

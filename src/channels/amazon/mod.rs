@@ -102,7 +102,7 @@ pub static DEF: ChannelDef = ChannelDef {
     ],
     build,
     #[cfg(feature = "fakes")]
-    rigs: &[("fake", fake::rig)],
+    rigs: &[("fake", fake::rig), ("report", fake::by_report)],
 };
 
 /// One seller's shop on one marketplace.

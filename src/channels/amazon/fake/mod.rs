@@ -7,13 +7,20 @@
 mod api;
 mod central;
 mod control;
+mod documents;
+mod items;
+mod listings;
 mod rig;
+mod search;
+mod seeds;
 mod state;
 mod tokens;
+mod works;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use axum::{
+    extract::DefaultBodyLimit,
     http::{HeaderValue, StatusCode},
     response::Response,
 };
@@ -21,10 +28,12 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-pub use self::rig::rig;
+pub use self::rig::{by_report, rig};
+pub use self::seeds::Seed;
 pub use self::state::{Issued, Rules, Stats};
 use self::state::{Seller, Taking, World};
 pub use crate::channels::fake::Mishap;
+use crate::channels::fake::{Query, get, read_query};
 use crate::{
     channels::{
         amazon::marketplaces,
@@ -73,7 +82,9 @@ impl FakeAmazon {
             .merge(tokens::routes())
             .merge(central::routes())
             .merge(control::routes())
+            .merge(documents::routes())
             .fallback(api::answer)
+            .layer(DefaultBodyLimit::max(64 << 20))
             .with_state(shared.clone());
         let server = Server::start(port, router)?;
         shared.url.get_or_init(|| server.url());

@@ -1,21 +1,21 @@
 //! The pretend marketplace as the suite of all channels wants it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use serde_json::json;
+use serde_json::{Value, json};
 use url::Url;
 
-use super::{APP_SECRET, FakeAmazon, Issued, Mishap};
+use super::{APP_SECRET, FakeAmazon, Issued, Mishap, Seed};
 use crate::{
     channels::{
         Access, Channel, ShopSettings, Tokens, Tools,
         amazon::DEF,
-        conformance::{Fault, Owner, Rig, World},
+        conformance::{Actual, Fault, Owner, Rig, World},
     },
     clock::Clock,
-    domain::Shop,
+    domain::{Price, Shop, Sku, Values},
     http::Http,
     secrets::Secret,
 };
@@ -23,22 +23,34 @@ use crate::{
 const SELLER: &str = "A3TH9S8BH6GOGM";
 const CALLBACK: &str = "http://127.0.0.1:8420/oauth/amazon/callback";
 
+/// Two pages of a search and a rest would take seconds at the vendor's rate if pages were as large as they are.
+const PAGE_SIZE: usize = 4;
+/// In worlds that are read by report: twenty SKUs of it are a page, and a search reaches next to nothing.
+const REPORT_PAGE_SIZE: usize = 20;
+
 /// Starts pretend worlds of Amazon.
 pub fn rig() -> Box<dyn Rig> {
-    Box::new(AmazonRig)
+    Box::new(AmazonRig { by_report: false })
 }
 
-struct AmazonRig;
+/// Starts pretend worlds whose shop is too large for a search.
+pub fn by_report() -> Box<dyn Rig> {
+    Box::new(AmazonRig { by_report: true })
+}
+
+struct AmazonRig {
+    by_report: bool,
+}
 
 #[async_trait]
 impl Rig for AmazonRig {
-    async fn start(&self, _listings: usize) -> Box<dyn World> {
+    async fn start(&self, listings: usize) -> Box<dyn World> {
         let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
-        Box::new(AmazonWorld::start(clock))
+        Box::new(AmazonWorld::start(clock, listings, self.by_report))
     }
 
     fn page_size(&self) -> usize {
-        1
+        if self.by_report { REPORT_PAGE_SIZE } else { PAGE_SIZE }
     }
 
     fn rotates(&self) -> bool {
@@ -54,10 +66,23 @@ struct AmazonWorld {
 }
 
 impl AmazonWorld {
-    fn start(clock: Clock) -> Self {
+    fn start(clock: Clock, listings: usize, by_report: bool) -> Self {
         let fake = FakeAmazon::new(clock.clone()).expect("loopback has free ports");
         fake.set_redirect_url(CALLBACK.parse().expect("a constant"));
         fake.add_seller(SELLER, "Suite Ltd", &["DE", "FR"]);
+        fake.rules(|rules| {
+            rules.page_cap = if by_report { REPORT_PAGE_SIZE } else { PAGE_SIZE };
+            rules.tells_more_than_there_are = by_report;
+        });
+        let seed = |number: usize| Seed {
+            sku: format!("suite-{number:03}"),
+            title: Some(format!("Thing {number}")),
+            price: Some(format!("{}.50", number + 5)),
+            stock: Some(number as i64 * 3 + 1),
+            ..Seed::default()
+        };
+        let seeds: Vec<_> = (0..listings).map(seed).collect();
+        fake.seed_items(SELLER, "DE", &seeds).expect("the seller is there");
         let issued = fake.grant_tokens(SELLER, SignedDuration::from_hours(24));
         let settings = ShopSettings {
             shop: Shop {
@@ -76,6 +101,17 @@ impl AmazonWorld {
         let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
         let channel = (DEF.build)(&settings, &tools).expect("these settings are in order");
         Self { fake, clock, channel, issued }
+    }
+
+    fn set(&self, sku: &Sku, values: &Values) {
+        let seed = Seed {
+            sku: sku.as_str().to_owned(),
+            title: values.title.clone(),
+            price: values.price.map(|price| price.amount.to_string()),
+            stock: values.stock,
+            ..Seed::default()
+        };
+        self.fake.set_item(SELLER, "DE", seed).expect("the seller is there");
     }
 
     fn decide(&self, link: &Url, seller: Option<&str>) -> Vec<(String, String)> {
@@ -101,6 +137,38 @@ impl World for AmazonWorld {
 
     fn secrets(&self) -> Vec<String> {
         vec![APP_SECRET.to_owned(), self.issued.access_token.clone(), self.issued.refresh_token.clone()]
+    }
+
+    async fn actual(&self) -> BTreeMap<Sku, Actual> {
+        let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
+        let actual = |item: &Value| {
+            let actual = Actual {
+                price: Price {
+                    amount: text(item, "price").parse().expect("the fake writes decimals"),
+                    currency: text(item, "currency").parse().expect("the fake writes currencies"),
+                },
+                stock: item["stock"].as_i64().expect("the suite's items are the seller's to ship"),
+                title: text(item, "title"),
+            };
+            (text(item, "sku").parse().expect("the suite's SKUs are valid"), actual)
+        };
+        self.fake.items(SELLER, "DE").iter().map(actual).collect()
+    }
+
+    async fn alter(&self, sku: &Sku, values: &Values) {
+        self.set(sku, values);
+    }
+
+    async fn add(&self, sku: &Sku, values: &Values) {
+        self.set(sku, values);
+    }
+
+    async fn delete(&self, sku: &Sku) {
+        self.fake.delete_item(SELLER, "DE", sku.as_str());
+    }
+
+    async fn refuse(&self, sku: &Sku) {
+        self.fake.refuse_item(SELLER, "DE", sku.as_str(), "Restricted Products Policy Violation");
     }
 
     async fn break_down(&self, fault: Option<Fault>) {

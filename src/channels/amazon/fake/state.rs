@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::APP_SECRET;
+use super::{APP_SECRET, api::Operation, documents::Document, items::Item, works::Work};
 use crate::{
     channels::{
         amazon::marketplaces::{self, Marketplace},
@@ -20,8 +20,6 @@ use crate::{
 const OLD_SECRET_LIFE: SignedDuration = SignedDuration::from_hours(7 * 24);
 /// A code can be traded for this long.
 const CODE_LIFE: SignedDuration = SignedDuration::from_mins(5);
-/// The documented rate of both endpoints: calls a second, and at once.
-pub(super) const RATE: (f64, f64) = (0.016, 15.0);
 
 /// How the pretend marketplace behaves. The defaults are the vendor's where the vendor says.
 #[derive(Debug, Clone)]
@@ -40,6 +38,22 @@ pub struct Rules {
     pub role_missing: bool,
     /// Whether calls beyond the documented rates are refused.
     pub rates: bool,
+    /// How many items a page has at most, whatever is asked for: 20.
+    pub page_cap: usize,
+    /// How many items a search reaches: 1,000.
+    pub search_reach: usize,
+    /// Whether a search that is not by SKU tells of a thousand items more than there are, as if its shop were too large.
+    pub tells_more_than_there_are: bool,
+    /// How long a report or feed takes. For its first third it is in the queue.
+    pub processing: SignedDuration,
+    /// Whether reports and feeds are done when they were looked at this often, whatever the clock says.
+    pub done_after_looks: Option<u32>,
+    /// How reports and feeds end instead of as `DONE`.
+    pub ends_as: Option<&'static str>,
+    /// Whether documents come packed.
+    pub gzip: bool,
+    /// The content type of reports; `None`: none that tells a character set.
+    pub report_content_type: Option<&'static str>,
     /// Whether a 429 tells the rate in `x-amzn-RateLimit-Limit`. The vendor's model says that it no longer does.
     pub throttled_tells_rate: bool,
 }
@@ -54,6 +68,14 @@ impl Default for Rules {
             leaves_out_refresh_token: false,
             role_missing: false,
             rates: true,
+            page_cap: 20,
+            search_reach: 1_000,
+            tells_more_than_there_are: false,
+            processing: SignedDuration::from_mins(1),
+            done_after_looks: None,
+            ends_as: None,
+            gzip: true,
+            report_content_type: Some("text/plain; charset=ISO-8859-1"),
             throttled_tells_rate: false,
         }
     }
@@ -62,8 +84,16 @@ impl Default for Rules {
 /// What the pretend marketplace has seen.
 #[derive(Debug, Clone, Default, Serialize)]
 pub struct Stats {
-    /// Calls by endpoint.
+    /// Calls by endpoint, those of products by the name of their operation.
     pub calls: BTreeMap<String, u64>,
+    /// Calls that no model allows: parameters or bodies of another shape.
+    pub bad_requests: u64,
+    /// Calls of the store of documents that brought an access token along, which is nothing of its business.
+    pub tokens_to_store: u64,
+    /// Items kept by Amazon that a change of stock made the seller's own to ship.
+    pub fba_converted: u64,
+    /// Items that a replacement robbed of attributes they had.
+    pub attributes_lost: u64,
     /// Calls beyond the rate limit.
     pub rate_violations: u64,
     /// Tokens renewed.
@@ -141,10 +171,14 @@ pub(super) struct AppSecret {
     pub(super) ends_at: Option<Timestamp>,
 }
 
-/// Calls that are left, by the handed-in clock.
+/// Calls that are left. Rates below one call in two seconds are about minutes and go by the handed-in clock; faster ones are about
+/// real packets.
 pub(super) struct Bucket {
     left: f64,
+    /// By the handed-in clock.
     at: Timestamp,
+    /// By the machine's.
+    seen: tokio::time::Instant,
 }
 
 /// All of it.
@@ -164,7 +198,15 @@ pub(super) struct World {
     pub(super) next_of_tokens: VecDeque<Mishap>,
     pub(super) buckets: HashMap<(String, String), Bucket>,
     pub(super) stats: Stats,
+    pub(super) items: BTreeMap<Place, BTreeMap<String, Item>>,
+    pub(super) works: BTreeMap<String, Work>,
+    pub(super) documents: BTreeMap<String, Document>,
+    /// What the ids that are handed out count up.
+    pub(super) last_id: u64,
 }
+
+/// A seller on a marketplace, by the vendor's ids.
+pub(super) type Place = (String, &'static str);
 
 impl Default for World {
     fn default() -> Self {
@@ -183,6 +225,10 @@ impl Default for World {
             next_of_tokens: VecDeque::new(),
             buckets: HashMap::new(),
             stats: Stats::default(),
+            items: BTreeMap::new(),
+            works: BTreeMap::new(),
+            documents: BTreeMap::new(),
+            last_id: 0,
         }
     }
 }
@@ -285,21 +331,33 @@ impl World {
     }
 
     /// Takes a call out of the bucket of a seller and an operation; `false`: there is none left.
-    pub(super) fn within_rate(&mut self, seller: &str, operation: &str, now: Timestamp) -> bool {
+    pub(super) fn within_rate(&mut self, seller: &str, operation: &Operation, now: Timestamp) -> bool {
         if !self.rules.rates {
             return true;
         }
-        let (rate, burst) = RATE;
-        let key = (seller.to_owned(), operation.to_owned());
-        let bucket = self.buckets.entry(key).or_insert(Bucket { left: burst, at: now });
-        let rested = now.duration_since(bucket.at).as_secs_f64().max(0.0);
-        *bucket = Bucket { left: (bucket.left + rested * rate).min(burst), at: now };
-        if bucket.left < 1.0 {
+        let Operation { rate, burst, .. } = *operation;
+        let seen = tokio::time::Instant::now();
+        let key = (seller.to_owned(), operation.name.to_owned());
+        let bucket = self.buckets.entry(key).or_insert(Bucket { left: burst, at: now, seen });
+        let rested = if rate < 0.5 {
+            now.duration_since(bucket.at).as_secs_f64().max(0.0)
+        } else {
+            seen.duration_since(bucket.seen).as_secs_f64()
+        };
+        *bucket = Bucket { left: (bucket.left + rested * rate).min(burst), at: now, seen };
+        // What came a moment early, by the few milliseconds of the way, is not held against anybody.
+        if bucket.left < 0.98 {
             self.stats.rate_violations += 1;
             return false;
         }
         bucket.left -= 1.0;
         true
+    }
+
+    /// A new id.
+    pub(super) fn id(&mut self) -> u64 {
+        self.last_id += 1;
+        50_000_000_000 + self.last_id
     }
 }
 
