@@ -19,7 +19,7 @@ use url::Url;
 use super::{Access, AuthorizationKind, Channel, ChannelDef, ChannelError, From};
 use crate::{
     clock::Clock,
-    domain::{Complaint, Cursor, JobKind, Listing, PassKind, Price, Sku, Values},
+    domain::{Complaint, Cursor, Failure, JobKind, Listing, PassKind, Price, Sku, Values},
 };
 
 /// Starts worlds of one channel.
@@ -263,6 +263,8 @@ struct Read {
     resume: Option<Cursor>,
     /// The cursors between pages, in order.
     cursors: Vec<Cursor>,
+    /// How many listings came before each of them.
+    before: Vec<usize>,
 }
 
 impl Read {
@@ -275,12 +277,21 @@ impl Read {
     }
 }
 
-/// Reads on from `from` to the end of the pass, each cursor by way of its stored form.
-async fn read_on(channel: &dyn Channel, access: &Access, from: From) -> Result<Read, String> {
+/// Reads on from `from` to the end of the pass, each cursor by way of its stored form. A channel that says when to come again, as
+/// one does that waits for a report, is asked again then.
+async fn read_on(world: &dyn World, from: From) -> Result<Read, String> {
+    let (channel, access) = (world.channel(), world.access());
     let mut from = from;
     let mut read = Read::default();
     for _ in 0..1_000 {
-        let page = channel.pull(access, &from).await.map_err(|error| format!("pull: {error} ({:?})", error.failure))?;
+        let page = match channel.pull(&access, &from).await {
+            Ok(page) => page,
+            Err(ChannelError { failure: Failure::Throttled { until }, .. }) if until > world.clock().now() => {
+                world.clock().set(until);
+                continue;
+            }
+            Err(error) => return Err(format!("pull: {error} ({:?})", error.failure)),
+        };
         if page.restart {
             read = Read::default();
         }
@@ -293,6 +304,7 @@ async fn read_on(channel: &dyn Channel, access: &Access, from: From) -> Result<R
         ensure!(page.resume.is_none(), "a page that is not the last one says where the next pass resumes");
         let next = stored(&next)?;
         read.cursors.push(next.clone());
+        read.before.push(read.listings.len());
         from = From { kind: from.kind, cursor: Some(next), first: false };
     }
     Err("the pass does not end: 1,000 pages were read".to_owned())
@@ -300,13 +312,13 @@ async fn read_on(channel: &dyn Channel, access: &Access, from: From) -> Result<R
 
 async fn read_all(world: &dyn World) -> Result<Read, String> {
     let from = From { kind: PassKind::Full, cursor: None, first: true };
-    read_on(world.channel().as_ref(), &world.access(), from).await
+    read_on(world, from).await
 }
 
 async fn read_changes(world: &dyn World, since: &Read) -> Result<Read, String> {
     let resume = since.resume.as_ref().ok_or("the last page of a pass does not say where the next one resumes")?;
     let from = From { kind: PassKind::Changes, cursor: Some(stored(resume)?), first: true };
-    read_on(world.channel().as_ref(), &world.access(), from).await
+    read_on(world, from).await
 }
 
 /// A cursor as it comes back from a database.

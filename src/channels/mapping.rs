@@ -144,17 +144,17 @@ fn texts(reader: &mut Reader<'_>, table: &Map<String, Value>, name: &str) -> BTr
 }
 
 /// The parts in braces.
-fn parts(template: &str) -> impl Iterator<Item = &str> {
+pub(super) fn parts(template: &str) -> impl Iterator<Item = &str> {
     template.split('{').skip(1).filter_map(|rest| rest.split_once('}')).map(|(part, _)| part)
 }
 
-fn is_known(part: &str) -> bool {
+pub(super) fn is_known(part: &str) -> bool {
     matches!(part, "title" | "description" | "brand" | "category" | "sku" | "barcode")
         || part.strip_prefix("option.").is_some_and(|name| !name.is_empty())
 }
 
 /// The template with its parts filled in; the first part that the source does not say.
-fn fill<'a>(template: &'a str, product: &Product, variant: &Variant) -> Result<String, &'a str> {
+pub(super) fn fill<'a>(template: &'a str, product: &Product, variant: &Variant) -> Result<String, &'a str> {
     let mut filled = String::new();
     let mut rest = template;
     while let Some((before, from)) = rest.split_once('{') {

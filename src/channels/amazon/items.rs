@@ -399,9 +399,9 @@ impl<'a> Item<'a> {
         let known: Vec<_> = kept.pieces.keys().copied().collect();
         let known = known.join(", ");
         Some(match chosen {
-            Some(chosen) => format!(
-                "the SKU is not kept in fulfillment channel {chosen} but in {known}; its stock is not exported"
-            ),
+            Some(chosen) => {
+                format!("the SKU is not kept in fulfillment channel {chosen} but in {known}; its stock is not exported")
+            }
             None => format!(
                 "the SKU is kept in several fulfillment channels ({known}); name one as export.warehouse, until then its stock is not exported"
             ),

@@ -2,13 +2,17 @@
 
 mod auth;
 mod client;
+mod create;
 #[cfg(feature = "fakes")]
 pub mod fake;
+mod feed;
 mod items;
 mod marketplaces;
 mod pull;
+mod push;
 mod report;
 mod start;
+mod submission;
 #[cfg(all(test, feature = "fakes"))]
 mod tests;
 mod wire;
@@ -25,17 +29,18 @@ use url::Url;
 
 use self::{
     client::{ApiCall, Client, Operation},
+    create::New,
     marketplaces::{MARKETPLACES, Marketplace},
     wire::WireParticipation,
 };
 use super::{
     Abilities, Access, Acted, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page,
-    ShopSettings, ShopStatus, Tools,
+    PushResult, Settled, ShopSettings, ShopStatus, Ticket, Tools,
     calls::token_of,
     reader::{Reader, text_of},
 };
 use crate::{
-    domain::{Failure, JobKind},
+    domain::{Complaint, Failure, Field, JobKind, plan::Change, wanted::Retire},
     http::Rate,
     secrets::Secret,
 };
@@ -66,14 +71,15 @@ pub static DEF: ChannelDef = ChannelDef {
     app_secrets: &[],
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
-        export: &[],
-        create: false,
-        retire: &[],
+        export: &[Field::Price, Field::Stock, Field::Title, Field::Description],
+        create: true,
+        retire: &[Retire::ZeroStock, Retire::Deactivate],
         periods: &[
             (JobKind::AuthorizationRefresh, SECOND, "30 minutes"),
             (JobKind::ProductImport, SECOND, "1 hour"),
+            (JobKind::ProductExport, SECOND, "15 minutes"),
         ],
-        push_batch: 1,
+        push_batch: push::MANY,
         changes_are_full: false,
     },
     app_keys: &[
@@ -99,6 +105,11 @@ pub static DEF: ChannelDef = ChannelDef {
             doc: "the seller's id (\"merchant token\"): the consent of another seller is then refused. Default: not checked. Example: \"A3TH9S8BH6GOGM\"",
             required: false,
         },
+        Key {
+            name: "mapping",
+            doc: "how new listings are made: category (the product type), brand, attributes, raw, condition, requirements. Example: { category = \"SHIRT\" }",
+            required: false,
+        },
     ],
     build,
     #[cfg(feature = "fakes")]
@@ -118,6 +129,8 @@ struct Amazon {
     callback: Url,
     /// The fulfillment channel chosen for export.
     channel: Option<String>,
+    /// How new items are made.
+    new: New,
     /// The SKUs of the report that a complete pass is reading, with the id of its document: a page reads twenty of them, and the
     /// document can be asked for once a minute.
     report: Mutex<Option<(String, Arc<Vec<String>>)>>,
@@ -135,6 +148,7 @@ fn build(settings: &ShopSettings, tools: &Tools) -> Built {
         shop: settings.shop.id.to_string(),
         callback: settings.callback.clone(),
         channel: settings.warehouse.clone(),
+        new: New::read(&mut reader),
         report: Mutex::default(),
         client: Client {
             http: tools.http.clone(),
@@ -227,6 +241,23 @@ impl Channel for Amazon {
 
     async fn pull(&self, access: &Access, from: &From) -> Result<Page, ChannelError> {
         self.pull_page(access, from).await
+    }
+
+    fn lacks(&self, change: &Change) -> Option<Complaint> {
+        self.lacks_of(change)
+    }
+
+    /// A feed takes minutes until it is judged and is asked for a few times an hour: few changes go one by one.
+    fn batch(&self, left: usize) -> usize {
+        left.min(push::MANY)
+    }
+
+    async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
+        self.push_changes(access, changes).await
+    }
+
+    async fn settle(&self, access: &Access, ticket: &Ticket, changes: &[Change]) -> Result<Settled, ChannelError> {
+        self.settle_feed(access, ticket, changes).await
     }
 
     fn consent(&self) -> Option<&dyn Consent> {

@@ -193,7 +193,8 @@ impl Amazon {
         download: &'static str,
     ) -> Result<(Box<dyn Read + Send>, Option<String>), ChannelError> {
         let seller = seller_of(access)?;
-        let Success { body, request_id } = self.client.api(ApiCall::get(operation, path, seller, token_of(access)?)).await?;
+        let Success { body, request_id } =
+            self.client.api(ApiCall::get(operation, path, seller, token_of(access)?)).await?;
         let place = WireDocument::deserialize(body).map_err(|error| {
             self.reading(operation).unexpected(&format!("the document is unreadable: {error}"), request_id)
         })?;

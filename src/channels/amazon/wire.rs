@@ -116,7 +116,9 @@ impl Reading<'_> {
     pub(super) fn api(&self, answer: &Answer) -> Result<Success, ChannelError> {
         let request_id = request_id(answer);
         let error = match read_api(answer) {
-            Some((body, errors)) if answer.status < 300 && errors.is_empty() => return Ok(Success { body, request_id }),
+            Some((body, errors)) if answer.status < 300 && errors.is_empty() => {
+                return Ok(Success { body, request_id });
+            }
             Some((_, errors)) => errors.into_iter().next(),
             None => None,
         };
@@ -148,7 +150,13 @@ impl Reading<'_> {
         // An address is good for five minutes: the next attempt asks for another.
         let failure = Failure::Unavailable { retry_at: answer.retry_at };
         let text = format!("Amazon {}: the store of documents answered with {}", self.operation, shape(&answer));
-        Err(ChannelError { failure, text, remedy: String::new(), request_id: request_id(&answer), acted: Acted::Unclear })
+        Err(ChannelError {
+            failure,
+            text,
+            remedy: String::new(),
+            request_id: request_id(&answer),
+            acted: Acted::Unclear,
+        })
     }
 
     /// Reads an answer of the token host. Its body holds tokens: nothing of one that is not an error is ever repeated.

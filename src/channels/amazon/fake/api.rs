@@ -230,7 +230,12 @@ fn serve(
     }
     let json = headers.get("content-type").is_some_and(|kind| kind.as_bytes().starts_with(b"application/json"));
     if !body.is_empty() && !json {
-        return Err(Refusal(415, "UnsupportedMediaType", "The entity of the request is in a format not supported", "".into()));
+        return Err(Refusal(
+            415,
+            "UnsupportedMediaType",
+            "The entity of the request is in a format not supported",
+            "".into(),
+        ));
     }
     let passed = Passed { seller, ids, query: read_query(uri.query()), body, now };
     (operation.serve)(world, shared, &passed)

@@ -117,7 +117,12 @@ async fn upload(
             StatusCode::OK.into_response()
         }
         // The content type is part of what is signed.
-        Ok(_) => (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "application/xml")], DENIED.replace("AccessDenied", "SignatureDoesNotMatch")).into_response(),
+        Ok(_) => (
+            StatusCode::FORBIDDEN,
+            [(header::CONTENT_TYPE, "application/xml")],
+            DENIED.replace("AccessDenied", "SignatureDoesNotMatch"),
+        )
+            .into_response(),
         Err(refused) => refused,
     }
 }

@@ -67,7 +67,8 @@ impl Item {
     }
 
     pub(super) fn is_fba(&self) -> bool {
-        let amazons = |place: &Value| place["fulfillment_channel_code"].as_str().is_some_and(|code| code.starts_with("AMAZON_"));
+        let amazons =
+            |place: &Value| place["fulfillment_channel_code"].as_str().is_some_and(|code| code.starts_with("AMAZON_"));
         self.availability().iter().any(amazons)
     }
 
@@ -80,7 +81,9 @@ impl Item {
         let suppressed = self.issues.iter().any(|issue| {
             let actions = issue.pointer("/enforcements/actions").and_then(Value::as_array);
             actions.is_some_and(|actions| {
-                actions.iter().any(|one| matches!(one["action"].as_str(), Some("LISTING_SUPPRESSED" | "CATALOG_ITEM_REMOVED")))
+                actions
+                    .iter()
+                    .any(|one| matches!(one["action"].as_str(), Some("LISTING_SUPPRESSED" | "CATALOG_ITEM_REMOVED")))
             })
         });
         let stocked = self.is_fba() || self.stock().is_some_and(|pieces| pieces > 0);
@@ -95,7 +98,13 @@ impl Item {
     }
 
     /// An `Item` of the vendor's model, with the data sets that were asked for. `children`: the SKUs that name it their parent.
-    pub(super) fn shown(&self, sku: &str, marketplace: &Marketplace, included: &[String], children: &[String]) -> Value {
+    pub(super) fn shown(
+        &self,
+        sku: &str,
+        marketplace: &Marketplace,
+        included: &[String],
+        children: &[String],
+    ) -> Value {
         let mut shown = json!({"sku": sku});
         let wants = |name: &str| included.iter().any(|one| one == name);
         if wants("summaries") {
@@ -193,9 +202,8 @@ impl Item {
             _ => return Err(Refusal::bad("requirements is none of those that there are")),
         };
         let attributes = body["attributes"].as_object().ok_or_else(|| Refusal::bad("attributes is missing"))?;
-        let missing = |name: &str| {
-            issue("90220", &format!("'{name}' is required but not supplied."), name, "MISSING_ATTRIBUTE")
-        };
+        let missing =
+            |name: &str| issue("90220", &format!("'{name}' is required but not supplied."), name, "MISSING_ATTRIBUTE");
         issues.extend(needed.iter().filter(|name| !attributes.contains_key(**name)).map(|name| missing(name)));
         let child = attributes.get("parentage_level").and_then(|all| all.pointer("/0/value")) != Some(&json!("parent"));
         if child && !NAMES.iter().any(|name| attributes.contains_key(*name)) {
@@ -283,7 +291,9 @@ fn selectors(name: &str) -> &'static [(&'static str, &'static str)] {
 }
 
 fn matches(value: &Value, wanted: &Value, name: &str, partly: bool) -> bool {
-    let part = |value: &Value, name: &str, default: &str| value.get(name).and_then(Value::as_str).unwrap_or(default).to_owned();
+    let part = |value: &Value, name: &str, default: &str| {
+        value.get(name).and_then(Value::as_str).unwrap_or(default).to_owned()
+    };
     selectors(name).iter().all(|(selector, default)| {
         (partly && wanted.get(*selector).is_none()) || part(value, selector, default) == part(wanted, selector, default)
     })
@@ -309,7 +319,8 @@ fn apply(
     }
     let mut values = attributes.remove(name).and_then(|all| all.as_array().cloned()).unwrap_or_default();
     if name == "fulfillment_availability" {
-        let is_amazons = |value: &Value| value["fulfillment_channel_code"].as_str().is_some_and(|code| code.starts_with("AMAZON_"));
+        let is_amazons =
+            |value: &Value| value["fulfillment_channel_code"].as_str().is_some_and(|code| code.starts_with("AMAZON_"));
         if values.iter().any(is_amazons) && !wanted.iter().all(is_amazons) {
             stats.fba_converted += 1;
         }
@@ -319,7 +330,9 @@ fn apply(
             for value in &values {
                 let kept = wanted.iter().find(|wanted| matches(value, wanted, name, false));
                 let fields = value.as_object().into_iter().flatten();
-                let lost = fields.filter(|(field, _)| *field != "audience").any(|(field, _)| kept.is_none_or(|kept| kept.get(field).is_none()));
+                let lost = fields
+                    .filter(|(field, _)| *field != "audience")
+                    .any(|(field, _)| kept.is_none_or(|kept| kept.get(field).is_none()));
                 stats.attributes_lost += u64::from(lost);
             }
             values = wanted;

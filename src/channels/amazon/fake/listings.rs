@@ -104,7 +104,8 @@ pub(super) fn put_item(
             let lost = known.attributes.keys().filter(|name| !item.attributes.contains_key(*name)).count();
             world.stats.attributes_lost += lost as u64;
         }
-        item.asin = known.as_ref().map_or_else(|| format!("B0{:08}", world.id() % 100_000_000), |known| known.asin.clone());
+        item.asin =
+            known.as_ref().map_or_else(|| format!("B0{:08}", world.id() % 100_000_000), |known| known.asin.clone());
         item.created_at = known.map_or(now, |known| known.created_at);
         item.updated_at = now;
         world.keep(place, sku, item);

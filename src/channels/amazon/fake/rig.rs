@@ -71,6 +71,8 @@ impl AmazonWorld {
         fake.set_redirect_url(CALLBACK.parse().expect("a constant"));
         fake.add_seller(SELLER, "Suite Ltd", &["DE", "FR"]);
         fake.rules(|rules| {
+            // The suite lets hours pass between calls with one token.
+            rules.access_token_life = SignedDuration::from_hours(12);
             rules.page_cap = if by_report { REPORT_PAGE_SIZE } else { PAGE_SIZE };
             rules.tells_more_than_there_are = by_report;
         });
@@ -90,7 +92,13 @@ impl AmazonWorld {
                 channel: super::super::NAME.into(),
                 name: "Suite".to_owned(),
             },
-            own: json!({"marketplace": "DE"}).as_object().cloned().unwrap_or_default(),
+            own: json!({"marketplace": "DE", "mapping": {
+                "category": "SHIRT", "brand": "Suite",
+                "raw": {"supplier_declared_has_product_identifier_exemption": [{"value": true}]},
+            }})
+            .as_object()
+            .cloned()
+            .unwrap_or_default(),
             channel: fake.app_settings(),
             client_secret: Some(Secret::new(APP_SECRET)),
             secrets: std::collections::BTreeMap::new(),

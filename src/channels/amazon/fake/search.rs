@@ -68,7 +68,8 @@ pub(super) fn check_locale(query: &Query) -> Result<(), Refusal> {
 }
 
 fn instant(query: &Query, name: &str) -> Result<Option<Timestamp>, Refusal> {
-    let read = get(query, name).map(|text| text.parse().map_err(|_| Refusal::bad(format!("{name} is not a date-time"))));
+    let read =
+        get(query, name).map(|text| text.parse().map_err(|_| Refusal::bad(format!("{name} is not a date-time"))));
     read.transpose()
 }
 
@@ -124,7 +125,10 @@ pub(super) fn serve(world: &mut World, _: &Shared, call: &Passed<'_>) -> Result<
     let marketplace = marketplace(world, call)?;
     let included = included_data(query)?;
     let size = get(query, "pageSize").map_or(Ok(10), |size| size.parse::<usize>());
-    let size = size.ok().filter(|size| (1..=20).contains(size)).ok_or_else(|| Refusal::bad("pageSize must be from 1 to 20"))?;
+    let size = size
+        .ok()
+        .filter(|size| (1..=20).contains(size))
+        .ok_or_else(|| Refusal::bad("pageSize must be from 1 to 20"))?;
     let size = size.min(world.rules.page_cap);
     let search = Search::of(query)?;
     let place = (call.seller.clone(), marketplace.id);

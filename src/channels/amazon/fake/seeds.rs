@@ -132,7 +132,8 @@ fn fill(item: &mut Item, seed: &Seed, marketplace: &Marketplace) -> Result<(), S
     }
     if let Some(parent) = &seed.parent {
         set("parentage_level", json!([{"value": "child", "marketplace_id": id}]));
-        let relationship = json!([{"child_relationship_type": "variation", "parent_sku": parent, "marketplace_id": id}]);
+        let relationship =
+            json!([{"child_relationship_type": "variation", "parent_sku": parent, "marketplace_id": id}]);
         set("child_parent_sku_relationship", relationship);
     }
     if seed.is_parent {

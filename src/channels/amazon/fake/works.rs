@@ -257,7 +257,9 @@ pub(super) fn create_feed(world: &mut World, _: &Shared, call: &Passed<'_>) -> R
         return Err(Refusal::bad("feedType is not valid"));
     }
     // Five in five minutes of this type, whatever is left of the operation's own.
-    if kind == LISTINGS_FEED && !world.within_rate(&call.seller, &Operation::limit("listings feeds", 1.0 / 60.0, 5.0), call.now) {
+    if kind == LISTINGS_FEED
+        && !world.within_rate(&call.seller, &Operation::limit("listings feeds", 1.0 / 60.0, 5.0), call.now)
+    {
         return Err(Refusal::throttled());
     }
     let uploaded = world.documents.get(input).is_some_and(|document| document.uploaded);

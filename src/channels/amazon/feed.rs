@@ -1,0 +1,280 @@
+//! Many changes as one feed: a file of messages, judged as a whole some minutes later.
+//!
+//! The number of a message is made from its SKU, so that the processing report, which names numbers, can be read with nothing but the
+//! changes at hand, in whatever order and after whatever restart. Where two SKUs of a feed would get one number, the second waits
+//! for the next.
+//!
+//! Vendor pages: "Feeds API v2021-06-30 reference", "Feeds API best practices", "JSON_LISTINGS_FEED"; the schemas of feed and
+//! processing report.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    io::Read,
+    time::Duration,
+};
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::{
+    Amazon,
+    client::{ApiCall, Operation, encoded},
+    items::{WireIssue, complaints},
+    seller_of,
+    submission::Work,
+    token_of,
+    wire::Success,
+};
+use crate::{
+    channels::{Access, ChannelError, PushResult, Settled, Ticket},
+    domain::{Complaint, plan::Change},
+    http::{Method, Rate},
+};
+
+const FEED_TYPE: &str = "JSON_LISTINGS_FEED";
+const CONTENT_TYPE: &str = "application/json; charset=UTF-8";
+const CREATE_DOCUMENT: Operation = Operation::new("feed document creation", Rate::per(1, Duration::from_secs(2), 15));
+/// The vendor's 0.0083 calls a second, and of this type no more than five at once.
+const CREATE: Operation = Operation::new("feed creation", Rate::per(83, Duration::from_secs(10_000), 5));
+const POLL: Operation = Operation::new("feed status", Rate::per_second(2, 15));
+/// The vendor's 0.0222 calls a second.
+const DOCUMENT: Operation = Operation::new("feed document", Rate::per(222, Duration::from_secs(10_000), 10));
+const UPLOAD: &str = "feed upload";
+const DOWNLOAD: &str = "feed report download";
+/// A file that is not much larger travels within the time that a call may take. The vendor asks for less than 10 MiB.
+const LARGEST_BYTES: usize = 4 << 20;
+/// The most that a processing report may have, unpacked.
+const LARGEST_REPORT_BYTES: u64 = 256 << 20;
+
+/// What is kept of a feed until it is judged.
+#[derive(Debug, Serialize, Deserialize)]
+struct Kept {
+    feed: String,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireFeed {
+    processing_status: String,
+    #[serde(default)]
+    result_feed_document_id: Option<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireCreated {
+    feed_document_id: String,
+    url: String,
+}
+
+/// The processing report, as far as it is read.
+#[derive(Deserialize)]
+struct WireReport {
+    #[serde(default)]
+    issues: Vec<WireFeedIssue>,
+    summary: WireSummary,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireSummary {
+    messages_processed: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct WireFeedIssue {
+    #[serde(default)]
+    message_id: Option<u64>,
+    #[serde(flatten)]
+    issue: WireIssue,
+}
+
+/// The number of the message about a SKU: 1 to 2147483647.
+fn number(sku: &str) -> u64 {
+    let hash = Sha256::digest(sku);
+    let number = hash.iter().take(4).fold(0_u64, |number, byte| number << 8 | u64::from(*byte));
+    number % 0x7fff_ffff + 1
+}
+
+impl Amazon {
+    /// Sends changes as a feed. Those that are refused by ourselves, or that do not fit, are no part of it.
+    pub(super) async fn push_feed(
+        &self,
+        access: &Access,
+        mut works: Vec<Work<'_>>,
+    ) -> Result<Vec<PushResult>, ChannelError> {
+        let (mut messages, mut numbers, mut bytes) = (Vec::new(), BTreeSet::new(), 0);
+        let mut waiting = Vec::new();
+        for work in works.iter_mut().filter(|work| work.refusals.is_empty()) {
+            let number = number(work.change.sku.as_str());
+            let Some(message) = self.message(work, number) else {
+                work.accepted = work.refusals.is_empty();
+                continue;
+            };
+            let message = message.to_string();
+            if bytes + message.len() > LARGEST_BYTES && !messages.is_empty() {
+                break;
+            }
+            if numbers.insert(number) {
+                bytes += message.len() + 1;
+                messages.push(message);
+                waiting.push(work.change.sku.clone());
+            }
+        }
+        let mut results: Vec<_> = works.into_iter().flat_map(Work::results).collect();
+        if messages.is_empty() {
+            return Ok(results);
+        }
+        let feed = self.send_feed(access, &messages).await?;
+        let kept = serde_json::to_string(&Kept { feed }).expect("a ticket is plain data");
+        results.extend(waiting.into_iter().map(|sku| PushResult::Pending { sku, ticket: Ticket(kept.clone()) }));
+        Ok(results)
+    }
+
+    /// The message about a change; `None`: there is nothing to send, or it is refused.
+    fn message(&self, work: &mut Work<'_>, number: u64) -> Option<Value> {
+        if work.listing.is_none() {
+            let mut message = self.new_item(work)?;
+            message["messageId"] = number.into();
+            message["sku"] = work.sku().into();
+            message["operationType"] = "UPDATE".into();
+            return Some(message);
+        }
+        let patches = work.patches(self.marketplace);
+        (!patches.is_empty()).then(|| {
+            json!({
+                "messageId": number, "sku": work.sku(), "operationType": "PATCH", "productType": work.product_type(),
+                "patches": patches,
+            })
+        })
+    }
+
+    async fn send_feed(&self, access: &Access, messages: &[String]) -> Result<String, ChannelError> {
+        let (seller, token) = (seller_of(access)?, token_of(access)?);
+        let header = json!({"sellerId": seller, "version": "2.0", "issueLocale": super::ISSUE_LOCALE});
+        let file = format!("{{\"header\":{header},\"messages\":[{}]}}", messages.join(","));
+        let post = |operation, path: &str, body| ApiCall {
+            method: Method::POST,
+            body: Some(body),
+            ..ApiCall::get(operation, path, seller, token)
+        };
+        let call = post(CREATE_DOCUMENT, "/feeds/2021-06-30/documents", json!({"contentType": CONTENT_TYPE}));
+        let Success { body, request_id } = self.client.api(call).await?;
+        let created = WireCreated::deserialize(body).map_err(|error| {
+            self.reading(CREATE_DOCUMENT).unexpected(&format!("the document is unreadable: {error}"), request_id)
+        })?;
+        self.client.upload(UPLOAD, &created.url, CONTENT_TYPE, file.into()).await?;
+        let body = json!({
+            "feedType": FEED_TYPE, "marketplaceIds": [self.marketplace.id], "inputFeedDocumentId": created.feed_document_id,
+        });
+        let Success { body, request_id } = self.client.api(post(CREATE, "/feeds/2021-06-30/feeds", body)).await?;
+        let feed = body.get("feedId").and_then(Value::as_str).filter(|id| !id.is_empty()).map(str::to_owned);
+        feed.ok_or_else(|| self.reading(CREATE).unexpected("the answer has no feedId", request_id))
+    }
+
+    /// Asks what became of a feed.
+    pub(super) async fn settle_feed(
+        &self,
+        access: &Access,
+        ticket: &Ticket,
+        changes: &[Change],
+    ) -> Result<Settled, ChannelError> {
+        let Kept { feed } = serde_json::from_str(&ticket.0)
+            .map_err(|error| ChannelError::bug(&format!("Amazon: the ticket of a feed cannot be read: {error}")))?;
+        let path = format!("/feeds/2021-06-30/feeds/{}", encoded(&feed));
+        let call = ApiCall::get(POLL, path, seller_of(access)?, token_of(access)?);
+        let Success { body, request_id } = self.client.api(call).await?;
+        let read = WireFeed::deserialize(body).map_err(|error| {
+            self.reading(POLL).unexpected(&format!("the feed is unreadable: {error}"), request_id.clone())
+        })?;
+        match (read.processing_status.as_str(), read.result_feed_document_id) {
+            ("IN_QUEUE" | "IN_PROGRESS", _) => Ok(Settled::Open),
+            ("DONE", Some(document)) => {
+                let report = self.feed_report(access, &document).await?;
+                Ok(Settled::Judged(self.judged(&feed, changes, &report, request_id.as_deref())))
+            }
+            (status, document) => {
+                let mut text = format!("Amazon ended feed {feed} as {status}, nothing of it was done");
+                if let Some(document) = document
+                    && let Ok(report) = self.feed_report(access, &document).await
+                    && let Some(issue) = report.issues.first()
+                {
+                    text = format!("{text}: {}", issue.issue.message);
+                }
+                Ok(Settled::Judged(refused(changes, "feed", &text, request_id.as_deref())))
+            }
+        }
+    }
+
+    async fn feed_report(&self, access: &Access, document: &str) -> Result<WireReport, ChannelError> {
+        let path = format!("/feeds/2021-06-30/documents/{}", encoded(document));
+        let (body, _) = self.document(access, DOCUMENT, path, DOWNLOAD).await?;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut text = Vec::new();
+            body.take(LARGEST_REPORT_BYTES).read_to_end(&mut text).map_err(|error| error.to_string())?;
+            serde_json::from_slice(&text).map_err(|error| error.to_string())
+        });
+        let read = read.await.map_err(|error| ChannelError::bug(&format!("reading the report: {error}")))?;
+        read.map_err(|what: String| {
+            self.reading(DOCUMENT).unexpected(&format!("the processing report cannot be read: {what}"), None)
+        })
+    }
+
+    /// What the processing report says of each change.
+    fn judged(&self, feed: &str, changes: &[Change], report: &WireReport, request_id: Option<&str>) -> Vec<PushResult> {
+        let errors = || report.issues.iter().filter(|issue| issue.issue.is_error());
+        // An error that names no message is about the file: then nothing of it was done.
+        let whole = errors().find(|issue| issue.message_id.is_none());
+        if let Some(issue) = whole.filter(|_| report.summary.messages_processed == 0) {
+            let text = format!("Amazon refused feed {feed}: {}", issue.issue.message);
+            return refused(changes, "feed", &text, request_id);
+        }
+        let mut by_number: BTreeMap<u64, Vec<WireIssue>> = BTreeMap::new();
+        for issue in errors() {
+            by_number.entry(issue.message_id.unwrap_or_default()).or_default().push(issue.issue.clone());
+        }
+        let one = |change: &Change| {
+            let sku = change.sku.as_str();
+            if let Some(issues) = by_number.get(&number(sku)) {
+                return complaints(sku, issues, request_id).into_iter().map(PushResult::Refused).collect();
+            }
+            let mut work = Work::of(change);
+            if work.listing.is_none() {
+                work.listing = self.created(change);
+                work.accepted = true;
+            } else {
+                work.accept();
+            }
+            work.results()
+        };
+        changes.iter().flat_map(one).collect()
+    }
+}
+
+fn refused(changes: &[Change], code: &str, text: &str, request_id: Option<&str>) -> Vec<PushResult> {
+    let refused = |change: &Change| {
+        PushResult::Refused(Complaint {
+            sku: change.sku.to_string(),
+            code: code.to_owned(),
+            text: text.to_owned(),
+            request_id: request_id.map(str::to_owned),
+        })
+    };
+    changes.iter().map(refused).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_message_is_its_skus_own_and_in_range() {
+        assert_eq!(number("TS-RED-M"), number("TS-RED-M"));
+        assert_ne!(number("TS-RED-M"), number("TS-RED-L"));
+        for sku in 0..2_000 {
+            assert!((1..=2_147_483_647).contains(&number(&sku.to_string())), "{sku}");
+        }
+    }
+}
