@@ -118,7 +118,38 @@ pub struct Intent {
     pub generation: i64,
     /// How often this generation was spent already without a reply that we read.
     pub unanswered: u32,
+    /// What is known of the exchange.
+    pub doubt: Doubt,
 }
+
+/// What is known of an exchange that has not been seen to end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Doubt {
+    /// Nothing: it is under way, or whoever began it died over it.
+    CutOff,
+    /// The channel did not answer.
+    Silent,
+}
+
+impl Doubt {
+    /// The name used in tables; none for [`Doubt::CutOff`], with which every exchange begins.
+    pub const fn as_str(self) -> Option<&'static str> {
+        match self {
+            Self::CutOff => None,
+            Self::Silent => Some("silent"),
+        }
+    }
+
+    /// Reads the stored name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Silent].into_iter().find(|doubt| doubt.as_str() == Some(name))
+    }
+}
+
+/// How long whoever did not answer is given at least before the tokens are spent once more.
+const PAUSE: SignedDuration = SignedDuration::from_mins(10);
+/// How long it is given where the owner has been asked already.
+const DAILY_PAUSE: SignedDuration = SignedDuration::from_hours(23);
 
 /// An account's permission, without its tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -175,6 +206,25 @@ impl Authorization {
     pub fn is_fresh(&self, now: Timestamp) -> bool {
         let margin = (self.access_token.life() / 10).min(SignedDuration::from_mins(1));
         self.access_token.ends_at.duration_since(now) > margin
+    }
+
+    /// When tokens may be spent once more whose last exchange the channel did not answer; `None`: there is no such exchange.
+    /// `repeats`: how often the channel lets the same exchange be repeated.
+    ///
+    /// Who is silent now may answer later, and a repetition that meets the same silence is gone: it waits for a quarter of
+    /// what was left of the access token, which works meanwhile. Where no more repetitions are allowed the tokens are left
+    /// alone until the access token has ended and only one more try can help. An exchange that we ourselves died over says
+    /// nothing about the channel, and is repeated at once.
+    pub fn repeats_at(&self, repeats: u32) -> Option<Timestamp> {
+        let intent = self.intent.filter(|intent| intent.generation == self.generation && repeats < u32::MAX)?;
+        let left = self.access_token.ends_at.duration_since(intent.begun_at);
+        let wait = match intent.doubt {
+            _ if self.state == AuthorizationState::Revoked => DAILY_PAUSE,
+            Doubt::CutOff if intent.unanswered < repeats => return None,
+            _ if intent.unanswered < repeats => (left / 4).max(PAUSE),
+            _ => left.max(PAUSE),
+        };
+        Some(intent.begun_at + wait)
     }
 
     /// What a look at `now` should do, when the next look follows after at most `period`.
@@ -298,6 +348,32 @@ mod tests {
         assert!(probes(Some(ISSUED), ISSUED + day));
         assert!(!probes(Some(ISSUED + mins(5)), ISSUED), "a clock that stepped back a little");
         assert!(probes(Some(ISSUED + day * 365), ISSUED), "a clock that was a year ahead when it was noted");
+    }
+
+    #[test]
+    fn an_exchange_without_an_answer_is_repeated_after_a_while() {
+        use AuthorizationState::{Active, Revoked};
+        // Begun so many minutes after the issue of a token that lives for four hours.
+        for (begun, doubt, unanswered, state, repeats, after) in [
+            (180, Doubt::Silent, 0, Active, 1, Some(15)),
+            (120, Doubt::Silent, 0, Active, 1, Some(30)),
+            (235, Doubt::Silent, 0, Active, 1, Some(10)),
+            (300, Doubt::Silent, 0, Active, 1, Some(10)),
+            (195, Doubt::Silent, 1, Active, 1, Some(45)),
+            (235, Doubt::Silent, 1, Active, 1, Some(10)),
+            (180, Doubt::Silent, 0, Active, u32::MAX, None),
+            (180, Doubt::CutOff, 0, Active, 1, None),
+            (180, Doubt::CutOff, 1, Active, 1, Some(60)),
+            (180, Doubt::CutOff, 1, Active, 2, None),
+            (300, Doubt::Silent, 1, Revoked, 1, Some(23 * 60)),
+        ] {
+            let begun_at = ISSUED + mins(begun);
+            let intent = Some(Intent { begun_at, generation: 1, unanswered, doubt });
+            let known = Authorization { state, intent, ..living(14_400) };
+            let wait = known.repeats_at(repeats).map(|at| at.duration_since(begun_at));
+            assert_eq!(wait, after.map(mins), "{doubt:?} at {begun} min, {unanswered} of {repeats} before, {state:?}");
+            assert_eq!(Authorization { generation: 2, ..known }.repeats_at(repeats), None, "of other tokens");
+        }
     }
 
     #[test]

@@ -20,7 +20,7 @@ pub mod wanted;
 mod words;
 
 pub use authorization::{
-    Authorization, AuthorizationId, AuthorizationState, Clock as EndClock, EndSource, Ending, Intent, Look,
+    Authorization, AuthorizationId, AuthorizationState, Clock as EndClock, Doubt, EndSource, Ending, Intent, Look,
 };
 pub use cursor::{Cursor, Pass, PassKind};
 pub use hold::Hold;

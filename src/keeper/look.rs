@@ -71,14 +71,15 @@ impl TokenKeeper {
         }
         self.say_ending(&standing, authorization, now);
         let held = standing.hold_of_channel().is_some();
-        if authorization.state == AuthorizationState::Revoked && authorization.intent.is_some() {
-            // The refresh token may be spent, and the channel's way out was tried: only the owner can help.
+        // No answer came to the last renewal of the tokens: they are left alone for a while.
+        let waits = authorization.repeats_at(refresh::repeats(&standing.entry)).is_some_and(|at| at > now);
+        if waits && authorization.state == AuthorizationState::Revoked {
             return Err(standing.held(Hold::Revoked));
         }
         let period = standing.entry.jobs.get(&JobKind::AuthorizationRefresh).and_then(|period| period.length(now));
         let mut todo = authorization.look(now, period);
         todo.refresh |= authorization.state != AuthorizationState::Active || !authorization.is_fresh(now);
-        todo.refresh &= tokens.refresh_token.is_some();
+        todo.refresh &= tokens.refresh_token.is_some() && !(waits && authorization.is_fresh(now));
         if todo.refresh {
             self.refresh(&standing.entry, authorization.id, tokens.generation).await?;
         }

@@ -13,7 +13,7 @@ use super::{KeeperError, ShopEntry, TokenKeeper, holds, token_row};
 use crate::{
     channels::{Acted, ChannelError, Consent, Grant, Tokens},
     crash,
-    domain::{Authorization, AuthorizationId, AuthorizationState, Failure, Hold, JobKind, Lease},
+    domain::{Authorization, AuthorizationId, AuthorizationState, Doubt, Failure, Hold, Intent, JobKind, Lease},
     store::{SealedGrant, SealedTokens, StoreError, Tx},
 };
 
@@ -25,9 +25,6 @@ const COVER_MS: i64 = 20_000;
 const PATIENCE: SignedDuration = SignedDuration::from_secs(12);
 /// How often its row is looked at meanwhile.
 pub(super) const GLANCE: SignedDuration = SignedDuration::from_millis(250);
-/// How long the repetition after a lost answer waits at most; never for more than a quarter of what is left of the access
-/// token.
-const REPEAT_AFTER: SignedDuration = SignedDuration::from_mins(10);
 /// How long an answer that has arrived is tried to be stored.
 pub(super) const KEEP_TRYING: SignedDuration = SignedDuration::from_secs(60);
 
@@ -41,6 +38,10 @@ enum Turn {
     Ours(Box<Spend>),
     /// The tokens were spent without an answer as often as the channel allows.
     Exhausted,
+    /// The channel did not answer the last time: whether it does now is to be seen before they are spent again.
+    Unheard,
+    /// Or it is too early for that.
+    TooEarly(ChannelError),
 }
 
 /// A refresh token about to be spent.
@@ -75,9 +76,17 @@ impl TokenKeeper {
         let queue = self.queue(id);
         let mut held = queue.lock().await;
         let until = self.0.clock.now() + PATIENCE;
+        let mut heard = false;
         loop {
-            match self.take_turn(entry, id, seen, &mut held).await? {
+            match self.take_turn(entry, id, seen, heard, &mut held).await? {
                 Turn::Newer => return Ok(()),
+                Turn::Unheard => {
+                    self.hear_of(entry).await?;
+                    heard = true;
+                }
+                Turn::TooEarly(error) => {
+                    return Err(KeeperError::Channel { shop: entry.shop.id.clone(), error: Box::new(error) });
+                }
                 Turn::Ours(spend) => {
                     let result = self.spend(entry, *spend).await;
                     self.count_exchange(entry, &result);
@@ -91,6 +100,19 @@ impl TokenKeeper {
                 Turn::Taken if self.0.clock.now() >= until => return Err(KeeperError::Busy(entry.shop.id.clone())),
                 Turn::Taken => self.0.clock.sleep(GLANCE).await,
             }
+        }
+    }
+
+    /// Whether the channel answers at all just now, by a cheap call; what it answers does not matter.
+    async fn hear_of(&self, entry: &Arc<ShopEntry>) -> Result<(), KeeperError> {
+        let access = self.open(&self.standing(&entry.shop.id).await?)?;
+        let silent = |error| KeeperError::Channel { shop: entry.shop.id.clone(), error: Box::new(error) };
+        match tokio::time::timeout(EXCHANGE_LIMIT, entry.channel.probe(&access)).await {
+            Ok(Err(error)) if matches!(error.failure, Failure::Unavailable { .. } | Failure::Throttled { .. }) => {
+                Err(silent(error))
+            }
+            Ok(_) => Ok(()),
+            Err(_) => Err(silent(timed_out("a call to the marketplace", entry.shop.id.as_str()))),
         }
     }
 
@@ -121,6 +143,7 @@ impl TokenKeeper {
         entry: &ShopEntry,
         id: AuthorizationId,
         seen: i64,
+        heard: bool,
         held: &mut Option<Lease>,
     ) -> Result<Turn, KeeperError> {
         crash::point("refresh.before_intent");
@@ -132,6 +155,14 @@ impl TokenKeeper {
             return Ok(Turn::Newer);
         }
         let Some(tokens) = self.open_pair(entry, id, &sealed)? else { return Ok(Turn::Newer) };
+        if let Some(at) = before.repeats_at(repeats(entry)) {
+            if at > tx.now {
+                return Ok(Turn::TooEarly(waits(&before, at)));
+            }
+            if !heard {
+                return Ok(Turn::Unheard);
+            }
+        }
         if let Some(left) = held.take() {
             tx.give_back(&left).await?;
         }
@@ -141,7 +172,10 @@ impl TokenKeeper {
         *held = Some(lease.clone());
         let earlier = before.intent.filter(|intent| intent.generation == sealed.generation);
         let unanswered = earlier.map_or(0, |intent| intent.unanswered + 1);
-        if unanswered > repeats(entry) {
+        // The owner has been asked already, or the access token has worked until now: one more try can only help.
+        let more = before.state == AuthorizationState::Revoked
+            || earlier.is_some_and(|intent| intent.begun_at < before.access_token.ends_at);
+        if unanswered > repeats(entry) && !more {
             let why = unanswered_words(unanswered, earlier.map(|intent| intent.begun_at));
             self.enter(&mut tx, id, sealed.generation, AuthorizationState::Revoked, &why).await?;
             tx.give_back(&lease).await?;
@@ -186,7 +220,7 @@ impl TokenKeeper {
             Ok(Ok(grant)) => self.keep(entry, &spend, &grant).await,
             Ok(Err(error)) if error.acted == Acted::Unheard => self.keep_silence(entry, &spend, error).await,
             Ok(Err(error)) => self.keep_refusal(entry, &spend, error).await,
-            Err(_) => self.keep_silence(entry, &spend, timed_out(shop.as_str())).await,
+            Err(_) => self.keep_silence(entry, &spend, timed_out("the renewal of the tokens", shop.as_str())).await,
         }
     }
 
@@ -301,6 +335,9 @@ impl TokenKeeper {
         tx.take_back_intent(spend.before.id, &spend.lease, earlier).await?;
         tx.give_back(&spend.lease).await?;
         match &error.failure {
+            // What is refused day by day stays refused for its first reason.
+            Failure::AuthorizationEnded { .. }
+                if spend.before.state == AuthorizationState::Revoked && spend.unanswered == 0 => {}
             Failure::AuthorizationEnded { why } => {
                 let why = if spend.unanswered == 0 { why.clone() } else { repetition_refused(spend, why) };
                 if !self.end(&mut tx, spend.before.id, spend.generation, &why).await? {
@@ -319,26 +356,34 @@ impl TokenKeeper {
         Err(KeeperError::Channel { shop: shop.clone(), error: Box::new(error) })
     }
 
-    /// No answer arrived: whether the tokens are spent, nobody can tell. The note stays, so that whoever comes next knows;
-    /// once the channel's documented way out has been tried, only the owner can help. Who answers nobody now may answer
-    /// later, so the way out waits as long as the access token gives it time.
+    /// No answer arrived: whether the tokens are spent, nobody can tell. The note stays, so that whoever comes next knows and
+    /// gives the channel time. Silence is not the channel's word: only where the access token has ended, too, and the
+    /// channel's documented way out has been tried, the owner is asked.
     async fn keep_silence(&self, entry: &ShopEntry, spend: &Spend, mut error: ChannelError) -> Result<(), KeeperError> {
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        let id = spend.before.id;
+        let silent = Intent {
+            begun_at: spend.begun_at,
+            generation: spend.generation,
+            unanswered: spend.unanswered,
+            doubt: Doubt::Silent,
+        };
+        tx.take_back_intent(id, &spend.lease, Some(silent)).await?;
         tx.give_back(&spend.lease).await?;
-        let exhausted = spend.unanswered >= repeats(entry);
+        let works = spend.before.access_token.ends_at > spend.begun_at;
+        let exhausted = spend.unanswered >= repeats(entry) && !works;
         if exhausted {
             let why = unanswered_words(spend.unanswered + 1, Some(spend.begun_at));
-            self.enter(&mut tx, spend.before.id, spend.generation, AuthorizationState::Revoked, &why).await?;
+            self.enter(&mut tx, id, spend.generation, AuthorizationState::Revoked, &why).await?;
         }
         tx.commit().await?;
         if exhausted {
             self.wake();
             return Err(self.standing(&entry.shop.id).await?.held(Hold::Revoked));
         }
-        let now = self.0.clock.now();
-        let left = spend.before.access_token.ends_at.duration_since(now);
-        if left.is_positive() && error.failure == (Failure::Unavailable { retry_at: None }) {
-            error.failure = Failure::Unavailable { retry_at: Some(now + (left / 4).min(REPEAT_AFTER)) };
+        if error.failure == (Failure::Unavailable { retry_at: None }) {
+            let after = Authorization { intent: Some(silent), ..spend.before.clone() };
+            error.failure = Failure::Unavailable { retry_at: after.repeats_at(repeats(entry)) };
         }
         Err(KeeperError::Channel { shop: entry.shop.id.clone(), error: Box::new(error) })
     }
@@ -373,21 +418,33 @@ pub(super) async fn plan_look(tx: &mut Tx, entry: &ShopEntry, authorization: &Au
     if entry.refresh_is_none() {
         return Ok(());
     }
-    let mut at = authorization.refresh_at();
+    let mut at = authorization.refresh_at().max(authorization.repeats_at(repeats(entry)).unwrap_or(Timestamp::MIN));
     if let Some(ends) = authorization.ends.filter(|ends| ends.at > tx.now) {
         at = at.min(ends.at);
     }
     tx.look_early(Some(&entry.shop.id), JobKind::AuthorizationRefresh, Some(at)).await
 }
 
-fn repeats(entry: &ShopEntry) -> u32 {
+pub(super) fn repeats(entry: &ShopEntry) -> u32 {
     entry.consent().map_or(0, Consent::repeats_after_lost_reply)
 }
 
-fn timed_out(shop: &str) -> ChannelError {
+/// Tokens whose last renewal was not answered are left alone for a while.
+fn waits(before: &Authorization, until: Timestamp) -> ChannelError {
+    let begun = before.intent.map(|intent| format!(" begun {}", intent.begun_at)).unwrap_or_default();
+    ChannelError {
+        failure: Failure::Unavailable { retry_at: Some(until) },
+        text: format!("no answer arrived to the renewal of the tokens{begun}; it is repeated from {until} on"),
+        remedy: String::new(),
+        request_id: None,
+        acted: Acted::No,
+    }
+}
+
+fn timed_out(what: &str, shop: &str) -> ChannelError {
     ChannelError {
         failure: Failure::Unavailable { retry_at: None },
-        text: format!("no answer to the renewal of the tokens of `{shop}` within {} seconds", EXCHANGE_LIMIT.as_secs()),
+        text: format!("no answer to {what} of `{shop}` within {} seconds", EXCHANGE_LIMIT.as_secs()),
         remedy: String::new(),
         request_id: None,
         acted: Acted::Unheard,

@@ -8,8 +8,8 @@ use super::{
 };
 use crate::{
     domain::{
-        Account, Authorization, AuthorizationId, AuthorizationState, ChannelName, EndClock, EndSource, Ending, Intent,
-        Lease,
+        Account, Authorization, AuthorizationId, AuthorizationState, ChannelName, Doubt, EndClock, EndSource, Ending,
+        Intent, Lease,
     },
     secrets::Sealed,
 };
@@ -74,6 +74,7 @@ fn authorization(row: &Row) -> Result<Authorization, StoreError> {
             begun_at,
             generation: row.opt_int("intent_generation")?.unwrap_or_default(),
             unanswered: row.opt_int("intent_unanswered")?.and_then(|count| u32::try_from(count).ok()).unwrap_or(0),
+            doubt: row.opt_named(TABLE, "intent_doubt", Doubt::from_name)?.unwrap_or(Doubt::CutOff),
         }),
     };
     Ok(Authorization {
@@ -132,7 +133,8 @@ impl Tx {
         const RENEW: &str = "
             update authorizations set grant_number = grant_number + 1, generation = generation + 1, state = 'active', why = null,
                 authorized_at = $4, account_name = coalesce($5, account_name), probed_at = null,
-                intent_begun_at = null, intent_generation = null, intent_unanswered = null, previous_refresh_token = null
+                intent_begun_at = null, intent_generation = null, intent_unanswered = null, intent_doubt = null,
+                previous_refresh_token = null
             where channel = $1 and app = $2 and account = $3
             returning id, generation";
         const WRITE: &str = "
@@ -180,7 +182,7 @@ impl Tx {
                 previous_refresh_token = refresh_token, refresh_token = $6, refresh_token_ends_at = $7,
                 ends_at = coalesce($8, ends_at), ends_source = coalesce($9, ends_source),
                 grant_number = grant_number + $10, authorized_at = case when $10 = 1 then $11 else authorized_at end,
-                intent_begun_at = null, intent_generation = null, intent_unanswered = null
+                intent_begun_at = null, intent_generation = null, intent_unanswered = null, intent_doubt = null
             where id = $1 and generation = $2";
         if !self.holds_lease(lease).await? {
             return Ok(false);
@@ -228,7 +230,8 @@ impl Tx {
     pub async fn note_intent(&mut self, id: AuthorizationId, from: i64, lease: &Lease) -> Result<bool, StoreError> {
         const SQL: &str = "
             update authorizations set intent_begun_at = $3, intent_generation = generation,
-                intent_unanswered = case when intent_generation = generation then intent_unanswered + 1 else 0 end
+                intent_unanswered = case when intent_generation = generation then intent_unanswered + 1 else 0 end,
+                intent_doubt = null
             where id = $1 and generation = $2";
         if !self.holds_lease(lease).await? {
             return Ok(false);
@@ -237,22 +240,24 @@ impl Tx {
         Ok(on_db!(self.execute(SQL, id.0, from, now))? > 0)
     }
 
-    /// Takes the note back: the channel certainly did not act, or its answer was read. `earlier`: the note that stood before, of an
-    /// exchange that is as unanswered as it was. Does nothing if the lease was lost.
+    /// Takes the note back: the channel certainly did not act, or its answer was read. `instead`: what is noted in its place, for
+    /// example the note that stood before, of an exchange that is as unanswered as it was. Does nothing if the lease was lost.
     pub async fn take_back_intent(
         &mut self,
         id: AuthorizationId,
         lease: &Lease,
-        earlier: Option<Intent>,
+        instead: Option<Intent>,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
-            update authorizations set intent_begun_at = $2, intent_generation = $3, intent_unanswered = $4
+            update authorizations
+            set intent_begun_at = $2, intent_generation = $3, intent_unanswered = $4, intent_doubt = $5
             where id = $1 and intent_begun_at is not null";
         if self.holds_lease(lease).await? {
-            let begun_at = opt_ms(earlier.map(|intent| intent.begun_at));
-            let generation = earlier.map(|intent| intent.generation);
-            let unanswered = earlier.map(|intent| i64::from(intent.unanswered));
-            on_db!(self.execute(SQL, id.0, begun_at, generation, unanswered))?;
+            let begun_at = opt_ms(instead.map(|intent| intent.begun_at));
+            let generation = instead.map(|intent| intent.generation);
+            let unanswered = instead.map(|intent| i64::from(intent.unanswered));
+            let doubt = instead.and_then(|intent| intent.doubt.as_str());
+            on_db!(self.execute(SQL, id.0, begun_at, generation, unanswered, doubt))?;
         }
         Ok(())
     }

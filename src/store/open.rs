@@ -68,6 +68,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0008_barcodes.sql"),
         include_str!("../../migrations/postgres/0008_barcodes.sql"),
     ),
+    (
+        9,
+        "doubts",
+        include_str!("../../migrations/sqlite/0009_doubts.sql"),
+        include_str!("../../migrations/postgres/0009_doubts.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

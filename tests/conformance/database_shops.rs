@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp, civil};
 use serde_json::json;
 use shopsyncd::{
     domain::{
-        Account, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, EndSource, Ending, Field,
-        Holder, InstanceId, JobKind, Lease, Listing, ListingStatus, PassKind, Period, Price, Product, RunId, ShopId,
-        Sku, Trigger, Values, Variant, plan::Change,
+        Account, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, Doubt, EndSource, Ending,
+        Field, Holder, InstanceId, Intent, JobKind, Lease, Listing, ListingStatus, PassKind, Period, Price, Product,
+        RunId, ShopId, Sku, Trigger, Values, Variant, plan::Change,
     },
     secrets::Sealed,
     store::{
@@ -289,6 +289,8 @@ async fn intents_count_the_exchanges_without_an_answer(store: Store) {
         assert_eq!((intent.generation, intent.unanswered, intent.begun_at), (1, unanswered, at(5)));
     }
     let third = tx.authorization(id).await.unwrap().unwrap().intent;
+    assert_eq!(third.unwrap().doubt, Doubt::CutOff);
+    let third = third.map(|intent| Intent { doubt: Doubt::Silent, ..intent });
     assert!(tx.note_intent(id, 1, &lease).await.unwrap());
     tx.take_back_intent(id, &lease, third).await.unwrap();
     assert_eq!(tx.authorization(id).await.unwrap().unwrap().intent, third);

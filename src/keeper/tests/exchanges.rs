@@ -94,39 +94,147 @@ async fn a_rotated_refresh_token_is_never_spent_twice() {
     assert!(market.spent.values().all(|times| *times == 1), "{:?}", market.spent);
 }
 
+/// How long a marketplace that did not answer is given where the access token has ended.
+const PAUSE: SignedDuration = SignedDuration::from_mins(10);
+
 #[tokio::test]
-async fn a_lost_reply_is_repeated_once_by_the_channels_way_out() {
-    let bench = Bench::authorized(&["a"]).await;
+async fn a_lost_reply_is_repeated_once_by_the_channels_way_out_and_not_at_once() {
+    let bench = Bench::authorized(&["a", "b"]).await;
     bench.clock.advance(LATER);
     bench.market().script.push_back(Next::LoseReply);
-    let error = bench.keeper.access(&shop("a")).await.unwrap_err();
-    assert_eq!(error.failure(), Failure::Unavailable { retry_at: None });
-    assert!(bench.authorization("a").await.unwrap().intent.is_some());
-    let access = bench.keeper.access(&shop("a")).await.unwrap();
-    assert_eq!(token(&access), "access-3");
+    let begun = bench.clock.now();
+    let retry = Failure::Unavailable { retry_at: Some(begun + PAUSE) };
+    // Whoever queued behind it, for whichever shop of the account, spends nothing.
+    let (a, b) = (shop("a"), shop("b"));
+    let (one, two, three) = tokio::join!(bench.keeper.access(&a), bench.keeper.access(&b), bench.keeper.access(&a));
+    for outcome in [one, two, three] {
+        assert_eq!(outcome.unwrap_err().failure(), retry);
+    }
+    bench.clock.advance(PAUSE - SignedDuration::from_secs(1));
+    assert_eq!(bench.another().access(&shop("b")).await.unwrap_err().failure(), retry);
+    assert_eq!(bench.market().refreshes, 1);
+    bench.clock.advance(SignedDuration::from_secs(1));
+    assert_eq!(token(&bench.keeper.access(&shop("b")).await.unwrap()), "access-3");
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-3");
     assert_eq!(bench.market().spent["refresh-1"], 2);
     let after = bench.authorization("a").await.unwrap();
     assert_eq!((after.state, after.intent), (AuthorizationState::Active, None));
 }
 
 #[tokio::test]
-async fn two_lost_replies_end_with_the_owner_and_the_true_reason() {
+async fn while_the_access_token_works_a_lost_reply_stops_nobody_and_is_repeated_after_a_quarter_of_what_is_left() {
+    let bench = Bench::authorized(&["a", "b"]).await;
+    let before = bench.authorization("a").await.unwrap();
+    bench.keeper.look(&shop("a")).await.unwrap();
+    bench.clock.set(before.refresh_at());
+    bench.market().script.push_back(Next::LoseReply);
+    let retry_at = before.refresh_at() + SignedDuration::from_mins(15);
+    let error = bench.keeper.look(&shop("a")).await.unwrap_err();
+    assert_eq!(error.failure(), Failure::Unavailable { retry_at: Some(retry_at) });
+    // The look of the other shop ends well: there is a token, and the next look comes with the repetition.
+    let looked = bench.keeper.look(&shop("b")).await.unwrap();
+    assert!(!looked.refreshed, "{looked:?}");
+    assert_eq!(bench.next_look("b").await, Some(retry_at));
+    assert_eq!(token(&bench.keeper.access(&shop("b")).await.unwrap()), "access-1");
+    assert_eq!(bench.market().refreshes, 1);
+    bench.clock.set(retry_at);
+    assert!(bench.keeper.look(&shop("b")).await.unwrap().refreshed);
+    assert_eq!(bench.mails().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_marketplace_that_is_silent_for_days_costs_nothing() {
+    for from in [SignedDuration::from_hours(3), LATER] {
+        let bench = Bench::authorized(&["a", "b"]).await;
+        bench.clock.advance(from);
+        bench.market().silent = true;
+        for _ in 0..50 {
+            for id in ["a", "b"] {
+                // What nobody answers is not the word of the marketplace.
+                let known = bench.keeper.look(&shop(id)).await.err().map(|error| error.failure());
+                assert!(matches!(known, None | Some(Failure::Unavailable { .. })), "{known:?}");
+                assert_eq!(bench.authorization(id).await.unwrap().state, AuthorizationState::Active);
+            }
+            bench.clock.advance(SignedDuration::from_hours(1));
+        }
+        assert_eq!(
+            bench.market().refreshes,
+            1,
+            "after the first, whether it answers was asked by calls that spend nothing"
+        );
+        bench.market().silent = false;
+        assert_eq!(token(&bench.keeper.access(&shop("b")).await.unwrap()), "access-2");
+        assert_eq!(bench.mails().await, Vec::<String>::new());
+    }
+}
+
+#[tokio::test]
+async fn replies_that_are_lost_while_the_access_token_works_end_nothing_before_it_has_ended() {
     let bench = Bench::authorized(&["a"]).await;
+    let before = bench.authorization("a").await.unwrap();
+    bench.clock.set(before.refresh_at());
+    // Its tokens are on a host of their own, which hangs while the shop's calls work.
+    bench.market().script.extend([Next::Silent, Next::Silent, Next::Silent]);
+    bench.keeper.look(&shop("a")).await.unwrap_err();
+    bench.clock.advance(SignedDuration::from_mins(15));
+    let error = bench.keeper.look(&shop("a")).await.unwrap_err();
+    let end = before.access_token.ends_at;
+    assert_eq!(error.failure(), Failure::Unavailable { retry_at: Some(end) });
+    bench.clock.set(end - SignedDuration::from_mins(2));
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-1");
+    assert_eq!(bench.market().refreshes, 2);
+    bench.clock.set(end);
+    let error = bench.keeper.look(&shop("a")).await.unwrap_err();
+    assert!(matches!(error, KeeperError::Held { hold: Hold::Revoked, .. }), "{error}");
+    assert!(bench.authorization("a").await.unwrap().why.unwrap().contains("was sent 3 times"));
+}
+
+#[tokio::test]
+async fn two_lost_replies_end_with_the_owner_and_the_true_reason() {
+    let bench = Bench::authorized(&["a", "b"]).await;
     bench.clock.advance(LATER);
     bench.market().script.extend([Next::LoseReply, Next::LoseReply]);
     bench.keeper.access(&shop("a")).await.unwrap_err();
+    bench.clock.advance(PAUSE);
     let error = bench.keeper.access(&shop("a")).await.unwrap_err();
     assert!(matches!(error, KeeperError::Held { hold: Hold::Revoked, .. }), "{error}");
     let after = bench.authorization("a").await.unwrap();
     assert_eq!(after.state, AuthorizationState::Revoked);
-    insta::assert_snapshot!(after.why.unwrap(), @"a renewal of the tokens was sent twice (last begun 2026-01-10T17:00:00Z) and no answer arrived, so they may be spent and the new ones lost");
+    insta::assert_snapshot!(after.why.unwrap(), @"a renewal of the tokens was sent twice (last begun 2026-01-10T17:10:00Z) and no answer arrived, so they may be spent and the new ones lost");
     assert_eq!(bench.mails().await, ["ended", "operator"]);
-    // Nobody spends them a third time: not a job, not the daily look.
+    // Nobody spends them a third time: neither a job nor a look of the same day.
     bench.keeper.access(&shop("a")).await.unwrap_err();
-    bench.clock.advance(DAY);
-    bench.keeper.look(&shop("a")).await.unwrap_err();
+    bench.keeper.look(&shop("b")).await.unwrap_err();
     assert_eq!(bench.market().refreshes, 2);
+    // The owner has been asked: a look a day later, for whichever of the shops, can only help.
+    bench.market().silent = true;
+    bench.clock.advance(DAY);
+    bench.keeper.look(&shop("b")).await.unwrap_err();
+    assert_eq!(bench.market().refreshes, 2, "not while nobody answers");
+    bench.market().silent = false;
+    bench.market().repeats = false;
+    bench.keeper.look(&shop("a")).await.unwrap_err();
+    bench.keeper.look(&shop("b")).await.unwrap_err();
+    let after = bench.authorization("a").await.unwrap();
+    assert!(after.why.unwrap().contains("the channel refused its repetition"));
     assert_eq!(bench.mails().await, ["ended", "operator"]);
+}
+
+#[tokio::test]
+async fn a_permission_that_silence_ended_comes_back_with_the_daily_look() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    // Neither exchange was ever acted upon.
+    bench.market().script.extend([Next::Silent, Next::Silent]);
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    bench.clock.advance(PAUSE);
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Revoked);
+    bench.clock.advance(DAY);
+    bench.keeper.look(&shop("a")).await.unwrap();
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2");
+    assert_eq!(bench.holds("a").await, [None; 3]);
 }
 
 #[tokio::test]
@@ -136,6 +244,7 @@ async fn a_repetition_that_is_refused_says_that_an_answer_was_lost() {
     bench.market().repeats = false;
     bench.market().script.push_back(Next::LoseReply);
     bench.keeper.access(&shop("a")).await.unwrap_err();
+    bench.clock.advance(PAUSE);
     bench.keeper.access(&shop("a")).await.unwrap_err();
     let after = bench.authorization("a").await.unwrap();
     assert_eq!(after.state, AuthorizationState::Revoked);
@@ -152,6 +261,7 @@ async fn what_a_repetition_is_told_does_not_answer_for_the_exchange_before_it() 
         bench.keeper.access(&shop("a")).await.unwrap_err();
         let doubt = bench.authorization("a").await.unwrap().intent;
         assert_eq!(doubt.map(|intent| intent.unanswered), Some(0));
+        bench.clock.advance(PAUSE);
         for next in between {
             bench.market().script.push_back(next);
             bench.keeper.access(&shop("a")).await.unwrap_err();
@@ -173,6 +283,7 @@ async fn an_answer_to_the_first_exchange_leaves_no_doubt() {
     assert_eq!(bench.authorization("a").await.unwrap().intent, None);
     bench.market().script.push_back(Next::LoseReply);
     bench.keeper.access(&shop("a")).await.unwrap_err();
+    bench.clock.advance(PAUSE);
     assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-3", "the way out is still there");
 }
 
@@ -199,18 +310,6 @@ async fn a_token_host_that_is_down_costs_no_authorization() {
     }
     assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2");
     assert!(bench.mails().await.is_empty());
-}
-
-#[tokio::test]
-async fn the_repetition_after_a_lost_reply_waits_while_the_access_token_lives() {
-    let bench = Bench::authorized(&["a"]).await;
-    let before = bench.authorization("a").await.unwrap();
-    bench.clock.advance(before.refresh_at().duration_since(bench.clock.now()));
-    bench.market().script.push_back(Next::LoseReply);
-    let error = bench.keeper.look(&shop("a")).await.unwrap_err();
-    let retry_at = bench.clock.now() + SignedDuration::from_mins(10);
-    assert_eq!(error.failure(), Failure::Unavailable { retry_at: Some(retry_at) });
-    assert!(retry_at < before.access_token.ends_at);
 }
 
 #[tokio::test]

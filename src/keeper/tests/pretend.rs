@@ -46,6 +46,8 @@ static ABILITIES: Abilities = Abilities {
 pub(crate) enum Next {
     /// The token is spent, the answer is lost.
     LoseReply,
+    /// It is not acted upon, and not answered either.
+    Silent,
     /// It is not acted upon.
     Unreachable,
     /// It is answered by a page that says nothing of tokens; it is not acted upon.
@@ -69,6 +71,8 @@ pub(crate) struct Market {
     pub(crate) ends_at: Option<Timestamp>,
     pub(crate) script: VecDeque<Next>,
     pub(crate) probe: Option<Failure>,
+    /// Answers nobody, and does nothing either.
+    pub(crate) silent: bool,
     /// The end that a probe tells.
     pub(crate) probe_ends: Option<Ending>,
     /// Whether the last spent token may be spent once more after a lost reply.
@@ -146,6 +150,9 @@ impl Channel for Stall {
     async fn probe(&self, access: &Access) -> Result<ShopStatus, ChannelError> {
         let mut market = self.market.lock().unwrap();
         market.probes += 1;
+        if market.silent {
+            return Err(unavailable(Acted::Unheard));
+        }
         if let Some(failure) = market.probe.clone() {
             return Err(failed(failure));
         }
@@ -208,10 +215,14 @@ impl Consent for Stall {
         let next = {
             let mut market = self.market.lock().unwrap();
             market.refreshes += 1;
+            if market.silent {
+                return Err(unavailable(Acted::Unheard));
+            }
             market.script.pop_front()
         };
         let mut lost = false;
         match next {
+            Some(Next::Silent) => return Err(unavailable(Acted::Unheard)),
             Some(Next::Unreachable) => return Err(unavailable(Acted::No)),
             Some(Next::OutOfOrder) => return Err(unavailable(Acted::Unclear)),
             Some(Next::Refuse(failure)) => return Err(failed(failure)),
@@ -322,6 +333,7 @@ impl Bench {
             silent_about: BTreeSet::new(),
             places: BTreeMap::new(),
             probe: None,
+            silent: false,
             probe_ends: None,
             repeats: true,
             end: OwnersEnd::Told,
