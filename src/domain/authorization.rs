@@ -127,6 +127,8 @@ pub struct Intent {
 pub enum Doubt {
     /// Nothing: it is under way, or whoever began it died over it.
     CutOff,
+    /// The channel answered with nothing that tells whether it acted: an outage, or words that nobody can read.
+    Unclear,
     /// The channel did not answer.
     Silent,
 }
@@ -136,18 +138,21 @@ impl Doubt {
     pub const fn as_str(self) -> Option<&'static str> {
         match self {
             Self::CutOff => None,
+            Self::Unclear => Some("unclear"),
             Self::Silent => Some("silent"),
         }
     }
 
     /// Reads the stored name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Silent].into_iter().find(|doubt| doubt.as_str() == Some(name))
+        [Self::Unclear, Self::Silent].into_iter().find(|doubt| doubt.as_str() == Some(name))
     }
 }
 
 /// How long whoever did not answer is given at least before the tokens are spent once more.
 const PAUSE: SignedDuration = SignedDuration::from_mins(10);
+/// How long whoever answered with nothing clear is given at most.
+const BREATH: SignedDuration = SignedDuration::from_mins(1);
 /// How long it is given where the owner has been asked already.
 const DAILY_PAUSE: SignedDuration = SignedDuration::from_hours(23);
 
@@ -214,12 +219,14 @@ impl Authorization {
     /// Who is silent now may answer later, and a repetition that meets the same silence is gone: it waits for a quarter of
     /// what was left of the access token, which works meanwhile. Where no more repetitions are allowed the tokens are left
     /// alone until the access token has ended and only one more try can help. An exchange that we ourselves died over says
-    /// nothing about the channel, and is repeated at once.
+    /// nothing about the channel, and is repeated at once. An answer that tells nothing costs no repetition, and only a breath.
     pub fn repeats_at(&self, repeats: u32) -> Option<Timestamp> {
         let intent = self.intent.filter(|intent| intent.generation == self.generation && repeats < u32::MAX)?;
         let left = self.access_token.ends_at.duration_since(intent.begun_at);
         let wait = match intent.doubt {
             _ if self.state == AuthorizationState::Revoked => DAILY_PAUSE,
+            Doubt::Unclear if left > SignedDuration::ZERO => (left / 4).min(BREATH),
+            Doubt::Unclear => BREATH,
             Doubt::CutOff if intent.unanswered < repeats => return None,
             _ if intent.unanswered < repeats => (left / 4).max(PAUSE),
             _ => left.max(PAUSE),
@@ -362,6 +369,8 @@ mod tests {
             (195, Doubt::Silent, 1, Active, 1, Some(45)),
             (235, Doubt::Silent, 1, Active, 1, Some(10)),
             (180, Doubt::Silent, 0, Active, u32::MAX, None),
+            (180, Doubt::Unclear, 0, Active, 1, Some(1)),
+            (300, Doubt::Unclear, 0, Active, 1, Some(1)),
             (180, Doubt::CutOff, 0, Active, 1, None),
             (180, Doubt::CutOff, 1, Active, 1, Some(60)),
             (180, Doubt::CutOff, 1, Active, 2, None),

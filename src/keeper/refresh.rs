@@ -52,6 +52,8 @@ struct Spend {
     generation: i64,
     /// How often these tokens were spent before without an answer.
     unanswered: u32,
+    /// The note of the exchange of these tokens before this one.
+    earlier: Option<Intent>,
     begun_at: Timestamp,
 }
 
@@ -155,11 +157,12 @@ impl TokenKeeper {
             return Ok(Turn::Newer);
         }
         let Some(tokens) = self.open_pair(entry, id, &sealed)? else { return Ok(Turn::Newer) };
+        let earlier = before.intent.filter(|intent| intent.generation == sealed.generation);
         if let Some(at) = before.repeats_at(repeats(entry)) {
             if at > tx.now {
                 return Ok(Turn::TooEarly(waits(&before, at)));
             }
-            if !heard {
+            if !heard && earlier.is_some_and(|intent| intent.doubt != Doubt::Unclear) {
                 return Ok(Turn::Unheard);
             }
         }
@@ -170,8 +173,7 @@ impl TokenKeeper {
             return Ok(Turn::Taken);
         };
         *held = Some(lease.clone());
-        let earlier = before.intent.filter(|intent| intent.generation == sealed.generation);
-        let unanswered = earlier.map_or(0, |intent| intent.unanswered + 1);
+        let unanswered = earlier.map_or(0, |intent| intent.unanswered + u32::from(intent.doubt != Doubt::Unclear));
         // The owner has been asked already, or the access token has worked until now: one more try can only help.
         let more = before.state == AuthorizationState::Revoked
             || earlier.is_some_and(|intent| intent.begun_at < before.access_token.ends_at);
@@ -187,7 +189,15 @@ impl TokenKeeper {
         }
         let begun_at = tx.now;
         tx.commit().await?;
-        Ok(Turn::Ours(Box::new(Spend { lease, before, tokens, generation: sealed.generation, unanswered, begun_at })))
+        Ok(Turn::Ours(Box::new(Spend {
+            lease,
+            before,
+            tokens,
+            generation: sealed.generation,
+            unanswered,
+            earlier,
+            begun_at,
+        })))
     }
 
     /// Both tokens, opened; `None` where there is nothing to renew with.
@@ -323,23 +333,33 @@ impl TokenKeeper {
         Ok(())
     }
 
-    /// The channel answered, and granted nothing: the tokens are not spent, or no longer matter. An outage is such an answer
-    /// too. Should the tokens be spent all the same, the channel's own word will say so at the next attempt: owners are not
-    /// asked because a marketplace was down.
+    /// The channel answered, and granted nothing: the tokens are not spent, or no longer matter. Of an outage, and of an answer
+    /// that nobody can read, that is not sure: the note stays, without counting. Should the tokens be spent, the channel's own
+    /// word will say so at the next attempt: owners are not asked because a marketplace was down.
     async fn keep_refusal(&self, entry: &ShopEntry, spend: &Spend, error: ChannelError) -> Result<(), KeeperError> {
         let shop = &entry.shop.id;
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
         // What this exchange was told says nothing about an earlier one whose answer never came; only an end settles that too.
         let ended = matches!(error.failure, Failure::AuthorizationEnded { .. });
-        let earlier = spend.before.intent.filter(|intent| !ended && intent.generation == spend.generation);
-        tx.take_back_intent(spend.before.id, &spend.lease, earlier).await?;
+        let unclear = (error.acted == Acted::Unclear).then_some(Intent {
+            begun_at: spend.begun_at,
+            generation: spend.generation,
+            unanswered: spend.unanswered,
+            doubt: Doubt::Unclear,
+        });
+        let stays = match spend.earlier {
+            Some(earlier) if earlier.doubt != Doubt::Unclear => Some(earlier),
+            earlier => unclear.or(earlier),
+        };
+        let stays = stays.filter(|_| !ended);
+        tx.take_back_intent(spend.before.id, &spend.lease, stays).await?;
         tx.give_back(&spend.lease).await?;
         match &error.failure {
             // What is refused day by day stays refused for its first reason.
             Failure::AuthorizationEnded { .. }
-                if spend.before.state == AuthorizationState::Revoked && spend.unanswered == 0 => {}
+                if spend.before.state == AuthorizationState::Revoked && spend.earlier.is_none() => {}
             Failure::AuthorizationEnded { why } => {
-                let why = if spend.unanswered == 0 { why.clone() } else { repetition_refused(spend, why) };
+                let why = spend.earlier.map_or_else(|| why.clone(), |earlier| repetition_refused(earlier, why));
                 if !self.end(&mut tx, spend.before.id, spend.generation, &why).await? {
                     // Newer tokens came in meanwhile, by a consent: the refusal was of old ones.
                     tx.commit().await?;
@@ -432,9 +452,13 @@ pub(super) fn repeats(entry: &ShopEntry) -> u32 {
 /// Tokens whose last renewal was not answered are left alone for a while.
 fn waits(before: &Authorization, until: Timestamp) -> ChannelError {
     let begun = before.intent.map(|intent| format!(" begun {}", intent.begun_at)).unwrap_or_default();
+    let what = match before.intent.map(|intent| intent.doubt) {
+        Some(Doubt::Unclear) => "the answer to the renewal of the tokens told nothing",
+        _ => "no answer arrived to the renewal of the tokens",
+    };
     ChannelError {
         failure: Failure::Unavailable { retry_at: Some(until) },
-        text: format!("no answer arrived to the renewal of the tokens{begun}; it is repeated from {until} on"),
+        text: format!("{what}{begun}; it is repeated from {until} on"),
         remedy: String::new(),
         request_id: None,
         acted: Acted::No,
@@ -463,9 +487,10 @@ fn unanswered_words(times: u32, begun_at: Option<Timestamp>) -> String {
     )
 }
 
-fn repetition_refused(spend: &Spend, why: &str) -> String {
-    let before = spend.before.intent.map(|intent| format!(" begun {}", intent.begun_at)).unwrap_or_default();
+fn repetition_refused(earlier: Intent, why: &str) -> String {
+    let fate = if earlier.doubt == Doubt::Unclear { "told nothing" } else { "never arrived" };
     format!(
-        "the answer to a renewal of the tokens{before} never arrived, and the channel refused its repetition: {why}"
+        "the answer to a renewal of the tokens begun {} {fate}, and the channel refused its repetition: {why}",
+        earlier.begun_at
     )
 }

@@ -226,11 +226,15 @@ impl Tx {
     }
 
     /// Notes that the tokens of generation `from` are about to be spent, while `lease` stands. The count of unanswered
-    /// exchanges of that generation grows by one with each further note. `false`: moved on or lost.
+    /// exchanges of that generation grows by one with each further note, but for one after an unclear answer. `false`: moved on
+    /// or lost.
     pub async fn note_intent(&mut self, id: AuthorizationId, from: i64, lease: &Lease) -> Result<bool, StoreError> {
         const SQL: &str = "
             update authorizations set intent_begun_at = $3, intent_generation = generation,
-                intent_unanswered = case when intent_generation = generation then intent_unanswered + 1 else 0 end,
+                intent_unanswered = case
+                    when intent_generation = generation and intent_doubt = 'unclear' then intent_unanswered
+                    when intent_generation = generation then intent_unanswered + 1
+                    else 0 end,
                 intent_doubt = null
             where id = $1 and generation = $2";
         if !self.holds_lease(lease).await? {

@@ -221,6 +221,27 @@ async fn two_lost_replies_end_with_the_owner_and_the_true_reason() {
 }
 
 #[tokio::test]
+async fn an_answer_that_nobody_can_read_may_have_spent_the_tokens() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    // It acted, and answered with a page that says nothing of tokens; of its one repetition the same.
+    bench.market().script.extend([Next::SpoilReply, Next::OutOfOrder]);
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    let doubt = bench.authorization("a").await.unwrap().intent.unwrap();
+    assert_eq!((doubt.begun_at, doubt.unanswered), (start() + LATER, 0));
+    bench.clock.advance(PAUSE);
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    let doubt = bench.authorization("a").await.unwrap().intent.unwrap();
+    assert_eq!((doubt.begun_at, doubt.unanswered), (start() + LATER + PAUSE, 0), "it does not count");
+    bench.clock.advance(PAUSE);
+    bench.market().repeats = false;
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!(after.state, AuthorizationState::Revoked);
+    insta::assert_snapshot!(after.why.unwrap(), @"the answer to a renewal of the tokens begun 2026-01-10T17:10:00Z told nothing, and the channel refused its repetition: this refresh token was used");
+}
+
+#[tokio::test]
 async fn a_permission_that_silence_ended_comes_back_with_the_daily_look() {
     let bench = Bench::authorized(&["a"]).await;
     bench.clock.advance(LATER);
@@ -306,8 +327,12 @@ async fn a_token_host_that_is_down_costs_no_authorization() {
     for _ in 0..20 {
         bench.market().script.push_back(Next::OutOfOrder);
         bench.keeper.access(&shop("a")).await.unwrap_err();
+        // However many come for a token meanwhile, the host is asked once a minute at most.
+        bench.keeper.access(&shop("a")).await.unwrap_err();
         assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+        bench.clock.advance(SignedDuration::from_mins(1));
     }
+    assert_eq!(bench.market().refreshes, 20);
     assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2");
     assert!(bench.mails().await.is_empty());
 }

@@ -46,6 +46,8 @@ static ABILITIES: Abilities = Abilities {
 pub(crate) enum Next {
     /// The token is spent, the answer is lost.
     LoseReply,
+    /// The token is spent, and the answer is a page that says nothing of tokens.
+    SpoilReply,
     /// It is not acted upon, and not answered either.
     Silent,
     /// It is not acted upon.
@@ -220,13 +222,14 @@ impl Consent for Stall {
             }
             market.script.pop_front()
         };
-        let mut lost = false;
+        let mut lost = None;
         match next {
             Some(Next::Silent) => return Err(unavailable(Acted::Unheard)),
             Some(Next::Unreachable) => return Err(unavailable(Acted::No)),
             Some(Next::OutOfOrder) => return Err(unavailable(Acted::Unclear)),
             Some(Next::Refuse(failure)) => return Err(failed(failure)),
-            Some(Next::LoseReply) => lost = true,
+            Some(Next::LoseReply) => lost = Some(Acted::Unheard),
+            Some(Next::SpoilReply) => lost = Some(Acted::Unclear),
             Some(Next::Wait(begun, go_on)) => {
                 begun.notify_one();
                 go_on.notified().await;
@@ -239,7 +242,7 @@ impl Consent for Stall {
             return Err(failed(Failure::AuthorizationEnded { why: "this refresh token was used".into() }));
         }
         let grant = market.mint();
-        if lost { Err(unavailable(Acted::Unheard)) } else { Ok(grant) }
+        lost.map_or(Ok(grant), |acted| Err(unavailable(acted)))
     }
 
     async fn identify(&self, grant: &Grant) -> Result<Identity, ChannelError> {
