@@ -184,8 +184,9 @@ impl Reading<'_> {
         }
         if has("TIMESTAMP") {
             return Some(refused(
-                Failure::AppCredentialRejected { why: why() },
-                "set this machine's clock: calls may be 10 minutes old at most",
+                // A clock that is wrong is no fault of the app's keys.
+                Failure::Unexpected { sample: "SHOPLINE refuses the time of this machine's clock".to_owned() },
+                "set this machine's clock and run a time service: calls may be 10 minutes old at most",
             ));
         }
         if has("SIGN") || has("APPKEY") {
@@ -352,7 +353,7 @@ mod tests {
             (Global, Refresh, 200, r#"{"code":500,"i18nCode":"RequestSignIsEmpty"}"#, "app", true),
             (Global, Refresh, 500, r#"{"code":500,"i18nCode":"REQUEST_SIGN_ERROR"}"#, "app", true),
             (Global, Refresh, 200, r#"{"code":400,"i18nCode":"APPKEY_INVALID"}"#, "app", true),
-            (Global, Refresh, 200, r#"{"code":400,"i18nCode":"TIMESTAMP_EXPIRED"}"#, "app", true),
+            (Global, Refresh, 200, r#"{"code":400,"i18nCode":"TIMESTAMP_EXPIRED"}"#, "unexpected", true),
             (Global, Refresh, 200, r#"{"code":400,"i18nCode":"APP_NOT_INSTALLED"}"#, "ended", true),
             (Global, Refresh, 200, r#"{"code":400,"i18nCode":"X","message":"app is uninstalled"}"#, "ended", true),
             (Global, Exchange, 200, r#"{"code":400,"i18nCode":"APP_NOT_INSTALLED"}"#, "unexpected", false),

@@ -165,8 +165,9 @@ fn verdict(
         (_, Some(105_002 | 101_000)) => refused(Failure::TokenRejected, ""),
         (_, Some(36_009_004)) if message.contains("x-tts-access-token") => refused(Failure::TokenRejected, ""),
         (_, Some(36_009_004)) if message.contains("timestamp") => refused(
-            Failure::AppCredentialRejected { why: why() },
-            "set this machine's clock: calls may be 5 minutes old and 30 seconds early at most",
+            // A clock that is wrong ends no permission and is no fault of the app's keys.
+            Failure::Unexpected { sample: "TikTok Shop refuses the time of this machine's clock".to_owned() },
+            "set this machine's clock and run a time service: calls may be 5 minutes old and 30 seconds early at most",
         ),
         (_, Some(36_009_004 | 98_001_004)) if message.contains("app_key") || message.contains("app_secret") => {
             refused(Failure::AppCredentialRejected { why: why() }, CHECK_APP)
@@ -196,10 +197,6 @@ fn verdict(
         }
         (_, Some(36_009_003 | 36_009_007)) => maybe_acted(Failure::Unavailable { retry_at }),
         (500.., _) => maybe_acted(Failure::Unavailable { retry_at }),
-        (401, Some(_)) => refused(
-            Failure::ShopClosed { why: why() },
-            "ask the shop's owner to look into Seller Center: the shop or seller is inactive",
-        ),
         (_, Some(36_009_004 | 98_001_004)) => {
             refused(Failure::Rejected, "look at the message; the call itself was refused")
         }
@@ -451,7 +448,7 @@ mod tests {
             (200, 105_002, "Expired credentials", "token", true),
             (401, 101_000, "access_token is invalid", "token", true),
             (400, 36_009_004, "Invalid credentials. The `x-tts-access-token` header is invalid", "token", true),
-            (400, 36_009_004, "timestamp is expired", "app", true),
+            (400, 36_009_004, "timestamp is expired", "unexpected", true),
             (400, 36_009_004, "invalid app_key", "app", true),
             (400, 36_009_004, "page_size must be at most 100", "rejected", true),
             (200, 36_004_001, "refresh token is expired", "ended", true),
@@ -463,7 +460,7 @@ mod tests {
             (403, 105_005, "access denied: seller.product.write", "scope", true),
             (401, 36_009_043, "the shop is inactive", "closed", true),
             (200, 36_009_044, "the seller is inactive", "closed", true),
-            (401, 36_009_099, "unauthorized", "closed", true),
+            (401, 36_009_099, "unauthorized", "unexpected", false),
             (429, 36_009_037, "too many requests", "throttled", true),
             (200, 36_009_002, "too many requests", "throttled", true),
             (503, 36_009_001, "overloaded", "unavailable", false),
