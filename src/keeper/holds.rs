@@ -78,6 +78,40 @@ impl TokenKeeper {
         }
     }
 
+    /// The channel refused a token that had just been renewed. Where a live call is refused it as well, the permission is no
+    /// good, however often its tokens can be renewed: it has ended.
+    pub(super) async fn note_refused_again(&self, shop: &ShopId) -> Result<(), KeeperError> {
+        let standing = self.standing(shop).await?;
+        let Some((authorization, tokens)) = standing.granted() else { return Ok(()) };
+        if authorization.state != AuthorizationState::Active {
+            return Ok(());
+        }
+        let access = self.open(&standing)?;
+        let Err(error) = standing.entry.channel.probe(&access).await else {
+            let mut refused = self.0.refused_in_part.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            refused.insert(authorization.id, tokens.generation);
+            return Ok(());
+        };
+        let why = match error.failure {
+            Failure::TokenRejected => {
+                format!("the channel renewed the access token and refuses the new one, too ({})", error.text)
+            }
+            Failure::AuthorizationEnded { why } => why,
+            _ => return Ok(()),
+        };
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        if self.end(&mut tx, authorization.id, tokens.generation, &why).await? {
+            tx.commit().await?;
+            self.wake();
+        }
+        Ok(())
+    }
+
+    pub(super) fn is_refused_in_part(&self, id: AuthorizationId, generation: i64) -> bool {
+        let refused = self.0.refused_in_part.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        refused.get(&id) == Some(&generation)
+    }
+
     /// Notes that the permission has ended by the channel's word, if the tokens are still those of generation `from`;
     /// its shops wait, and their owner is asked. `false`: newer tokens stand, nothing was written.
     pub(super) async fn end(

@@ -17,7 +17,7 @@ use tokio::sync::Mutex;
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    channels::{Access, ChannelError},
+    channels::{Access, Acted, ChannelError},
     clock::Clock,
     domain::{Authorization, AuthorizationId, AuthorizationState, Failure, Hold, Holder, Lease, ShopId},
     notices::SharedPeople,
@@ -65,6 +65,8 @@ struct Inner {
     queues: std::sync::Mutex<BTreeMap<AuthorizationId, Arc<Mutex<Option<Lease>>>>>,
     /// Exchanges under way: they outlive the run that wanted them, because their answer must be kept.
     exchanges: TaskTracker,
+    /// The generations of tokens that a call was refused right after a renewal, and that work elsewhere all the same.
+    refused_in_part: std::sync::Mutex<BTreeMap<AuthorizationId, i64>>,
     /// The grants of which the log has said that they near their end.
     said_ending: std::sync::Mutex<BTreeSet<(AuthorizationId, i64)>>,
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
@@ -100,6 +102,7 @@ impl TokenKeeper {
             incarnation: OnceLock::new(),
             queues: std::sync::Mutex::default(),
             exchanges: TaskTracker::new(),
+            refused_in_part: std::sync::Mutex::default(),
             said_ending: std::sync::Mutex::default(),
             wake: OnceLock::new(),
             metrics: OnceLock::new(),
@@ -178,12 +181,18 @@ impl TokenKeeper {
             after.check_usable()?;
             return self.open(&after);
         }
-        self.refresh(&standing.entry, authorization.id, tokens.generation).await?;
+        if self.is_refused_in_part(authorization.id, tokens.generation)
+            && standing.entry.channel.probe(&newest).await.is_ok()
+        {
+            // Another renewal would bring another token that this call is refused.
+            return Err(KeeperError::Channel { shop: shop.clone(), error: Box::new(refused_in_part()) });
+        }
+        self.refresh(&standing.entry, authorization.id, tokens.generation, true).await?;
         self.open(&self.standing(shop).await?)
     }
 
     /// Makes a call with a fresh token. A token that the channel does not accept is renewed once and the call repeated
-    /// once; what holds the shop is noted.
+    /// once; what holds the shop is noted. A token that is refused again ends the permission, if a live call proves it.
     pub async fn call<T, F>(&self, shop: &ShopId, call: impl Fn(Access) -> F) -> Result<T, KeeperError>
     where
         F: Future<Output = Result<T, ChannelError>>,
@@ -202,7 +211,13 @@ impl TokenKeeper {
                 let renewed = self.rejected(shop, &access).await?;
                 match call(renewed).await {
                     Ok(value) => return Ok(value),
-                    Err(error) => error,
+                    Err(error) => {
+                        if error.failure == Failure::TokenRejected {
+                            self.note_refused_again(shop).await?;
+                            self.standing(shop).await?.check_usable()?;
+                        }
+                        error
+                    }
                 }
             }
             Err(error) => error,
@@ -217,7 +232,7 @@ impl TokenKeeper {
         if authorization.is_fresh(self.0.clock.now()) || tokens.refresh_token.is_none() {
             return self.open(&standing);
         }
-        self.refresh(&standing.entry, authorization.id, tokens.generation).await?;
+        self.refresh(&standing.entry, authorization.id, tokens.generation, false).await?;
         self.open(&self.standing(&standing.entry.shop.id).await?)
     }
 
@@ -326,6 +341,18 @@ async fn standing_in(tx: &mut Tx, entry: Arc<ShopEntry>) -> Result<Standing, Kee
     }
     let alarm = if entry.needs_authorization() { tx.channel_alarm(&entry.shop.channel).await? } else { None };
     Ok(Standing { entry, row, authorization, tokens, alarm })
+}
+
+fn refused_in_part() -> ChannelError {
+    ChannelError {
+        failure: Failure::TokenRejected,
+        text:
+            "the channel refuses this call an access token that it accepts elsewhere, and refused the one before, too"
+                .into(),
+        remedy: "compare what the app may do at the channel with what the call needs".into(),
+        request_id: None,
+        acted: Acted::No,
+    }
 }
 
 /// The row that a token is sealed for.

@@ -19,6 +19,8 @@ use crate::{
 
 /// How long an exchange may take.
 pub(super) const EXCHANGE_LIMIT: Duration = Duration::from_secs(10);
+/// How long the repetition after a missing answer waits where the channel answers, and refuses the access token.
+const SOON: SignedDuration = SignedDuration::from_secs(5);
 /// How long the lease outlives an instance that dies: twice the exchange's own limit.
 const COVER_MS: i64 = 20_000;
 /// How long another instance's exchange is waited for.
@@ -44,6 +46,14 @@ enum Turn {
     TooEarly(ChannelError),
 }
 
+/// What whoever wants other tokens has seen.
+#[derive(Clone, Copy)]
+struct Seen {
+    generation: i64,
+    /// That the channel refused the access token.
+    refused: bool,
+}
+
 /// A refresh token about to be spent.
 struct Spend {
     lease: Lease,
@@ -54,31 +64,40 @@ struct Spend {
     unanswered: u32,
     /// The note of the exchange of these tokens before this one.
     earlier: Option<Intent>,
+    /// Whether the channel has just refused the access token.
+    refused: bool,
     begun_at: Timestamp,
 }
 
 impl TokenKeeper {
-    /// Renews an authorization's tokens, if they are still those of generation `seen`. When it returns well, the store
-    /// has newer ones.
+    /// Renews an authorization's tokens, if they are still those of generation `seen`; `refused`: because the channel has just
+    /// refused the access token. When it returns well, the store has newer ones.
     pub(super) async fn refresh(
         &self,
         entry: &Arc<ShopEntry>,
         id: AuthorizationId,
         seen: i64,
+        refused: bool,
     ) -> Result<(), KeeperError> {
         let (keeper, entry) = (self.clone(), Arc::clone(entry));
-        let exchange = async move { keeper.refresh_in_turn(&entry, id, seen).await }.in_current_span();
+        let exchange = async move { keeper.refresh_in_turn(&entry, id, Seen { generation: seen, refused }).await }
+            .in_current_span();
         match self.0.exchanges.spawn(exchange).await {
             Ok(result) => result,
             Err(error) => Err(KeeperError::Bug(format!("the exchange of authorization {id} broke off: {error}"))),
         }
     }
 
-    async fn refresh_in_turn(&self, entry: &Arc<ShopEntry>, id: AuthorizationId, seen: i64) -> Result<(), KeeperError> {
+    async fn refresh_in_turn(
+        &self,
+        entry: &Arc<ShopEntry>,
+        id: AuthorizationId,
+        seen: Seen,
+    ) -> Result<(), KeeperError> {
         let queue = self.queue(id);
         let mut held = queue.lock().await;
         let until = self.0.clock.now() + PATIENCE;
-        let mut heard = false;
+        let mut heard = seen.refused;
         loop {
             match self.take_turn(entry, id, seen, heard, &mut held).await? {
                 Turn::Newer => return Ok(()),
@@ -144,7 +163,7 @@ impl TokenKeeper {
         &self,
         entry: &ShopEntry,
         id: AuthorizationId,
-        seen: i64,
+        seen: Seen,
         heard: bool,
         held: &mut Option<Lease>,
     ) -> Result<Turn, KeeperError> {
@@ -153,14 +172,15 @@ impl TokenKeeper {
         let (Some(before), Some(sealed)) = (tx.authorization(id).await?, tx.sealed_tokens(id).await?) else {
             return Ok(Turn::Newer);
         };
-        if sealed.generation > seen {
+        if sealed.generation > seen.generation {
             return Ok(Turn::Newer);
         }
         let Some(tokens) = self.open_pair(entry, id, &sealed)? else { return Ok(Turn::Newer) };
         let earlier = before.intent.filter(|intent| intent.generation == sealed.generation);
         if let Some(at) = before.repeats_at(repeats(entry)) {
-            if at > tx.now {
-                return Ok(Turn::TooEarly(waits(&before, at)));
+            let soon = earlier.filter(|_| seen.refused).map(|intent| intent.begun_at + SOON);
+            if at.min(soon.unwrap_or(at)) > tx.now {
+                return Ok(Turn::TooEarly(waits(&before, at.min(soon.unwrap_or(at)))));
             }
             if !heard && earlier.is_some_and(|intent| intent.doubt != Doubt::Unclear) {
                 return Ok(Turn::Unheard);
@@ -176,7 +196,7 @@ impl TokenKeeper {
         let unanswered = earlier.map_or(0, |intent| intent.unanswered + u32::from(intent.doubt != Doubt::Unclear));
         // The owner has been asked already, or the access token has worked until now: one more try can only help.
         let more = before.state == AuthorizationState::Revoked
-            || earlier.is_some_and(|intent| intent.begun_at < before.access_token.ends_at);
+            || earlier.is_some_and(|intent| intent.begun_at < before.access_token.ends_at && !seen.refused);
         if unanswered > repeats(entry) && !more {
             let why = unanswered_words(unanswered, earlier.map(|intent| intent.begun_at));
             self.enter(&mut tx, id, sealed.generation, AuthorizationState::Revoked, &why).await?;
@@ -196,6 +216,7 @@ impl TokenKeeper {
             generation: sealed.generation,
             unanswered,
             earlier,
+            refused: seen.refused,
             begun_at,
         })))
     }
@@ -326,6 +347,12 @@ impl TokenKeeper {
             }
             return Ok(());
         }
+        if before.state == AuthorizationState::Revoked {
+            // That tokens are renewed proves no permission: the live call that follows does.
+            let why = before.why.as_deref();
+            tx.set_authorization_state(after.id, after.generation, AuthorizationState::Revoked, why).await?;
+            return Ok(());
+        }
         for entry in &entries {
             holds::recover(tx, entry).await?;
             plan_look(tx, entry, &after).await?;
@@ -390,7 +417,7 @@ impl TokenKeeper {
         };
         tx.take_back_intent(id, &spend.lease, Some(silent)).await?;
         tx.give_back(&spend.lease).await?;
-        let works = spend.before.access_token.ends_at > spend.begun_at;
+        let works = spend.before.access_token.ends_at > spend.begun_at && !spend.refused;
         let exhausted = spend.unanswered >= repeats(entry) && !works;
         if exhausted {
             let why = unanswered_words(spend.unanswered + 1, Some(spend.begun_at));

@@ -258,3 +258,50 @@ async fn tokens_that_cannot_be_renewed_and_are_refused_end_with_the_owner() {
     assert!(known.why.unwrap().contains("cannot be renewed"));
     assert_eq!(bench.market().refreshes, 0);
 }
+
+#[tokio::test]
+async fn a_token_that_is_refused_again_after_its_renewal_ends_the_permission_and_is_not_renewed_for_ever() {
+    let bench = Bench::authorized(&["a", "b"]).await;
+    bench.market().probe = Some(Failure::TokenRejected);
+    let error = bench.keeper.test(&shop("a")).await.unwrap_err();
+    assert!(matches!(error, KeeperError::Held { hold: Hold::Revoked, .. }), "{error}");
+    let known = bench.authorization("a").await.unwrap();
+    assert_eq!(known.state, AuthorizationState::Revoked);
+    assert!(known.why.unwrap().starts_with("the channel renewed the access token and refuses the new one, too"));
+    assert_eq!(bench.market().refreshes, 1);
+    assert_eq!(bench.mails().await, ["ended", "operator"]);
+    // A daily look renews, which proves nothing: the shops stay held until a live call is accepted.
+    for day in 1..4 {
+        bench.clock.advance(DAY);
+        bench.keeper.look(&shop("a")).await.unwrap_err();
+        assert_eq!(bench.holds("b").await, [Some(Hold::Revoked); 3]);
+        assert_eq!(bench.market().refreshes, 1 + day);
+    }
+    assert_eq!((bench.waiting("a").await, bench.waiting("b").await), (vec![], vec![]));
+    assert_eq!(bench.mails().await, ["ended", "operator"]);
+    bench.market().probe = None;
+    bench.clock.advance(DAY);
+    bench.keeper.look(&shop("a")).await.unwrap();
+    assert_eq!(bench.holds("b").await, [None; 3]);
+}
+
+#[tokio::test]
+async fn a_token_that_one_call_alone_refuses_ends_nothing_and_is_renewed_once() {
+    let bench = Bench::authorized(&["a"]).await;
+    for _ in 0..5 {
+        let called = bench.keeper.call(&shop("a"), |_| async { Err::<(), _>(failed(Failure::TokenRejected)) }).await;
+        assert_eq!(called.unwrap_err().failure(), Failure::TokenRejected);
+    }
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+    assert_eq!(bench.market().refreshes, 1);
+}
+
+#[tokio::test]
+async fn a_token_that_is_refused_again_in_its_last_hour_has_lapsed() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.set(start() + DAY * 365 - SignedDuration::from_mins(30));
+    bench.market().probe = Some(Failure::TokenRejected);
+    bench.keeper.test(&shop("a")).await.unwrap_err();
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Lapsed);
+    assert_eq!(bench.mails().await, ["ended"]);
+}

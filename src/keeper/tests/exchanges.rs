@@ -190,6 +190,27 @@ async fn replies_that_are_lost_while_the_access_token_works_end_nothing_before_i
 }
 
 #[tokio::test]
+async fn a_lost_reply_is_repeated_soon_where_the_channel_refuses_the_access_token() {
+    for answered in [true, false] {
+        let bench = Bench::authorized(&["a"]).await;
+        let refused = bench.keeper.access(&shop("a")).await.unwrap();
+        // It acted, and with that the access token is of no use any more.
+        bench.market().script.push_back(Next::LoseReply);
+        bench.keeper.rejected(&shop("a"), &refused).await.unwrap_err();
+        bench.keeper.rejected(&shop("a"), &refused).await.unwrap_err();
+        assert_eq!(bench.market().refreshes, 1);
+        bench.clock.advance(SignedDuration::from_secs(5));
+        if answered {
+            assert_eq!(token(&bench.keeper.rejected(&shop("a"), &refused).await.unwrap()), "access-3");
+        } else {
+            bench.market().script.push_back(Next::LoseReply);
+            let error = bench.keeper.rejected(&shop("a"), &refused).await.unwrap_err();
+            assert!(matches!(error, KeeperError::Held { hold: Hold::Revoked, .. }), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn two_lost_replies_end_with_the_owner_and_the_true_reason() {
     let bench = Bench::authorized(&["a", "b"]).await;
     bench.clock.advance(LATER);
