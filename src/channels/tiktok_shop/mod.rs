@@ -165,7 +165,7 @@ impl Channel for TikTokShop {
         match shops.into_iter().find(|shop| shop.id == self.shop_id) {
             Some(shop) => Ok(ShopStatus { name: Some(shop.name).filter(|name| !name.is_empty()), ends: None }),
             None => Err(ChannelError {
-                failure: Failure::ShopClosed { why: "the authorization does not cover this shop".into() },
+                failure: Failure::ScopeMissing { scope: format!("access to shop {}", self.shop_id) },
                 text: format!("TikTok Shop: shop {} is not among those of this authorization", self.shop_id),
                 remedy: "correct shop_id, or let the owner of that shop authorize".into(),
                 request_id,

@@ -111,7 +111,10 @@ async fn a_wrong_secret_and_a_wrong_clock_are_the_operators_to_mend() {
         scene.channels_clock = Clock::manual(scene.clock.now() + SignedDuration::from_secs(wrong));
         let error = scene.refresh("global", &grant.tokens, STORE).await.unwrap_err();
         let foreseen = matches!(error.failure, Failure::Unexpected { .. });
-        assert!(foreseen && error.remedy.starts_with("set this machine's clock"), "it is not the app's fault: {error:?}");
+        assert!(
+            foreseen && error.remedy.starts_with("set this machine's clock"),
+            "it is not the app's fault: {error:?}"
+        );
     }
     assert_eq!(scene.fake.stats().bad_signatures, 4);
 }

@@ -100,7 +100,7 @@ async fn one_authorization_covers_several_shops_and_another_region_is_noticed() 
     assert!(covered.iter().all(|place| place.id != channel.place()));
     let token = grant.tokens.access_token;
     let error = channel.probe(&Access { token: Some(token), place: Value::Null }).await.unwrap_err();
-    assert!(matches!(error.failure, Failure::ShopClosed { .. }), "{error}");
+    assert_eq!(error.failure, Failure::ScopeMissing { scope: "access to shop 43".into() }, "{error}");
 }
 
 #[tokio::test]
