@@ -175,15 +175,20 @@ impl TokenKeeper {
         Ok(shop)
     }
 
-    /// Records the permissions of a consent. They are not given up for a database that is away for a moment.
+    /// Records the permissions of a consent. They are not given up for a database that is away.
     async fn record(&self, proven: Vec<Proven>, who: &'static str) -> Result<Consented, ConsentError> {
-        let until = self.0.clock.now() + refresh::KEEP_TRYING;
+        let grants: Vec<_> = proven.iter().map(|one| one.grant.clone()).collect();
+        let mut unsaved = refresh::Unsaved::default();
         loop {
-            match self.record_once(&proven, who).await {
-                Err(ConsentError::Store(error)) if error.is_passing() && self.0.clock.now() < until => {}
-                recorded => return recorded,
+            let (error, shop) = match (self.record_once(&proven, who).await, proven.first()) {
+                (Err(ConsentError::Store(error)), Some(one)) if error.is_passing() => (error, &one.entry.shop),
+                (recorded, _) => return recorded,
+            };
+            unsaved.tell(shop, &error);
+            if !self.tries_on(&grants).await {
+                refresh::tell_lost(shop);
+                return Err(ConsentError::Store(error));
             }
-            self.0.clock.sleep(refresh::GLANCE).await;
         }
     }
 

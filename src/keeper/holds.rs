@@ -17,6 +17,9 @@ use crate::{
 pub async fn settle_holds(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<(JobKind, Option<Hold>)>, StoreError> {
     let mut facts = tx.hold_facts(&entry.shop.id, entry.needs_authorization(), entry.has_source).await?;
     facts.refresh_none = entry.refresh_is_none();
+    if facts.authorization.is_some() && tx.app_of(&entry.shop.id).await?.is_some_and(|app| !entry.is_of_app(&app)) {
+        facts.authorization = None;
+    }
     let holds: Vec<_> = JobKind::OF_SHOPS
         .into_iter()
         .filter(|job| entry.jobs.contains_key(job))
@@ -286,7 +289,10 @@ impl TokenKeeper {
 
     /// The shops in force that work with an authorization.
     pub(super) async fn entries_of(&self, tx: &mut Tx, id: AuthorizationId) -> Result<Vec<Arc<ShopEntry>>, StoreError> {
-        Ok(tx.shops_of(id).await?.iter().filter_map(|row| self.0.shops.get(&row.id)).collect())
+        let Some(known) = tx.authorization(id).await? else { return Ok(Vec::new()) };
+        let shops = tx.shops_of(id).await?;
+        let entries = shops.iter().filter_map(|row| self.0.shops.get(&row.id));
+        Ok(entries.filter(|entry| entry.is_of_app(&known.account.app)).collect())
     }
 }
 

@@ -47,6 +47,10 @@ pub use look::Looked;
 pub use news::{Heard, NewsError, WEBHOOKS_KEPT};
 pub use shops::{Page, ShopBook, ShopEntry};
 
+/// How long a daemon that stops still tries to store answers that have arrived: with what its runs were given before, and an exchange's
+/// own limit, it stays within the time that systemd gives a service.
+const LAST_TRIES: std::time::Duration = std::time::Duration::from_secs(5);
+
 /// Keeps the tokens of all shops. Cheap to clone; clones are one keeper.
 #[derive(Clone)]
 pub struct TokenKeeper(Arc<Inner>);
@@ -63,6 +67,8 @@ struct Inner {
     /// One exchange at a time per authorization inside this instance, so that its own jobs queue here and not at the lease.
     /// What is guarded is the lease as far as it is not known to be given back.
     queues: std::sync::Mutex<BTreeMap<AuthorizationId, Arc<Mutex<Option<Lease>>>>>,
+    /// Whether what has not been stored by now is given up, because the daemon stops.
+    gives_up: tokio::sync::watch::Sender<bool>,
     /// Exchanges under way: they outlive the run that wanted them, because their answer must be kept.
     exchanges: TaskTracker,
     /// The generations of tokens that a call was refused right after a renewal, and that work elsewhere all the same.
@@ -78,6 +84,8 @@ struct Standing {
     entry: Arc<ShopEntry>,
     row: ShopRow,
     authorization: Option<Authorization>,
+    /// The app that its authorization was given to, where the settings name another one now: then it counts as none.
+    other_app: Option<String>,
     tokens: Option<SealedTokens>,
     alarm: Option<String>,
 }
@@ -101,6 +109,7 @@ impl TokenKeeper {
             holder,
             incarnation: OnceLock::new(),
             queues: std::sync::Mutex::default(),
+            gives_up: tokio::sync::watch::Sender::new(false),
             exchanges: TaskTracker::new(),
             refused_in_part: std::sync::Mutex::default(),
             said_ending: std::sync::Mutex::default(),
@@ -141,11 +150,15 @@ impl TokenKeeper {
         &self.0.shops
     }
 
-    /// Waits until the exchanges under way have ended: at most as long as an exchange may take. Nothing new should be
-    /// asked of the keeper meanwhile.
+    /// Waits until the exchanges under way have ended: at most as long as an exchange may take. Answers that a database which is
+    /// away has kept from being stored are given up after a while. Nothing new should be asked of the keeper meanwhile.
     pub async fn drained(&self) {
         self.0.exchanges.close();
-        self.0.exchanges.wait().await;
+        if tokio::time::timeout(LAST_TRIES, self.0.exchanges.wait()).await.is_err() {
+            self.0.gives_up.send_replace(true);
+            self.0.exchanges.wait().await;
+            self.0.gives_up.send_replace(false);
+        }
         self.0.exchanges.reopen();
     }
 
@@ -305,6 +318,13 @@ impl Standing {
                 format!("the channel refuses our app: {}", self.alarm.as_deref().unwrap_or_default()),
                 format!("check `client_id` and `client_secret` of channel `{}`", self.entry.shop.channel),
             ),
+            Hold::Pending if self.other_app.is_some() => (
+                format!(
+                    "its authorization was given to the app `{}`, and the settings name another one now",
+                    self.other_app.as_deref().unwrap_or_default()
+                ),
+                format!("{ask_owner}, or set `client_id` of channel `{}` back", self.entry.shop.channel),
+            ),
             Hold::Pending => ("nobody has authorized it yet".to_owned(), ask_owner),
             Hold::Lapsed => (
                 match authorization.and_then(|authorization| authorization.ends) {
@@ -334,13 +354,18 @@ impl Standing {
 async fn standing_in(tx: &mut Tx, entry: Arc<ShopEntry>) -> Result<Standing, KeeperError> {
     let id = &entry.shop.id;
     let row = tx.shop(id).await?.ok_or_else(|| KeeperError::UnknownShop(id.clone()))?;
-    let (mut authorization, mut tokens) = (None, None);
+    let (mut authorization, mut tokens, mut other_app) = (None, None, None);
     if let Some(number) = row.authorization {
-        authorization = tx.authorization(number).await?;
-        tokens = tx.sealed_tokens(number).await?;
+        match tx.authorization(number).await? {
+            Some(known) if !entry.is_of_app(&known.account.app) => other_app = Some(known.account.app),
+            known => {
+                authorization = known;
+                tokens = tx.sealed_tokens(number).await?;
+            }
+        }
     }
     let alarm = if entry.needs_authorization() { tx.channel_alarm(&entry.shop.channel).await? } else { None };
-    Ok(Standing { entry, row, authorization, tokens, alarm })
+    Ok(Standing { entry, row, authorization, other_app, tokens, alarm })
 }
 
 fn refused_in_part() -> ChannelError {

@@ -13,7 +13,7 @@ use super::{KeeperError, ShopEntry, TokenKeeper, holds, token_row};
 use crate::{
     channels::{Acted, ChannelError, Consent, Grant, Tokens},
     crash,
-    domain::{Authorization, AuthorizationId, AuthorizationState, Doubt, Failure, Hold, Intent, JobKind, Lease},
+    domain::{Authorization, AuthorizationId, AuthorizationState, Doubt, Failure, Hold, Intent, JobKind, Lease, Shop},
     store::{SealedGrant, SealedTokens, StoreError, Tx},
 };
 
@@ -27,8 +27,6 @@ const COVER_MS: i64 = 20_000;
 const PATIENCE: SignedDuration = SignedDuration::from_secs(12);
 /// How often its row is looked at meanwhile.
 pub(super) const GLANCE: SignedDuration = SignedDuration::from_millis(250);
-/// How long an answer that has arrived is tried to be stored.
-pub(super) const KEEP_TRYING: SignedDuration = SignedDuration::from_secs(60);
 
 /// What was found when it was our turn.
 enum Turn {
@@ -255,24 +253,46 @@ impl TokenKeeper {
         }
     }
 
-    /// Stores new tokens. An answer that has arrived is not given up for a database that is away for a moment, nor for a
-    /// lease that was lost meanwhile.
+    /// Stores new tokens. An answer that has arrived is not given up for a database that is away, nor for a lease that was lost
+    /// meanwhile: it is tried as long as the process lives and the tokens are of use.
     async fn keep(&self, entry: &ShopEntry, spend: &Spend, grant: &Grant) -> Result<(), KeeperError> {
-        let until = self.0.clock.now() + KEEP_TRYING;
         let mut lease = spend.lease.clone();
+        let mut unsaved = Unsaved::default();
         loop {
-            let outcome = self.keep_once(entry, spend, grant, &mut lease).await;
-            match outcome {
+            let error = match self.keep_once(entry, spend, grant, &mut lease).await {
                 Ok(true) => break,
-                Err(KeeperError::Store(error)) if error.is_passing() && self.0.clock.now() < until => {}
-                Ok(false) if self.0.clock.now() < until => {}
-                Ok(false) => return Err(KeeperError::Busy(entry.shop.id.clone())),
+                Ok(false) => KeeperError::Busy(entry.shop.id.clone()),
+                Err(KeeperError::Store(error)) if error.is_passing() => {
+                    unsaved.tell(&entry.shop, &error);
+                    KeeperError::Store(error)
+                }
                 Err(error) => return Err(error),
+            };
+            if !self.tries_on(std::slice::from_ref(grant)).await {
+                tell_lost(&entry.shop);
+                return Err(error);
             }
-            self.0.clock.sleep(GLANCE).await;
         }
         self.wake();
         Ok(())
+    }
+
+    /// Waits for a moment before what has been granted is tried to be stored again. `false`: it is of no use any more, or the
+    /// daemon stops.
+    pub(super) async fn tries_on(&self, grants: &[Grant]) -> bool {
+        let now = self.0.clock.now();
+        let of_use = |grant: &Grant| match (&grant.tokens.refresh_token, grant.refresh_token_ends_at) {
+            (Some(_), None) => true,
+            (Some(_), Some(ends_at)) => ends_at > now,
+            (None, _) => grant.access_token_ends_at > now,
+        };
+        let mut gives_up = self.0.gives_up.subscribe();
+        grants.iter().any(of_use)
+            && tokio::select! {
+                biased;
+                _ = gives_up.wait_for(|given_up| *given_up) => false,
+                () = self.0.clock.sleep(GLANCE) => true,
+            }
     }
 
     /// `false`: somebody else holds the lease just now.
@@ -458,6 +478,24 @@ impl TokenKeeper {
             ends,
         }
     }
+}
+
+/// Says once, and loudly, that tokens wait to be stored.
+#[derive(Default)]
+pub(super) struct Unsaved(bool);
+
+impl Unsaved {
+    pub(super) fn tell(&mut self, shop: &Shop, error: &StoreError) {
+        if !std::mem::replace(&mut self.0, true) {
+            tracing::error!(event = "token.unsaved", shop.id = %shop.id, channel.name = %shop.channel,
+                "new tokens have arrived and cannot be stored; trying on while this daemon runs: {error}");
+        }
+    }
+}
+
+pub(super) fn tell_lost(shop: &Shop) {
+    tracing::error!(event = "token.lost", shop.id = %shop.id, channel.name = %shop.channel,
+        "new tokens had arrived and could not be stored in time; the owner may have to authorize the shop again");
 }
 
 /// The next look of a shop's refresh job: when the token wants to be renewed, or when the authorization ends.

@@ -53,6 +53,11 @@ impl ShopEntry {
         JobKind::OF_SHOPS.into_iter().filter(|job| self.jobs.get(job).is_some_and(|period| *period != Period::None))
     }
 
+    /// Whether an authorization of this app is of use: the settings may name another one since.
+    pub(super) fn is_of_app(&self, app: &str) -> bool {
+        self.consent().is_some_and(|consent| consent.app() == app)
+    }
+
     pub(super) fn consent(&self) -> Option<&dyn Consent> {
         self.channel.consent()
     }

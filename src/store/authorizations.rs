@@ -333,3 +333,16 @@ impl Tx {
         Ok(written > 0)
     }
 }
+
+#[cfg(test)]
+impl Tx {
+    /// Makes every word about authorizations fail (or work again), as where the database is away.
+    pub(crate) async fn set_authorizations_away(&mut self, away: bool) -> Result<(), StoreError> {
+        let sql = match away {
+            true => "alter table authorizations rename to authorizations_away",
+            false => "alter table authorizations_away rename to authorizations",
+        };
+        on_db!(self.execute(sql))?;
+        Ok(())
+    }
+}

@@ -165,6 +165,13 @@ impl Tx {
         Ok(())
     }
 
+    /// The app that the authorization of a shop was given to.
+    pub async fn app_of(&mut self, shop: &ShopId) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "
+            select a.app from shops s join authorizations a on a.id = s.authorization_id where s.id = $1";
+        on_db!(self.row(SQL, shop.as_str()))?.map(|row| row.text("app")).transpose()
+    }
+
     /// Pauses a shop, or ends its pause.
     pub async fn set_paused(&mut self, shop: &ShopId, paused: bool) -> Result<(), StoreError> {
         const SQL: &str = "update shops set paused = $2 where id = $1 and paused <> $2";

@@ -2,15 +2,18 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{ConsentError, consent_of, in_time, named};
 use crate::{
-    channels::{Grant, OwnersEnd, Place},
-    domain::{EndSource, Ending, ShopId},
+    channels::{ChannelError, Consent, Grant, Identity, OwnersEnd, Place},
+    domain::{EndSource, Ending, Failure},
     keeper::{ShopEntry, TokenKeeper},
     store::Tx,
 };
+
+/// How long a marketplace that granted tokens is asked what they are for.
+const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(60);
 
 /// A permission that has been checked, ready to be recorded.
 #[derive(Clone)]
@@ -81,6 +84,10 @@ impl TokenKeeper {
                 None => others.push(grant),
                 Some(entry) => match self.weigh(entry, grant.clone(), authorized_at).await {
                     Ok(one) => proven.push(one),
+                    Err(error) if is_passing(&error) && self.is_of(entry, &grant).await? => {
+                        self.tell_unlearnt(&grant, reader, &error);
+                        proven.extend(self.known_to_cover(entry, &grant, authorized_at).await?);
+                    }
                     Err(error) => {
                         refusal = refusal.or(Some(error));
                         others.push(grant);
@@ -97,15 +104,16 @@ impl TokenKeeper {
             }));
         }
         for grant in others {
-            let account = named(grant.account_name.as_deref(), &grant.account);
-            let found = match self.places(reader, grant, authorized_at).await {
+            let found = match self.places(reader, grant.clone(), authorized_at).await {
                 Ok(found) => found,
-                // The code is spent: what the other grants are for is not lost for this one.
+                // The code is spent: what the other grants are for is not lost for this one, and the tokens that their shops had may
+                // have died with it.
                 Err(error) => {
-                    let channel = &reader.shop.channel;
-                    tracing::warn!(event = "consent.failed", channel.name = %channel,
-                        "what account `{account}` consented to could not be learnt: {error}");
-                    refusal = refusal.or(Some(error));
+                    self.tell_unlearnt(&grant, reader, &error);
+                    match self.known_to_cover(reader, &grant, authorized_at).await? {
+                        Some(known) if is_passing(&error) => proven.push(known),
+                        _ => refusal = refusal.or(Some(error)),
+                    }
                     continue;
                 }
             };
@@ -120,6 +128,17 @@ impl TokenKeeper {
             Some(error) if proven.is_empty() => Err(error),
             _ => Ok(proven),
         }
+    }
+
+    fn tell_unlearnt(&self, grant: &Grant, reader: &ShopEntry, error: &ConsentError) {
+        let account = named(grant.account_name.as_deref(), &grant.account);
+        tracing::warn!(event = "consent.failed", channel.name = %reader.shop.channel,
+            "what account `{account}` consented to could not be learnt: {error}");
+    }
+
+    /// Whether a grant is of the account on record of a shop.
+    async fn is_of(&self, entry: &ShopEntry, grant: &Grant) -> Result<bool, ConsentError> {
+        Ok(self.account_of(entry).await?.is_some_and(|(known, _)| known == grant.account))
     }
 
     /// Checks that the right account consented and that the shop is covered.
@@ -150,18 +169,62 @@ impl TokenKeeper {
         authorized_at: Timestamp,
     ) -> Result<Found, ConsentError> {
         let consent = consent_of(entry)?;
-        let identity = in_time(consent.identify(&grant)).await?;
-        let computed = match consent.end() {
-            OwnersEnd::After(span) => Some(Ending { at: authorized_at + span, source: EndSource::Computed }),
-            OwnersEnd::Told | OwnersEnd::Never => None,
-        };
-        let ends = grant.ends.or(identity.ends).or(computed);
+        let identity = self.identify(entry, &grant).await?;
+        let ends = grant.ends.or(identity.ends).or(computed_end(consent, authorized_at));
         Ok(Found { entry: Arc::clone(entry), grant, places: identity.places, authorized_at, ends })
     }
 
+    /// The tokens have arrived and the code is spent: a marketplace that does not answer now is asked again for a while.
+    async fn identify(&self, entry: &Arc<ShopEntry>, grant: &Grant) -> Result<Identity, ConsentError> {
+        let (until, mut wait) = (self.0.clock.now() + ASK_AGAIN, SignedDuration::from_secs(1));
+        loop {
+            let error = match in_time(consent_of(entry)?.identify(grant)).await {
+                Err(error) if is_passing(&error) => error,
+                identified => return identified,
+            };
+            let told = match &error {
+                ConsentError::Channel(ChannelError { failure: Failure::Throttled { until }, .. }) => *until,
+                _ => Timestamp::MIN,
+            };
+            let next = told.max(self.0.clock.now() + wait);
+            let mut gives_up = self.0.gives_up.subscribe();
+            if next > until || *gives_up.borrow() {
+                return Err(error);
+            }
+            tokio::select! {
+                () = self.0.clock.sleep_until(next) => {}
+                _ = gives_up.wait_for(|given_up| *given_up) => return Err(error),
+            }
+            wait = wait * 2;
+        }
+    }
+
+    /// What a grant of an account on record covers by what is known already, where the channel would not say: the shops that work
+    /// with it go on with the new tokens, and their next look learns the rest. `None`: the account is not on record.
+    async fn known_to_cover(
+        &self,
+        reader: &Arc<ShopEntry>,
+        grant: &Grant,
+        authorized_at: Timestamp,
+    ) -> Result<Option<Proven>, ConsentError> {
+        let mut covered = Vec::new();
+        for entry in self.others(reader)?.into_iter().chain([Arc::clone(reader)]) {
+            let mut tx = self.0.store.read(self.0.clock.now()).await?;
+            if account_in(&mut tx, &entry).await?.is_some_and(|(known, _)| known == grant.account) {
+                let place = tx.shop(&entry.shop.id).await?.map(|row| row.place_data).unwrap_or_default();
+                covered.push((entry, place));
+            }
+        }
+        // The shop that was asked for is told first.
+        covered.sort_by_key(|(entry, _)| entry.shop.id != reader.shop.id);
+        let Some((entry, _)) = covered.first() else { return Ok(None) };
+        let ends = grant.ends.or(computed_end(consent_of(entry)?, authorized_at));
+        Ok(Some(Proven { entry: Arc::clone(entry), grant: grant.clone(), covered, authorized_at, ends }))
+    }
+
     /// The account on record of a shop, with what people call it.
-    pub(super) async fn account_of(&self, shop: &ShopId) -> Result<Option<(String, Option<String>)>, ConsentError> {
-        account_in(&mut self.0.store.read(self.0.clock.now()).await?, shop).await
+    pub(super) async fn account_of(&self, entry: &ShopEntry) -> Result<Option<(String, Option<String>)>, ConsentError> {
+        account_in(&mut self.0.store.read(self.0.clock.now()).await?, entry).await
     }
 
     /// The account on record must be the one that consents.
@@ -172,11 +235,11 @@ impl TokenKeeper {
     /// A consent whose account nothing but the callback's address names does not replace the tokens that other shops work
     /// with: that takes a consent for one of those.
     async fn check_replaces_nobodys(&self, entry: &ShopEntry, grant: &Grant) -> Result<(), ConsentError> {
-        if consent_of(entry)?.proves_account() || self.account_of(&entry.shop.id).await?.is_some() {
+        if consent_of(entry)?.proves_account() || self.account_of(entry).await?.is_some() {
             return Ok(());
         }
         for other in self.others(entry)? {
-            if self.account_of(&other.shop.id).await?.is_some_and(|(known, _)| known == grant.account) {
+            if self.account_of(&other).await?.is_some_and(|(known, _)| known == grant.account) {
                 return Err(ConsentError::OnRecordElsewhere {
                     shop: entry.shop.id.clone(),
                     other: other.shop.id.clone(),
@@ -192,7 +255,7 @@ impl TokenKeeper {
         let account = &found.grant.account;
         for other in self.others(entry)? {
             let same = other.channel.place_of(account) == entry.channel.place_of(account);
-            if same && self.account_of(&other.shop.id).await?.is_some_and(|(known, _)| known == *account) {
+            if same && self.account_of(&other).await?.is_some_and(|(known, _)| known == *account) {
                 return Err(ConsentError::SamePlace {
                     shop: entry.shop.id.clone(),
                     other: other.shop.id.clone(),
@@ -222,7 +285,7 @@ impl TokenKeeper {
             if consent_of(&entry)?.check_place(place).is_err() {
                 continue;
             }
-            match self.account_of(&entry.shop.id).await? {
+            match self.account_of(&entry).await? {
                 Some((known, _)) if known == *account => covered.push(entry),
                 Some(_) => {}
                 None => free.entry(place.id.clone()).or_default().push(entry),
@@ -247,16 +310,36 @@ impl TokenKeeper {
     }
 }
 
-/// The account on record of a shop, as this transaction sees it.
-async fn account_in(tx: &mut Tx, shop: &ShopId) -> Result<Option<(String, Option<String>)>, ConsentError> {
+fn computed_end(consent: &dyn Consent, authorized_at: Timestamp) -> Option<Ending> {
+    match consent.end() {
+        OwnersEnd::After(span) => Some(Ending { at: authorized_at + span, source: EndSource::Computed }),
+        OwnersEnd::Told | OwnersEnd::Never => None,
+    }
+}
+
+/// Whether the channel may say another time what it did not say now.
+fn is_passing(error: &ConsentError) -> bool {
+    match error {
+        ConsentError::TimedOut => true,
+        ConsentError::Channel(error) => {
+            matches!(error.failure, Failure::Unavailable { .. } | Failure::Throttled { .. })
+        }
+        _ => false,
+    }
+}
+
+/// The account on record of a shop, as this transaction sees it; none where it authorized another app.
+async fn account_in(tx: &mut Tx, entry: &ShopEntry) -> Result<Option<(String, Option<String>)>, ConsentError> {
+    let shop = &entry.shop.id;
     let tied = tx.shop(shop).await?.ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?.authorization;
     let Some(id) = tied else { return Ok(None) };
-    Ok(tx.authorization(id).await?.map(|known| (known.account.account, known.account_name)))
+    let known = tx.authorization(id).await?.filter(|known| entry.is_of_app(&known.account.app));
+    Ok(known.map(|known| (known.account.account, known.account_name)))
 }
 
 /// The account on record must be the one that consents.
 pub(super) async fn check_account_in(tx: &mut Tx, entry: &ShopEntry, grant: &Grant) -> Result<(), ConsentError> {
-    match account_in(tx, &entry.shop.id).await? {
+    match account_in(tx, entry).await? {
         Some((account, name)) if account != grant.account => Err(ConsentError::OtherAccount {
             shop: entry.shop.id.clone(),
             given: named(grant.account_name.as_deref(), &grant.account),

@@ -67,7 +67,7 @@ impl TokenKeeper {
             };
             understood = true;
             let Some(Start { account, .. }) = start else { continue };
-            let on_record = self.account_of(&entry.shop.id).await?;
+            let on_record = self.account_of(&entry).await?;
             match (account, on_record) {
                 (None, _) | (Some(_), None) => waiting.push(entry),
                 // One renewal serves all shops of the account.

@@ -305,3 +305,30 @@ async fn a_token_that_is_refused_again_in_its_last_hour_has_lapsed() {
     assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Lapsed);
     assert_eq!(bench.mails().await, ["ended"]);
 }
+
+#[tokio::test]
+async fn a_permission_given_to_another_app_counts_as_none_until_that_app_is_named_again() {
+    let bench = Bench::authorized(&["a", "b"]).await;
+    bench.market().app = "another app".into();
+    for id in ["a", "b"] {
+        bench.settle(id).await;
+        assert_eq!(bench.holds(id).await, [Some(Hold::Pending); 3], "{id}");
+    }
+    bench.clock.advance(LATER);
+    let error = bench.keeper.access(&shop("a")).await.unwrap_err();
+    insta::assert_snapshot!(error, @"shop `a`: its authorization was given to the app `app`, and the settings name another one now");
+    bench.keeper.look(&shop("b")).await.unwrap_err();
+    assert_eq!(bench.market().refreshes, 0, "another app's tokens are not spent in its name");
+    bench.market().app = "app".into();
+    bench.settle("a").await;
+    assert_eq!(bench.holds("a").await, [None; 3]);
+    bench.keeper.access(&shop("a")).await.unwrap();
+
+    // Whoever authorizes the new app need not be the old account, and stays when the old app's word comes.
+    bench.market().app = "another app".into();
+    bench.market().account = "seller-2".into();
+    assert_eq!(bench.consent("a").await.unwrap().shops, [shop("a"), shop("b")]);
+    assert_eq!(bench.holds("a").await, [None; 3]);
+    let known = bench.authorization("a").await.unwrap().account;
+    assert_eq!((known.app.as_str(), known.account.as_str()), ("another app", "seller-2"));
+}

@@ -373,3 +373,58 @@ async fn an_intent_found_after_a_crash_is_repeated_once() {
     assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2");
     assert_eq!(bench.market().spent["refresh-1"], 2);
 }
+
+/// Lets so many minutes pass, a moment at a time.
+async fn pass(bench: &Bench, minutes: i64) {
+    for _ in 0..minutes * 240 {
+        bench.clock.advance(SignedDuration::from_millis(250));
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_arrived_outlives_a_database_that_is_away_for_minutes() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    bench.market().script.push_back(Next::Wait(Arc::clone(&begun), Arc::clone(&go_on)));
+    let (log, _kept) = Log::kept();
+    let keeper = bench.keeper.clone();
+    let run = tokio::spawn(async move { keeper.access(&shop("a")).await });
+    begun.notified().await;
+    bench.set_authorizations_away(true).await;
+    go_on.notify_one();
+    pass(&bench, 5).await;
+    assert!(!run.is_finished());
+    bench.set_authorizations_away(false).await;
+    while !run.is_finished() {
+        pass(&bench, 1).await;
+    }
+    assert_eq!(token(&run.await.unwrap().unwrap()), "access-2");
+    assert_eq!(log.text().matches("new tokens have arrived and cannot be stored").count(), 1, "{}", log.text());
+}
+
+#[tokio::test]
+async fn a_consent_outlives_a_database_that_is_away_for_minutes_and_a_daemon_that_stops_does_not_wait_for_ever() {
+    for stops in [false, true] {
+        let bench = Bench::new(&["a"], HALF_HOUR).await;
+        let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        bench.market().exchange_waits = Some((Arc::clone(&begun), Arc::clone(&go_on)));
+        let (log, _kept) = Log::kept();
+        let consent = async { bench.consent("a").await };
+        let meanwhile = async {
+            begun.notified().await;
+            bench.set_authorizations_away(true).await;
+            go_on.notify_one();
+            pass(&bench, 5).await;
+            if stops {
+                bench.keeper.drained().await;
+            }
+            bench.set_authorizations_away(false).await;
+            pass(&bench, 1).await;
+        };
+        let (consented, ()) = tokio::join!(consent, meanwhile);
+        assert_eq!(consented.is_ok(), !stops, "{consented:?}");
+        assert_eq!(log.text().contains("could not be stored in time"), stops, "{}", log.text());
+    }
+}

@@ -62,12 +62,16 @@ pub(crate) enum Next {
 
 /// What the marketplace knows.
 pub(crate) struct Market {
+    /// Our app, as the settings name it.
+    pub(crate) app: String,
     pub(crate) account: String,
     pub(crate) covers: BTreeSet<String>,
     /// Accounts that a consent grants beside `account`, with what they cover.
     pub(crate) more: BTreeMap<String, BTreeSet<String>>,
     /// Accounts of which it does not tell what they cover.
     pub(crate) silent_about: BTreeSet<String>,
+    /// How often it does not tell at all what a consent covers, before it does.
+    pub(crate) silent_for: Option<u32>,
     /// Which place of an account a stall is, where the settings do not tell: stall to place.
     pub(crate) places: BTreeMap<String, String>,
     pub(crate) ends_at: Option<Timestamp>,
@@ -180,7 +184,7 @@ impl Channel for Stall {
 #[async_trait]
 impl Consent for Stall {
     fn app(&self) -> String {
-        "app".into()
+        self.market.lock().unwrap().app.clone()
     }
 
     fn link(&self, state: &str) -> Url {
@@ -246,7 +250,13 @@ impl Consent for Stall {
     }
 
     async fn identify(&self, grant: &Grant) -> Result<Identity, ChannelError> {
-        let market = self.market.lock().unwrap();
+        let mut market = self.market.lock().unwrap();
+        if let Some(times) = &mut market.silent_for {
+            *times = times.checked_sub(1).unwrap_or_default();
+            if *times > 0 {
+                return Err(failed(Failure::Unavailable { retry_at: None }));
+            }
+        }
         if market.silent_about.contains(&grant.account) {
             return Err(failed(Failure::Unavailable { retry_at: None }));
         }
@@ -328,12 +338,14 @@ impl Bench {
         let store = Store::open("sqlite:test.db", dir.path()).await.unwrap();
         let clock = Clock::manual(start());
         let market = Arc::new(Mutex::new(Market {
+            app: "app".into(),
             account: "seller-1".into(),
             covers: shops.iter().map(|id| (*id).to_owned()).collect(),
             ends_at: Some(start() + DAY * 365),
             script: VecDeque::new(),
             more: BTreeMap::new(),
             silent_about: BTreeSet::new(),
+            silent_for: None,
             places: BTreeMap::new(),
             probe: None,
             silent: false,
@@ -434,6 +446,38 @@ impl Bench {
     pub(crate) async fn consent(&self, id: &str) -> Result<Consented, ConsentError> {
         let state = self.begin(id, Some("browser")).await;
         self.finish(&state, Some("browser")).await
+    }
+
+    /// The same, while so much time passes as it takes.
+    pub(crate) async fn consent_in_time(&self, id: &str) -> Result<Consented, ConsentError> {
+        let mut consented = std::pin::pin!(self.consent(id));
+        loop {
+            tokio::select! {
+                biased;
+                consented = &mut consented => return consented,
+                () = tokio::task::yield_now() => self.clock.advance(SignedDuration::from_millis(1)),
+            }
+        }
+    }
+
+    /// The database does not answer for authorizations, or does again.
+    pub(crate) async fn set_authorizations_away(&self, away: bool) {
+        let mut tx = self.store.write(self.clock.now()).await.unwrap();
+        tx.set_authorizations_away(away).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Holds anew, as after a reload.
+    pub(crate) async fn settle(&self, id: &str) {
+        let mut tx = self.store.write(self.clock.now()).await.unwrap();
+        settle_holds(&mut tx, &self.keeper.shops().get(&shop(id)).unwrap()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// What the channel noted about the place of a shop.
+    pub(crate) async fn place(&self, id: &str) -> serde_json::Value {
+        let mut tx = self.store.read(self.clock.now()).await.unwrap();
+        tx.shop(&shop(id)).await.unwrap().unwrap().place_data
     }
 
     /// Begins a consent and returns its state.
