@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
+use tokio::sync::Mutex;
 use tracing::Instrument as _;
 use url::Url;
 
@@ -12,7 +13,7 @@ use super::{ShopEntry, TokenKeeper, holds, refresh};
 use crate::{
     channels::{Callback, ChannelError, Consent},
     crash,
-    domain::{Account, AuthorizationId, ChannelName, Failure, JobKind, ShopId, Trigger},
+    domain::{Account, AuthorizationId, ChannelName, Failure, JobKind, Lease, ShopId, Trigger},
     secrets::random_text,
     store::{NewGrant, StoreError, Tx},
 };
@@ -126,11 +127,10 @@ impl TokenKeeper {
     ) -> Result<Consented, ConsentError> {
         let keeper = self.clone();
         self.tracked(async move {
-            let on_record = match &asked {
-                Some(entry) => keeper.0.store.read(keeper.0.clock.now()).await?.shop(&entry.shop.id).await?,
+            let queue = match &asked {
+                Some(entry) => keeper.queue_of(&entry.shop.id).await?,
                 None => None,
             };
-            let queue = on_record.and_then(|row| row.authorization).map(|id| keeper.queue(id));
             let _turn = match &queue {
                 Some(queue) => Some(queue.lock().await),
                 None => None,
@@ -141,6 +141,12 @@ impl TokenKeeper {
             keeper.record(proven, "owner").await
         })
         .await
+    }
+
+    /// Where exchanges for the account on record of a shop wait for each other.
+    async fn queue_of(&self, shop: &ShopId) -> Result<Option<Arc<Mutex<Option<Lease>>>>, StoreError> {
+        let on_record = self.0.store.read(self.0.clock.now()).await?.shop(shop).await?;
+        Ok(on_record.and_then(|row| row.authorization).map(|id| self.queue(id)))
     }
 
     /// Something that must be carried through, whoever waits for it.

@@ -102,6 +102,26 @@ pub enum ConsentError {
     /// Tokens handed in that are not complete.
     #[error("{0}")]
     Incomplete(String),
+    /// Tokens handed in whose refresh token the channel does not take.
+    #[error(
+        "the `refresh_token` that was handed in renews nothing ({text}); nothing was changed. Tokens that were handed in before have been renewed since and are worth nothing any more: `shopsyncd shops test {shop}` tells whether the shop works"
+    )]
+    NotRenewed {
+        /// The shop.
+        shop: ShopId,
+        /// What the channel says.
+        text: String,
+    },
+    /// Tokens handed in whose renewal was never answered.
+    #[error(
+        "no answer came to the renewal of the tokens that were handed in ({text}), so they may be spent; nothing was changed. Hand them in again, or have the owner authorize the shop with the link shown by `shopsyncd shops authorize {shop}`"
+    )]
+    RenewalUnheard {
+        /// The shop.
+        shop: ShopId,
+        /// What was heard instead.
+        text: String,
+    },
     /// The channel did not do as asked.
     #[error("{text}{remedy}", text = .0.text, remedy = if .0.remedy.is_empty() { String::new() } else { format!("; {}", .0.remedy) })]
     Channel(ChannelError),
@@ -118,7 +138,7 @@ impl ConsentError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Channel(error) => !matches!(error.failure, Failure::Unavailable { .. } | Failure::Throttled { .. }),
-            Self::Store(_) | Self::TimedOut => false,
+            Self::Store(_) | Self::TimedOut | Self::RenewalUnheard { .. } => false,
             _ => true,
         }
     }

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
-use super::{ConsentError, Consented, consent_of, tell_failed};
+use super::{ConsentError, Consented, consent_of, covering::Proven, tell_failed};
 use crate::{
-    channels::{Grant, OwnersEnd, Tokens},
-    domain::{EndSource, Ending, ShopId},
-    keeper::{ShopEntry, TokenKeeper},
+    channels::{Acted, Grant, OwnersEnd, Tokens},
+    domain::{EndSource, Ending, Failure, ShopId},
+    keeper::{ShopEntry, TokenKeeper, refresh::EXCHANGE_LIMIT},
     secrets::Secret,
 };
 
@@ -62,7 +62,7 @@ impl HandedIn {
 }
 
 impl TokenKeeper {
-    /// Takes existing tokens. They are proven by a live call; an end that the channel does not tell must be stated.
+    /// Takes existing tokens. They are proven by a live call, and renewed before they replace anything; an end that the channel does not tell must be stated.
     pub async fn hand_in(&self, shop: &ShopId, handed: HandedIn) -> Result<Consented, ConsentError> {
         let entry = self.0.shops.get(shop).ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?;
         let (keeper, taker) = (self.clone(), Arc::clone(&entry));
@@ -89,27 +89,71 @@ impl TokenKeeper {
             return Err(ConsentError::Incomplete(format!("`authorized_at` is {at}, which is yet to come; correct it")));
         }
         let stated = handed.ends_at.map(|at| Ending { at, source: EndSource::Configured });
+        let authorized_at = handed.authorized_at.unwrap_or(now);
         let renewable = handed.tokens.refresh_token.is_some();
         let grant = Grant {
             account: handed.account,
             account_name: None,
-            // Its true end is not known: the first use renews it, which tells.
-            access_token_ends_at: if renewable {
-                now
-            } else {
-                handed.ends_at.unwrap_or(now + SignedDuration::from_hours(24 * 365))
-            },
+            access_token_ends_at: handed.ends_at.unwrap_or(now + SignedDuration::from_hours(24 * 365)),
             refresh_token_ends_at: None,
             ends: None,
             tokens: handed.tokens,
         };
-        let mut proven = self.weigh(&entry, grant, handed.authorized_at.unwrap_or(now)).await?;
-        proven.ends = stated.or(proven.ends);
+        // Nobody else renews the account's tokens meanwhile: these may be the very ones on record.
+        let queue = self.queue_of(&entry.shop.id).await?;
+        let _turn = match &queue {
+            Some(queue) => Some(queue.lock().await),
+            None => None,
+        };
+        let mut proven = self.weigh(&entry, grant, authorized_at).await?;
+        if renewable {
+            proven = self.renewed(&entry, proven, stated).await?;
+        } else {
+            proven.ends = stated.or(proven.ends);
+        }
         if !renewable && proven.ends.is_none() && handed.authorized_at.is_none() {
             return Err(ConsentError::Incomplete(
                 "tokens without a `refresh_token` cannot be renewed, and the channel does not tell when they end; state `ends_at`".into(),
             ));
         }
         self.record(vec![proven], "operator").await
+    }
+    /// The tokens that the handed ones are renewed to. Nothing tells a refresh token that is spent, mistyped or made up but to
+    /// renew with it, so that comes before what is on record is given up for it. It also brings what nobody knows who hands
+    /// tokens in: when they end, and the account's own id and name.
+    async fn renewed(
+        &self,
+        entry: &Arc<ShopEntry>,
+        handed: Proven,
+        stated: Option<Ending>,
+    ) -> Result<Proven, ConsentError> {
+        let shop = &entry.shop.id;
+        let call = consent_of(entry)?.refresh(&handed.grant.tokens, &handed.grant.account);
+        let grant = match tokio::time::timeout(EXCHANGE_LIMIT, call).await {
+            Ok(Ok(grant)) => grant,
+            Ok(Err(error))
+                if matches!(
+                    error.failure,
+                    Failure::AuthorizationEnded { .. } | Failure::TokenRejected | Failure::Rejected
+                ) =>
+            {
+                return Err(ConsentError::NotRenewed { shop: shop.clone(), text: error.text });
+            }
+            Ok(Err(error)) if error.acted == Acted::Unheard => {
+                return Err(ConsentError::RenewalUnheard { shop: shop.clone(), text: error.text });
+            }
+            Ok(Err(error)) => return Err(ConsentError::Channel(error)),
+            Err(_) => {
+                let text = format!("{} seconds went by", EXCHANGE_LIMIT.as_secs());
+                return Err(ConsentError::RenewalUnheard { shop: shop.clone(), text });
+            }
+        };
+        let ends = grant.ends.or(stated).or(handed.ends);
+        if grant.account == handed.grant.account {
+            return Ok(Proven { grant, ends, ..handed });
+        }
+        // The channel's word counts for whose they are.
+        let proven = self.weigh(entry, grant, handed.authorized_at).await?;
+        Ok(Proven { ends, ..proven })
     }
 }

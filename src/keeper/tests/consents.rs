@@ -97,13 +97,48 @@ fn handed(json: &str) -> Result<HandedIn, ConsentError> {
 }
 
 #[tokio::test]
-async fn tokens_handed_in_are_proven_and_renewed_at_their_first_use() {
+async fn tokens_handed_in_are_renewed_before_they_count() {
     let bench = Bench::new(&["a"], HALF_HOUR).await;
     let tokens = handed(r#"{"access_token": "x", "refresh_token": "y", "account": "seller-1"}"#).unwrap();
-    bench.keeper.hand_in(&shop("a"), tokens).await.unwrap();
-    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-1");
+    let consented = bench.keeper.hand_in(&shop("a"), tokens).await.unwrap();
+    assert_eq!(consented.account, "Seller seller-1 (seller-1)");
     assert_eq!(bench.market().spent.keys().collect::<Vec<_>>(), ["y"]);
-    assert_eq!(bench.authorization("a").await.unwrap().ends.unwrap().source, EndSource::Told);
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-1");
+    assert_eq!(bench.market().refreshes, 1);
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!(after.ends.unwrap().source, EndSource::Told);
+    assert_eq!(after.access_token.ends_at, start() + SignedDuration::from_hours(4));
+}
+
+#[tokio::test]
+async fn tokens_handed_in_that_renew_nothing_leave_what_is_on_record() {
+    let bench = Bench::authorized(&["a"]).await;
+    let before = bench.authorization("a").await;
+    let tokens = |refresh: &str| {
+        handed(&format!(r#"{{"access_token": "x", "refresh_token": "{refresh}", "account": "seller-1"}}"#)).unwrap()
+    };
+    // Handed in before, and renewed since.
+    bench.market().spent.insert("y".into(), 2);
+    let error = bench.keeper.hand_in(&shop("a"), tokens("y")).await.unwrap_err();
+    assert!(error.is_refusal());
+    insta::assert_snapshot!(error, @r#"the `refresh_token` that was handed in renews nothing (the market says AuthorizationEnded { why: "this refresh token was used" }); nothing was changed. Tokens that were handed in before have been renewed since and are worth nothing any more: `shopsyncd shops test a` tells whether the shop works"#);
+    // Nobody answers.
+    bench.market().script.push_back(Next::LoseReply);
+    let error = bench.keeper.hand_in(&shop("a"), tokens("z")).await.unwrap_err();
+    assert!(!error.is_refusal());
+    insta::assert_snapshot!(error, @"no answer came to the renewal of the tokens that were handed in (the market says Unavailable { retry_at: None }), so they may be spent; nothing was changed. Hand them in again, or have the owner authorize the shop with the link shown by `shopsyncd shops authorize a`");
+    assert_eq!(bench.authorization("a").await, before);
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-1");
+    assert!(bench.mails().await.is_empty());
+}
+
+#[tokio::test]
+async fn whose_tokens_are_that_were_handed_in_is_the_channels_word() {
+    let bench = Bench::new(&["a"], HALF_HOUR).await;
+    let tokens = handed(r#"{"access_token": "x", "refresh_token": "y", "account": "Seller Ltd"}"#).unwrap();
+    bench.keeper.hand_in(&shop("a"), tokens).await.unwrap();
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!((after.account.account.as_str(), after.account_name.as_deref()), ("seller-1", Some("Seller seller-1")));
 }
 
 #[tokio::test]
