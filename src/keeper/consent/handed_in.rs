@@ -88,6 +88,15 @@ impl TokenKeeper {
         if let Some(at) = handed.authorized_at.filter(|at| *at > now + CLOCKS_DIFFER) {
             return Err(ConsentError::Incomplete(format!("`authorized_at` is {at}, which is yet to come; correct it")));
         }
+        if let OwnersEnd::After(span) = consent.end()
+            && let (Some(given), None) = (handed.authorized_at, handed.ends_at)
+            && given + span <= now
+        {
+            return Err(ConsentError::Incomplete(format!(
+                "`authorized_at` is {given}, so the authorization ended at {}: such tokens are of no use; have the owner authorize the shop again",
+                given + span
+            )));
+        }
         let stated = handed.ends_at.map(|at| Ending { at, source: EndSource::Configured });
         let authorized_at = handed.authorized_at.unwrap_or(now);
         let renewable = handed.tokens.refresh_token.is_some();

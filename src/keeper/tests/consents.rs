@@ -148,6 +148,11 @@ async fn an_end_that_the_channel_does_not_tell_must_be_stated_with_the_tokens() 
     bench.market().ends_at = None;
     let without = handed(r#"{"access_token": "x", "refresh_token": "y", "account": "seller-1"}"#).unwrap();
     insta::assert_snapshot!(bench.keeper.hand_in(&shop("a"), without).await.unwrap_err(), @"channel `market` does not tell when an authorization ends; state `authorized_at` or `ends_at`");
+    let year_ago = r#"{"access_token": "x", "refresh_token": "y", "account": "seller-1", "authorized_at": "2025-01-10T12:00:00Z"}"#;
+    let refused = bench.keeper.hand_in(&shop("a"), handed(year_ago).unwrap()).await.unwrap_err();
+    assert!(matches!(refused, ConsentError::Incomplete(_)));
+    insta::assert_snapshot!(refused, @"`authorized_at` is 2025-01-10T12:00:00Z, so the authorization ended at 2026-01-10T12:00:00Z: such tokens are of no use; have the owner authorize the shop again");
+    assert_eq!((bench.authorization("a").await, bench.market().refreshes), (None, 0));
     let with = r#"{"access_token": "x", "refresh_token": "y", "account": "seller-1", "authorized_at": "2025-12-01T00:00:00Z"}"#;
     bench.keeper.hand_in(&shop("a"), handed(with).unwrap()).await.unwrap();
     let after = bench.authorization("a").await.unwrap();
