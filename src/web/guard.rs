@@ -61,6 +61,25 @@ pub(super) fn is_for_this_machine(people: &People, headers: &HeaderMap) -> bool 
     }
 }
 
+/// What an address carries to which [`led_home`] led.
+pub(super) const LED: &str = "shopsyncd_led";
+
+/// Where a browser goes first that asked by another name than the public address has, such as `localhost` for `127.0.0.1`:
+/// the channel sends it back to the public address, where it would not have the cookie that it got under the other name. Led
+/// only once: a proxy may ask us by a name of its own.
+pub(super) fn led_home(people: &People, headers: &HeaderMap, uri: &Uri) -> Option<Response> {
+    let page = people.keeper.shops().page();
+    let asked = Url::parse(&format!("{}://{}/", page.public_url.scheme(), text(headers, &header::HOST)?)).ok()?;
+    let led = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).any(|(name, _)| name == LED);
+    if led || asked.host() == page.public_url.host() {
+        return None;
+    }
+    let mut home = page.address(uri.path().trim_start_matches('/'));
+    home.set_query(uri.query());
+    home.query_pairs_mut().append_pair(LED, "1");
+    Some((StatusCode::FOUND, [(header::LOCATION, home.to_string())]).into_response())
+}
+
 /// Lets requests that change something pass only from this page itself. Marketplaces sign theirs.
 pub(super) async fn same_origin(State(people): State<People>, request: Request, next: Next) -> Response {
     let open = request.method().is_safe() || request.uri().path().starts_with("/webhooks/");

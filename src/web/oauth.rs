@@ -24,6 +24,9 @@ pub(super) async fn authorize(
     uri: Uri,
 ) -> Response {
     let Ok(shop) = shop.parse::<ShopId>() else { return unknown_shop(&people, &shop) };
+    if let Some(home) = guard::led_home(&people, &headers, &uri) {
+        return home;
+    }
     let link = query.iter().find(|(key, _)| key == "link").map(|(_, token)| token.as_str());
     if let Err(refusal) = may_begin(&people, &shop, link, &headers, &uri).await {
         return refusal;

@@ -28,11 +28,15 @@ pub(super) async fn start(
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
+    if let Some(home) = guard::led_home(&people, &headers, &uri) {
+        return home;
+    }
     if let Err(sign_in) = guard::signed_in(&people, &headers, &uri).await {
         return sign_in;
     }
     let channel = ChannelName::from(channel.as_str());
-    let (chosen, sent): (Vec<_>, Vec<_>) = query.into_iter().partition(|(name, _)| name == CHOSEN);
+    let query = query.into_iter().filter(|(name, _)| name != guard::LED);
+    let (chosen, sent): (Vec<_>, Vec<_>) = query.partition(|(name, _)| name == CHOSEN);
     let chosen = match chosen.first().map(|(_, shop)| shop.parse::<ShopId>()) {
         Some(Err(_)) => return oauth::unknown_shop(&people, &chosen[0].1),
         Some(Ok(shop)) => Some(shop),

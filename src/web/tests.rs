@@ -76,6 +76,9 @@ fn router_with(bench: &Bench, settings: Told) -> Router {
     })
 }
 
+/// By which name browsers ask for the page that [`publish`] makes.
+const PUBLIC: (header::HeaderName, &str) = (header::HOST, "shops.example.com");
+
 /// Makes the page one that is reached from elsewhere.
 fn publish(bench: &Bench) {
     let page = Page { public_url: Url::parse("https://shops.example.com/sync/").unwrap(), loopback: false };
@@ -234,25 +237,25 @@ fn said(page: &str) -> String {
 async fn a_page_for_others_opens_with_a_link_alone() {
     let (bench, router) = bench().await;
     publish(&bench);
-    let bare = get(&router, "/authorize/a", &[(header::HOST, "shops.example.com")]).await;
+    let bare = get(&router, "/authorize/a", &[PUBLIC]).await;
     assert_eq!(bare.status(), StatusCode::FORBIDDEN);
     assert!(text(bare).await.contains("shopsyncd shops authorize a"));
 
     let link = links(&bench).renew_link(&shop("a"), start());
     assert!(link.as_str().starts_with("https://shops.example.com/sync/authorize/a?link="), "{link}");
     let path = format!("/authorize/a?{}", link.query().unwrap());
-    let answer = get(&router, &path, &[]).await;
+    let answer = get(&router, &path, &[PUBLIC]).await;
     assert_eq!(answer.status(), StatusCode::FOUND);
     let cookie = header_of(&answer, header::SET_COOKIE);
     assert!(cookie.starts_with("__Host-") && cookie.contains("; Secure") && cookie.contains("HttpOnly"), "{cookie}");
     // Scanners open links: it works again.
-    assert_eq!(get(&router, &path, &[]).await.status(), StatusCode::FOUND);
+    assert_eq!(get(&router, &path, &[PUBLIC]).await.status(), StatusCode::FOUND);
 
     bench.clock.advance(DAY * 35);
-    let expired = get(&router, &path, &[]).await;
+    let expired = get(&router, &path, &[PUBLIC]).await;
     assert_eq!(expired.status(), StatusCode::FORBIDDEN);
     assert!(text(expired).await.contains("This link has expired"));
-    assert_eq!(get(&router, "/authorize/a?link=x", &[]).await.status(), StatusCode::FORBIDDEN);
+    assert_eq!(get(&router, "/authorize/a?link=x", &[PUBLIC]).await.status(), StatusCode::FORBIDDEN);
 }
 
 #[tokio::test]
@@ -264,8 +267,30 @@ async fn a_name_that_was_pointed_at_this_machine_does_not_count_as_loopback() {
         ("localhost:8420", StatusCode::FOUND),
         ("[::1]:8420", StatusCode::FOUND),
     ] {
-        assert_eq!(get(&router, "/authorize/a", &[(header::HOST, host)]).await.status(), status, "{host}");
+        let led = "/authorize/a?shopsyncd_led=1";
+        assert_eq!(get(&router, led, &[(header::HOST, host)]).await.status(), status, "{host}");
     }
+}
+
+#[tokio::test]
+async fn a_browser_that_asks_by_another_name_begins_at_the_public_address_where_its_consent_ends() {
+    let (bench, router) = bench().await;
+    for (path, home) in [
+        ("/authorize/a?link=x", "http://127.0.0.1:8420/authorize/a?link=x&shopsyncd_led=1"),
+        ("/oauth/market/start?for=b", "http://127.0.0.1:8420/oauth/market/start?for=b&shopsyncd_led=1"),
+    ] {
+        let led = get(&router, path, &[(header::HOST, "localhost:8420")]).await;
+        assert_eq!((led.status(), header_of(&led, header::LOCATION).as_str()), (StatusCode::FOUND, home));
+        assert!(!led.headers().contains_key(header::SET_COOKIE), "no state is bound to the other name");
+    }
+    let (callback, cookie) = begin(&router, "/authorize/a?shopsyncd_led=1").await;
+    assert_eq!(get(&router, &callback, &[(header::COOKIE, &cookie)]).await.status(), StatusCode::OK);
+    let begun = get(&router, "/oauth/market/start?for=seller-1&shopsyncd_led=1", &[]).await;
+    assert!(header_of(&begun, header::LOCATION).starts_with("https://market.example/begun"));
+
+    publish(&bench);
+    let led = get(&router, "/authorize/a", &[(header::HOST, "10.0.0.5:8420")]).await;
+    assert_eq!(header_of(&led, header::LOCATION), "https://shops.example.com/sync/authorize/a?shopsyncd_led=1");
 }
 
 #[tokio::test]

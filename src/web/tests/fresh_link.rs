@@ -29,7 +29,7 @@ async fn an_expired_link_has_a_fresh_one_mailed_to_the_shops_people_once_a_day()
     bench.keeper.wakes(move || {
         counted.fetch_add(1, Ordering::Relaxed);
     });
-    let answer = get(&router, &format!("/authorize/a?link={token}"), &[]).await;
+    let answer = get(&router, &format!("/authorize/a?link={token}"), &[PUBLIC]).await;
     assert_eq!(answer.status(), StatusCode::FORBIDDEN);
     let page = text(answer).await;
     assert!(page.contains(r#"<form method="post" action="/sync/authorize/a/fresh">"#), "{page}");
@@ -79,7 +79,7 @@ async fn a_forged_link_gets_nothing() {
         assert!(!page.contains("example.com") && !page.contains("<form"), "{page}");
     }
     for path in ["/authorize/a?link=x".to_owned(), format!("/authorize/b?link={token}")] {
-        let page = text(get(&router, &path, &[]).await).await;
+        let page = text(get(&router, &path, &[PUBLIC]).await).await;
         assert!(page.contains("This link is not complete") && !page.contains("<form"), "{page}");
     }
     let read = get(&router, "/authorize/a/fresh", &[]).await;
@@ -100,7 +100,7 @@ async fn while_the_database_is_away_no_fresh_link_is_promised() {
 async fn where_no_mail_goes_out_none_is_promised() {
     let (bench, _, token) = expired().await;
     let router = router_with(&bench, Told { no_mail: true, ..Told::default() });
-    let page = text(get(&router, &format!("/authorize/a?link={token}"), &[]).await).await;
+    let page = text(get(&router, &format!("/authorize/a?link={token}"), &[PUBLIC]).await).await;
     insta::assert_snapshot!(said(&page), @"
     This link has expired
     <p>Links in mails work for 35 days, and this one for Shop a is older.</p>
@@ -119,7 +119,10 @@ async fn where_no_mail_goes_out_none_is_promised() {
 
     let (callback, cookie) = begin(
         &router,
-        &format!("/authorize/a?{}", links(&bench).renew_link(&shop("a"), bench.clock.now()).query().unwrap()),
+        &format!(
+            "/authorize/a?shopsyncd_led=1&{}",
+            links(&bench).renew_link(&shop("a"), bench.clock.now()).query().unwrap()
+        ),
     )
     .await;
     let thanks = text(get(&router, &callback, &[(header::COOKIE, &cookie)]).await).await;

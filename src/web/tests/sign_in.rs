@@ -42,14 +42,14 @@ impl Site {
 
     /// How a way ends that needs a sign-in.
     async fn authorize(&self, cookie: &str) -> StatusCode {
-        get(&self.router, "/authorize/a", &[(header::COOKIE, cookie)]).await.status()
+        get(&self.router, "/authorize/a", &[PUBLIC, (header::COOKIE, cookie)]).await.status()
     }
 }
 
 #[tokio::test]
 async fn whoever_signs_in_comes_back_to_where_the_way_led() {
     let site = Site::new().await;
-    let asked = get(&site.router, "/authorize/a?by=hand", &[]).await;
+    let asked = get(&site.router, "/authorize/a?by=hand", &[PUBLIC]).await;
     assert_eq!(asked.status(), StatusCode::SEE_OTHER);
     assert_eq!(header_of(&asked, header::LOCATION), "/sync/sign-in?next=%2Fauthorize%2Fa%3Fby%3Dhand");
     let form = get(&site.router, "/sign-in?next=%2Fauthorize%2Fa%3Fby%3Dhand", &[]).await;
@@ -255,7 +255,7 @@ async fn on_a_page_for_this_machine_alone_nobody_signs_in() {
     assert_eq!(header_of(&led, header::REFRESH), "0; url=/authorize/a");
     assert_eq!(get(&router, "/authorize/a", &[]).await.status(), StatusCode::FOUND);
     let elsewhere = [(header::HOST, "evil.example.com")];
-    assert_eq!(get(&router, "/authorize/a", &elsewhere).await.status(), StatusCode::SEE_OTHER);
+    assert_eq!(get(&router, "/authorize/a?shopsyncd_led=1", &elsewhere).await.status(), StatusCode::SEE_OTHER);
     let form = get(&router, "/sign-in", &elsewhere).await;
     assert!(!form.headers().contains_key(header::REFRESH));
 

@@ -60,7 +60,7 @@ async fn strangers_sign_in_first_and_come_back_to_the_same_address() {
     let (bench, router) = bench().await;
     publish(&bench);
     for path in ["/oauth/market/start?for=seller-1", "/oauth/market/callback?code=c"] {
-        let answer = get(&router, path, &[]).await;
+        let answer = get(&router, path, &[PUBLIC]).await;
         assert_eq!(answer.status(), StatusCode::SEE_OTHER, "{path}");
         let to = Url::parse("https://shops.example.com").unwrap().join(&header_of(&answer, header::LOCATION)).unwrap();
         assert_eq!(to.path(), "/sync/sign-in");
