@@ -362,6 +362,18 @@ pub trait Consent: Send + Sync {
     /// The channel's consent page. `state` comes back with the callback.
     fn link(&self, state: &str) -> Url;
 
+    /// The state that stands in what the channel sent to the callback address, not yet checked.
+    fn state_in<'a>(&self, query: &'a [(String, String)]) -> Option<&'a str> {
+        calls::the_one(query, "state")
+    }
+
+    /// Whether what a browser brings looks as if it came from where this shop is, before anything in it is checked: where
+    /// several shops refuse it, the reason of such a one is told.
+    fn looks_familiar(&self, query: &[(String, String)]) -> bool {
+        let _ = query;
+        true
+    }
+
     /// Reads what the channel sent to the callback address. Refusals by the owner are errors with `AuthorizationEnded`.
     fn read_callback(&self, query: &[(String, String)]) -> Result<Callback, ChannelError>;
 

@@ -1,6 +1,6 @@
 //! The owner's consent: the way to the channel's page and back, and tokens handed in by hand.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -88,17 +88,39 @@ impl TokenKeeper {
         query: &[(String, String)],
         by: By<'_>,
     ) -> Result<Consented, ConsentError> {
-        let finished = self.finish(channel, query, by).await;
+        let begun_for = self.begun_for(channel, query).await?;
+        let finished = self.finish(channel, query, by, begun_for).await;
         finished.inspect_err(|error| tell_failed(channel, error))
     }
 
+    /// The shop of the state that stands in a callback, which uses nothing up.
+    async fn begun_for(
+        &self,
+        channel: &ChannelName,
+        query: &[(String, String)],
+    ) -> Result<Option<Arc<ShopEntry>>, ConsentError> {
+        let entries = self.0.shops.of_channel(channel);
+        let states: BTreeSet<&str> =
+            entries.iter().filter_map(|entry| entry.consent()).filter_map(|consent| consent.state_in(query)).collect();
+        let now = self.0.clock.now();
+        for state in states {
+            if let Some(shop) = self.0.store.read(now).await?.shop_of_state(&hash(state), now - STATE_LIFE).await? {
+                return Ok(entries.into_iter().find(|entry| entry.shop.id == shop));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Shops of a channel may be on different platforms, each with callbacks of its own: that of the shop it was begun for
+    /// counts, where that is known.
     async fn finish(
         &self,
         channel: &ChannelName,
         query: &[(String, String)],
         by: By<'_>,
+        begun_for: Option<Arc<ShopEntry>>,
     ) -> Result<Consented, ConsentError> {
-        let entries = self.0.shops.of_channel(channel);
+        let entries = begun_for.map_or_else(|| self.0.shops.of_channel(channel), |entry| vec![entry]);
         let (reader, callback) = read_callback(channel, &entries, query)?;
         let Some(state) = callback.state.clone() else {
             if !consent_of(&reader)?.may_lack_state() {
@@ -108,11 +130,8 @@ impl TokenKeeper {
             return self.trade(None, reader, callback).await;
         };
         let shop = self.use_state(&state, by).await?;
-        let entry = entries
-            .into_iter()
-            .find(|entry| entry.shop.id == shop)
-            .ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?;
-        // Shops of a channel may be on different platforms, each with callbacks of its own: the shop's own reading counts.
+        let entry = self.0.shops.get(&shop).filter(|entry| entry.shop.channel == *channel);
+        let entry = entry.ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?;
         let callback = consent_of(&entry)?.read_callback(query).map_err(ConsentError::Channel)?;
         self.trade(Some(Arc::clone(&entry)), entry, callback).await
     }
@@ -292,17 +311,36 @@ fn read_callback(
     entries: &[Arc<ShopEntry>],
     query: &[(String, String)],
 ) -> Result<(Arc<ShopEntry>, Callback), ConsentError> {
-    let mut refusal = None;
+    let mut refusals = Refusals::default();
     for entry in entries {
-        match consent_of(entry)?.read_callback(query) {
+        let consent = consent_of(entry)?;
+        match consent.read_callback(query) {
             Ok(callback) => return Ok((Arc::clone(entry), callback)),
             Err(error) if matches!(error.failure, Failure::AuthorizationEnded { .. }) => {
                 return Err(ConsentError::Channel(error));
             }
-            Err(error) => refusal = refusal.or(Some(error)),
+            Err(error) => refusals.add(consent, query, error),
         }
     }
-    Err(refusal.map_or_else(|| ConsentError::NoSuchChannel(channel.clone()), ConsentError::Channel))
+    Err(refusals.told().map_or_else(|| ConsentError::NoSuchChannel(channel.clone()), ConsentError::Channel))
+}
+
+/// Why the shops of a channel do not take what a browser brings: the first to which it looks familiar knows best.
+#[derive(Default)]
+struct Refusals {
+    familiar: Option<ChannelError>,
+    strange: Option<ChannelError>,
+}
+
+impl Refusals {
+    fn add(&mut self, consent: &dyn Consent, query: &[(String, String)], error: ChannelError) {
+        let of_this_kind = if consent.looks_familiar(query) { &mut self.familiar } else { &mut self.strange };
+        of_this_kind.get_or_insert(error);
+    }
+
+    fn told(self) -> Option<ChannelError> {
+        self.familiar.or(self.strange)
+    }
 }
 
 async fn in_time<T>(call: impl Future<Output = Result<T, ChannelError>>) -> Result<T, ConsentError> {

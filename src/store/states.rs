@@ -30,6 +30,13 @@ impl Tx {
         Ok(Some((shop, row.text("browser")?)))
     }
 
+    /// The shop that a state is bound to which [`Self::use_state`] would use up.
+    pub async fn shop_of_state(&mut self, hash: &str, not_before: Timestamp) -> Result<Option<ShopId>, StoreError> {
+        const SQL: &str = "select shop from oauth_states where hash = $1 and used_at is null and created_at > $2";
+        let row = on_db!(self.row(SQL, hash, ms(not_before)))?;
+        row.map(|row| row.named("oauth_states", "shop", |text| text.parse().ok())).transpose()
+    }
+
     /// Deletes states made before `cutoff`.
     pub async fn prune_states(&mut self, cutoff: Timestamp) -> Result<u64, StoreError> {
         on_db!(self.execute("delete from oauth_states where created_at < $1", ms(cutoff)))

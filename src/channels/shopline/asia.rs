@@ -10,7 +10,7 @@ use url::Url;
 use super::{
     Store, TITLE,
     client::TokenCall,
-    digest, refusal_in, sign,
+    digest, is_globals, refusal_in, sign,
     wire::{Kind, Success},
 };
 use crate::{
@@ -71,6 +71,10 @@ impl Consent for Asia {
             ("state", state.to_owned()),
         ];
         address(&store.consent_url, "/oauth/authorize", &query)
+    }
+
+    fn looks_familiar(&self, query: &[(String, String)]) -> bool {
+        !is_globals(query)
     }
 
     fn read_callback(&self, query: &[(String, String)]) -> Result<Callback, ChannelError> {

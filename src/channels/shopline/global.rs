@@ -11,7 +11,7 @@ use url::{Url, form_urlencoded};
 use super::{
     Store, TITLE,
     client::TokenCall,
-    digest, refusal_in, sign,
+    digest, is_globals, refusal_in, sign,
     wire::{Kind, Success},
 };
 use crate::{
@@ -71,6 +71,18 @@ impl Consent for Global {
         link
     }
 
+    fn state_in<'a>(&self, query: &'a [(String, String)]) -> Option<&'a str> {
+        the_one(query, "customField")
+    }
+
+    /// By the app that it names; by any part of Global's where it names none.
+    fn looks_familiar(&self, query: &[(String, String)]) -> bool {
+        match the_one(query, "appkey") {
+            Some(app_key) => app_key == self.0.client.app_key,
+            None => is_globals(query),
+        }
+    }
+
     fn read_callback(&self, query: &[(String, String)]) -> Result<Callback, ChannelError> {
         if let Some(refusal) = refusal_in(query) {
             return Err(refusal);
@@ -78,8 +90,13 @@ impl Consent for Global {
         let code = the_one(query, "code").ok_or_else(|| unusable(TITLE, "the callback carries no code"))?;
         let handle = self.check_signed(query, "callback")?;
         if !handle.eq_ignore_ascii_case(&self.0.handle) {
-            let what = format!("the callback is of store `{handle}`, not of `{}`", self.0.handle);
-            return Err(unusable(TITLE, &what));
+            let own = &self.0.handle;
+            return Err(ChannelError {
+                remedy: format!(
+                    "sign in at SHOPLINE with the account of store `{own}` and open the link again, or correct the shop's handle in the settings"
+                ),
+                ..unusable(TITLE, &format!("the callback is of store `{handle}`, not of `{own}`"))
+            });
         }
         let state = the_one(query, "customField").map(str::to_owned);
         if state.is_none() && query.iter().any(|(name, _)| name == "customField") {

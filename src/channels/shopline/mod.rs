@@ -142,6 +142,11 @@ impl Store {
     }
 }
 
+/// Whether something that a browser brings has a part that Global alone sends.
+fn is_globals(query: &[(String, String)]) -> bool {
+    query.iter().any(|(name, _)| ["appkey", "handle", "sign", "customField"].contains(&name.as_str()))
+}
+
 /// The refusal in a callback, where it is one. The vendor does not say what Global sends then; both say `error` here.
 fn refusal_in(query: &[(String, String)]) -> Option<ChannelError> {
     let (_, word) = query.iter().find(|(name, _)| name == "error")?;

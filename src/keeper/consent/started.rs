@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use url::Url;
 
-use super::{ConsentError, consent_of};
+use super::{ConsentError, Refusals, consent_of};
 use crate::{
     channels::Start,
     domain::{ChannelName, Shop, ShopId},
@@ -56,12 +56,13 @@ impl TokenKeeper {
         query: &[(String, String)],
     ) -> Result<Vec<Arc<ShopEntry>>, ConsentError> {
         let entries = self.0.shops.of_channel(channel);
-        let (mut waiting, mut understood, mut refusal) = (Vec::new(), false, None);
+        let (mut waiting, mut understood, mut refusals) = (Vec::new(), false, Refusals::default());
         for entry in entries {
-            let start = match consent_of(&entry)?.start(query, "") {
+            let consent = consent_of(&entry)?;
+            let start = match consent.start(query, "") {
                 Ok(start) => start,
                 Err(error) => {
-                    refusal = refusal.or(Some(error));
+                    refusals.add(consent, query, error);
                     continue;
                 }
             };
@@ -75,7 +76,7 @@ impl TokenKeeper {
                 (Some(_), Some(_)) => {}
             }
         }
-        match refusal {
+        match refusals.told() {
             Some(error) if !understood => Err(ConsentError::Channel(error)),
             None if !understood => Err(ConsentError::NoSuchChannel(channel.clone())),
             _ => Ok(waiting),

@@ -193,8 +193,17 @@ impl Consent for Stall {
         url
     }
 
+    /// `at`: the stall at which the owner agreed, and which alone takes it. Stall `b` knows nothing of such callbacks.
+    fn looks_familiar(&self, query: &[(String, String)]) -> bool {
+        self.place != "b" || !query.iter().any(|(key, _)| key == "at")
+    }
+
     fn read_callback(&self, query: &[(String, String)]) -> Result<Callback, ChannelError> {
         let get = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
+        if let Some(at) = get("at").filter(|at| *at != self.place) {
+            let text = format!("the callback is of stall {at}, not of {}", self.place);
+            return Err(ChannelError { text, ..failed(Failure::Rejected) });
+        }
         match get("code") {
             Some(code) => Ok(Callback { code: Secret::new(code), state: get("state"), subject: None }),
             None => Err(failed(Failure::AuthorizationEnded { why: "the owner refused".into() })),
@@ -562,6 +571,14 @@ impl Bench {
         let shops = self.keeper.shops();
         let entries = shops.all().into_iter().map(|known| entry(known.shop.id.as_str(), &known.jobs, &self.market));
         shops.replace(page, entries.collect::<Vec<_>>());
+    }
+
+    /// Leaves these shops in the settings.
+    pub(crate) fn replace_shops(&self, shops: &[&str]) {
+        let book = self.keeper.shops();
+        let known = book.all().into_iter().filter(|known| shops.contains(&known.shop.id.as_str()));
+        let entries: Vec<_> = known.map(|known| entry(known.shop.id.as_str(), &known.jobs, &self.market)).collect();
+        book.replace(book.page(), entries);
     }
 
     pub(crate) fn market(&self) -> std::sync::MutexGuard<'_, Market> {

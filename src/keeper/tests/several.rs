@@ -172,3 +172,21 @@ async fn an_account_that_only_the_address_names_is_renewed_by_its_own_shops_alon
     assert_eq!(bench.authorization("b").await, None);
     assert_eq!(bench.consent("a").await.unwrap().shops, [shop("a"), shop("b")], "its own shop's link serves both");
 }
+
+#[tokio::test]
+async fn a_callback_is_judged_by_the_shop_it_was_begun_for_else_by_one_to_which_it_looks_familiar() {
+    let bench = Bench::new(&["a", "b", "c"], HALF_HOUR).await;
+    let finish = async |state: &str| {
+        let query = [("code", "x"), ("state", state), ("at", "z")].map(|(name, value)| (name.into(), value.into()));
+        let by = By::Browser { cookie: "browser", signed_in: false };
+        bench.keeper.finish_consent(&"market".into(), &query, by).await.unwrap_err().to_string()
+    };
+    for (id, told) in [("c", "of stall z, not of c"), ("b", "of stall z, not of b"), ("a", "of stall z, not of a")] {
+        let state = bench.begin(id, Some("browser")).await;
+        assert!(finish(&state).await.contains(told), "{id}");
+        bench.finish(&state, Some("browser")).await.unwrap();
+    }
+    assert!(finish("nobodys").await.contains("not of a"));
+    bench.replace_shops(&["b", "c"]);
+    assert!(finish("nobodys").await.contains("not of c"), "b knows nothing of such callbacks");
+}

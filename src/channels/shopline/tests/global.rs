@@ -166,6 +166,8 @@ async fn a_callback_counts_only_when_it_is_signed_fresh_whole_and_this_stores() 
     let error = read(&declined.query_pairs().into_owned().collect()).unwrap_err();
     assert!(ended(&error) && error.text.contains("access_denied"), "{error:?}");
     assert!(read(&signed(set(&good, "handle", "TestStore"))).is_ok(), "host names have no case");
+    let elsewhere = read(&signed(set(&good, "handle", "stranger"))).unwrap_err();
+    assert!(elsewhere.remedy.starts_with("sign in at SHOPLINE with the account of store `teststore`"), "{elsewhere:?}");
 }
 
 #[tokio::test]
@@ -241,4 +243,19 @@ async fn forty_calls_go_at_once_and_then_four_a_second() {
     assert!(told[..40].iter().all(|status| *status == 200), "{told:?}");
     let refused = told.iter().filter(|status| **status == 429).count() as u64;
     assert_eq!(scene.fake.stats().rate_violations, refused);
+}
+
+#[tokio::test]
+async fn each_platform_knows_what_its_own_looks_like_whatever_is_wrong_with_it() {
+    let scene = Scene::new();
+    let [global, asia] = ["global", "asia"].map(|platform| scene.channel(platform));
+    let familiar = |query: &Query| [&global, &asia].map(|channel| channel.consent().unwrap().looks_familiar(query));
+    let good = scene.agreed("global", STORE);
+    for query in [&good, &without(&good, "appkey"), &set(&good, "sign", "forged"), &set(&good, "handle", "stranger")] {
+        assert_eq!(familiar(query), [true, false], "{query:?}");
+    }
+    assert_eq!(familiar(&set(&good, "appkey", "another")), [false, false]);
+    assert_eq!(familiar(&scene.agreed("asia", MERCHANT)), [false, true]);
+    let states = [&global, &asia].map(|channel| channel.consent().unwrap().state_in(&good).map(str::to_owned));
+    assert_eq!(states, [Some("s1".to_owned()), None]);
 }
