@@ -43,9 +43,11 @@ pub struct Consented {
     pub ends_at: Option<Timestamp>,
 }
 
-/// A consent that was not taken is logged where that is decided, whoever asked for it.
-fn tell_failed(channel: &ChannelName, error: &ConsentError) {
-    tracing::warn!(event = "consent.failed", channel.name = %channel, "a consent was not taken: {error}");
+/// A consent that was not taken is logged where that is decided, whoever asked for it. `shop`: the one it was begun for,
+/// where that is known.
+fn tell_failed(channel: &ChannelName, shop: Option<&ShopId>, error: &ConsentError) {
+    tracing::warn!(event = "consent.failed", shop.id = shop.map(tracing::field::display), channel.name = %channel,
+        "a consent was not taken: {error}");
 }
 
 /// In whose hands a consent comes back.
@@ -89,8 +91,9 @@ impl TokenKeeper {
         by: By<'_>,
     ) -> Result<Consented, ConsentError> {
         let begun_for = self.begun_for(channel, query).await?;
+        let shop = begun_for.as_ref().map(|entry| entry.shop.id.clone());
         let finished = self.finish(channel, query, by, begun_for).await;
-        finished.inspect_err(|error| tell_failed(channel, error))
+        finished.inspect_err(|error| tell_failed(channel, shop.as_ref(), error))
     }
 
     /// The shop of the state that stands in a callback, which uses nothing up.

@@ -67,7 +67,7 @@ impl TokenKeeper {
         let entry = self.0.shops.get(shop).ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?;
         let (keeper, taker) = (self.clone(), Arc::clone(&entry));
         let taken = self.tracked(async move { keeper.take(taker, handed).await }).await;
-        taken.inspect_err(|error| tell_failed(&entry.shop.channel, error))
+        taken.inspect_err(|error| tell_failed(&entry.shop.channel, Some(shop), error))
     }
 
     async fn take(&self, entry: Arc<ShopEntry>, handed: HandedIn) -> Result<Consented, ConsentError> {

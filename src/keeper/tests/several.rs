@@ -190,3 +190,14 @@ async fn a_callback_is_judged_by_the_shop_it_was_begun_for_else_by_one_to_which_
     bench.replace_shops(&["b", "c"]);
     assert!(finish("nobodys").await.contains("not of c"), "b knows nothing of such callbacks");
 }
+
+#[tokio::test]
+async fn the_log_of_a_consent_that_was_not_taken_names_the_shop_where_the_state_does() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    let state = bench.begin("b", Some("browser")).await;
+    let (log, _kept) = Log::kept();
+    bench.finish("nobodys", Some("browser")).await.unwrap_err();
+    assert!(log.text().contains("consent.failed") && !log.text().contains("shop.id"), "{}", log.text());
+    bench.finish(&state, Some("thief")).await.unwrap_err();
+    assert!(log.text().contains("shop.id=b"), "{}", log.text());
+}
