@@ -95,7 +95,9 @@ fn table(status: &Value, now: &Zoned) -> Table {
     let mut table = Table::new(&["JOB", "STATE", "LAST", "NEXT", "PERIOD"]).spare(&["PERIOD"]);
     for shop in status["shops"].as_array().into_iter().flatten() {
         let (id, clock) = (word(&shop["id"]), owners_clock(shop, now));
-        let whose = [&shop["channel"], &shop["account"]].into_iter().filter_map(Value::as_str).collect::<Vec<_>>();
+        let whose = [&shop["channel"], &shop["account_name"], &shop["account"]];
+        let mut whose: Vec<_> = whose.into_iter().filter_map(Value::as_str).collect();
+        whose.dedup();
         let full = if whose.is_empty() { id.clone() } else { format!("{id} ({})", whose.join(", ")) };
         table.heading(format!("{full}{clock}"), format!("{id}{clock}"));
         let lines = [machines_clocks(shop, now), to_authorize(shop)].into_iter().flatten();
@@ -294,7 +296,7 @@ mod tests {
                     } },
                 },
                 {
-                    "id": "uk", "channel": "tiktok_shop", "account": "Harbour Ltd", "state": "active", "next_reminder_at": "2026-05-30T06:00:00Z",
+                    "id": "uk", "channel": "tiktok_shop", "account": "7010736", "account_name": "Harbour Ltd", "state": "active", "next_reminder_at": "2026-05-30T06:00:00Z",
                     "authorization": { "ends_at": "2026-06-30T10:00:00Z", "days_left": 121, "source": "told" },
                     "access_token": { "ends_at": "2026-03-01T15:00:00Z", "source": "told" },
                     "refresh_token": { "ends_at": "2026-03-31T12:00:00Z", "source": "told" },
@@ -341,7 +343,7 @@ mod tests {
         erp
           product_import  idle    done 5 min 0 s ago  in 5 min 0 s  10 minutes
             4 complaints about SKUs; see `shopsyncd runs show 9`
-        uk (tiktok_shop, Harbour Ltd)  active  ends 2026-06-30 (121 days, told)  next reminder in 90 days
+        uk (tiktok_shop, Harbour Ltd, 7010736)  active  ends 2026-06-30 (121 days, told)  next reminder in 90 days
           access token ends in 3 h 0 min (told), refresh token ends in 30 days (told)
           paused by a person; `shopsyncd shops resume uk` ends the pause
           product_export  paused  -                   -             10 minutes

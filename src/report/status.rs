@@ -44,8 +44,10 @@ pub struct ShopStatus {
     pub name: String,
     /// Its channel.
     pub channel: ChannelName,
-    /// The account it works with.
+    /// The account it works with: the channel's id.
     pub account: Option<String>,
+    /// What the channel calls the account, where it says.
+    pub account_name: Option<String>,
     /// The authorization's state; null where the channel needs none.
     pub state: Option<AuthorizationState>,
     /// The owner's clock; null where the channel needs none, or nobody has authorized yet.
@@ -267,7 +269,8 @@ fn shop_status(
         id: id.clone(),
         name: shop.name.clone(),
         channel: shop.channel.clone(),
-        account: known.map(|known| known.account_name.clone().unwrap_or_else(|| known.account.account.clone())),
+        account: known.map(|known| known.account.account.clone()),
+        account_name: known.and_then(|known| known.account_name.clone()),
         state,
         authorization: known.map(|known| authorization_view(known, now)),
         access_token: known.map(|known| TokenView::told(Some(known.access_token.ends_at))),

@@ -66,6 +66,30 @@ pub enum ConsentError {
         /// What the consent covers.
         covers: String,
     },
+    /// Tokens handed in of another account than the one on record.
+    #[error(
+        "the tokens are of account `{given}`, but shop `{shop}` belongs to account `{on_record}`; nothing was changed. Hand in tokens of `{on_record}`"
+    )]
+    TokensOfOther {
+        /// The shop.
+        shop: ShopId,
+        /// Whose the tokens are.
+        given: String,
+        /// Whose shop it is.
+        on_record: String,
+    },
+    /// Tokens handed in that do not open the shop's place of sale.
+    #[error(
+        "the tokens are of account `{account}`, and shop `{shop}` is not among what they open ({covers}); nothing was changed. Hand in tokens of the account of this shop, or correct the settings of `{shop}`"
+    )]
+    TokensElsewhere {
+        /// The shop.
+        shop: ShopId,
+        /// Whose the tokens are.
+        account: String,
+        /// What they open.
+        covers: String,
+    },
     /// Another shop entry of the same account is the same place of sale.
     #[error(
         "shop `{shop}` is the same place of sale as shop `{other}`, which account `{account}` authorized already; nothing was changed. Keep one of the two shops in the settings, or sign in at the marketplace with the account of `{shop}`"
@@ -134,6 +158,15 @@ pub enum ConsentError {
 }
 
 impl ConsentError {
+    /// The same for whoever handed tokens in: there is no browser in which to sign in as somebody else.
+    pub(super) fn of_tokens(self) -> Self {
+        match self {
+            Self::OtherAccount { shop, given, on_record } => Self::TokensOfOther { shop, given, on_record },
+            Self::NotCovered { shop, account, covers } => Self::TokensElsewhere { shop, account, covers },
+            other => other,
+        }
+    }
+
     /// Whether the answer was a refusal by a person, the channel or a rule of ours: trying the same again is pointless.
     pub fn is_refusal(&self) -> bool {
         match self {

@@ -66,12 +66,13 @@ impl TokenKeeper {
     pub async fn hand_in(&self, shop: &ShopId, handed: HandedIn) -> Result<Consented, ConsentError> {
         let entry = self.0.shops.get(shop).ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?;
         let (keeper, taker) = (self.clone(), Arc::clone(&entry));
-        let taken = self.tracked(async move { keeper.take(taker, handed).await }).await;
+        let taken =
+            self.tracked(async move { keeper.take(taker, handed).await.map_err(ConsentError::of_tokens) }).await;
         taken.inspect_err(|error| tell_failed(&entry.shop.channel, Some(shop), error))
     }
 
     async fn take(&self, entry: Arc<ShopEntry>, handed: HandedIn) -> Result<Consented, ConsentError> {
-        let consent = consent_of(&entry)?;
+        let (shop, consent) = (&entry.shop.id, consent_of(&entry)?);
         let now = self.0.clock.now();
         let lasts = matches!(consent.end(), OwnersEnd::After(_));
         if lasts && handed.ends_at.is_none() && handed.authorized_at.is_none() {
@@ -100,8 +101,13 @@ impl TokenKeeper {
         let stated = handed.ends_at.map(|at| Ending { at, source: EndSource::Configured });
         let authorized_at = handed.authorized_at.unwrap_or(now);
         let renewable = handed.tokens.refresh_token.is_some();
+        // Whoever knows the account by its name means it.
+        let account = match self.account_of(&entry).await? {
+            Some((account, Some(name))) if name == handed.account => account,
+            _ => handed.account,
+        };
         let grant = Grant {
-            account: handed.account,
+            account,
             account_name: None,
             access_token_ends_at: handed.ends_at.unwrap_or(now + SignedDuration::from_hours(24 * 365)),
             refresh_token_ends_at: None,
@@ -109,7 +115,7 @@ impl TokenKeeper {
             tokens: handed.tokens,
         };
         // Nobody else renews the account's tokens meanwhile: these may be the very ones on record.
-        let queue = self.queue_of(&entry.shop.id).await?;
+        let queue = self.queue_of(shop).await?;
         let _turn = match &queue {
             Some(queue) => Some(queue.lock().await),
             None => None,

@@ -222,3 +222,20 @@ async fn tokens_that_cannot_be_renewed_must_say_when_they_end() {
     bench.keeper.hand_in(&shop("a"), handed(with)).await.unwrap();
     assert_eq!(bench.authorization("a").await.unwrap().ends.unwrap().source, EndSource::Configured);
 }
+
+#[tokio::test]
+async fn tokens_of_others_are_refused_in_words_for_whoever_has_tokens() {
+    let bench = Bench::authorized(&["a", "b"]).await;
+    let tokens = |account: &str| {
+        handed(&format!(r#"{{"access_token": "x", "refresh_token": "y", "account": "{account}"}}"#)).unwrap()
+    };
+    let refused = bench.keeper.hand_in(&shop("a"), tokens("seller-2")).await.unwrap_err();
+    insta::assert_snapshot!(refused, @"the tokens are of account `seller-2`, but shop `a` belongs to account `Seller seller-1 (seller-1)`; nothing was changed. Hand in tokens of `Seller seller-1 (seller-1)`");
+    bench.market().covers.remove("a");
+    let refused = bench.keeper.hand_in(&shop("a"), tokens("seller-1")).await.unwrap_err();
+    insta::assert_snapshot!(refused, @"the tokens are of account `seller-1`, and shop `a` is not among what they open (Stall b (b)); nothing was changed. Hand in tokens of the account of this shop, or correct the settings of `a`");
+    assert!(refused.is_refusal());
+    assert_eq!(bench.market().refreshes, 0);
+    bench.keeper.hand_in(&shop("b"), tokens("Seller seller-1")).await.unwrap();
+    assert_eq!(bench.authorization("b").await.unwrap().account.account, "seller-1");
+}

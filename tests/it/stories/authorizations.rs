@@ -19,6 +19,8 @@ async fn a_token_is_renewed_before_it_ends_and_a_refused_one_once(database: Data
     world.offer("uk", &[("A", "10.00", 5)]);
     world.start().await;
     assert_eq!(world.owner_agrees("uk").await, 200);
+    let shop = world.shop("uk").await;
+    assert_eq!((&shop["account"], &shop["account_name"]), (&"seller-uk".into(), &"Seller of uk".into()));
     world.pass(minutes(4 * 60)).await;
     let stats = world.fake.stats();
     assert!((4..=12).contains(&stats.refreshes), "{} renewals in four hours", stats.refreshes);
