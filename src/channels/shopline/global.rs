@@ -132,6 +132,8 @@ impl Consent for Global {
     }
 
     async fn identify(&self, grant: &Grant) -> Result<Identity, ChannelError> {
+        // Whose a token is that opens nothing, is not worth a word.
+        let name = self.shop_name(&grant.tokens.access_token).await.map_err(not_valid)?;
         let own = self.account_of(&grant.tokens.access_token);
         if own != grant.account {
             return Err(ChannelError {
@@ -142,7 +144,6 @@ impl Consent for Global {
                 acted: Acted::No,
             });
         }
-        let name = self.shop_name(&grant.tokens.access_token).await?;
         Ok(Identity { places: vec![self.0.place(&self.0.handle, name.as_deref())], ends: None })
     }
 
@@ -253,6 +254,18 @@ impl Global {
         let handle = body["handle"].as_str().filter(|handle| !handle.is_empty()).or(domain);
         let handle = handle.ok_or_else(|| WebhookFault::Unreadable("it names no store".into()))?;
         Ok(News { about: About::Place(self.0.place_id(&handle.to_ascii_lowercase())), ends: None })
+    }
+}
+
+/// What a token that was handed in is told by.
+fn not_valid(error: ChannelError) -> ChannelError {
+    if error.failure != Failure::TokenRejected {
+        return error;
+    }
+    ChannelError {
+        text: format!("{TITLE}: the token is not valid for this store ({})", error.text),
+        remedy: "hand in one that works, or let the store's owner authorize the app".into(),
+        ..error
     }
 }
 

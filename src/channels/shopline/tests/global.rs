@@ -202,6 +202,13 @@ async fn a_token_made_by_hand_is_proven_by_a_call_and_never_renewed() {
     let strangers = scene.fake.make_token_by_hand("1672369729607", DAY).unwrap();
     let error = consent.identify(&handed_in(&strangers, "1672369729607")).await.unwrap_err();
     assert_eq!(error.failure, Failure::TokenRejected, "that store's token does not open this store");
+    let worthless = Grant {
+        tokens: Tokens { access_token: Secret::new("worthless"), refresh_token: None },
+        ..handed_in(&issued, STORE)
+    };
+    let error = consent.identify(&worthless).await.unwrap_err();
+    assert!(error.text.contains("the token is not valid for this store"), "{error:?}");
+    assert!(!error.remedy.contains("`account`"), "{error:?}");
 }
 
 #[tokio::test]
