@@ -14,7 +14,8 @@ use url::Url;
 use crate::{
     clock::Clock,
     domain::{
-        Complaint, Cursor, Ending, Failure, Field, JobKind, Listing, PassKind, Shop, Sku, plan::Change, wanted::Retire,
+        Complaint, Cursor, EndSource, Ending, Failure, Field, JobKind, Listing, PassKind, Shop, Sku, plan::Change,
+        wanted::Retire,
     },
     http::Http,
     secrets::Secret,
@@ -53,6 +54,8 @@ pub struct ChannelDef {
     pub app_secrets: &'static [Key],
     /// What it can do; `check` refuses the rest by name.
     pub abilities: Abilities,
+    /// How it is known when its refresh tokens end, where they do.
+    pub refresh_token_end: EndSource,
     /// The keys it takes under `[channels.NAME]`, beyond those that every channel has.
     pub app_keys: &'static [Key],
     /// The keys it takes under `[shops.X]`, beyond those that every shop has.
@@ -483,7 +486,7 @@ pub struct Grant {
     pub account_name: Option<String>,
     /// When the access token ends.
     pub access_token_ends_at: Timestamp,
-    /// When the refresh token ends, where it has an end of its own.
+    /// When the refresh token ends, where it has an end of its own; how that is known says [`ChannelDef::refresh_token_end`].
     pub refresh_token_ends_at: Option<Timestamp>,
     /// When only the owner can renew, where this answer tells it.
     pub ends: Option<Ending>,

@@ -41,8 +41,9 @@ pub(super) async fn status(env: &Env) -> Outcome {
 async fn of_database(tx: &mut Tx, config: &Config) -> Result<Value, Refusal> {
     let people = daemon::people_of(config).map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
     let reminders = notices::next_reminders(tx, &people).await.map_err(open::unavailable)?;
-    let status =
-        report::status(tx, config, &reminders, daemon::needs_authorization).await.map_err(open::unavailable)?;
+    let status = report::status(tx, config, &reminders, daemon::needs_authorization, daemon::refresh_token_end)
+        .await
+        .map_err(open::unavailable)?;
     serde_json::to_value(status).map_err(|error| Refusal::new(exit::FAILED, error.to_string()))
 }
 

@@ -30,7 +30,14 @@ impl Answerer for Shared {
             Request::Status => {
                 let mut tx = self.reading().await?;
                 let reminders = notices::next_reminders(&mut tx, &self.people.load()).await.map_err(unavailable)?;
-                let status = report::status(&mut tx, &self.config.load(), &reminders, super::needs_authorization).await;
+                let status = report::status(
+                    &mut tx,
+                    &self.config.load(),
+                    &reminders,
+                    super::needs_authorization,
+                    super::refresh_token_end,
+                )
+                .await;
                 value(&status.map_err(unavailable)?)
             }
             Request::Why { shop, job } => {

@@ -15,7 +15,7 @@ use crate::{
     clock::Clock,
     config::{Config, LogFormat, load::Env},
     control,
-    domain::{ChannelName, InstanceId, JobKind, Period, counted},
+    domain::{ChannelName, EndSource, InstanceId, JobKind, Period, counted},
     http::{Http, HttpEvent},
     jobs::{self, Work},
     keeper::{Links, ShopBook, TokenKeeper},
@@ -314,6 +314,11 @@ pub(crate) fn own_schedules() -> [(JobKind, Period); 2] {
 /// Whether shops of a channel need their owner's permission.
 pub fn needs_authorization(channel: &ChannelName) -> bool {
     find(channel.as_str()).is_some_and(|def| def.abilities.authorization != AuthorizationKind::None)
+}
+
+/// How it is known when the refresh tokens of a channel end.
+pub fn refresh_token_end(channel: &ChannelName) -> EndSource {
+    find(channel.as_str()).map_or(EndSource::Told, |def| def.refresh_token_end)
 }
 
 /// The log format that the settings name.

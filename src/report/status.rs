@@ -106,7 +106,13 @@ pub struct AppSecret {
 }
 
 impl TokenView {
-    /// Only the channel knows when its tokens end.
+    /// Where a token cannot be renewed, it ends with the permission: then that is how we know.
+    fn access(known: &Authorization) -> Self {
+        let ends_at = known.access_token.ends_at;
+        let source = known.ends.filter(|ends| ends.at == ends_at).map_or(EndSource::Told, |ends| ends.source);
+        Self { ends_at: Some(ends_at), source: Some(source) }
+    }
+
     fn told(ends_at: Option<Timestamp>) -> Self {
         Self { ends_at, source: ends_at.map(|_| EndSource::Told) }
     }
@@ -185,12 +191,13 @@ pub struct MailStatus {
 
 /// Everything there is to tell at `tx.now`. Reads each table once, however many shops there are, but for
 /// the journal of shops whose authorization was revoked. `reminders`: when the next reminder of
-/// a shop is due, of those that get one.
+/// a shop is due, of those that get one. `refresh_token_end`: how it is known when a channel's refresh tokens end.
 pub async fn status(
     tx: &mut Tx,
     config: &Config,
     reminders: &BTreeMap<ShopId, Timestamp>,
     needs_authorization: impl Fn(&ChannelName) -> bool,
+    refresh_token_end: impl Fn(&ChannelName) -> EndSource,
 ) -> Result<Status, StoreError> {
     let now = tx.now;
     let rows: BTreeMap<ShopId, ShopRow> = tx.shops().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
@@ -219,6 +226,9 @@ pub async fn status(
         }
         let needs = needs_authorization(&shop.channel);
         let mut status = shop_status(id, shop, authorization, jobs, needs, &local);
+        if let Some(token) = status.refresh_token.as_mut().filter(|token| token.source.is_some()) {
+            token.source = Some(refresh_token_end(&shop.channel));
+        }
         status.next_reminder_at = reminders.get(id).copied();
         if let Some(view) = status.authorization.as_mut().filter(|_| status.state == Some(AuthorizationState::Revoked))
         {
@@ -273,7 +283,7 @@ fn shop_status(
         account_name: known.and_then(|known| known.account_name.clone()),
         state,
         authorization: known.map(|known| authorization_view(known, now)),
-        access_token: known.map(|known| TokenView::told(Some(known.access_token.ends_at))),
+        access_token: known.map(TokenView::access),
         refresh_token: known.map(|known| TokenView::told(known.refresh_token_ends_at)),
         next_reminder_at: None,
         complaints: jobs.values().map(|job| job.complaints).sum(),

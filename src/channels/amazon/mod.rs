@@ -82,6 +82,7 @@ pub static DEF: ChannelDef = ChannelDef {
         push_batch: push::MANY,
         changes_are_full: false,
     },
+    refresh_token_end: crate::domain::EndSource::Told,
     app_keys: &[
         Key {
             name: "application_id",

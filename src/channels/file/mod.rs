@@ -65,6 +65,7 @@ pub const DEF: ChannelDef = ChannelDef {
         push_batch: 5_000,
         changes_are_full: true,
     },
+    refresh_token_end: crate::domain::EndSource::Told,
     app_keys: &[],
     shop_keys: settings::KEYS,
     build,

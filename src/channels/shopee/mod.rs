@@ -56,6 +56,7 @@ pub static DEF: ChannelDef = ChannelDef {
         push_batch: 50,
         changes_are_full: false,
     },
+    refresh_token_end: crate::domain::EndSource::Computed,
     app_keys: &[Key {
         name: "consent",
         doc: "the form of the consent link: \"page\", Shopee's consent portal, or \"signed\", the older link that works for 5 minutes. Default: \"page\"",

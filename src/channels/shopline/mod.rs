@@ -57,6 +57,7 @@ pub static DEF: ChannelDef = ChannelDef {
         push_batch: 1,
         changes_are_full: false,
     },
+    refresh_token_end: crate::domain::EndSource::Computed,
     app_keys: &[
         Key {
             name: ASIA_ID,

@@ -61,6 +61,7 @@ pub static DEF: ChannelDef = ChannelDef {
         push_batch: 50,
         changes_are_full: false,
     },
+    refresh_token_end: crate::domain::EndSource::Told,
     app_keys: &[Key {
         name: "service_id",
         doc: "the app's service id in Partner Center, for the consent link. Example: \"7312345678901234567\"",

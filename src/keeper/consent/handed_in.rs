@@ -109,7 +109,8 @@ impl TokenKeeper {
         let grant = Grant {
             account,
             account_name: None,
-            access_token_ends_at: handed.ends_at.unwrap_or(now + SignedDuration::from_hours(24 * 365)),
+            // Learnt when they are renewed; tokens that cannot be end with the permission.
+            access_token_ends_at: now,
             refresh_token_ends_at: None,
             ends: None,
             tokens: handed.tokens,
@@ -124,12 +125,13 @@ impl TokenKeeper {
         if renewable {
             proven = self.renewed(&entry, proven, stated).await?;
         } else {
-            proven.ends = stated.or(proven.ends);
-        }
-        if !renewable && proven.ends.is_none() && handed.authorized_at.is_none() {
-            return Err(ConsentError::Incomplete(
-                "tokens without a `refresh_token` cannot be renewed, and the channel does not tell when they end; state `ends_at`".into(),
-            ));
+            let Some(ends) = stated.or(proven.ends) else {
+                return Err(ConsentError::Incomplete(
+                    "tokens without a `refresh_token` cannot be renewed, and the channel does not tell when they end; state `ends_at`".into(),
+                ));
+            };
+            proven.ends = Some(ends);
+            proven.grant.access_token_ends_at = ends.at;
         }
         self.record(vec![proven], "operator").await
     }

@@ -220,7 +220,9 @@ async fn tokens_that_cannot_be_renewed_must_say_when_they_end() {
     assert_eq!(bench.authorization("a").await, None);
     let with = r#"{"access_token": "x", "account": "seller-1", "ends_at": "2028-01-01T00:00:00Z"}"#;
     bench.keeper.hand_in(&shop("a"), handed(with)).await.unwrap();
-    assert_eq!(bench.authorization("a").await.unwrap().ends.unwrap().source, EndSource::Configured);
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!(after.ends.unwrap().source, EndSource::Configured);
+    assert_eq!(after.access_token.ends_at, after.ends.unwrap().at, "it ends with the permission");
 }
 
 #[tokio::test]

@@ -57,6 +57,8 @@ async fn a_main_accounts_consent_serves_its_shops_each_of_which_goes_its_own_way
     for (shop, id) in SHOPS {
         let known = world.shop(shop).await;
         assert_eq!((&known["state"], &known["account"]), (&json!("active"), &json!(id.to_string())), "{known:#}");
+        let sources = [&known["access_token"]["source"], &known["refresh_token"]["source"]];
+        assert_eq!(sources, ["told", "computed"], "Shopee tells of the one, and its guide of the other's thirty days");
         assert_eq!(known["authorization"]["ends_at"], (given + DAY * 365).to_string());
         assert_eq!(known["authorization"]["source"], "told");
         assert_eq!(known["access_token"]["ends_at"], (given + minutes(4 * 60)).to_string());
