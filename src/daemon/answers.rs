@@ -348,10 +348,6 @@ fn words(consented: &Consented, entry: &ShopEntry) -> String {
         None if entry.never_ends() => "it has no end".to_owned(),
         None => "the channel tells its end with the next renewal of the tokens".to_owned(),
     };
-    let then = if entry.refresh_is_none() {
-        "Its jobs stay held: `authorization_refresh` is \"None\""
-    } else {
-        "What was held runs now"
-    };
-    format!("account `{}` is authorized for {}; {end}. {then}", consented.account, shops.join(", "))
+    let then = consented.what_follows();
+    format!("account `{}` is authorized for {}; {end}; {then}", consented.account, shops.join(", "))
 }

@@ -13,7 +13,7 @@ use super::{ShopEntry, TokenKeeper, holds, refresh};
 use crate::{
     channels::{Callback, ChannelError, Consent},
     crash,
-    domain::{Account, AuthorizationId, ChannelName, Failure, JobKind, Lease, ShopId, Trigger},
+    domain::{Account, AuthorizationId, ChannelName, Failure, Hold, JobKind, Lease, ShopId, Trigger},
     secrets::random_text,
     store::{NewGrant, StoreError, Tx},
 };
@@ -41,6 +41,29 @@ pub struct Consented {
     pub account: String,
     /// When only the owner can renew it again.
     pub ends_at: Option<Timestamp>,
+    /// Those of its shops whose jobs do not run all the same, each with what holds them: [`Hold::Paused`] or
+    /// [`Hold::RefreshNone`].
+    pub held: Vec<(ShopId, Hold)>,
+}
+
+impl Consented {
+    /// What follows for the jobs that waited for it.
+    pub fn what_follows(&self) -> String {
+        let held: Vec<String> = self
+            .held
+            .iter()
+            .map(|(shop, hold)| match hold {
+                Hold::Paused => format!("shop `{shop}` stays paused until `shopsyncd shops resume {shop}`"),
+                _ => format!("the jobs of shop `{shop}` stay held, since its `authorization_refresh` is \"None\""),
+            })
+            .collect();
+        let held = held.join(", and ");
+        match self.held.len() {
+            0 => "what was held runs now".to_owned(),
+            all if all == self.shops.len() => held,
+            _ => format!("what was held runs now, but {held}"),
+        }
+    }
 }
 
 /// A consent that was not taken is logged where that is decided, whoever asked for it. `shop`: the one it was begun for,
@@ -231,7 +254,10 @@ impl TokenKeeper {
             let recorded = self.record_one(&mut tx, one, who).await?;
             match &mut consented {
                 None => consented = Some(recorded),
-                Some(all) => all.shops.extend(recorded.shops),
+                Some(all) => {
+                    all.shops.extend(recorded.shops);
+                    all.held.extend(recorded.held);
+                }
             }
         }
         crash::point("consent.before_commit");
@@ -277,12 +303,18 @@ impl TokenKeeper {
             self.tell_end_moved(tx).await?;
         }
         let called = named(grant.account_name.as_deref(), &grant.account);
-        let mut shops = Vec::new();
+        let (mut shops, mut held) = (Vec::new(), Vec::new());
         for entry in self.entries_of(tx, authorization.id).await? {
+            let shop = entry.shop.id.clone();
             self.begin_again(tx, &entry, &authorization, &called, who).await?;
-            shops.push(entry.shop.id.clone());
+            if tx.shop(&shop).await?.is_some_and(|row| row.paused) {
+                held.push((shop.clone(), Hold::Paused));
+            } else if entry.refresh_is_none() {
+                held.push((shop.clone(), Hold::RefreshNone));
+            }
+            shops.push(shop);
         }
-        Ok(Consented { shop: entry.shop.id.clone(), shops, account: called, ends_at: ends.map(|ends| ends.at) })
+        Ok(Consented { shop: entry.shop.id.clone(), shops, account: called, ends_at: ends.map(|ends| ends.at), held })
     }
 
     /// A shop whose permission was given works again: its holds end and its jobs run at once.

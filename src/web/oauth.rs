@@ -7,7 +7,7 @@ use axum::{
 };
 use url::Url;
 
-use super::{Named, People, guard, links, page::Tone, refusal::refused};
+use super::{Named, People, guard, links, page::Tone, refusal::refused, text::sentence};
 use crate::{
     domain::{ChannelName, ShopId},
     keeper::{By, ConsentError, Consented},
@@ -137,6 +137,9 @@ fn done(people: &People, consented: &Consented) -> Response {
             if people.settings.mails(&consented.shop) { " A reminder comes by mail before it ends." } else { "" };
         paragraphs.push(format!("The authorization is good until {day}.{reminder}").into());
     }
-    paragraphs.push("Everything that waited for this goes on by itself. This page can be closed.".into());
+    paragraphs.push(match &consented.held[..] {
+        [] => "Everything that waited for this goes on by itself. This page can be closed.".into(),
+        _ => format!("{} This page can be closed.", sentence(&consented.what_follows())).into(),
+    });
     people.page("Thank you", Tone::Good, paragraphs).answer(StatusCode::OK)
 }

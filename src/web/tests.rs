@@ -159,6 +159,18 @@ async fn an_owner_consents_in_one_browser_and_is_thanked() {
 }
 
 #[tokio::test]
+async fn the_thanks_promise_nothing_of_a_shop_that_is_paused() {
+    let (bench, router) = bench().await;
+    let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
+    tx.set_paused(&shop("a"), true).await.unwrap();
+    tx.commit().await.unwrap();
+    let (callback, cookie) = begin(&router, "/authorize/a").await;
+    let page = text(get(&router, &callback, &[(header::COOKIE, &cookie)]).await).await;
+    assert!(page.contains("Shop <code>a</code> stays paused until <code>shopsyncd shops resume a</code>."), "{page}");
+    assert!(!page.contains("goes on by itself"), "{page}");
+}
+
+#[tokio::test]
 async fn a_callback_in_another_browser_is_refused_with_the_reason() {
     let (bench, router) = bench().await;
     let (callback, _) = begin(&router, "/authorize/a").await;

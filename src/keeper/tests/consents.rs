@@ -241,3 +241,24 @@ async fn tokens_of_others_are_refused_in_words_for_whoever_has_tokens() {
     bench.keeper.hand_in(&shop("b"), tokens("Seller seller-1")).await.unwrap();
     assert_eq!(bench.authorization("b").await.unwrap().account.account, "seller-1");
 }
+
+#[tokio::test]
+async fn what_stays_held_after_a_consent_is_said() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    assert_eq!(bench.consent("a").await.unwrap().what_follows(), "what was held runs now");
+    let pause = async |id: &str| {
+        let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
+        tx.set_paused(&shop(id), true).await.unwrap();
+        tx.commit().await.unwrap();
+    };
+    pause("b").await;
+    let told = bench.consent("a").await.unwrap().what_follows();
+    insta::assert_snapshot!(told, @"what was held runs now, but shop `b` stays paused until `shopsyncd shops resume b`");
+    pause("a").await;
+    let told = bench.consent("a").await.unwrap().what_follows();
+    insta::assert_snapshot!(told, @"shop `a` stays paused until `shopsyncd shops resume a`, and shop `b` stays paused until `shopsyncd shops resume b`");
+
+    let off = Bench::new(&["a"], Period::None).await;
+    let told = off.consent("a").await.unwrap().what_follows();
+    insta::assert_snapshot!(told, @r#"the jobs of shop `a` stay held, since its `authorization_refresh` is "None""#);
+}
