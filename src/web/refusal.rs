@@ -8,7 +8,10 @@ use super::{
     page::{Page, Tone},
     text::Text,
 };
-use crate::{domain::ShopId, keeper::ConsentError};
+use crate::{
+    domain::{Failure, ShopId},
+    keeper::ConsentError,
+};
 
 const UNCHANGED: &str = "Nothing was changed.";
 
@@ -53,6 +56,10 @@ fn status(error: &ConsentError) -> StatusCode {
         }
         ConsentError::StateUsed => StatusCode::GONE,
         ConsentError::TimedOut => StatusCode::GATEWAY_TIMEOUT,
+        // Our own rate, or the channel's word to wait: nothing is out of order.
+        ConsentError::Channel(channel) if matches!(channel.failure, Failure::Throttled { .. }) => {
+            StatusCode::SERVICE_UNAVAILABLE
+        }
         ConsentError::Channel(_) if !error.is_refusal() => StatusCode::BAD_GATEWAY,
         _ => StatusCode::BAD_REQUEST,
     }
@@ -83,7 +90,7 @@ fn not_covered(people: &People, shop: &ShopId, account: &str, covers: &str) -> P
 fn plain(people: &People, error: &ConsentError) -> Page {
     let told = error.to_string();
     let mut paragraphs = Text::sentences(&told);
-    if matches!(error, ConsentError::Channel(error) if error.remedy.is_empty()) {
+    if !error.says_what_to_do() {
         paragraphs.push("Start again from the link.".into());
     }
     if !told.contains("nothing was changed") {

@@ -240,6 +240,17 @@ async fn a_callback_says_why_it_is_refused() {
     ");
 }
 
+#[tokio::test]
+async fn a_rate_that_is_used_up_is_no_fault_of_the_channels_and_says_when_to_come_again() {
+    let (bench, router) = bench().await;
+    bench.market().identifies_at = Some("2026-01-10T12:03:20Z".parse().unwrap());
+    let (callback, cookie) = begin(&router, "/authorize/a").await;
+    let answer = get(&router, &callback, &[(header::COOKIE, &cookie)]).await;
+    assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    let page = text(answer).await;
+    assert!(page.contains("<p>Start again from the link after 2026-01-10T12:03:20Z.</p>"), "{page}");
+}
+
 /// What a page says, between its heading and its footer.
 fn said(page: &str) -> String {
     page.split_once("<h1>").unwrap().1.split_once("</main>").unwrap().0.trim().replace("</h1>", "")

@@ -129,8 +129,18 @@ impl Stage {
             return self.send(&hook, webhook).await;
         }
         // Without a webhook the next live call would tell; whoever runs shopsyncd may ask for one.
-        let _ = control::ask(&self.state_dir, &Request::Test { shop: shop(owned.id)? }, |_, _| {}).await;
-        Ok(())
+        match control::ask(&self.state_dir, &Request::Test { shop: shop(owned.id)? }, |_, _| {}).await {
+            // The call was not made, so that nobody knows of it yet.
+            Err(refusal) if refusal.exit == exit::TRY_LATER => {
+                let text = format!(
+                    "it is revoked, but the daemon cannot look now ({}); {} tells once it has",
+                    refusal.text,
+                    self.command()
+                );
+                Err(Refusal::new(exit::TRY_LATER, text))
+            }
+            _ => Ok(()),
+        }
     }
 
     async fn lapse(&self, owned: DemoShop) -> Outcome {

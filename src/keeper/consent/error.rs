@@ -147,7 +147,7 @@ pub enum ConsentError {
         text: String,
     },
     /// The channel did not do as asked.
-    #[error("{text}{remedy}", text = .0.text, remedy = if .0.remedy.is_empty() { String::new() } else { format!("; {}", .0.remedy) })]
+    #[error("{text}{remedy}", text = .0.text.trim_end_matches('.'), remedy = remedy_of(.0).map(|remedy| format!("; {remedy}")).unwrap_or_default())]
     Channel(ChannelError),
     /// The channel took too long.
     #[error("the channel did not answer in time; start again from the link")]
@@ -157,7 +157,26 @@ pub enum ConsentError {
     Store(#[from] StoreError),
 }
 
+/// What to do after a channel's error: as it says, or else when to try again, where that is known.
+fn remedy_of(error: &ChannelError) -> Option<String> {
+    let later = match &error.failure {
+        Failure::Throttled { until } => Some(*until),
+        Failure::Unavailable { retry_at } => *retry_at,
+        _ => None,
+    };
+    let later = later.map(|at| format!("start again from the link after {at}"));
+    Some(error.remedy.clone()).filter(|remedy| !remedy.is_empty()).or(later)
+}
+
 impl ConsentError {
+    /// Whether what to do stands in its text.
+    pub fn says_what_to_do(&self) -> bool {
+        match self {
+            Self::Channel(error) => remedy_of(error).is_some(),
+            _ => true,
+        }
+    }
+
     /// The same for whoever handed tokens in: there is no browser in which to sign in as somebody else.
     pub(super) fn of_tokens(self) -> Self {
         match self {

@@ -88,6 +88,8 @@ pub(crate) struct Market {
     pub(crate) proves_account: bool,
     /// The next exchange says that it has begun, and goes on when told.
     pub(crate) exchange_waits: Option<(Arc<Notify>, Arc<Notify>)>,
+    /// Until when our rate of questions about what a permission covers is used up.
+    pub(crate) identifies_at: Option<Timestamp>,
     /// Whether what it grants can be renewed.
     pub(crate) renewable: bool,
     pub(crate) refreshes: u32,
@@ -266,6 +268,10 @@ impl Consent for Stall {
                 return Err(failed(Failure::Unavailable { retry_at: None }));
             }
         }
+        if let Some(until) = market.identifies_at {
+            let text = "the rate limit of market shops is used up".to_owned();
+            return Err(ChannelError { text, ..failed(Failure::Throttled { until }) });
+        }
         if market.silent_about.contains(&grant.account) {
             return Err(failed(Failure::Unavailable { retry_at: None }));
         }
@@ -364,6 +370,7 @@ impl Bench {
             may_lack_state: true,
             proves_account: true,
             exchange_waits: None,
+            identifies_at: None,
             renewable: true,
             refreshes: 0,
             probes: 0,
