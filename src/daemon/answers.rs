@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use serde_json::{Value, json};
+use url::Url;
 
 use super::{Shared, reload::Cause};
 use crate::{
@@ -193,7 +194,7 @@ impl Shared {
 
     async fn authorized(&self, shop: &ShopId, address: &str) -> Answered {
         let entry = self.known(shop)?;
-        let query = query_of(address)?;
+        let query = query_of(address, &self.shops.page().address(&format!("oauth/{}/callback", entry.shop.channel)))?;
         let consented = self
             .keeper
             .finish_consent(&entry.shop.channel, &query, By::CommandLine(shop))
@@ -293,12 +294,22 @@ impl Shared {
     }
 }
 
-/// The query of the address on which the browser ended.
-fn query_of(address: &str) -> Result<Vec<(String, String)>, Refusal> {
-    let url = url::Url::parse(address.trim()).map_err(|error| {
-        Refusal::new(64, format!("`{address}` is not an address ({error}); paste all of what the browser shows"))
+/// The query of the address on which the browser ended: `callback`, or another one that carries what a channel sends, since some
+/// have the callback's address set on pages of their own. Quotes around it are what shells and chats put there.
+fn query_of(address: &str, callback: &Url) -> Result<Vec<(String, String)>, Refusal> {
+    let address = address.trim().trim_matches(['"', '\'', '<', '>', '`']);
+    let url = Url::parse(address).map_err(|error| {
+        Refusal::new(64, format!("what was pasted is not an address ({error}); paste all of what the browser shows"))
     })?;
-    Ok(url.query_pairs().into_owned().collect())
+    let query: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    let sent = query.iter().any(|(name, _)| name == "error" || name.contains("code"));
+    if url.path() != callback.path() && !sent {
+        let text = format!(
+            "this is not the address on which the browser ended: that one begins with `{callback}`; paste all of it"
+        );
+        return Err(Refusal::new(64, text));
+    }
+    Ok(query)
 }
 
 fn value(view: &impl serde::Serialize) -> Answered {
@@ -350,4 +361,29 @@ fn words(consented: &Consented, entry: &ShopEntry) -> String {
     };
     let then = consented.what_follows();
     format!("account `{}` is authorized for {}; {end}; {then}", consented.account, shops.join(", "))
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_pasted_address_may_stand_in_quotes_and_must_be_the_callbacks() {
+        let callback = "http://127.0.0.1:8420/oauth/market/callback".parse().unwrap();
+        let read = |address: &str| query_of(address, &callback);
+        let ended = format!("{callback}?code=c&state=s");
+        for pasted in [ended.clone(), format!(" \"{ended}\"\n"), format!("'{ended}'"), format!("<{ended}>")] {
+            assert_eq!(read(&pasted).unwrap(), [("code".into(), "c".into()), ("state".into(), "s".into())], "{pasted}");
+        }
+        assert!(read("https://elsewhere.example/back?app_key=a&code=c&state=s").is_ok(), "set at the channel");
+        for (pasted, told) in [
+            ("https://market.example/consent?state=s", "this is not the address on which the browser ended"),
+            ("code=geheim", "what was pasted is not an address"),
+        ] {
+            let refusal = read(pasted).unwrap_err();
+            assert_eq!(refusal.exit, 64);
+            assert!(refusal.text.starts_with(told) && !refusal.text.contains("geheim"), "{}", refusal.text);
+        }
+    }
 }
