@@ -323,7 +323,11 @@ pub fn unavailable(error: StoreError) -> Refusal {
 
 fn keeper_refused(error: &KeeperError) -> Refusal {
     let remedy = error.remedy();
-    let text = if remedy.is_empty() { error.to_string() } else { format!("{error}; {remedy}") };
+    let mut text = error.to_string();
+    if !remedy.is_empty() {
+        // The channel's full stop ends no half sentence.
+        text = format!("{}; {remedy}", text.trim_end_matches('.'));
+    }
     Refusal::new(exit_of(error), text)
 }
 
@@ -385,5 +389,16 @@ mod tests {
             assert_eq!(refusal.exit, 64);
             assert!(refusal.text.starts_with(told) && !refusal.text.contains("geheim"), "{}", refusal.text);
         }
+    }
+
+    #[test]
+    fn the_channels_full_stop_ends_no_half_sentence() {
+        let error = crate::channels::ChannelError {
+            text: "the market says no.".into(),
+            remedy: "ask its owner".into(),
+            ..crate::channels::ChannelError::bug("")
+        };
+        let refusal = keeper_refused(&KeeperError::Channel { shop: "a".parse().unwrap(), error: Box::new(error) });
+        assert_eq!(refusal.text, "shop `a`: the market says no; ask its owner");
     }
 }

@@ -139,6 +139,8 @@ impl TokenKeeper {
         state: AuthorizationState,
         why: &str,
     ) -> Result<bool, KeeperError> {
+        // The channel's full stop ends no half sentence.
+        let why = why.trim_end_matches('.');
         let Some(before) = tx.authorization(id).await? else { return Ok(false) };
         if !tx.set_authorization_state(id, from, state, Some(why)).await? {
             return Ok(false);

@@ -332,3 +332,15 @@ async fn a_permission_given_to_another_app_counts_as_none_until_that_app_is_name
     let known = bench.authorization("a").await.unwrap().account;
     assert_eq!((known.app.as_str(), known.account.as_str()), ("another app", "seller-2"));
 }
+
+#[tokio::test]
+async fn the_channels_full_stop_ends_no_half_sentence() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    bench.market().script.push_back(Next::Refuse(ended("the seller took it back. Ask again.")));
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    let why = bench.authorization("a").await.unwrap().why.unwrap();
+    assert_eq!(why, "the seller took it back. Ask again");
+    let error = bench.keeper.access(&shop("a")).await.unwrap_err();
+    assert!(error.to_string().ends_with("Ask again"), "{error}");
+}
