@@ -54,6 +54,9 @@ fn the_demo_shows_authorization_import_export_renewal_and_reminder_and_ends() {
     let letters: Vec<String> = letters.map(|file| fs::read_to_string(file.unwrap().path()).unwrap()).collect();
     let of = |kind: &str| letters.iter().filter(|text| text.contains(&format!("X-Shopsyncd-Kind: {kind}"))).count();
     assert_eq!((of("reminder"), of("ended")), (1, 2), "one reminder was owed, and two permissions ended");
+    let named = out.lines().find_map(|line| line.trim().strip_prefix("the reminder ")).unwrap().trim();
+    assert!(fs::read_to_string(named).unwrap().contains("X-Shopsyncd-Kind: reminder"), "{named}");
+    assert!(!out.contains("until Ctrl-C") && !out.contains("type here"), "it is over: {out}");
     no_daemon_is_left(folder.path());
 }
 
@@ -89,11 +92,26 @@ fn what_is_typed_is_done_on_every_marketplace_before_it_is_called_done() {
         for (order, answer) in [("revoke", "revoked; see why its jobs wait"), ("renew", "renewed; everything of ")] {
             writeln!(typed, "{order} {shop}").unwrap();
             assert!(out.any(|line| line.contains(answer)), "{order} {shop}");
+            let held_by = if order == "revoke" { "revoked".into() } else { serde_json::Value::Null };
+            for (job, view) in jobs(folder.path(), shop) {
+                assert_eq!(view["held_by"], held_by, "{order} {shop}: {job} is {}", view["state"]);
+            }
         }
     }
     kill_process(Pid::from_child(&running), Signal::TERM).unwrap();
     assert!(running.wait().unwrap().success());
     no_daemon_is_left(folder.path());
+}
+
+/// The jobs of a shop that are not off, as `status` tells.
+fn jobs(folder: &Path, shop: &str) -> Vec<(String, serde_json::Value)> {
+    let config = folder.join("shopsyncd.toml");
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shopsyncd"));
+    let told = command.args(["--json", "--config"]).arg(config).arg("status").output().unwrap();
+    let status: serde_json::Value = serde_json::from_slice(&told.stdout).unwrap();
+    let shop = status["shops"].as_array().unwrap().iter().find(|view| view["id"] == shop).unwrap().clone();
+    let jobs = shop["jobs"].as_object().unwrap().clone().into_iter();
+    jobs.filter(|(_, view)| view["state"] != "off").collect()
 }
 
 /// The process that holds the lock.

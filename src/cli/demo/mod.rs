@@ -94,8 +94,16 @@ async fn show(stage: &Stage, once: bool) -> Outcome {
     watch::until_done(stage, &say).await?;
     if once {
         stage.play(&say).await?;
+        return print::text(&format!("\n{}", stage.where_to_look()));
     }
-    print::text(&stage.where_to_look())
+    print::text(&format!(
+        "\nIt goes on like this until Ctrl-C. Look around, in another terminal:\n\
+         \n{}\
+         \n\nOr type here: {}.\
+         \nAn edit takes effect within two seconds. Kill the daemon if you like: nothing is lost.",
+        stage.where_to_look(),
+        scenes::WORDS
+    ))
 }
 
 fn shop(id: &str) -> Result<crate::domain::ShopId, Refusal> {
@@ -169,12 +177,12 @@ impl Stage {
         format!("{program} --config {}", self.config.display())
     }
 
+    /// What stands in files and in the database, whether the daemon runs or not, and where a consent is given by hand while it does.
     fn where_to_look(&self) -> String {
         let command = self.command();
-        let mail = newest(&self.state_dir.join("mail")).map_or("(none)".into(), |path| path.display().to_string());
+        let mail = reminder(&self.state_dir.join("mail")).map_or("(none)".into(), |path| path.display().to_string());
         format!(
-            "\nIt goes on like this until Ctrl-C. Look around, in another terminal:\n\
-             \n  every shop at a glance    {command} status\
+            "  every shop at a glance    {command} status\
              \n  the history               {command} runs list\
              \n  one SKU everywhere        {command} products show T-000-1\
              \n  why a job (does not) run  {command} jobs why tiktok-uk product_export\
@@ -184,12 +192,9 @@ impl Stage {
              \n  the reminder              {mail}\
              \n  the log                   {log}\
              \n  the settings, to edit     {settings}\
-             \n  the products, to edit     {products}\
-             \n\nOr type here: {words}.\
-             \nAn edit takes effect within two seconds. Kill the daemon if you like: nothing is lost.",
+             \n  the products, to edit     {products}",
             page = self.page,
             uk = BY_CONSENT[0].id,
-            words = scenes::WORDS,
             log = self.log().display(),
             settings = self.config.display(),
             products = self.dir.join("products.csv").display(),
@@ -197,10 +202,13 @@ impl Stage {
     }
 }
 
-/// The file that was written last.
-fn newest(folder: &Path) -> Option<PathBuf> {
-    let entries = fs::read_dir(folder).ok()?.flatten();
-    entries.map(|entry| entry.path()).filter(|path| path.extension().is_some_and(|ending| ending == "eml")).max()
+/// The reminder that was written last, among mails of other kinds.
+fn reminder(folder: &Path) -> Option<PathBuf> {
+    let is_one = |path: &PathBuf| {
+        let text = fs::read_to_string(path).unwrap_or_default();
+        text.lines().any(|line| line.trim_end() == "X-Shopsyncd-Kind: reminder")
+    };
+    fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).filter(is_one).max()
 }
 
 fn free_address() -> io::Result<String> {

@@ -101,7 +101,10 @@ impl Stage {
                         watch::until_state(self, shop.id, "revoked").await?;
                     }
                     What::Lapse => self.lapse(shop).await?,
-                    What::Renew => self.renew(shop).await?,
+                    What::Renew => {
+                        self.renew(shop).await?;
+                        watch::until_state(self, shop.id, "active").await?;
+                    }
                 }
                 print::text(&self.look_at(what, shop.id))
             }
@@ -145,8 +148,10 @@ impl Stage {
 
     async fn lapse(&self, owned: DemoShop) -> Outcome {
         let Some(webhook) = self.markets.lapse(owned, LEFT) else {
-            let text =
-                format!("the marketplace of {} announces no end; type: lapse tiktok-uk, or revoke {0}", owned.id);
+            let text = format!(
+                "the marketplace of {} sends no notice before a permission ends; type: lapse tiktok-uk, or revoke {0}",
+                owned.id
+            );
             return Err(Refusal::new(exit::USAGE, text));
         };
         self.send(&self.webhook_address(owned)?, webhook).await

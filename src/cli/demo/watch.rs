@@ -8,7 +8,7 @@ use std::{
 
 use serde_json::Value;
 
-use super::{BY_CONSENT, HANDED_IN, Stage, newest};
+use super::{BY_CONSENT, HANDED_IN, Stage, reminder};
 use crate::{
     cli::{Outcome, exit},
     control::{self, Refusal, Request},
@@ -57,14 +57,14 @@ pub(super) async fn until_done(stage: &Stage, say: &impl Fn(String) -> Outcome) 
     }
 }
 
-/// Waits until a shop's permission stands so, and its jobs (but for the looks) are held by that or by nothing. Tells what the
+/// Waits until a shop's permission stands so, and its jobs are held by that or, where it is active, by nothing. Tells what the
 /// channel said of it.
 pub(super) async fn until_state(stage: &Stage, shop: &str, state: &str) -> Result<String, Refusal> {
     let began = Instant::now();
     loop {
         let status = control::ask(&stage.state_dir, &Request::Status, |_, _| {}).await.unwrap_or_default();
         let view = status["shops"].as_array().into_iter().flatten().find(|view| view["id"] == shop);
-        if let Some(view) = view.filter(|view| view["state"] == state) {
+        if let Some(view) = view.filter(|view| stands(view, state)) {
             return Ok(view["authorization"]["why"].as_str().unwrap_or_default().to_owned());
         }
         if began.elapsed() > LIMIT {
@@ -73,6 +73,13 @@ pub(super) async fn until_state(stage: &Stage, shop: &str, state: &str) -> Resul
         }
         tokio::time::sleep(GLANCE).await;
     }
+}
+
+/// Whether a shop stands so, and so do all of its jobs that are not off.
+fn stands(shop: &Value, state: &str) -> bool {
+    let held_by = if state == "active" { Value::Null } else { state.into() };
+    let mut jobs = shop["jobs"].as_object().into_iter().flatten().map(|(_, job)| job);
+    shop["state"] == state && jobs.all(|job| job["state"] == "off" || job["held_by"] == held_by)
 }
 
 fn happened(stage: &Stage, status: &Value) -> Vec<(&'static str, Option<String>)> {
@@ -87,7 +94,7 @@ fn happened(stage: &Stage, status: &Value) -> Vec<(&'static str, Option<String>)
     let sent = stats.prices_changed + stats.stocks_changed;
     let exported =
         [BY_CONSENT[0].id, HANDED_IN.id].iter().all(|shop| last(shop, "product_export").is_some()) && sent > 0;
-    let reminder = newest(&stage.state_dir.join("mail"));
+    let reminder = reminder(&stage.state_dir.join("mail"));
     vec![
         (
             "source",
@@ -112,4 +119,28 @@ fn happened(stage: &Stage, status: &Value) -> Vec<(&'static str, Option<String>)
         ),
         ("reminder", reminder.map(|path| format!("the owed reminder is written: {}", path.display()))),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_shop_stands_as_its_jobs_do() {
+        let shop = |state: &str, held_by: Value| {
+            json!({"state": state, "jobs": {
+                "authorization_refresh": {"state": "held", "held_by": state},
+                "product_import": {"state": "held", "held_by": held_by},
+                "product_export": {"state": "off", "held_by": null},
+            }})
+        };
+        assert!(stands(&shop("revoked", "revoked".into()), "revoked"));
+        assert!(!stands(&shop("revoked", Value::Null), "revoked"), "its import goes on");
+        assert!(!stands(&shop("lapsed", "lapsed".into()), "revoked"));
+        let running = json!({"state": "active", "jobs": {"product_import": {"state": "running", "held_by": null}}});
+        assert!(stands(&running, "active"));
+        assert!(!stands(&shop("active", "revoked".into()), "active"), "it still waits");
+    }
 }
