@@ -43,6 +43,9 @@ struct Item {
     shop: Option<ShopId>,
     job: Option<JobKind>,
     to: Option<String>,
+    /// For `operator`: what the mail will be about.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    about: Option<String>,
     /// For `runs`: how many there are up to the horizon.
     #[serde(skip_serializing_if = "Option::is_none")]
     count: Option<u64>,
@@ -93,7 +96,10 @@ fn what(item: &Item) -> String {
         (_, Some(job), None) => job.to_string(),
         ("end", ..) => "the authorization ends".into(),
         ("ended", ..) => "mail: it has ended".into(),
-        (kind, ..) => format!("mail: {kind}"),
+        (kind, ..) => match &item.about {
+            Some(about) => format!("mail: {kind}, {about}"),
+            None => format!("mail: {kind}"),
+        },
     }
 }
 
@@ -113,6 +119,7 @@ async fn items(tx: &mut Tx, config: &Config, days: u32, most: usize) -> Result<V
                 shop: Some(shop.clone()),
                 job: None,
                 to: None,
+                about: None,
                 count: None,
                 period: None,
             })
@@ -125,6 +132,7 @@ async fn items(tx: &mut Tx, config: &Config, days: u32, most: usize) -> Result<V
             shop,
             job: None,
             to: Some(mail.to.clone()),
+            about: mail.about.clone(),
             count: None,
             period: None,
         };
@@ -150,6 +158,7 @@ fn runs(schedule: &ScheduleRow, shop: &ShopId, now: Timestamp, horizon: Timestam
         shop: Some(shop.clone()),
         job: Some(schedule.job),
         to: None,
+        about: None,
         count,
         period: matches!(schedule.period, Period::Every(_))
             .then(|| schedule.period.to_stored())
@@ -227,6 +236,7 @@ mod tests {
             shop: Some("uk".parse().unwrap()),
             job: None,
             to: None,
+            about: None,
             count: None,
             period: None,
         };
@@ -281,6 +291,7 @@ mod tests {
             shop: Some("uk".parse().unwrap()),
             job: Some(JobKind::ProductImport),
             to: None,
+            about: None,
             count: None,
             period: None,
         };

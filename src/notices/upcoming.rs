@@ -24,6 +24,8 @@ pub struct UpcomingMail {
     pub shops: Vec<ShopId>,
     /// The address.
     pub to: String,
+    /// What it will be about, where its kind does not say.
+    pub about: Option<String>,
 }
 
 /// When the next reminder, or the notice of the end, is due for each shop that gets one.
@@ -46,7 +48,7 @@ pub fn upcoming_mails(watched: &[Watched], people: &People, now: Timestamp, days
         for (at, due) in dues(one, people, now, horizon) {
             for (recipient, shops) in one.recipients(people) {
                 let (kind, to) = (if due == Due::Ended { "ended" } else { "reminder" }, recipient.address);
-                let mail = UpcomingMail { at, kind, shops, to };
+                let mail = UpcomingMail { at, kind, shops, to, about: None };
                 if due == Due::Ended {
                     mails.push(mail);
                 } else {
@@ -54,9 +56,8 @@ pub fn upcoming_mails(watched: &[Watched], people: &People, now: Timestamp, days
                 }
             }
         }
-        let alarm = one.refresh_token_alarm().map(|(alarm, _)| alarm);
-        if let Some(at) = alarm.filter(|alarm| now < *alarm && *alarm <= horizon) {
-            mails.extend(to_operator(people, at, &one.shops));
+        if let Some(at) = one.expected_alarm().filter(|alarm| now < *alarm && *alarm <= horizon) {
+            mails.extend(to_operator(people, at, &one.shops, "the refresh token ends"));
         }
     }
     for secret in &people.app_secrets {
@@ -65,7 +66,8 @@ pub fn upcoming_mails(watched: &[Watched], people: &People, now: Timestamp, days
             if next > horizon || next <= at {
                 break;
             }
-            mails.extend(to_operator(people, next, &[]));
+            let about = format!("the client secret of channel {} ends", secret.channel);
+            mails.extend(to_operator(people, next, &[], &about));
             at = next;
         }
     }
@@ -101,12 +103,13 @@ fn add(digests: &mut BTreeMap<(String, Date), UpcomingMail>, date: Date, mail: U
     digest.shops.dedup();
 }
 
-fn to_operator(people: &People, at: Timestamp, shops: &[ShopId]) -> impl Iterator<Item = UpcomingMail> {
+fn to_operator(people: &People, at: Timestamp, shops: &[ShopId], about: &str) -> impl Iterator<Item = UpcomingMail> {
     people.operator.iter().map(move |recipient| UpcomingMail {
         at,
         kind: "operator",
         shops: shops.to_vec(),
         to: recipient.address.clone(),
+        about: Some(about.to_owned()),
     })
 }
 

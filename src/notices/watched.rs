@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp, civil::Date};
 use super::{People, Recipient};
 use crate::{
     domain::{
-        Authorization, AuthorizationState, ShopId,
+        Authorization, AuthorizationState, JobKind, ShopId,
         reminder::{Due, Ladder, Sent},
     },
     store::{ReminderKind, StoreError, Tx},
@@ -27,6 +27,8 @@ pub struct Watched {
     pub shops: Vec<ShopId>,
     /// What was said about this grant.
     pub sent: SentSoFar,
+    /// Whether its tokens are going to be renewed by plan: the refresh of one of its shops is due some time, and nothing holds it.
+    pub renewed: bool,
 }
 
 /// What was said about a grant: [`Sent`], comparable.
@@ -73,7 +75,19 @@ pub(super) async fn watch(
             ReminderKind::Renewed => {}
         }
     }
-    Ok(Some(Watched { authorization, shops, sent }))
+    let renewed = renewed_by_plan(tx, &shops).await?;
+    Ok(Some(Watched { authorization, shops, sent, renewed }))
+}
+
+async fn renewed_by_plan(tx: &mut Tx, shops: &[ShopId]) -> Result<bool, StoreError> {
+    for shop in shops {
+        let schedules = tx.schedules(Some(shop)).await?;
+        let refresh = schedules.iter().find(|schedule| schedule.job == JobKind::AuthorizationRefresh);
+        if refresh.is_some_and(|refresh| refresh.next_due_at.is_some() && refresh.held_by.is_none()) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// The shops in the settings that work with an authorization.
@@ -147,5 +161,46 @@ impl Watched {
         let owner = self.authorization.ends.map(|ends| ends.at);
         let machines = owner.is_none_or(|owner| ends_at + TOGETHER < owner);
         (machines && self.authorization.state == AuthorizationState::Active).then(|| (ends_at - ALARM, ends_at))
+    }
+    /// The instant of that alarm, unless the token is replaced before, as those of a well daemon are.
+    pub(super) fn expected_alarm(&self) -> Option<Timestamp> {
+        let (alarm, _) = self.refresh_token_alarm()?;
+        (!self.renewed || self.authorization.refresh_at() >= alarm).then_some(alarm)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::domain::{Account, AuthorizationId, EndClock};
+
+    const ISSUED: Timestamp = Timestamp::constant(1_790_000_000, 0);
+    const HOUR: SignedDuration = SignedDuration::from_hours(1);
+
+    #[test]
+    fn no_alarm_is_expected_of_a_refresh_token_that_is_replaced_before() {
+        let authorization = Authorization {
+            id: AuthorizationId(1),
+            account: Account { channel: "shopee".into(), app: "1".to_owned(), account: "2".to_owned() },
+            account_name: None,
+            state: AuthorizationState::Active,
+            why: None,
+            grant_number: 1,
+            generation: 1,
+            authorized_at: ISSUED,
+            ends: None,
+            access_token: EndClock { issued_at: ISSUED, ends_at: ISSUED + HOUR * 4 },
+            refresh_token_ends_at: Some(ISSUED + HOUR * 24 * 30),
+            probed_at: None,
+            intent: None,
+        };
+        let mut one = Watched { authorization, shops: Vec::new(), sent: SentSoFar::default(), renewed: true };
+        let alarm = ISSUED + HOUR * 24 * 23;
+        assert_eq!(one.expected_alarm(), None);
+        one.renewed = false;
+        assert_eq!(one.expected_alarm(), Some(alarm), "nobody renews it");
+        one.renewed = true;
+        one.authorization.access_token.ends_at = ISSUED + HOUR * 24 * 60;
+        assert_eq!(one.expected_alarm(), Some(alarm), "nobody renews it so soon");
     }
 }

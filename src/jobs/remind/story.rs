@@ -279,7 +279,8 @@ impl World {
             .map(|mail| {
                 let shops = mail.shops.iter().map(ShopId::as_str).collect::<Vec<_>>().join(",");
                 let at = mail.at.to_zoned(berlin()).strftime("%Y-%m-%d %H:%M").to_string();
-                format!("{at} {} {} {shops}", mail.kind, mail.to)
+                let about = mail.about.as_deref().map(|about| format!(": {about}")).unwrap_or_default();
+                format!("{at} {} {} {shops}{about}", mail.kind, mail.to)
             })
             .collect()
     }
