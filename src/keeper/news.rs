@@ -33,6 +33,9 @@ pub enum NewsError {
     /// No shop of the channel stands in the settings.
     #[error("no shop in the settings is on a channel `{0}`")]
     NoSuchChannel(ChannelName),
+    /// The channel sends none.
+    #[error("channel `{0}` sends no webhooks")]
+    Silent(ChannelName),
     /// It is not the channel's, or nobody can read it.
     #[error(transparent)]
     Webhook(#[from] WebhookFault),
@@ -80,7 +83,10 @@ impl TokenKeeper {
     ) -> Result<(Arc<ShopEntry>, Webhook), NewsError> {
         let (mut tried, mut fault) = (BTreeSet::new(), NewsError::NoSuchChannel(channel.clone()));
         for entry in self.0.shops.of_channel(channel) {
-            let Some(consent) = entry.consent() else { continue };
+            let Some(consent) = entry.consent() else {
+                fault = NewsError::Silent(channel.clone());
+                continue;
+            };
             if !tried.insert(consent.app()) {
                 continue;
             }

@@ -40,7 +40,7 @@ pub(super) async fn receive(
     };
     tracing::warn!(event = "webhook.refused", channel.name = %channel, "a webhook was not taken: {error}");
     match error {
-        NewsError::NoSuchChannel(_) => StatusCode::NOT_FOUND,
+        NewsError::NoSuchChannel(_) | NewsError::Silent(_) => StatusCode::NOT_FOUND,
         NewsError::Webhook(WebhookFault::Forged) => StatusCode::UNAUTHORIZED,
         NewsError::Webhook(WebhookFault::Unreadable(_)) => StatusCode::BAD_REQUEST,
         NewsError::Store(_) => StatusCode::SERVICE_UNAVAILABLE,

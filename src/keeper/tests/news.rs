@@ -140,3 +140,10 @@ async fn an_end_that_moves_by_a_little_ends_a_lapse_too() {
     assert_eq!((after.state, after.grant_number), (AuthorizationState::Active, 1));
     assert_eq!(bench.holds("a").await, [None; 3]);
 }
+
+#[tokio::test]
+async fn a_channel_without_webhooks_is_not_called_a_channel_without_shops() {
+    let bench = Bench::new(&["free"], HALF_HOUR).await;
+    let refused = hear(&bench, json!({"id": "1"})).await.unwrap_err();
+    assert_eq!(refused.to_string(), "channel `market` sends no webhooks");
+}
