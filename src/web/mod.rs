@@ -37,7 +37,7 @@ mod text;
 mod webhooks;
 
 pub use api::{Internal, Machines, internal_router};
-use page::{Form, Page, Tone, guarded};
+use page::{Form, Link, Page, Tone, guarded};
 use text::Text;
 
 /// The most a request may carry. Marketplaces' webhooks are small, and so is what people send.
@@ -130,6 +130,8 @@ async fn front(State(people): State<People>, headers: HeaderMap) -> Response {
     if guard::has_session(&people, &headers).await.unwrap_or(false) {
         let action = people.path("/sign-out");
         page.form = Some(Form { action, hidden: None, asks_password: false, error: None, button: "Sign out" });
+    } else if people.settings.password().is_some() {
+        page.links = vec![Link { address: people.path("/sign-in"), name: "Sign in".to_owned(), note: None }];
     }
     page.answer(StatusCode::OK)
 }

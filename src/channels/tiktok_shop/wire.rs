@@ -126,12 +126,16 @@ impl Reading<'_> {
 
     fn scrub(&self, text: &str) -> String {
         let mut text: String = text.chars().filter(|c| !c.is_control()).take(300).collect();
-        for secret in self.secrets.iter().filter(|secret| !secret.is_empty()) {
+        // What is so short is a typing error and no secret, and stands in every other word.
+        for secret in self.secrets.iter().filter(|secret| secret.len() >= SHORTEST_SECRET) {
             text = text.replace(secret, "•••");
         }
         text
     }
 }
+
+/// The fewest bytes of something that nobody guesses.
+const SHORTEST_SECRET: usize = 6;
 
 /// The first words of a body.
 fn beginning(body: &Bytes) -> String {
@@ -516,6 +520,11 @@ mod tests {
         let error: ChannelError = reading(&["TTP_geheim"], false).read(&answer(200, body)).unwrap_err().into();
         assert!(!format!("{error:?}").contains("geheim"), "{error:?}");
         assert!(error.text.contains("token ••• of app abc"), "{error}");
+        let error: ChannelError = reading(&["x"], false)
+            .read(&answer(200, r#"{"code":77,"message":"x-tts-access-token"}"#))
+            .unwrap_err()
+            .into();
+        assert!(error.text.contains("x-tts-access-token"), "a letter is no secret: {error}");
         let cut = r#"{"code":0,"data":{"access_token":"TTP_unknown","#;
         let error: ChannelError = reading(&[], true).read(&answer(200, cut)).unwrap_err().into();
         assert!(!format!("{error:?}").contains("TTP_unknown"), "{error:?}");

@@ -308,3 +308,21 @@ fn an_impossible_recipient_is_refused_for_good() {
     assert!(compose(&Letter::Test, &envelope).unwrap_err().permanent);
     assert!(Sender::parse("nobody").is_err());
 }
+
+#[test]
+fn it_is_the_channel_that_refuses_and_not_the_seller() {
+    let news = News::AuthorizationRevoked {
+        channel: "TikTok Shop".to_owned(),
+        account: Some("Acme Ltd".to_owned()),
+        shops: vec!["TikTok UK".to_owned()],
+        why: "the seller took it back".to_owned(),
+    };
+    let letter = Letter::Operator(news);
+    for (language, told) in [
+        (Language::En, "TikTok Shop refuses the permission of TikTok UK (account Acme Ltd) before its end date"),
+        (Language::De, "TikTok Shop verweigert die Berechtigung von TikTok UK (Konto Acme Ltd) vor ihrem Enddatum"),
+    ] {
+        let text = text(&letter, language, NOON).split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(text.contains(told), "{text}");
+    }
+}

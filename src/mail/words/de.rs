@@ -179,9 +179,10 @@ fn operator(news: &News, now: &Zoned) -> Page {
         News::AuthorizationRevoked { channel: on, account, shops, why } => (
             format!("{}: der Kanal verweigert die Berechtigung", listed(shops, "und")),
             format!(
-                "{} verweigert die Berechtigung von {} vor ihrem Enddatum: {}. Häufig wurde beim Marktplatz ein Passwort geändert. Wem die Shops gehören, wurde um Erneuerung gebeten.",
-                channel(on, account.as_deref()),
+                "{} verweigert die Berechtigung von {}{} vor ihrem Enddatum: {}. Häufig wurde beim Marktplatz ein Passwort geändert. Wem die Shops gehören, wurde um Erneuerung gebeten.",
+                one_line(on),
                 listed(shops, "und"),
+                account.as_deref().map(|account| format!(" (Konto {})", one_line(account))).unwrap_or_default(),
                 one_line(why)
             ),
         ),

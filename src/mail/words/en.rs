@@ -178,9 +178,10 @@ fn operator(news: &News, now: &Zoned) -> Page {
         News::AuthorizationRevoked { channel: on, account, shops, why } => (
             format!("{}: the channel refuses the permission", listed(shops, "and")),
             format!(
-                "{} refuses the permission of {} before its end date: {}. A changed password at the marketplace is a usual cause. The owners have been asked to renew it.",
-                channel(on, account.as_deref()),
+                "{} refuses the permission of {}{} before its end date: {}. A changed password at the marketplace is a usual cause. The owners have been asked to renew it.",
+                one_line(on),
                 listed(shops, "and"),
+                account.as_deref().map(|account| format!(" (account {})", one_line(account))).unwrap_or_default(),
                 one_line(why)
             ),
         ),

@@ -265,13 +265,17 @@ async fn on_a_page_for_this_machine_alone_nobody_signs_in() {
 }
 
 #[tokio::test]
-async fn the_front_page_lets_those_sign_out_who_signed_in() {
+async fn the_front_page_leads_to_the_sign_in_and_lets_those_sign_out_who_signed_in() {
     let site = Site::new().await;
     let session = site.session().await;
     let page = text(get(&site.router, "/", &[(header::COOKIE, &session)]).await).await;
     assert!(page.contains(r#"<form method="post" action="/sync/sign-out">"#) && page.contains("Sign out"), "{page}");
     let page = text(get(&site.router, "/", &[]).await).await;
-    assert!(!page.contains("<form"), "{page}");
+    assert!(!page.contains("<form") && page.contains(r#"href="/sync/sign-in">Sign in</a>"#), "{page}");
+    assert!(page.contains("<title>shopsyncd</title>"), "{page}");
+    site.password.lock().unwrap().take();
+    let page = text(get(&site.router, "/", &[]).await).await;
+    assert!(!page.contains("/sign-in"), "nobody can: {page}");
 }
 
 #[tokio::test]
