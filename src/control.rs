@@ -32,6 +32,17 @@ const LONGEST_REQUEST: u64 = 1024 * 1024;
 /// The socket's name in its folder.
 const SOCKET: &str = "control.sock";
 
+/// What travels to the daemon and must not show on the way: as plain JSON, and as dots where it is printed for debugging.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Hidden<T>(pub T);
+
+impl<T> std::fmt::Debug for Hidden<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("•••")
+    }
+}
+
 /// What a command may ask.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
@@ -72,14 +83,14 @@ pub enum Request {
         /// The shop.
         shop: ShopId,
         /// The address.
-        address: String,
+        address: Hidden<String>,
     },
     /// Tokens that exist already, as JSON.
     HandIn {
         /// The shop.
         shop: ShopId,
         /// `access_token`, `refresh_token`, `account`, `authorized_at`, `ends_at`.
-        tokens: Value,
+        tokens: Hidden<Value>,
     },
     /// A live call that proves that the permission works.
     Test {

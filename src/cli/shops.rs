@@ -16,7 +16,7 @@ use super::{
 };
 use crate::{
     config::{Config, Origin},
-    control::{Refusal, Request},
+    control::{Hidden, Refusal, Request},
     domain::{ShopId, plan::percent, wanted::Rules},
 };
 
@@ -187,16 +187,53 @@ async fn authorize(env: &Env, shop: ShopId) -> Outcome {
             input.rest().await?
         }
     };
-    let request = match input.trim() {
-        "" => return Ok(()),
-        tokens if tokens.starts_with('{') => {
-            let tokens = serde_json::from_str(tokens)
-                .map_err(|error| Refusal::new(exit::USAGE, format!("the tokens are not JSON: {error}; give {{\"access_token\": …, \"refresh_token\": …, \"account\": …, \"authorized_at\": …, \"ends_at\": …}}")))?;
-            Request::HandIn { shop, tokens }
-        }
-        address => Request::Authorized { shop, address: address.to_owned() },
+    let Some(brought) = Brought::read(&input)? else { return Ok(()) };
+    let request = match brought {
+        Brought::Tokens(tokens) => Request::HandIn { shop, tokens: Hidden(tokens) },
+        Brought::Address(address) => Request::Authorized { shop, address: Hidden(address) },
     };
     say(env, request).await
+}
+
+/// What came back on standard input.
+enum Brought {
+    Address(String),
+    Tokens(Value),
+}
+
+impl Brought {
+    /// `None`: nothing. Whatever it is, it may hold a token or a code: a refusal never repeats any of it.
+    fn read(input: &str) -> Result<Option<Self>, Refusal> {
+        let input = bare(input);
+        let refused = |cause: &str| {
+            Err(Refusal::new(
+                exit::USAGE,
+                format!(
+                    "{cause}; paste all of the address on which the browser ended (https://…), or give {{\"access_token\": …, \"refresh_token\": …, \"account\": …, \"authorized_at\": …, \"ends_at\": …}}"
+                ),
+            ))
+        };
+        if input.is_empty() {
+            return Ok(None);
+        }
+        if input.starts_with('{') {
+            return match serde_json::from_str(input) {
+                Ok(tokens) => Ok(Some(Self::Tokens(tokens))),
+                Err(error) => {
+                    refused(&format!("the tokens are not JSON (line {}, column {})", error.line(), error.column()))
+                }
+            };
+        }
+        match url::Url::parse(input) {
+            Ok(url) if ["http", "https"].contains(&url.scheme()) => Ok(Some(Self::Address(input.to_owned()))),
+            _ => refused("what was read is neither an address nor a JSON object of tokens"),
+        }
+    }
+}
+
+/// Without the space around it, and without the mark that some editors put before everything.
+fn bare(input: &str) -> &str {
+    input.trim().trim_start_matches('\u{feff}').trim_start()
 }
 
 async fn print_link(env: &Env, shop: &ShopId) -> Outcome {
@@ -249,10 +286,43 @@ fn read_input() -> io::Result<String> {
     for line in io::stdin().lock().lines() {
         text.push_str(&line?);
         text.push('\n');
-        let tokens = text.trim_start().starts_with('{');
-        if !text.trim().is_empty() && (!tokens || serde_json::from_str::<Value>(&text).is_ok()) {
+        let tokens = bare(&text).starts_with('{');
+        if !bare(&text).is_empty() && (!tokens || serde_json::from_str::<Value>(bare(&text)).is_ok()) {
             break;
         }
     }
     Ok(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_back_is_told_apart_and_never_repeated() {
+        let read = |input: &str| match Brought::read(input) {
+            Ok(Some(Brought::Tokens(_))) => "tokens".to_owned(),
+            Ok(Some(Brought::Address(_))) => "address".to_owned(),
+            Ok(None) => "nothing".to_owned(),
+            Err(refusal) => refusal.text,
+        };
+        assert_eq!(read(" \n"), "nothing");
+        assert_eq!(read("\u{feff}{\"access_token\": \"marked\"}\n"), "tokens");
+        assert_eq!(read("https://shops.example/oauth/market/callback?code=marked"), "address");
+        for input in [
+            "[{\"access_token\": \"marked\"}]",
+            "\"{\\\"access_token\\\": \\\"marked\\\"}\"",
+            "{\"access_token\": \"marked}",
+            "{\"access_token\": marked}",
+            "shops.example/oauth/market/callback?code=marked",
+            "localhost:8420/oauth/market/callback?code=marked",
+            "\"https://shops.example/oauth/market/callback?code=marked\"",
+            "marked",
+        ] {
+            let refusal = read(input);
+            assert!(refusal.contains("paste all of the address") && !refusal.contains("marked"), "{input}: {refusal}");
+        }
+        let request = Request::HandIn { shop: "a".parse().expect("an id"), tokens: Hidden("marked".into()) };
+        assert!(!format!("{request:?}").contains("marked"), "{request:?}");
+    }
 }

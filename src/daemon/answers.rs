@@ -52,8 +52,8 @@ impl Answerer for Shared {
                 let link = self.keeper.begin_consent(&shop, None).await.map_err(|error| consent_refused(&error))?;
                 Ok(json!({ "link": link }))
             }
-            Request::Authorized { shop, address } => self.authorized(&shop, &address).await,
-            Request::HandIn { shop, tokens } => self.hand_in(&shop, tokens).await,
+            Request::Authorized { shop, address } => self.authorized(&shop, &address.0).await,
+            Request::HandIn { shop, tokens } => self.hand_in(&shop, tokens.0).await,
             Request::Test { shop } => {
                 let entry = self.known(&shop)?;
                 let status = self.keeper.test(&shop).await.map_err(|error| keeper_refused(&error))?;
@@ -296,6 +296,7 @@ impl Shared {
 
 /// The query of the address on which the browser ended: `callback`, or another one that carries what a channel sends, since some
 /// have the callback's address set on pages of their own. Quotes around it are what shells and chats put there.
+/// What was pasted may hold a code: it is never repeated.
 fn query_of(address: &str, callback: &Url) -> Result<Vec<(String, String)>, Refusal> {
     let address = address.trim().trim_matches(['"', '\'', '<', '>', '`']);
     let url = Url::parse(address).map_err(|error| {

@@ -85,7 +85,12 @@ async fn show(stage: &Stage, once: bool) -> Outcome {
     }
 
     let tokens = stage.markets.old_tokens();
-    control::ask(&stage.state_dir, &Request::HandIn { shop: shop(HANDED_IN.id)?, tokens }, |_, _| {}).await?;
+    control::ask(
+        &stage.state_dir,
+        &Request::HandIn { shop: shop(HANDED_IN.id)?, tokens: control::Hidden(tokens) },
+        |_, _| {},
+    )
+    .await?;
     say(format!(
         "{}: tokens handed in, consent given 345 days ago, 20 days left: a reminder is owed at once",
         HANDED_IN.id

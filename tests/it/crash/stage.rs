@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shopsyncd::{
     channels::tiktok_shop::fake::{APP_SECRET, FakeTikTok, Seed},
     clock::Clock,
-    control::{self, Refusal, Request},
+    control::{self, Hidden, Refusal, Request},
     domain::InstanceId,
 };
 
@@ -169,7 +169,7 @@ product_import = "1 second"
         let day = SignedDuration::from_hours(24);
         let mut tokens = serde_json::to_value(self.fake.grant_tokens(account, day * 345, day * 20)).unwrap();
         tokens["authorized_at"] = json!(Clock::system().now() - day * 345);
-        self.ask(&Request::HandIn { shop: id.parse().unwrap(), tokens }).await
+        self.ask(&Request::HandIn { shop: id.parse().unwrap(), tokens: Hidden(tokens) }).await
     }
 
     /// The owner of the first shop opens the link, agrees, and the address on which the browser ended is handed over.
@@ -178,7 +178,7 @@ product_import = "1 second"
         let begun = self.ask(&Request::Authorize { shop: id.parse().unwrap() }).await?;
         let link = begun["link"].as_str().unwrap().parse().unwrap();
         let address = self.fake.consent(&link, Some(account)).unwrap().to_string();
-        self.ask(&Request::Authorized { shop: id.parse().unwrap(), address }).await
+        self.ask(&Request::Authorized { shop: id.parse().unwrap(), address: Hidden(address) }).await
     }
 
     async fn ask(&self, request: &Request) -> Result<Value, Refusal> {

@@ -83,8 +83,12 @@ async fn tokens_are_handed_in(stage: &mut Stage) {
     for (shop, market) in SHOPS {
         let tokens = stage.markets.tokens(market).to_string();
         let line = format!("shops authorize {shop}");
-        assert!(!stage.run(&line, &tokens.replace("\"access_token\"", "\"acces_token\"")).0);
-        let (done, said) = stage.run(&line, &tokens);
+        let quoted = serde_json::to_string(&tokens).unwrap();
+        let slips = [tokens.replace("\"access_token\"", "\"acces_token\""), format!("[{tokens}]"), quoted];
+        for slip in slips.into_iter().chain(["shops.example/oauth/x/callback?code=marked-code-0009".to_owned()]) {
+            assert!(!stage.run(&line, &slip).0, "{shop}");
+        }
+        let (done, said) = stage.run(&line, &format!("\u{feff}{tokens}"));
         assert!(done, "{line}: {said}");
         // What is printed first is a link.
         stage.until_accepted(shop).await;
