@@ -117,6 +117,20 @@ impl Tx {
             self.forget_passes(&moved).await?;
         }
         on_db!(self.execute(PUT, rows.as_str()))?;
+        self.erase_orphans().await
+    }
+
+    /// Deletes authorizations that no shop names any more, with their reminders: those of a shop that moved, or that another
+    /// account's consent took. A shop that merely left the settings names its own still.
+    async fn erase_orphans(&mut self) -> Result<(), StoreError> {
+        const REMINDERS: &str = "
+            delete from reminders
+            where not exists (select 1 from shops where shops.authorization_id = reminders.authorization_id)";
+        const AUTHORIZATIONS: &str = "
+            delete from authorizations
+            where not exists (select 1 from shops where shops.authorization_id = authorizations.id)";
+        on_db!(self.execute(REMINDERS))?;
+        on_db!(self.execute(AUTHORIZATIONS))?;
         Ok(())
     }
 

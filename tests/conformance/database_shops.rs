@@ -27,6 +27,7 @@ macro_rules! checks {
 
 pub(crate) const CHECKS: &[Check] = checks![
     a_consent_makes_an_authorization_and_another_renews_it,
+    authorizations_that_no_shop_names_any_more_are_erased,
     tokens_are_replaced_only_from_the_generation_that_was_read,
     tokens_are_replaced_only_while_the_lease_stands,
     intents_count_the_exchanges_without_an_answer,
@@ -298,6 +299,29 @@ async fn intents_count_the_exchanges_without_an_answer(store: Store) {
     assert_eq!(tx.authorization(id).await.unwrap().unwrap().intent, None);
     tx.note_intent(id, 1, &lease).await.unwrap();
     assert_eq!(tx.authorization(id).await.unwrap().unwrap().intent.unwrap().unanswered, 0);
+}
+
+async fn authorizations_that_no_shop_names_any_more_are_erased(store: Store) {
+    let wanted = |id: &str, place: &str| WantedShop {
+        id: shop(id),
+        channel: "market".into(),
+        name: id.to_owned(),
+        place: place.to_owned(),
+    };
+    let mut tx = store.write(at(5)).await.unwrap();
+    tx.sync_shops(&[wanted("a", "1"), wanted("b", "2")]).await.unwrap();
+    let (a, b) = (granted(&mut tx, "a").await, granted(&mut tx, "b").await);
+    tx.tie_shop(&shop("a"), a, &json!(null)).await.unwrap();
+    tx.tie_shop(&shop("b"), b, &json!(null)).await.unwrap();
+    assert!(tx.owe_reminder(a, 1, ReminderKind::Ended, None).await.unwrap());
+    // Whoever merely leaves the settings keeps everything.
+    tx.sync_shops(&[wanted("b", "2")]).await.unwrap();
+    assert!(tx.sealed_tokens(a).await.unwrap().is_some());
+    // A shop that becomes another place of sale keeps no tokens of the one before.
+    tx.sync_shops(&[wanted("a", "3"), wanted("b", "2")]).await.unwrap();
+    assert!(tx.sealed_tokens(a).await.unwrap().is_none());
+    assert!(tx.reminders_of(a, 1).await.unwrap().is_empty());
+    assert!(tx.sealed_tokens(b).await.unwrap().is_some());
 }
 
 async fn a_later_end_counts_as_a_renewal_only_when_said_so(store: Store) {
