@@ -187,6 +187,7 @@ impl TokenKeeper {
                     &format!("the channel says that the shop is closed: {why}"),
                 )
                 .await?;
+                self.tell_obstacle(&mut tx, shop, false).await?;
             }
         }
         if let Some(scope) = scope {
@@ -194,10 +195,12 @@ impl TokenKeeper {
             if row.scope_missing.is_none() {
                 tx.note("daemon", "scope.missing", Some(shop), &format!("the authorization lacks the right `{scope}`"))
                     .await?;
+                self.tell_obstacle(&mut tx, shop, true).await?;
             }
         }
         settle_holds(&mut tx, &entry).await?;
         tx.commit().await?;
+        self.wake();
         Ok(())
     }
 

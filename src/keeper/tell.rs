@@ -25,6 +25,11 @@ impl TokenKeeper {
         notices::note_ended(tx, &people, authorization).await
     }
 
+    /// The channel has just closed a shop to us, or (`scope`) a right is missing: its people hear once.
+    pub(super) async fn tell_obstacle(&self, tx: &mut Tx, shop: &ShopId, scope: bool) -> Result<(), StoreError> {
+        notices::note_obstacle(tx, &self.0.people.load_full(), shop, scope).await
+    }
+
     /// The channel refuses our app: the operator hears once.
     pub(super) async fn tell_app_refused(
         &self,

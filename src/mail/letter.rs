@@ -47,6 +47,15 @@ pub enum Letter {
     Renewed(Item),
     /// A fresh link, asked for by somebody who followed an old one.
     FreshLink(ShopLine),
+    /// The channel lets us no longer work in a shop, although the permission stands: its owner has to mend that there.
+    Obstacle {
+        /// The shop.
+        shop: ShopLine,
+        /// What people call its channel.
+        channel: String,
+        /// What stands in the way.
+        obstacle: Obstacle,
+    },
     /// Something that the operator has to know.
     Operator(News),
     /// A test.
@@ -57,7 +66,7 @@ impl Letter {
     /// The kind, as in `X-Shopsyncd-Kind` and in the outbox.
     pub const fn kind(&self) -> &'static str {
         match self {
-            Self::Reminder(_) | Self::FreshLink(_) => "reminder",
+            Self::Reminder(_) | Self::FreshLink(_) | Self::Obstacle { .. } => "reminder",
             Self::Ended(_) => "ended",
             Self::Renewed(_) => "renewed",
             Self::Operator(_) => "operator",
@@ -70,9 +79,18 @@ impl Letter {
         match self {
             Self::Reminder(items) => items,
             Self::Ended(item) | Self::Renewed(item) => std::slice::from_ref(item),
-            Self::FreshLink(_) | Self::Operator(_) | Self::Test => &[],
+            Self::FreshLink(_) | Self::Obstacle { .. } | Self::Operator(_) | Self::Test => &[],
         }
     }
+}
+
+/// What stands in the way of a shop whose permission stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Obstacle {
+    /// It is closed, frozen or suspended: the channel's word for it.
+    Closed(String),
+    /// The permission lacks this right.
+    ScopeMissing(String),
 }
 
 /// What the operator has to know. Kept in the outbox as it is.

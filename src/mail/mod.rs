@@ -11,7 +11,7 @@ mod words;
 
 use std::str::FromStr;
 
-pub use letter::{Item, Letter, News, ShopLine};
+pub use letter::{Item, Letter, News, Obstacle, ShopLine};
 use lettre::message::Mailbox;
 pub use message::{Composed, Envelope, compose};
 pub use transport::{Mailer, MailerBook, Memory, Outgoing, Received, Relay, Settings, Smtp, Tls, Transport};

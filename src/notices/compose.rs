@@ -3,7 +3,7 @@
 use super::{GrantRef, Payload, People, StepRef};
 use crate::{
     domain::{Authorization, AuthorizationState, ShopId},
-    mail::{Item, Letter, ShopLine},
+    mail::{Item, Letter, Obstacle, ShopLine},
     store::{Mail, ReminderKind, StoreError, Tx},
 };
 
@@ -26,6 +26,7 @@ pub async fn letter(tx: &mut Tx, people: &People, mail: &Mail) -> Result<Option<
             None => None,
         },
         Payload::FreshLink { shop } => people.shops.contains_key(&shop).then(|| Letter::FreshLink(line(people, shop))),
+        Payload::Obstacle { shop, scope } => obstacle(tx, people, shop, scope).await?,
         Payload::Operator { news } => Some(Letter::Operator(news)),
         Payload::Test => Some(Letter::Test),
     };
@@ -55,9 +56,23 @@ pub async fn mark_sent(tx: &mut Tx, mail: &Mail) -> Result<(), StoreError> {
         Some(Payload::Renewed(grant)) => {
             tx.mark_reminded(grant.authorization, grant.grant_number, ReminderKind::Renewed, None).await?;
         }
-        Some(Payload::FreshLink { .. } | Payload::Operator { .. } | Payload::Test) | None => {}
+        Some(Payload::FreshLink { .. } | Payload::Obstacle { .. } | Payload::Operator { .. } | Payload::Test)
+        | None => {}
     }
     Ok(())
+}
+
+/// What stands in the way of a shop, if it still does.
+async fn obstacle(tx: &mut Tx, people: &People, shop: ShopId, scope: bool) -> Result<Option<Letter>, StoreError> {
+    let Some(row) = tx.shop(&shop).await?.filter(|row| row.configured && people.shops.contains_key(&row.id)) else {
+        return Ok(None);
+    };
+    let obstacle = match scope {
+        true => row.scope_missing.map(Obstacle::ScopeMissing),
+        false => row.closed_why.map(Obstacle::Closed),
+    };
+    let channel = people.channel_title(std::slice::from_ref(&shop), &row.channel);
+    Ok(obstacle.map(|obstacle| Letter::Obstacle { shop: line(people, shop), channel, obstacle }))
 }
 
 async fn reminder(

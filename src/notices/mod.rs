@@ -17,8 +17,8 @@ pub use compose::{letter, mark_sent};
 pub use failing::owe_failing;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 pub use owe::{
-    Pass, bring_up_to_date, note_app_refused, note_end_moved, note_ended, note_renewal, owe_due, owe_fresh_link,
-    owe_operator_mail, owe_test_mail,
+    Pass, bring_up_to_date, note_app_refused, note_end_moved, note_ended, note_obstacle, note_renewal, owe_due,
+    owe_fresh_link, owe_operator_mail, owe_test_mail,
 };
 use serde::{Deserialize, Serialize};
 pub use upcoming::{UpcomingMail, next_reminders, upcoming_mails};
@@ -147,6 +147,13 @@ pub(crate) enum Payload {
     FreshLink {
         /// The shop.
         shop: ShopId,
+    },
+    /// A shop that the channel holds although its permission stands: closed, or (`scope`) without a right.
+    Obstacle {
+        /// The shop.
+        shop: ShopId,
+        /// Whether it is a right that is missing.
+        scope: bool,
     },
     /// To the operator.
     Operator {

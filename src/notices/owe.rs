@@ -120,6 +120,18 @@ pub async fn note_ended(tx: &mut Tx, people: &People, authorization: &Authorizat
     Ok(())
 }
 
+/// A shop has just become closed at the channel, or (`scope`) was found to lack a right: its people are told once. For the keeper, in the
+/// transaction that writes that; never while it lasts.
+pub async fn note_obstacle(tx: &mut Tx, people: &People, shop: &ShopId, scope: bool) -> Result<(), StoreError> {
+    let what = if scope { "scope" } else { "closed" };
+    let payload = Payload::Obstacle { shop: shop.clone(), scope };
+    for recipient in people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients) {
+        let dedup = format!("{what}/{shop}/{}/{}", tx.now.as_millisecond(), recipient.address);
+        owe(tx, people, dedup, "reminder", recipient, std::slice::from_ref(shop), &payload).await?;
+    }
+    deliver_soon(tx).await
+}
+
 /// A channel refuses our app. For the keeper, in the transaction that raises the alarm: once per alarm.
 pub async fn note_app_refused(
     tx: &mut Tx,

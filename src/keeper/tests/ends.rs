@@ -196,6 +196,11 @@ async fn a_closed_shop_is_held_alone_looked_at_daily_and_recovers() {
     assert_eq!(bench.holds("a").await, [Some(Hold::ShopClosed); 3]);
     assert_eq!(bench.holds("b").await, [None; 3]);
     assert_eq!(bench.next_look("a").await, Some(start() + DAY));
+    // Its people are told once, however long it lasts.
+    assert_eq!(bench.obstacles().await, [r#"Shop a: Closed("holiday")"#]);
+    bench.clock.advance(DAY);
+    bench.keeper.look(&shop("a")).await.unwrap_err();
+    assert_eq!(bench.mails().await, ["reminder"]);
     bench.market().probe = None;
     bench.clock.advance(DAY);
     bench.keeper.look(&shop("a")).await.unwrap();
@@ -222,8 +227,10 @@ async fn a_missing_right_holds_and_a_new_consent_clears_it() {
     let missing = Failure::ScopeMissing { scope: "product.write".into() };
     bench.keeper.note_failure(&shop("a"), &failed(missing)).await.unwrap();
     assert_eq!(bench.holds("a").await, [Some(Hold::ScopeMissing); 3]);
+    assert_eq!(bench.obstacles().await, [r#"Shop a: ScopeMissing("product.write")"#]);
     bench.consent("a").await.unwrap();
     assert_eq!(bench.holds("a").await, [None; 3]);
+    assert_eq!(bench.obstacles().await, Vec::<String>::new(), "what has passed before the mail left is not told");
 }
 
 #[tokio::test]

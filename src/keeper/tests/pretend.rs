@@ -574,6 +574,19 @@ impl Bench {
         kinds
     }
 
+    /// What owed mails about obstacles would say.
+    pub(crate) async fn obstacles(&self) -> Vec<String> {
+        let mut tx = self.store.read(self.clock.now()).await.unwrap();
+        let mut told = Vec::new();
+        for mail in tx.mails(None, 100).await.unwrap().into_iter().filter(|mail| mail.kind == "reminder") {
+            let letter = crate::notices::letter(&mut tx, &self.people.load(), &mail).await.unwrap();
+            if let Some((crate::mail::Letter::Obstacle { shop, obstacle, .. }, _)) = letter {
+                told.push(format!("{}: {obstacle:?}", shop.name));
+            }
+        }
+        told
+    }
+
     /// Moves the page elsewhere.
     pub(crate) fn replace_page(&self, page: Page) {
         let shops = self.keeper.shops();

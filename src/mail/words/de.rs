@@ -9,7 +9,7 @@ use super::{channel, days_left, days_until, listed, local, names, one_line, shor
 use crate::{
     domain::JobKind,
     mail::{
-        Item, Letter, News,
+        Item, Letter, News, Obstacle, ShopLine,
         message::{Block, Page},
     },
 };
@@ -57,6 +57,7 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
             closing: vec![HOW.to_owned()],
             footer: footer(),
         },
+        Letter::Obstacle { shop, channel, obstacle } => obstructed(shop, channel, obstacle),
         Letter::Operator(news) => operator(news, now),
         Letter::Test => Page {
             subject: "shopsyncd kann E-Mails senden".to_owned(),
@@ -65,6 +66,36 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
             closing: Vec::new(),
             footer: footer(),
         },
+    }
+}
+
+fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle) -> Page {
+    let (name, channel) = (one_line(&shop.name), one_line(channel));
+    let (subject, opening, closing, links) = match obstacle {
+        Obstacle::Closed(why) => (
+            format!("{name}: {channel} meldet, dass der Shop geschlossen ist"),
+            format!("{channel} lässt zurzeit niemanden in diesem Shop arbeiten. Seine Worte: „{}“.", one_line(why)),
+            format!(
+                "Bitte bei {channel} nach dem Shop sehen. Zu erneuern ist nichts; sobald der Shop wieder offen ist, was einmal am Tag geprüft wird, geht alles von selbst weiter."
+            ),
+            Vec::new(),
+        ),
+        Obstacle::ScopeMissing(scope) => (
+            format!("{name}: der Berechtigung fehlt ein Recht"),
+            format!(
+                "Der Berechtigung, in diesem Shop zu arbeiten, fehlt ein Recht, das shopsyncd braucht: „{}“.",
+                one_line(scope)
+            ),
+            HOW.to_owned(),
+            vec![("Berechtigung erneuern".to_owned(), shop.renew.to_string())],
+        ),
+    };
+    Page {
+        subject,
+        opening: vec![opening, format!("Produktimport und Produktexport stehen still. {CATCHES_UP}")],
+        blocks: vec![Block { heading: name, lines: Vec::new(), links }],
+        closing: vec![closing],
+        footer: footer(),
     }
 }
 

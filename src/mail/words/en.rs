@@ -9,7 +9,7 @@ use super::{channel, days_left, days_until, listed, local, names, one_line, shor
 use crate::{
     domain::JobKind,
     mail::{
-        Item, Letter, News,
+        Item, Letter, News, Obstacle, ShopLine,
         message::{Block, Page},
     },
 };
@@ -56,6 +56,7 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
             closing: vec![HOW.to_owned()],
             footer: footer(),
         },
+        Letter::Obstacle { shop, channel, obstacle } => obstructed(shop, channel, obstacle),
         Letter::Operator(news) => operator(news, now),
         Letter::Test => Page {
             subject: "shopsyncd can send mail".to_owned(),
@@ -66,6 +67,39 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
             closing: Vec::new(),
             footer: footer(),
         },
+    }
+}
+
+fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle) -> Page {
+    let (name, channel) = (one_line(&shop.name), one_line(channel));
+    let (subject, opening, closing, links) = match obstacle {
+        Obstacle::Closed(why) => (
+            format!("{name}: {channel} says that the shop is closed"),
+            format!(
+                "{channel} lets nobody work in this shop at present. Its words: \u{201c}{}\u{201d}.",
+                one_line(why)
+            ),
+            format!(
+                "Please look into the shop at {channel}. Nothing has to be renewed; once the shop is open again, which is looked at once a day, everything goes on by itself."
+            ),
+            Vec::new(),
+        ),
+        Obstacle::ScopeMissing(scope) => (
+            format!("{name}: the permission lacks a right"),
+            format!(
+                "The permission to work in this shop lacks a right that shopsyncd needs: \u{201c}{}\u{201d}.",
+                one_line(scope)
+            ),
+            HOW.to_owned(),
+            vec![("Renew the permission".to_owned(), shop.renew.to_string())],
+        ),
+    };
+    Page {
+        subject,
+        opening: vec![opening, format!("Product import and product export stand still. {CATCHES_UP}")],
+        blocks: vec![Block { heading: name, lines: Vec::new(), links }],
+        closing: vec![closing],
+        footer: footer(),
     }
 }
 
