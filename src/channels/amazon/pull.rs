@@ -43,8 +43,9 @@ const INCLUDED: &str = "summaries,attributes,issues,offers,fulfillmentAvailabili
 pub(super) enum Place {
     /// Between passes: the last one began then.
     Resume { since: Timestamp },
-    /// Everything, by SKU: the vendor's token of the next page (empty at the beginning) and how many items came before.
-    All { started: Timestamp, token: String, read: u64 },
+    /// Everything, by SKU: the vendor's token of the next page (empty at the beginning), how many items came before, and how many
+    /// there were at the beginning.
+    All { started: Timestamp, token: String, read: u64, total: u64 },
     /// Changes since then; token and count are those among the items that share this time.
     Changes { started: Timestamp, since: Timestamp, token: String, read: u64 },
     /// Everything, by a report that is still to be asked for.
@@ -69,7 +70,7 @@ impl Place {
             }
         };
         Ok(match noted {
-            None => Self::All { started: now, token: String::new(), read: 0 },
+            None => Self::All { started: now, token: String::new(), read: 0, total: 0 },
             Some(Self::Resume { since }) => {
                 let since = since.checked_sub(OVERLAP).unwrap_or(since);
                 Self::Changes { started: now, since, token: String::new(), read: 0 }
@@ -120,7 +121,7 @@ impl Amazon {
     pub(super) async fn pull_page(&self, access: &Access, from: &From) -> Result<Page, ChannelError> {
         match Place::of(from, self.client.now())? {
             Place::Resume { .. } => Err(bad_cursor("it is not within a pass")),
-            Place::All { started, token, read } => self.pull_all(access, started, token, read).await,
+            Place::All { started, token, read, total } => self.pull_all(access, started, token, (read, total)).await,
             Place::Changes { started, since, token, read } => {
                 self.pull_changes(access, started, since, (token, read)).await
             }
@@ -135,14 +136,16 @@ impl Amazon {
         access: &Access,
         started: Timestamp,
         token: String,
-        read: u64,
+        (read, total): (u64, u64),
     ) -> Result<Page, ChannelError> {
         let found = self.search(access, vec![("sortBy", "sku".into()), ("sortOrder", "ASC".into())], &token).await?;
         let first = read == 0;
         let read = read + found.items.len() as u64;
-        // More than can be paged through, or pages that do not add up: one was skipped, or they never end.
+        // More than can be paged through, or pages that do not add up: items were deleted, so that others may have slipped from
+        // a page still ahead to one already read, one was skipped, or they never end.
         let ends = found.next.is_empty();
-        let lost = (ends && read < found.total) || (!ends && (read >= REACH || found.items.is_empty()));
+        let lost =
+            found.total < total || (ends && read < found.total) || (!ends && (read >= REACH || found.items.is_empty()));
         if (first && found.total > REACH) || lost {
             return Ok(Page { next: Some(Place::Ask { started }.cursor()), ..Page::default() });
         }
@@ -152,7 +155,7 @@ impl Amazon {
             page.resume = Some(Place::Resume { since: started }.cursor());
         } else {
             self.check_token(&token, &found)?;
-            page.next = Some(Place::All { started, token: found.next, read }.cursor());
+            page.next = Some(Place::All { started, token: found.next, read, total: found.total }.cursor());
         }
         Ok(page)
     }

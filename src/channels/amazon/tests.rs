@@ -1,6 +1,9 @@
 //! The channel against the pretend marketplace, in what the suite of all channels does not ask.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod exporting;
+mod feeding;
+mod importing;
 mod permission;
 mod pretend;
 mod settings;
@@ -11,7 +14,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     DEF,
-    fake::{APP_SECRET, FakeAmazon, Issued, Mishap},
+    fake::{APP_SECRET, FakeAmazon, Issued, Mishap, Seed},
 };
 use crate::{
     channels::{Access, Callback, Channel, ChannelError, Grant, ShopSettings, Tokens, Tools},

@@ -145,6 +145,11 @@ pub(super) fn put(world: &mut World, _: &Shared, call: &Passed<'_>) -> Result<Va
 }
 
 pub(super) fn patch(world: &mut World, _: &Shared, call: &Passed<'_>) -> Result<Value, Refusal> {
+    match &mut world.rules.patches_left {
+        Some(0) => return Err(Refusal::throttled()),
+        Some(left) => *left -= 1,
+        None => {}
+    }
     let (place, marketplace) = place(world, call, true)?;
     let (preview, _) = mode(call)?;
     let sku = call.id(1);

@@ -158,7 +158,8 @@ pub(super) fn serve(world: &mut World, _: &Shared, call: &Passed<'_>) -> Result<
         shown.map(|(sku, item)| item.shown(sku, marketplace, &included, &world.children(&place, sku))).collect();
     let mut pagination = json!({});
     if end < reach {
-        pagination["nextToken"] = token(end, &asked).into();
+        let next = if world.rules.loops_token && at > 0 { at } else { end };
+        pagination["nextToken"] = token(next, &asked).into();
     }
     if at > 0 {
         pagination["previousToken"] = token(at.saturating_sub(size), &asked).into();

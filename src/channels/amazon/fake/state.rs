@@ -44,6 +44,10 @@ pub struct Rules {
     pub search_reach: usize,
     /// Whether a search that is not by SKU tells of a thousand items more than there are, as if its shop were too large.
     pub tells_more_than_there_are: bool,
+    /// How many patches are still taken before the next ones come too often; `None`: as many as the rate allows.
+    pub patches_left: Option<u32>,
+    /// Whether every page but the first leads to itself.
+    pub loops_token: bool,
     /// How long a report or feed takes. For its first third it is in the queue.
     pub processing: SignedDuration,
     /// Whether reports and feeds are done when they were looked at this often, whatever the clock says.
@@ -71,6 +75,8 @@ impl Default for Rules {
             page_cap: 20,
             search_reach: 1_000,
             tells_more_than_there_are: false,
+            patches_left: None,
+            loops_token: false,
             processing: SignedDuration::from_mins(1),
             done_after_looks: None,
             ends_as: None,
