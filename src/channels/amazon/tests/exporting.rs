@@ -138,7 +138,7 @@ async fn an_offer_is_taken_off_sale_here_and_comes_back_with_a_price() {
     let results = scene.push(&[change(&listings[0], retired, &[])]).await;
     assert_eq!((done(&results[0]).status, done(&results[0]).prices.len()), (ListingStatus::Inactive, 0));
     assert_eq!((&scene.item("a")["price"], &scene.item("a")["stock"]), (&json!(null), &json!(5)));
-    assert_eq!(scene.fake.items(SELLER, "FR")[0]["price"], "19.90", "the other marketplace sells on");
+    assert_eq!(scene.fake.items(SELLER, "FR")[0]["price"], "19.9", "the other marketplace sells on");
     let listings = scene.read().await;
     assert_eq!(listings[0].status, ListingStatus::Inactive);
     scene.push(&[both(&listings[0], "30 EUR", 0)]).await;
@@ -153,6 +153,9 @@ async fn the_shops_own_spelling_names_the_item() {
     let results = scene.push(&[stock(&listing, 7)]).await;
     assert_eq!(done(&results[0]).sku.as_str(), "SOURCE-1");
     assert_eq!(scene.item("A/1 ü,x")["stock"], 7);
+    listing.refs["sku"] = json!("..");
+    let results = scene.push(&[stock(&listing, 7)]).await;
+    assert_eq!(refused(&results)[0].code, "sku", "an address cannot name it");
 }
 
 #[tokio::test]

@@ -110,8 +110,7 @@ async fn a_shop_that_is_too_large_for_a_search_is_read_by_report_however_its_sku
     let pages = scene.pages(PassKind::Full, None).await.unwrap();
     let mut seen = skus(&pages);
     seen.sort_unstable();
-    let mut expected: Vec<_> =
-        odd.iter().map(|seed| seed.sku.as_str()).filter(|sku| !["HEAD", ".."].contains(sku)).collect();
+    let mut expected: Vec<_> = odd.iter().map(|seed| seed.sku.as_str()).filter(|sku| *sku != "HEAD").collect();
     expected.sort_unstable();
     assert_eq!(seen, expected);
     let remarks: Vec<_> =

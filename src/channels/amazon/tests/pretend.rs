@@ -4,7 +4,13 @@ use super::*;
 use crate::http::{Answer, BudgetKey, Call, Method, Rate};
 
 impl Scene {
-    async fn send(&self, method: Method, path: &str, headers: &[(&'static str, &str)], body: &str) -> Answer {
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: &str,
+    ) -> Answer {
         let call = Call {
             method,
             url: self.fake.url().join(path).unwrap(),
