@@ -340,6 +340,7 @@ impl Amazon {
         Some(Listing {
             sku: change.sku.clone(),
             product_id: parent.clone().unwrap_or_else(|| change.sku.to_string()),
+            shop_sku: None,
             refs: json!({
                 refs::SKU: change.sku,
                 refs::ASIN: null,

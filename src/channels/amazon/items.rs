@@ -367,6 +367,7 @@ impl<'a> Item<'a> {
         Ok(Listing {
             sku: self.wire.sku.parse()?,
             product_id: parent.unwrap_or(&self.wire.sku).clone(),
+            shop_sku: None,
             refs: json!({
                 refs::SKU: self.wire.sku,
                 refs::ASIN: summary.and_then(|summary| summary.asin.as_deref()),

@@ -27,8 +27,9 @@ use crate::{
     http::Rate,
 };
 
-pub(super) const SEARCH: Operation = Operation::new("listings search", Rate::per_second(5, 5));
-const ITEM: Operation = Operation::new("listings item", Rate::per_second(5, 10));
+/// The vendor allows one more at once: room for calls that take a little longer on their way than the next ones.
+pub(super) const SEARCH: Operation = Operation::new("listings search", Rate::per_second(5, 4));
+const ITEM: Operation = Operation::new("listings item", Rate::per_second(5, 9));
 /// The vendor's most, and what it takes in `identifiers`.
 pub(super) const PAGE_SIZE: usize = 20;
 /// The vendor pages through no more than this.

@@ -27,8 +27,9 @@ use crate::{
     http::{Method, Rate},
 };
 
-const PATCH: Operation = Operation::new("listing patch", Rate::per_second(5, 5));
-const PUT: Operation = Operation::new("listing submission", Rate::per_second(5, 10));
+/// One less at once than the vendor allows, as for searches.
+const PATCH: Operation = Operation::new("listing patch", Rate::per_second(5, 4));
+const PUT: Operation = Operation::new("listing submission", Rate::per_second(5, 9));
 /// Up to so many changes are sent one by one.
 pub(super) const FEW: usize = 20;
 /// The most changes of a feed.

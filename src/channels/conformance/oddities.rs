@@ -12,8 +12,8 @@ use super::{
     writing::{accepted, apply, change, number_fields},
 };
 use crate::{
-    channels::{ChannelDef, From},
-    domain::{Cursor, Field, PassKind, Price, Sku},
+    channels::{ChannelDef, ChannelError, From},
+    domain::{Cursor, Failure, Field, PassKind, Price, Sku},
 };
 
 checks! {
@@ -111,18 +111,31 @@ async fn whole_prices_are_read_and_written_whole(def: &ChannelDef, rig: &dyn Rig
     Ok(())
 }
 
-/// The first page of a complete pass, and where it goes on.
+/// The first page with listings of a complete pass, and where it goes on.
 async fn first_page(world: &dyn World) -> Result<(Read, Cursor), String> {
-    let from = From { kind: PassKind::Full, cursor: None, first: true };
-    let page = world.channel().pull(&world.access(), &from).await.map_err(|error| format!("pull: {error}"))?;
-    let next = page.next.ok_or("several pages of listings are one page")?;
-    Ok((Read { listings: page.listings, ..Read::default() }, stored(&next)?))
+    let mut from = From { kind: PassKind::Full, cursor: None, first: true };
+    for _ in 0..50 {
+        let page = match world.channel().pull(&world.access(), &from).await {
+            Ok(page) => page,
+            Err(ChannelError { failure: Failure::Throttled { until }, .. }) if until > world.clock().now() => {
+                world.clock().set(until);
+                continue;
+            }
+            Err(error) => return Err(format!("pull: {error}")),
+        };
+        let next = stored(&page.next.ok_or("several pages of listings are one page")?)?;
+        if !page.listings.is_empty() {
+            return Ok((Read { listings: page.listings, ..Read::default() }, next));
+        }
+        from = From { kind: PassKind::Full, cursor: Some(next), first: false };
+    }
+    Err("50 pages have no listing".to_owned())
 }
 
 /// The SKUs of a pass whose first page was `first`.
 async fn rest_of(world: &dyn World, first: &Read, next: Cursor) -> Result<BTreeSet<Sku>, String> {
     let from = From { kind: PassKind::Full, cursor: Some(next), first: false };
-    let rest = read_on(world.channel().as_ref(), &world.access(), from).await?;
+    let rest = read_on(world, from).await?;
     Ok(first.skus().into_iter().chain(rest.skus()).collect())
 }
 

@@ -3,15 +3,16 @@
 use jiff::SignedDuration;
 use serde_json::json;
 use shopsyncd::{
-    channels::amazon::fake::{APP_SECRET, FakeAmazon},
-    domain::{Demand, Trigger},
+    channels::amazon::fake::{APP_SECRET, FakeAmazon, Seed},
+    domain::{Demand, Outcome, Trigger},
 };
 
-use crate::world::{Database, REFRESH, World, berlin, minutes, on_both_databases};
+use crate::world::{Database, IMPORT, REFRESH, World, berlin, minutes, on_both_databases};
 
 on_both_databases! {
     one_permission_serves_both_marketplaces_of_a_seller_and_comes_back_after_it_was_revoked,
     an_app_secret_that_ended_is_told_once_for_all_shops_and_a_new_one_mends_it,
+    a_shop_too_large_for_a_search_is_read_by_report_and_brought_in_line_by_a_feed,
 }
 
 const MORNING: &str = "2026-03-02T09:00";
@@ -115,4 +116,42 @@ async fn an_app_secret_that_ended_is_told_once_for_all_shops_and_a_new_one_mends
         assert_eq!(world.job(shop, REFRESH).await["held_by"], json!(null));
     }
     world.end_with_mails().await;
+}
+
+async fn a_shop_too_large_for_a_search_is_read_by_report_and_brought_in_line_by_a_feed(database: Database) {
+    let (mut world, fake) = two_marketplaces(database);
+    let skus: Vec<String> = (0..30).map(|number| format!("S/{number:02}")).collect();
+    let row = |sku: &String| format!("{sku},Product {sku},10.00,EUR,5\n");
+    let rows: String = skus.iter().map(row).collect();
+    world.source_text(&format!("sku,title,price,currency,stock\n{rows}"));
+    let seed = |sku: &String| Seed {
+        sku: sku.clone(),
+        title: Some(format!("Product {sku}")),
+        price: Some("11.50".to_owned()),
+        stock: Some(1),
+        ..Seed::default()
+    };
+    fake.seed_items(SELLER, "DE", &skus.iter().map(seed).collect::<Vec<_>>()).unwrap();
+    fake.refuse_item(SELLER, "DE", "S/07", "Restricted Products Policy Violation");
+    fake.rules(|rules| {
+        rules.tells_more_than_there_are = true;
+        rules.processing = minutes(4);
+    });
+    world.start().await;
+    assert_eq!(seller_agrees(&world, &fake).await, 200);
+    world.pass(minutes(60)).await;
+    let import = world.runs("de", IMPORT).await.remove(0);
+    assert_eq!((import.outcome, import.attempt), (Some(Outcome::Done), 1), "waiting is no failed attempt: {import:?}");
+    let wrong: Vec<_> = fake
+        .items(SELLER, "DE")
+        .into_iter()
+        .filter(|item| (&item["price"], &item["stock"]) != (&json!("10"), &json!(5)))
+        .map(|item| item["sku"].clone())
+        .collect();
+    assert_eq!(wrong, [json!("S/07")], "all but the one that Amazon refuses");
+    let stats = fake.stats();
+    assert_eq!((stats.calls["createReport"], stats.calls["createFeed"]), (2, 1), "one report for each marketplace");
+    assert_eq!((stats.rate_violations, stats.bad_requests, stats.tokens_to_store), (0, 0, 0));
+    assert_eq!(stats.attributes_lost, 0);
+    world.end().await;
 }

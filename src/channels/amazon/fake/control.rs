@@ -1,6 +1,8 @@
 //! The same controls over HTTP, under `/_fake/`, so that tests of another process can set scenes and read counters.
 //!
-//! `GET stats`; `POST seller` `{seller, name, countries}`; `POST revoke`, `POST expire`, `POST end` `{seller}`; `POST close`
+//! `GET stats`; `GET listings?seller=&country=`; `POST products` `{seller, country, products: [Seed]}`; `POST delete`, `POST refuse`
+//! `{seller, country, sku}`; `POST processing` `{seconds}`, how long reports and feeds take; `POST too_large` `{too_large}`, whether
+//! shops are too large for a search; `POST seller` `{seller, name, countries}`; `POST revoke`, `POST expire`, `POST end` `{seller}`; `POST close`
 //! `{seller, country, closed}`; `POST participate` `{seller, country, participates}`; `POST grant` `{seller, consent_age_days}`;
 //! `POST begin` `{seller}`, which answers `{go}`; `POST redirect`, `POST login` `{url}`; `POST draft` `{draft}`;
 //! `POST end_client_secret`; `POST rotate_client_secret`, which answers `{client_secret}`; `POST fail_next`
@@ -10,7 +12,7 @@ use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -21,13 +23,22 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    Shared, central,
+    Seed, Shared, central, get as named, read_query,
     state::{Seller, Taking},
 };
 use crate::channels::{amazon::marketplaces, fake::Mishap};
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new().route("/_fake/stats", get(stats)).route("/_fake/{what}", post(command))
+    Router::new()
+        .route("/_fake/stats", get(stats))
+        .route("/_fake/listings", get(listings))
+        .route("/_fake/{what}", post(command))
+}
+
+async fn listings(State(shared): State<Arc<Shared>>, RawQuery(raw): RawQuery) -> Response {
+    let query = read_query(raw.as_deref());
+    let text = |name: &str| named(&query, name).unwrap_or_default();
+    Json(shared.world().laid_bare(text("seller"), text("country"))).into_response()
 }
 
 async fn stats(State(shared): State<Arc<Shared>>) -> Response {
@@ -45,6 +56,10 @@ struct Order {
     country: String,
     closed: bool,
     participates: bool,
+    products: Vec<Seed>,
+    sku: String,
+    seconds: i64,
+    too_large: bool,
     consent_age_days: i64,
     url: Option<Url>,
     draft: bool,
@@ -73,6 +88,14 @@ fn carry_out(shared: &Shared, what: &str, order: Order) -> Result<Value, String>
             let marketplaces = countries.map(|country| country.map(takes)).collect::<Result<_, _>>()?;
             world.sellers.insert(order.seller, Seller { name: order.name, marketplaces });
         }
+        "products" => world.seed(&order.seller, &order.country, &order.products, now)?,
+        "delete" => drop(world.delete(&order.seller, &order.country, &order.sku).ok_or(NO_ITEM)?),
+        "refuse" => {
+            let item = world.item(&order.seller, &order.country, &order.sku).ok_or(NO_ITEM)?;
+            item.refused = Some("Restricted Products Policy Violation".to_owned());
+        }
+        "processing" => world.rules.processing = SignedDuration::from_secs(order.seconds),
+        "too_large" => world.rules.tells_more_than_there_are = order.too_large,
         "revoke" => world.revoke(&order.seller),
         "expire" => world.expire_access_tokens(&order.seller, now),
         "end" => world.lapse(&order.seller, now),
@@ -100,4 +123,5 @@ fn carry_out(shared: &Shared, what: &str, order: Order) -> Result<Value, String>
     Ok(json!({}))
 }
 
+const NO_ITEM: &str = "there is no such item";
 const NOBODY: &str = "there is no such seller on that marketplace";

@@ -46,7 +46,28 @@ struct AmazonRig {
 impl Rig for AmazonRig {
     async fn start(&self, listings: usize) -> Box<dyn World> {
         let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
-        Box::new(AmazonWorld::start(clock, listings, self.by_report))
+        Box::new(AmazonWorld::start(clock, "DE", listings, self.by_report))
+    }
+
+    fn longest_sku(&self) -> usize {
+        40
+    }
+
+    fn whole_currencies(&self) -> &'static [&'static str] {
+        &["JPY"]
+    }
+
+    async fn start_in(&self, _: &str, listings: usize) -> Box<dyn World> {
+        let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
+        Box::new(AmazonWorld::start(clock, "JP", listings, self.by_report))
+    }
+
+    fn counts_violations(&self) -> bool {
+        true
+    }
+
+    fn loops_pages(&self) -> bool {
+        true
     }
 
     fn page_size(&self) -> usize {
@@ -60,31 +81,34 @@ impl Rig for AmazonRig {
 
 struct AmazonWorld {
     fake: FakeAmazon,
+    country: &'static str,
     clock: Clock,
     channel: Arc<dyn Channel>,
     issued: Issued,
 }
 
 impl AmazonWorld {
-    fn start(clock: Clock, listings: usize, by_report: bool) -> Self {
+    fn start(clock: Clock, country: &'static str, listings: usize, by_report: bool) -> Self {
         let fake = FakeAmazon::new(clock.clone()).expect("loopback has free ports");
         fake.set_redirect_url(CALLBACK.parse().expect("a constant"));
-        fake.add_seller(SELLER, "Suite Ltd", &["DE", "FR"]);
+        fake.add_seller(SELLER, "Suite Ltd", &["DE", "FR", "JP"]);
         fake.rules(|rules| {
             // The suite lets hours pass between calls with one token.
             rules.access_token_life = SignedDuration::from_hours(12);
             rules.page_cap = if by_report { REPORT_PAGE_SIZE } else { PAGE_SIZE };
             rules.tells_more_than_there_are = by_report;
+            // Other character sets have no letters for some of the suite's SKUs.
+            rules.report_content_type = Some("text/plain; charset=UTF-8");
         });
         let seed = |number: usize| Seed {
             sku: format!("suite-{number:03}"),
             title: Some(format!("Thing {number}")),
-            price: Some(format!("{}.50", number + 5)),
+            price: Some(format!("{}{}", number + 5, if country == "JP" { "" } else { ".50" })),
             stock: Some(number as i64 * 3 + 1),
             ..Seed::default()
         };
         let seeds: Vec<_> = (0..listings).map(seed).collect();
-        fake.seed_items(SELLER, "DE", &seeds).expect("the seller is there");
+        fake.seed_items(SELLER, country, &seeds).expect("the seller is there");
         let issued = fake.grant_tokens(SELLER, SignedDuration::from_hours(24));
         let settings = ShopSettings {
             shop: Shop {
@@ -92,7 +116,7 @@ impl AmazonWorld {
                 channel: super::super::NAME.into(),
                 name: "Suite".to_owned(),
             },
-            own: json!({"marketplace": "DE", "mapping": {
+            own: json!({"marketplace": country, "mapping": {
                 "category": "SHIRT", "brand": "Suite",
                 "raw": {"supplier_declared_has_product_identifier_exemption": [{"value": true}]},
             }})
@@ -101,14 +125,14 @@ impl AmazonWorld {
             .unwrap_or_default(),
             channel: fake.app_settings(),
             client_secret: Some(Secret::new(APP_SECRET)),
-            secrets: std::collections::BTreeMap::new(),
+            secrets: BTreeMap::new(),
             warehouse: None,
             folder: "/etc/shopsyncd".into(),
             callback: CALLBACK.parse().expect("a constant"),
         };
         let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
         let channel = (DEF.build)(&settings, &tools).expect("these settings are in order");
-        Self { fake, clock, channel, issued }
+        Self { fake, country, clock, channel, issued }
     }
 
     fn set(&self, sku: &Sku, values: &Values) {
@@ -119,7 +143,7 @@ impl AmazonWorld {
             stock: values.stock,
             ..Seed::default()
         };
-        self.fake.set_item(SELLER, "DE", seed).expect("the seller is there");
+        self.fake.set_item(SELLER, self.country, seed).expect("the seller is there");
     }
 
     fn decide(&self, link: &Url, seller: Option<&str>) -> Vec<(String, String)> {
@@ -160,7 +184,7 @@ impl World for AmazonWorld {
             };
             (text(item, "sku").parse().expect("the suite's SKUs are valid"), actual)
         };
-        self.fake.items(SELLER, "DE").iter().map(actual).collect()
+        self.fake.items(SELLER, self.country).iter().map(actual).collect()
     }
 
     async fn alter(&self, sku: &Sku, values: &Values) {
@@ -172,11 +196,11 @@ impl World for AmazonWorld {
     }
 
     async fn delete(&self, sku: &Sku) {
-        self.fake.delete_item(SELLER, "DE", sku.as_str());
+        self.fake.delete_item(SELLER, self.country, sku.as_str());
     }
 
     async fn refuse(&self, sku: &Sku) {
-        self.fake.refuse_item(SELLER, "DE", sku.as_str(), "Restricted Products Policy Violation");
+        self.fake.refuse_item(SELLER, self.country, sku.as_str(), "Restricted Products Policy Violation");
     }
 
     async fn break_down(&self, fault: Option<Fault>) {
@@ -194,6 +218,14 @@ impl World for AmazonWorld {
 
     fn owner(&self) -> Option<&dyn Owner> {
         Some(self)
+    }
+
+    fn violations(&self) -> u32 {
+        u32::try_from(self.fake.stats().rate_violations).unwrap_or(u32::MAX)
+    }
+
+    async fn loop_pages(&self) {
+        self.fake.rules(|rules| rules.loops_token = true);
     }
 }
 

@@ -1,5 +1,7 @@
 //! Items set by hand: how tests and demonstrations fill a shop, and look at it behind everybody's back.
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Map, Number, Value, json};
@@ -46,27 +48,19 @@ impl FakeAmazon {
 
     /// Deletes an item; answers whether there was one.
     pub fn delete_item(&self, seller: &str, country: &str, sku: &str) -> bool {
-        let Some(marketplace) = marketplaces::of_country(country) else { return false };
-        let mut world = self.shared.world();
-        let items = world.items.get_mut(&(seller.to_owned(), marketplace.id));
-        items.and_then(|items| items.remove(sku)).is_some()
+        self.shared.world().delete(seller, country, sku).is_some()
     }
 
     /// From now on submissions to this item are refused for this reason; answers whether there is one.
     pub fn refuse_item(&self, seller: &str, country: &str, sku: &str, why: &str) -> bool {
-        let Some(marketplace) = marketplaces::of_country(country) else { return false };
         let mut world = self.shared.world();
-        let items = world.items.get_mut(&(seller.to_owned(), marketplace.id));
-        items.and_then(|items| items.get_mut(sku)).map(|item| item.refused = Some(why.to_owned())).is_some()
+        world.item(seller, country, sku).map(|item| item.refused = Some(why.to_owned())).is_some()
     }
 
-    /// Everything of a seller on a marketplace: `sku, title, status, price, currency, stock, fba, attributes`, heads of variation families
-    /// too.
+    /// Everything of a seller on a marketplace: `sku, title, product_type, is_parent, price, currency, stock, fba, attributes`, heads of
+    /// variation families too.
     pub fn items(&self, seller: &str, country: &str) -> Vec<Value> {
-        let Some(marketplace) = marketplaces::of_country(country) else { return Vec::new() };
-        let world = self.shared.world();
-        let items = world.items.get(&(seller.to_owned(), marketplace.id)).into_iter().flatten();
-        items.map(|(sku, item)| laid_bare(sku, item)).collect()
+        self.shared.world().laid_bare(seller, country)
     }
 }
 
@@ -80,6 +74,24 @@ fn laid_bare(sku: &str, item: &Item) -> Value {
 }
 
 impl World {
+    fn all_of(&mut self, seller: &str, country: &str) -> Option<&mut BTreeMap<String, Item>> {
+        let marketplace = marketplaces::of_country(country)?;
+        self.items.get_mut(&(seller.to_owned(), marketplace.id))
+    }
+
+    pub(super) fn item(&mut self, seller: &str, country: &str, sku: &str) -> Option<&mut Item> {
+        self.all_of(seller, country)?.get_mut(sku)
+    }
+
+    pub(super) fn delete(&mut self, seller: &str, country: &str, sku: &str) -> Option<Item> {
+        self.all_of(seller, country)?.remove(sku)
+    }
+
+    pub(super) fn laid_bare(&mut self, seller: &str, country: &str) -> Vec<Value> {
+        let items = self.all_of(seller, country).into_iter().flatten();
+        items.map(|(sku, item)| laid_bare(sku, item)).collect()
+    }
+
     pub(super) fn seed(
         &mut self,
         seller: &str,

@@ -118,6 +118,13 @@ async fn scenes_are_set_and_counters_read_over_http() {
     assert!(matches!(error.failure, Failure::AuthorizationEnded { .. }), "{error}");
     let fresh = scene.order("rotate_client_secret", json!({})).await;
     assert!(fresh["client_secret"].as_str().unwrap().starts_with("amzn1.oa2-cs.v1."));
+    let products = json!([{"sku": "a", "title": "A", "price": "5", "stock": 1}, {"sku": "b"}]);
+    scene.order("products", json!({"seller": "A9NEW", "country": "US", "products": products})).await;
+    scene.order("delete", json!({"seller": "A9NEW", "country": "US", "sku": "b"})).await;
+    scene.order("refuse", json!({"seller": "A9NEW", "country": "US", "sku": "a"})).await;
+    let listings = scene.send(Method::GET, "/_fake/listings?seller=A9NEW&country=US", &[], "").await;
+    let listings: Value = serde_json::from_slice(&listings.body).unwrap();
+    assert_eq!((listings.as_array().unwrap().len(), &listings[0]["currency"]), (1, &json!("USD")), "{listings}");
     let stats = scene.send(Method::GET, "/_fake/stats", &[], "").await;
     let stats: Value = serde_json::from_slice(&stats.body).unwrap();
     assert_eq!(stats["calls"]["/auth/o2/token"], 2, "{stats}");
