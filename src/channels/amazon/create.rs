@@ -246,7 +246,8 @@ impl Amazon {
             return Ok(());
         }
         let Some(code) = variant.barcode.as_deref().map(str::trim).filter(|code| !code.is_empty()) else {
-            let text = "the product has no barcode; give it one in the product source, or set mapping.raw.supplier_declared_has_product_identifier_exemption where Amazon has exempted the brand";
+            let text = "the product has no barcode; give it one in the product source, or set \
+                        mapping.raw.supplier_declared_has_product_identifier_exemption where Amazon has exempted the brand";
             return Err(("barcode", text.to_owned()));
         };
         let kind = match code.len() {

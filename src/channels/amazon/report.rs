@@ -148,7 +148,8 @@ impl Amazon {
             page.remarks.extend(missing.map(|sku| Complaint {
                 sku: sku.to_string(),
                 code: "not_found".to_owned(),
-                text: "the report of all listings has this SKU, a search does not find it: it was deleted meanwhile, or Amazon's search lags behind; the next complete pass tells".to_owned(),
+                text: "the report of all listings has this SKU, a search does not find it: it was deleted meanwhile, or \
+                       Amazon's search lags behind; the next complete pass tells".to_owned(),
                 request_id: None,
             }));
         }

@@ -246,7 +246,8 @@ pub(super) fn description_fault(text: &str) -> Option<String> {
             "the description has {count} letters, Amazon takes {MOST_DESCRIPTION}; shorten it, or leave `description` out of export.fields"
         ))
     } else if plain(text) != text {
-        Some("the description has HTML or control characters, Amazon takes plain text; correct it, or leave `description` out of export.fields".to_owned())
+        Some("the description has HTML or control characters, Amazon takes plain text; correct it, or leave `description` \
+               out of export.fields".to_owned())
     } else {
         None
     }
