@@ -9,6 +9,7 @@ mod amazon;
 mod between;
 mod browser;
 mod market;
+mod models;
 mod oauth;
 mod owner;
 mod pages;

@@ -9,6 +9,7 @@ mod central;
 mod control;
 mod documents;
 mod items;
+mod journal;
 mod listings;
 mod rig;
 mod search;
@@ -28,7 +29,8 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-pub use self::rig::{by_report, rig};
+pub use self::journal::{Exchange, Journal};
+pub use self::rig::{by_report, rig, rig_with};
 pub use self::seeds::Seed;
 pub use self::state::{Issued, Rules, Stats};
 use self::state::{Seller, Taking, World};
@@ -77,6 +79,15 @@ impl FakeAmazon {
 
     /// Starts it on this port of loopback; 0: a free one.
     pub fn listening_on(clock: Clock, port: u16) -> std::io::Result<Self> {
+        Self::start(clock, port, None)
+    }
+
+    /// Starts it on a free port of loopback, with everything that it is asked and answers in this journal.
+    pub fn with_journal(clock: Clock, journal: &Journal) -> std::io::Result<Self> {
+        Self::start(clock, 0, Some(journal))
+    }
+
+    fn start(clock: Clock, port: u16, journal: Option<&Journal>) -> std::io::Result<Self> {
         let shared = Arc::new(Shared { clock, world: Mutex::default(), url: std::sync::OnceLock::new() });
         let router = axum::Router::new()
             .merge(tokens::routes())
@@ -86,6 +97,10 @@ impl FakeAmazon {
             .fallback(api::answer)
             .layer(DefaultBodyLimit::max(64 << 20))
             .with_state(shared.clone());
+        let router = match journal {
+            Some(journal) => journal.of(router),
+            None => router,
+        };
         let server = Server::start(port, router)?;
         shared.url.get_or_init(|| server.url());
         Ok(Self { shared, server })

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{APP_SECRET, FakeAmazon, Issued, Mishap, Seed};
+use super::{APP_SECRET, FakeAmazon, Issued, Journal, Mishap, Seed};
 use crate::{
     channels::{
         Access, Channel, ShopSettings, Tokens, Tools,
@@ -30,15 +30,21 @@ const REPORT_PAGE_SIZE: usize = 20;
 
 /// Starts pretend worlds of Amazon.
 pub fn rig() -> Box<dyn Rig> {
-    Box::new(AmazonRig { by_report: false })
+    rig_with(Journal::default(), false)
 }
 
 /// Starts pretend worlds whose shop is too large for a search.
 pub fn by_report() -> Box<dyn Rig> {
-    Box::new(AmazonRig { by_report: true })
+    rig_with(Journal::default(), true)
+}
+
+/// Either, with all that is asked and answered in one journal.
+pub fn rig_with(journal: Journal, by_report: bool) -> Box<dyn Rig> {
+    Box::new(AmazonRig { journal, by_report })
 }
 
 struct AmazonRig {
+    journal: Journal,
     by_report: bool,
 }
 
@@ -46,7 +52,7 @@ struct AmazonRig {
 impl Rig for AmazonRig {
     async fn start(&self, listings: usize) -> Box<dyn World> {
         let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
-        Box::new(AmazonWorld::start(clock, "DE", listings, self.by_report))
+        Box::new(AmazonWorld::start(clock, &self.journal, "DE", listings, self.by_report))
     }
 
     fn longest_sku(&self) -> usize {
@@ -59,7 +65,7 @@ impl Rig for AmazonRig {
 
     async fn start_in(&self, _: &str, listings: usize) -> Box<dyn World> {
         let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
-        Box::new(AmazonWorld::start(clock, "JP", listings, self.by_report))
+        Box::new(AmazonWorld::start(clock, &self.journal, "JP", listings, self.by_report))
     }
 
     fn counts_violations(&self) -> bool {
@@ -88,8 +94,8 @@ struct AmazonWorld {
 }
 
 impl AmazonWorld {
-    fn start(clock: Clock, country: &'static str, listings: usize, by_report: bool) -> Self {
-        let fake = FakeAmazon::new(clock.clone()).expect("loopback has free ports");
+    fn start(clock: Clock, journal: &Journal, country: &'static str, listings: usize, by_report: bool) -> Self {
+        let fake = FakeAmazon::with_journal(clock.clone(), journal).expect("loopback has free ports");
         fake.set_redirect_url(CALLBACK.parse().expect("a constant"));
         fake.add_seller(SELLER, "Suite Ltd", &["DE", "FR", "JP"]);
         fake.rules(|rules| {
