@@ -18,6 +18,7 @@ use tokio::{
 
 use super::{file, is_installed};
 
+mod examples;
 mod strictness;
 mod suite;
 

@@ -174,3 +174,136 @@ async fn a_wrong_answer_is_refused() {
     page.answer_headers[0].1 = "text/plain".to_owned();
     assert_eq!(faults(&mut judge, &page).await, "answer: its type is text/plain");
 }
+
+const FEED: &str = "/pretend/store/feed-1?signature=x";
+const REPORT: &str = "/pretend/store/report-1?signature=x";
+
+/// A document on its way: `PUT` with a body, `GET` with an answer.
+fn document(method: &str, target: &str, kind: &str, text: &str) -> Exchange {
+    let json = vec![("content-type".to_owned(), kind.to_owned())];
+    let put = method == "PUT";
+    Exchange {
+        method: method.to_owned(),
+        target: target.to_owned(),
+        headers: if put { json.clone() } else { Vec::new() },
+        body: if put { text.to_owned().into() } else { bytes::Bytes::new() },
+        status: 200,
+        answer_headers: json,
+        answer: Some(if put { bytes::Bytes::new() } else { text.to_owned().into() }),
+    }
+}
+
+/// What Amazon shows as an example.
+fn sample(name: &str) -> Value {
+    let path = super::file("amazon-models").join(name);
+    serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap()
+}
+
+/// The judge is told by answers of the API which document is behind which address.
+async fn tell_of_documents(judge: &mut Judge) {
+    let url = |target: &str| format!("http://127.0.0.1:1{target}");
+    let times = json!({ "createdTime": "2026-01-05T08:00:00Z", "processingStatus": "DONE" });
+    let with = |more: Value| {
+        let mut all = times.as_object().cloned().unwrap();
+        all.extend(more.as_object().cloned().unwrap());
+        Value::Object(all)
+    };
+    let feed = with(json!({ "feedId": "f", "feedType": "JSON_LISTINGS_FEED", "resultFeedDocumentId": "result" }));
+    let report =
+        with(json!({ "reportId": "r", "reportType": "GET_MERCHANT_LISTINGS_ALL_DATA", "reportDocumentId": "table" }));
+    let told = [
+        exchange(
+            "POST",
+            "/feeds/2021-06-30/documents",
+            json!({ "contentType": "application/json; charset=UTF-8" }),
+            201,
+            json!({ "feedDocumentId": "d", "url": url(FEED) }),
+        ),
+        get("/feeds/2021-06-30/feeds/f", 200, feed),
+        get("/feeds/2021-06-30/documents/result", 200, json!({ "feedDocumentId": "result", "url": url("/result") })),
+        get("/reports/2021-06-30/reports/r", 200, report),
+        get("/reports/2021-06-30/documents/table", 200, json!({ "reportDocumentId": "table", "url": url(REPORT) })),
+    ];
+    for exchange in &told {
+        assert_eq!(faults(judge, exchange).await, "", "{exchange:?}");
+    }
+}
+
+#[tokio::test]
+async fn documents_are_judged_by_what_they_are() {
+    let Some(mut judge) = Judge::start() else { return };
+    tell_of_documents(&mut judge).await;
+    let utf8 = "application/json; charset=UTF-8";
+    let (feed, result) = (
+        sample("listings-feed-schema-v2.example.json"),
+        sample("listings-feed-processing-report-schema-v2.example.json"),
+    );
+    let header = "item-name\titem-description\tlisting-id\tseller-sku\tprice\tquantity\topen-date";
+    let row = "Tee\t\tL1\ta\t19.90\t3\t05/01/2026 08:00:00 GMT";
+    let table = format!("{header}\n{row}\n");
+    let put = |text: &Value| document("PUT", FEED, utf8, &text.to_string());
+    let changed = |of: &Value, change: fn(&mut Value)| {
+        let mut changed = of.clone();
+        change(&mut changed);
+        changed
+    };
+    for fair in [
+        put(&feed),
+        document("GET", "/result", utf8, &result.to_string()),
+        document("GET", REPORT, "text/plain; charset=Cp1252", &table),
+    ] {
+        assert_eq!(faults(&mut judge, &fair).await, "", "{fair:?}");
+    }
+    let mut shown = put(&feed);
+    shown.headers.push(("x-amz-access-token".to_owned(), "Atza|1".to_owned()));
+    let report = |text: &str| document("GET", REPORT, "text/plain; charset=UTF-8", text);
+    let wrong = [
+        (shown, "the access token is shown"),
+        (document("PUT", FEED, "application/json", &feed.to_string()), "its type is application/json, not"),
+        (document("PUT", FEED, utf8, "{"), "JSON"),
+        (
+            put(&changed(&feed, |feed| feed["header"]["version"] = json!("1.0"))),
+            "/header/version must be equal to constant",
+        ),
+        (
+            put(&changed(&feed, |feed| drop(feed["header"].as_object_mut().unwrap().remove("sellerId")))),
+            "must have required property 'sellerId'",
+        ),
+        (
+            put(&changed(&feed, |feed| feed["messages"][1]["operationType"] = json!("UPSERT"))),
+            "/messages/1/operationType must be equal to one of the allowed values",
+        ),
+        (
+            put(&changed(&feed, |feed| drop(feed["messages"][1].as_object_mut().unwrap().remove("productType")))),
+            "/messages/1",
+        ),
+        (
+            put(&changed(&feed, |feed| feed["messages"][0]["messageId"] = json!("1"))),
+            "/messages/0/messageId must be integer",
+        ),
+        (
+            put(&changed(&feed, |feed| feed["messages"][0]["quantity"] = json!(1))),
+            "must NOT have additional properties",
+        ),
+        (document("PUT", REPORT, "text/plain", &table), "it is not to be written"),
+        (
+            document("GET", "/result", utf8, &changed(&result, |result| result["summary"] = json!({})).to_string()),
+            "/summary must have required property 'errors'",
+        ),
+        (
+            document(
+                "GET",
+                "/result",
+                utf8,
+                &changed(&result, |result| result["issues"][0]["severity"] = json!("FATAL")).to_string(),
+            ),
+            "/issues/0/severity must be equal to one of",
+        ),
+        (report(&table.replace("seller-sku", "sku")), "the column seller-sku is missing"),
+        (report(&format!("{table}Tee\n")), "line 3 has another number of columns"),
+    ];
+    for (exchange, expected) in &wrong {
+        let faults = faults(&mut judge, exchange).await;
+        assert!(faults.contains(expected), "{faults:?} does not tell {expected:?}: {exchange:?}");
+    }
+}

@@ -1,0 +1,269 @@
+//! The examples in Amazon's models, which its static sandbox answers with: our channel must be able to read them, and our pretend
+//! Amazon must know the calls and answer in the same shape.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    sync::{Arc, Mutex},
+};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{StatusCode, header},
+    response::{IntoResponse as _, Response},
+};
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use shopsyncd::{
+    channels::{
+        Access, Channel, ShopSettings, Tools,
+        amazon::{
+            self,
+            fake::{APP_SECRET, APPLICATION_ID, CLIENT_ID, Exchange, FakeAmazon, Journal},
+        },
+        fake::Server,
+    },
+    clock::Clock,
+    domain::Shop,
+    http::{BudgetKey, Call, Http, Method, Rate},
+    secrets::Secret,
+};
+use url::{Url, form_urlencoded};
+
+use super::{Judge, file};
+
+const SELLER: &str = "A3TH9S8BH6GOGM";
+/// The marketplace of most examples.
+const COUNTRY: &str = "US";
+const MARKETPLACE: &str = "ATVPDKIKX0DER";
+const METHODS: [&str; 5] = ["get", "put", "post", "patch", "delete"];
+
+/// A documented call and its answer.
+#[derive(Debug, Clone)]
+struct Example {
+    operation: String,
+    method: String,
+    /// With names in braces.
+    path: String,
+    /// With the values of the example. What it leaves open has a value of ours.
+    target: String,
+    body: Value,
+    status: u16,
+    answer: Value,
+}
+
+/// All of them.
+fn examples() -> Vec<Example> {
+    let mut found = Vec::new();
+    let mut models: Vec<_> = fs::read_dir(file("amazon-models")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    models.sort();
+    for path in models.iter().filter(|path| path.extension().is_some_and(|ending| ending == "json")) {
+        let model: Value = serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap();
+        for (path, item) in model["paths"].as_object().into_iter().flatten() {
+            for method in METHODS {
+                let operation = &item[method];
+                for (status, response) in operation["responses"].as_object().into_iter().flatten() {
+                    for pair in response["x-amzn-api-sandbox"]["static"].as_array().into_iter().flatten() {
+                        let given = &pair["request"]["parameters"];
+                        found.push(Example {
+                            operation: operation["operationId"].as_str().unwrap().to_owned(),
+                            method: method.to_uppercase(),
+                            path: path.clone(),
+                            target: target(path, operation["parameters"].as_array().unwrap(), given),
+                            body: given["body"]["value"].clone(),
+                            status: status.parse().unwrap(),
+                            answer: pair["response"].clone(),
+                        });
+                    }
+                }
+            }
+        }
+    }
+    found
+}
+
+fn target(path: &str, parameters: &[Value], given: &Value) -> String {
+    let (mut path, mut query) = (path.to_owned(), form_urlencoded::Serializer::new(String::new()));
+    for parameter in parameters {
+        let name = parameter["name"].as_str().unwrap();
+        let value = match &given[name]["value"] {
+            Value::Null if parameter["required"] != true => continue,
+            Value::Null if name == "marketplaceIds" => MARKETPLACE.to_owned(),
+            Value::Null if name == "sellerId" => SELLER.to_owned(),
+            Value::Null => "GM-ZDPI-9B4E".to_owned(),
+            Value::Array(all) => all.iter().map(text).collect::<Vec<_>>().join(","),
+            one => text(one),
+        };
+        match parameter["in"].as_str().unwrap() {
+            "path" => path = path.replace(&format!("{{{name}}}"), &value),
+            "query" => drop(query.append_pair(name, &value)),
+            _ => {}
+        }
+    }
+    let query = query.finish();
+    if query.is_empty() { path } else { format!("{path}?{query}") }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+}
+
+impl Example {
+    /// As if it had been said.
+    fn exchange(&self) -> Exchange {
+        let json = vec![("content-type".to_owned(), "application/json".to_owned())];
+        let written = |value: &Value| if value.is_null() { String::new() } else { value.to_string() };
+        // Where the model has no answer, the examples have an empty one.
+        let answer = if self.answer == json!({}) { &Value::Null } else { &self.answer };
+        Exchange {
+            method: self.method.clone(),
+            target: self.target.clone(),
+            headers: json.clone(),
+            body: written(&self.body).into(),
+            status: self.status,
+            answer_headers: json,
+            answer: Some(written(answer).into()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_judge_approves_of_amazons_examples_but_for_those_that_show_a_fault() {
+    let Some(mut judge) = Judge::start() else { return };
+    let mut refused = Vec::new();
+    for example in examples() {
+        let verdict = judge.judge(&example.exchange()).await;
+        assert_eq!(verdict.operation.as_ref(), Some(&example.operation), "{example:?}");
+        // The examples of writing say no more of the body than that there is one.
+        let no_body = example.body.is_null() && ["PUT", "PATCH"].contains(&example.method.as_str());
+        let told = verdict.faults.iter().filter(|fault| !(no_body && fault.starts_with("body request.body was not")));
+        refused.extend(told.map(|fault| format!("{} {}: {fault}", example.operation, example.status)));
+    }
+    refused.sort();
+    let expected = [
+        "createFeed 400: body feedType must have required property 'feedType'",
+        "createFeedDocument 400: body contentType must have required property 'contentType'",
+        "createReportSchedule 400: body marketplaceIds must have required property 'marketplaceIds'",
+        // Here the model and its own example differ. Nothing of ours makes this call.
+        "getAccount 200: answer 200: payload/marketplaceParticipationList/0/marketplace must have required property 'defaultCurrencyCode'",
+        "getAccount 200: answer 200: payload/marketplaceParticipationList/0/marketplace must have required property 'defaultLanguageCode'",
+        "getFeeds 400: query processingStatuses.0 must be equal to one of the allowed values",
+        "getReports 400: query processingStatuses.0 must be equal to one of the allowed values",
+    ];
+    assert_eq!(refused, expected);
+}
+
+/// Amazon's static sandbox: each operation answers with the example that was chosen, at first with that of success.
+struct Sandbox {
+    stage: Arc<Stage>,
+    server: Server,
+}
+
+struct Stage {
+    examples: Vec<Example>,
+    chosen: Mutex<BTreeMap<String, Example>>,
+}
+
+impl Sandbox {
+    fn start() -> Self {
+        let stage = Arc::new(Stage { examples: examples(), chosen: Mutex::default() });
+        let server = Server::start(0, Router::new().fallback(play).with_state(stage.clone())).unwrap();
+        Self { stage, server }
+    }
+
+    /// From now on this operation answers so.
+    fn choose(&self, operation: &str, status: u16) {
+        let found = self.stage.examples.iter().find(|one| one.operation == operation && one.status == status);
+        self.stage.chosen.lock().unwrap().insert(operation.to_owned(), found.unwrap().clone());
+    }
+
+    /// The channel of a shop in the country of the examples.
+    fn channel(&self, clock: &Clock) -> Arc<dyn Channel> {
+        let url = self.server.url();
+        let app = json!({
+            "client_id": CLIENT_ID, "application_id": APPLICATION_ID, "api_url": url, "token_url": url, "consent_url": url,
+        });
+        let settings = ShopSettings {
+            shop: Shop { id: "shop".parse().unwrap(), channel: amazon::NAME.into(), name: "Shop".into() },
+            own: json!({ "marketplace": COUNTRY }).as_object().cloned().unwrap(),
+            channel: app.as_object().cloned().unwrap(),
+            client_secret: Some(Secret::new(APP_SECRET)),
+            warehouse: None,
+            folder: "/".into(),
+            callback: "https://shops.example.com/oauth/amazon/callback".parse().unwrap(),
+        };
+        (amazon::DEF.build)(&settings, &Tools { http: Http::new(clock.clone()), clock: clock.clone() }).unwrap()
+    }
+}
+
+async fn play(State(stage): State<Arc<Stage>>, request: Request) -> Response {
+    let called = |example: &&Example| {
+        let (known, asked): (Vec<_>, Vec<_>) =
+            (example.path.split('/').collect(), request.uri().path().split('/').collect());
+        let fits = |(known, asked): (&&str, &&str)| known.starts_with('{') || known == asked;
+        example.method == request.method().as_str() && known.len() == asked.len() && known.iter().zip(&asked).all(fits)
+    };
+    let Some(first) = stage.examples.iter().find(called) else { return StatusCode::IM_A_TEAPOT.into_response() };
+    let chosen = stage.chosen.lock().unwrap().get(&first.operation).cloned().unwrap_or_else(|| first.clone());
+    let json = [(header::CONTENT_TYPE, "application/json")];
+    (StatusCode::from_u16(chosen.status).unwrap(), json, chosen.answer.to_string()).into_response()
+}
+
+fn access(token: &str) -> Access {
+    Access { token: Some(Secret::new(token)), place: json!({ "seller_id": SELLER, "marketplace_id": MARKETPLACE }) }
+}
+
+#[tokio::test]
+async fn our_channel_reads_amazons_examples() {
+    let (sandbox, clock) = (Sandbox::start(), Clock::manual("2026-06-01T12:00:00Z".parse().unwrap()));
+    let (channel, access) = (sandbox.channel(&clock), access("Atza|sandbox"));
+    assert_eq!(channel.probe(&access).await.unwrap().name.as_deref(), Some("BestSellerStore"));
+}
+
+#[tokio::test]
+async fn our_pretend_amazon_answers_the_calls_of_the_examples_in_their_shape() {
+    let Some(mut judge) = Judge::start() else { return };
+    let (journal, clock) = (Journal::default(), Clock::manual("2026-06-01T12:00:00Z".parse().unwrap()));
+    let fake = FakeAmazon::with_journal(clock.clone(), &journal).unwrap();
+    fake.add_seller(SELLER, "Harbour Ltd", &[COUNTRY, "CA"]);
+    fake.rules(|rules| rules.rates = false);
+    let issued = fake.grant_tokens(SELLER, SignedDuration::from_hours(1));
+    let http = Http::new(clock.clone());
+    let mut answered = Vec::new();
+    for example in examples() {
+        let status = ask(&http, &fake.url(), &clock, &issued.access_token, &example).await;
+        let told = journal.take().remove(0);
+        if String::from_utf8_lossy(told.answer.as_ref().unwrap()).contains(NOT_THERE) {
+            continue;
+        }
+        let verdict = judge.judge(&told).await;
+        let faults: Vec<_> = verdict.faults.iter().filter(|fault| fault.starts_with("answer")).collect();
+        assert!(faults.is_empty(), "{example:?}: {faults:?}: {told:?}");
+        answered.push(format!("{} {}: {status}", example.operation, example.status));
+    }
+    answered.sort();
+    // What is documented: what it answers.
+    assert_eq!(answered, ["getAccount 200: 200", "getAccount 400: 200", "getMarketplaceParticipations 200: 200"]);
+}
+
+/// What it says where it does not have an operation.
+const NOT_THERE: &str = "The specified resource does not exist.";
+
+async fn ask(http: &Http, url: &Url, clock: &Clock, token: &str, example: &Example) -> u16 {
+    let said = example.exchange();
+    let call = Call {
+        method: Method::from_bytes(said.method.as_bytes()).unwrap(),
+        url: url.join(&said.target).unwrap(),
+        headers: vec![
+            ("x-amz-access-token", token.to_owned()),
+            ("x-amz-date", clock.now().strftime("%Y%m%dT%H%M%SZ").to_string()),
+            ("user-agent", "peers/1 (Language=Rust)".to_owned()),
+            ("content-type", "application/json".to_owned()),
+        ],
+        body: (!said.body.is_empty()).then_some(said.body),
+        budget: BudgetKey { channel: "test", app: String::new(), place: String::new(), operation: "any" },
+        rate: Rate::per_second(1000, 1000),
+    };
+    http.send(call).await.unwrap().status
+}
