@@ -17,7 +17,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shopsyncd::{
     channels::{
-        Access, Channel, ShopSettings, Tools,
+        Access, Channel, ChannelError, From, Page, ShopSettings, Tools,
         amazon::{
             self,
             fake::{APP_SECRET, APPLICATION_ID, CLIENT_ID, Exchange, FakeAmazon, Journal},
@@ -25,7 +25,7 @@ use shopsyncd::{
         fake::Server,
     },
     clock::Clock,
-    domain::Shop,
+    domain::{Failure, ListingStatus, PassKind, Price, Shop},
     http::{BudgetKey, Call, Http, Method, Rate},
     secrets::Secret,
 };
@@ -154,7 +154,8 @@ async fn the_judge_approves_of_amazons_examples_but_for_those_that_show_a_fault(
     assert_eq!(refused, expected);
 }
 
-/// Amazon's static sandbox: each operation answers with the example that was chosen, at first with that of success.
+/// Amazon's static sandbox: each operation answers with the example that was chosen, at first with that of success. Its documents
+/// are kept here.
 struct Sandbox {
     stage: Arc<Stage>,
     server: Server,
@@ -163,19 +164,31 @@ struct Sandbox {
 struct Stage {
     examples: Vec<Example>,
     chosen: Mutex<BTreeMap<String, Example>>,
+    document: Mutex<String>,
 }
+
+/// Where the documents of the examples are.
+const STORE: &str = "https://d34o8swod1owfl.cloudfront.net/";
 
 impl Sandbox {
     fn start() -> Self {
-        let stage = Arc::new(Stage { examples: examples(), chosen: Mutex::default() });
+        let stage = Stage { examples: examples(), chosen: Mutex::default(), document: Mutex::default() };
+        let stage = Arc::new(stage);
         let server = Server::start(0, Router::new().fallback(play).with_state(stage.clone())).unwrap();
         Self { stage, server }
     }
 
-    /// From now on this operation answers so.
-    fn choose(&self, operation: &str, status: u16) {
+    /// From now on this operation answers with its first example of this status, changed so.
+    fn choose(&self, operation: &str, status: u16, change: impl FnOnce(&mut Value)) {
         let found = self.stage.examples.iter().find(|one| one.operation == operation && one.status == status);
-        self.stage.chosen.lock().unwrap().insert(operation.to_owned(), found.unwrap().clone());
+        let mut example = found.unwrap().clone();
+        change(&mut example.answer);
+        self.stage.chosen.lock().unwrap().insert(operation.to_owned(), example);
+    }
+
+    /// What is in the store.
+    fn keep(&self, document: &str) {
+        document.clone_into(&mut self.stage.document.lock().unwrap());
     }
 
     /// The channel of a shop in the country of the examples.
@@ -189,6 +202,7 @@ impl Sandbox {
             own: json!({ "marketplace": COUNTRY }).as_object().cloned().unwrap(),
             channel: app.as_object().cloned().unwrap(),
             client_secret: Some(Secret::new(APP_SECRET)),
+            secrets: BTreeMap::new(),
             warehouse: None,
             folder: "/".into(),
             callback: "https://shops.example.com/oauth/amazon/callback".parse().unwrap(),
@@ -198,27 +212,114 @@ impl Sandbox {
 }
 
 async fn play(State(stage): State<Arc<Stage>>, request: Request) -> Response {
+    if request.uri().path().starts_with("/store/") {
+        return stage.document.lock().unwrap().clone().into_response();
+    }
     let called = |example: &&Example| {
-        let (known, asked): (Vec<_>, Vec<_>) =
-            (example.path.split('/').collect(), request.uri().path().split('/').collect());
-        let fits = |(known, asked): (&&str, &&str)| known.starts_with('{') || known == asked;
+        let split = |path: &str| path.split('/').map(str::to_owned).collect::<Vec<_>>();
+        let (known, asked) = (split(&example.path), split(request.uri().path()));
+        let fits = |(known, asked): (&String, &String)| known.starts_with('{') || known == asked;
         example.method == request.method().as_str() && known.len() == asked.len() && known.iter().zip(&asked).all(fits)
     };
     let Some(first) = stage.examples.iter().find(called) else { return StatusCode::IM_A_TEAPOT.into_response() };
     let chosen = stage.chosen.lock().unwrap().get(&first.operation).cloned().unwrap_or_else(|| first.clone());
+    let host = request.headers()[header::HOST].to_str().unwrap();
+    let answer = chosen.answer.to_string().replace(STORE, &format!("http://{host}/store/"));
     let json = [(header::CONTENT_TYPE, "application/json")];
-    (StatusCode::from_u16(chosen.status).unwrap(), json, chosen.answer.to_string()).into_response()
+    (StatusCode::from_u16(chosen.status).unwrap(), json, answer).into_response()
 }
 
 fn access(token: &str) -> Access {
     Access { token: Some(Secret::new(token)), place: json!({ "seller_id": SELLER, "marketplace_id": MARKETPLACE }) }
 }
 
+/// Pages of a complete pass, from the beginning until none follows or one fails.
+async fn pull(channel: &dyn Channel, access: &Access) -> (Vec<Page>, Option<ChannelError>) {
+    let (mut pages, mut cursor) = (Vec::<Page>::new(), None);
+    loop {
+        let from = From { kind: PassKind::Full, cursor, first: pages.is_empty() };
+        match channel.pull(access, &from).await {
+            Ok(page) => pages.push(page),
+            Err(error) => return (pages, Some(error)),
+        }
+        cursor = pages.last().unwrap().next.clone();
+        if cursor.is_none() {
+            return (pages, None);
+        }
+    }
+}
+
+/// What is in the examples.
+fn assert_is_luggage(page: &Page) {
+    let listing = &page.listings[0];
+    assert_eq!((listing.sku.as_str(), listing.stock), ("GM-ZDPI-9B4E", Some(100)));
+    assert_eq!(listing.title, "Hardside Carry-On Spinner Suitcase Luggage");
+    assert_eq!(listing.prices, [Price { amount: "100.00".parse().unwrap(), currency: "USD".parse().unwrap() }]);
+    assert_eq!((listing.status, listing.images.len()), (ListingStatus::Active, 1));
+    let codes: Vec<_> = page.remarks.iter().map(|remark| remark.code.as_str()).collect();
+    assert_eq!(codes, ["18027", "18155", "18742", "90220", "99300"]);
+    assert_eq!(page.complaints, []);
+}
+
 #[tokio::test]
-async fn our_channel_reads_amazons_examples() {
+async fn our_channel_reads_the_examples_of_reading() {
     let (sandbox, clock) = (Sandbox::start(), Clock::manual("2026-06-01T12:00:00Z".parse().unwrap()));
     let (channel, access) = (sandbox.channel(&clock), access("Atza|sandbox"));
     assert_eq!(channel.probe(&access).await.unwrap().name.as_deref(), Some("BestSellerStore"));
+
+    // The sandbox has one page, again and again.
+    let (pages, error) = pull(&*channel, &access).await;
+    assert_is_luggage(&pages[0]);
+    assert_eq!((pages.len(), pages[0].total), (1, Some(3)));
+    assert!(error.unwrap().text.contains("token"), "a page that leads to itself");
+
+    // So many that a report is asked for, which takes its time.
+    sandbox.choose("searchListingsItems", 200, |answer| answer["numberOfResults"] = json!(1001));
+    let (_, error) = pull(&*channel, &access).await;
+    assert!(matches!(error.as_ref().unwrap().failure, Failure::Throttled { .. }), "{error:?}");
+    sandbox.choose("getReport", 200, |answer| {
+        answer["processingStatus"] = json!("DONE");
+        answer["reportDocumentId"] = json!("0356cf79-b8b0-4226-b4b9-0ee058ea5760");
+    });
+    // The second cannot be in a list of SKUs, and is asked for alone.
+    sandbox.keep(
+        "item-name\tlisting-id\tseller-sku\tprice\tquantity\nTee\t1\tGM-ZDPI-9B4E\t100\t3\nTee\t2\tGM,ZDPI\t1\t1\n",
+    );
+    let (pages, error) = pull(&*channel, &access).await;
+    assert!(error.is_none(), "{error:?}");
+    let last = pages.last().unwrap();
+    assert_eq!((last.listings.len(), last.total), (2, Some(2)));
+    assert_is_luggage(&Page {
+        listings: last.listings[1..].to_vec(),
+        remarks: last.remarks[..5].to_vec(),
+        ..Page::default()
+    });
+}
+
+#[tokio::test]
+async fn our_channel_tells_what_the_examples_refuse() {
+    let (sandbox, clock) = (Sandbox::start(), Clock::manual("2026-06-01T12:00:00Z".parse().unwrap()));
+    let (channel, access) = (sandbox.channel(&clock), access("Atza|sandbox"));
+    for operation in ["getReportDocument", "getReport", "createReport", "searchListingsItems"] {
+        sandbox.choose(operation, 400, |_| {});
+    }
+    // One after the other is mended, and the next refuses.
+    let mended: [(&str, u16, fn(&mut Value)); 4] = [
+        ("searchListingsItems", 200, |answer| answer["numberOfResults"] = json!(1001)),
+        ("createReport", 202, |_| {}),
+        ("getReport", 200, |answer| {
+            answer["processingStatus"] = json!("DONE");
+            answer["reportDocumentId"] = json!("1");
+        }),
+        ("getReportDocument", 200, |_| {}),
+    ];
+    for (operation, status, change) in mended {
+        let (_, error) = pull(&*channel, &access).await;
+        let error = error.unwrap_or_else(|| panic!("{operation} was refused"));
+        assert!(error.text.contains("Invalid input"), "{operation}: {error}");
+        assert!(matches!(error.failure, Failure::Unexpected { .. }), "{operation}: {error:?}");
+        sandbox.choose(operation, status, change);
+    }
 }
 
 #[tokio::test]
