@@ -9,7 +9,7 @@ use shopsyncd::{
         Access, Channel, ChannelError, ShopSettings, Tokens, Tools,
         amazon::{
             self,
-            fake::{APP_SECRET, CLIENT_ID, FakeAmazon, Issued, Mishap},
+            fake::{APP_SECRET, CLIENT_ID, FakeAmazon, Issued, Mishap, Seed},
         },
     },
     clock::Clock,
@@ -69,7 +69,11 @@ impl Desk {
     }
 
     async fn call(&mut self, operation: &str) -> Value {
-        self.order(json!({ "operation": operation })).await
+        self.call_with(operation, json!({})).await
+    }
+
+    async fn call_with(&mut self, operation: &str, arguments: Value) -> Value {
+        self.order(json!({ "operation": operation, "arguments": arguments })).await
     }
 
     fn issue(&self) -> Issued {
@@ -185,4 +189,107 @@ async fn the_sdk_and_our_channel_are_refused_alike() {
     assert_eq!((&ended["status"], &ended["body"]["error"]), (&json!(400), &json!("invalid_grant")));
     let ours = desk.refresh(&fresh, APP_SECRET).await;
     assert!(matches!(ours.failure, Failure::AuthorizationEnded { .. }), "{ours}");
+}
+
+/// In Germany.
+const HERE: &str = "A1PA6795UKMFR9";
+
+#[tokio::test]
+async fn the_sdk_searches_reads_and_changes_items_and_knows_every_field() {
+    let Some(mut desk) = Desk::new() else { return };
+    let seed = |sku: &str, stock| Seed {
+        sku: sku.to_owned(),
+        title: Some(format!("Thing {sku}")),
+        price: Some("19.90".to_owned()),
+        stock: Some(stock),
+        ..Seed::default()
+    };
+    let mut seeds = [seed("a/b c+d,ü", 3), seed("child", 4), Seed { is_parent: true, ..Seed::default() }];
+    seeds[1].parent = Some("head".to_owned());
+    seeds[2].sku = "head".to_owned();
+    desk.fake.seed_items(SELLER, "DE", &seeds).unwrap();
+    let issued = desk.issue();
+    desk.begin(&issued, APP_SECRET).await;
+
+    let all = "summaries attributes issues offers fulfillmentAvailability relationships productTypes";
+    let all: Vec<_> = all.split(' ').collect();
+    let here = json!({ "seller_id": SELLER, "marketplace_ids": [HERE], "included_data": all });
+    let with = |more: Value| {
+        let mut arguments = here.as_object().cloned().unwrap();
+        arguments.extend(more.as_object().cloned().unwrap());
+        Value::Object(arguments)
+    };
+    let first = with(json!({ "page_size": 2, "sort_by": "sku", "sort_order": "ASC" }));
+    let first = desk.call_with("search_listings_items", first).await;
+    assert_eq!(first["result"]["number_of_results"], 3, "{first}");
+    assert_eq!(first["result"]["items"].as_array().unwrap().len(), 2);
+    let token = &first["result"]["pagination"]["next_token"];
+    let rest = with(json!({ "page_size": 2, "sort_by": "sku", "sort_order": "ASC", "page_token": token }));
+    let rest = desk.call_with("search_listings_items", rest).await;
+    let skus: Vec<_> = [&first, &rest].iter().flat_map(|page| page["result"]["items"].as_array().unwrap()).collect();
+    let skus: Vec<_> = skus.iter().map(|item| item["sku"].as_str().unwrap()).collect();
+    assert_eq!(skus, ["a/b c+d,ü", "child", "head"]);
+
+    let one = with(json!({ "sku": "a/b c+d,ü" }));
+    let read = desk.call_with("get_listings_item", one.clone()).await;
+    let item = &read["result"];
+    assert_eq!(
+        (&item["offers"][0]["price"]["amount"], &item["fulfillment_availability"][0]["quantity"]),
+        (&json!("19.90"), &json!(3))
+    );
+
+    let stock = |pieces: i64| {
+        let value = json!([{ "fulfillment_channel_code": "DEFAULT", "quantity": pieces }]);
+        json!({ "productType": "SHIRT", "patches": [{ "op": "replace", "path": "/attributes/fulfillment_availability", "value": value }] })
+    };
+    let patch = |mode: Option<&str>, pieces| {
+        let mut arguments =
+            json!({ "seller_id": SELLER, "sku": "a/b c+d,ü", "marketplace_ids": [HERE], "body": stock(pieces) });
+        if let Some(mode) = mode {
+            arguments["mode"] = mode.into();
+        }
+        arguments
+    };
+    let preview = Some("VALIDATION_PREVIEW");
+    for (arguments, status, left) in
+        [(patch(preview, 8), "VALID", 3), (patch(preview, -1), "INVALID", 3), (patch(None, 8), "ACCEPTED", 8)]
+    {
+        let told = desk.call_with("patch_listings_item", arguments).await;
+        assert_eq!(told["result"]["status"], status, "{told}");
+        assert_eq!(told["result"]["issues"].as_array().unwrap().is_empty(), status != "INVALID");
+        let read = desk.call_with("get_listings_item", one.clone()).await;
+        assert_eq!(read["result"]["fulfillment_availability"][0]["quantity"], left, "after {status}");
+    }
+    let gone = desk.call_with("get_listings_item", with(json!({ "sku": "nobody" }))).await;
+    assert_eq!((&gone["status"], gone["body"]["errors"][0]["code"].is_string()), (&json!(404), true), "{gone}");
+    let closed =
+        desk.call_with("get_listings_item", with(json!({ "sku": "child", "seller_id": "A1ANOTHERSELLER" }))).await;
+    assert_eq!(closed["status"], 403, "{closed}");
+}
+
+#[tokio::test]
+async fn the_sdk_asks_for_a_report_and_opens_a_feed() {
+    let Some(mut desk) = Desk::new() else { return };
+    desk.fake.rules(|rules| rules.done_after_looks = Some(2));
+    let issued = desk.issue();
+    desk.begin(&issued, APP_SECRET).await;
+    let body = json!({ "reportType": "GET_MERCHANT_LISTINGS_ALL_DATA", "marketplaceIds": [HERE] });
+    let report = desk.call_with("create_report", json!({ "body": body })).await["result"]["report_id"].clone();
+    let asked = json!({ "report_id": report });
+    let looks = [desk.call_with("get_report", asked.clone()).await, desk.call_with("get_report", asked).await];
+    assert_eq!(
+        (&looks[0]["result"]["processing_status"], &looks[1]["result"]["processing_status"]),
+        (&json!("IN_QUEUE"), &json!("DONE"))
+    );
+    let document = json!({ "report_document_id": looks[1]["result"]["report_document_id"] });
+    let document = desk.call_with("get_report_document", document).await;
+    assert!(document["result"]["url"].as_str().unwrap().starts_with(desk.fake.url().as_str()), "{document}");
+
+    let body = json!({ "contentType": "application/json; charset=UTF-8" });
+    let document = desk.call_with("create_feed_document", json!({ "body": body })).await["result"].clone();
+    assert!(document["url"].is_string(), "{document}");
+    let feed = |kind: &str| json!({ "feedType": kind, "marketplaceIds": [HERE], "inputFeedDocumentId": document["feed_document_id"] });
+    // Nothing was put into it.
+    let told = desk.call_with("create_feed", json!({ "body": feed("JSON_LISTINGS_FEED") })).await;
+    assert!(told["status"] == 400 || told["result"]["feed_id"].is_string(), "{told}");
 }

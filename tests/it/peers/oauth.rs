@@ -192,6 +192,7 @@ fn entry(market: Market) -> ShopEntry {
         jobs: JobKind::OF_SHOPS.map(|job| (job, hourly.clone())).into(),
         full_import: Period::None,
         is_source: false,
+        match_barcode: false,
         has_source: true,
     }
 }

@@ -5,12 +5,24 @@
 //! requests and answers that `tests/peers/amazon-judge.mjs` starts. They take Swagger 2.0 as it is, which spares a conversion that
 //! could lose what is to be judged, and refuse unknown query parameters; a validating proxy would do neither.
 
-use std::{collections::BTreeMap, process::Stdio};
+use std::{collections::BTreeMap, process::Stdio, sync::Arc};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use serde::Deserialize;
-use serde_json::{Value, json};
-use shopsyncd::channels::amazon::fake::Exchange;
+use serde_json::{Map, Value, json};
+use shopsyncd::{
+    channels::{
+        Access, Channel, ShopSettings, Tools,
+        amazon::{
+            self,
+            fake::{APP_SECRET, Exchange},
+        },
+    },
+    clock::Clock,
+    domain::Shop,
+    http::Http,
+    secrets::Secret,
+};
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader, Lines},
     process::{Child, ChildStdin, ChildStdout, Command},
@@ -19,8 +31,11 @@ use tokio::{
 use super::{file, is_installed};
 
 mod examples;
+mod story;
 mod strictness;
 mod suite;
+
+const SELLER: &str = "A3TH9S8BH6GOGM";
 
 /// What stands on the same host and has no model: the token host, the consent pages, the controls of tests.
 const NO_API: [&str; 3] = ["/auth/o2/", "/apps/", "/_fake/"];
@@ -101,4 +116,23 @@ fn text_of(exchange: &Exchange) -> String {
         .chars()
         .take(2000)
         .collect()
+}
+
+/// The channel of a shop with these settings.
+fn channel(app: &Map<String, Value>, own: Value, clock: &Clock) -> Arc<dyn Channel> {
+    let settings = ShopSettings {
+        shop: Shop { id: "shop".parse().unwrap(), channel: amazon::NAME.into(), name: "Shop".into() },
+        own: own.as_object().cloned().unwrap(),
+        channel: app.clone(),
+        client_secret: Some(Secret::new(APP_SECRET)),
+        secrets: BTreeMap::new(),
+        warehouse: None,
+        folder: "/".into(),
+        callback: "https://shops.example.com/oauth/amazon/callback".parse().unwrap(),
+    };
+    (amazon::DEF.build)(&settings, &Tools { http: Http::new(clock.clone()), clock: clock.clone() }).unwrap()
+}
+
+fn access(token: &str) -> Access {
+    Access { token: Some(Secret::new(token)), place: json!({ "seller_id": SELLER }) }
 }
