@@ -200,7 +200,7 @@ async fn the_sdk_searches_reads_and_changes_items_and_knows_every_field() {
     let seed = |sku: &str, stock| Seed {
         sku: sku.to_owned(),
         title: Some(format!("Thing {sku}")),
-        price: Some("19.90".to_owned()),
+        price: Some("21.35".to_owned()),
         stock: Some(stock),
         ..Seed::default()
     };
@@ -235,7 +235,7 @@ async fn the_sdk_searches_reads_and_changes_items_and_knows_every_field() {
     let item = &read["result"];
     assert_eq!(
         (&item["offers"][0]["price"]["amount"], &item["fulfillment_availability"][0]["quantity"]),
-        (&json!("19.90"), &json!(3))
+        (&json!("21.35"), &json!(3))
     );
 
     let stock = |pieces: i64| {

@@ -28,14 +28,18 @@ struct Story {
     journal: Journal,
 }
 
-const ODD: [&str; 3] = ["a,b", "Größe M/2 + 🧦?#%", " two  words"];
+const ODD: [&str; 3] = ["a,b", "Größe M/2 + 🧦?#%", "two  words"];
 
 impl Story {
     fn new() -> Self {
         let (journal, clock) = (Journal::default(), Clock::manual("2026-06-01T12:00:00Z".parse().unwrap()));
         let fake = FakeAmazon::with_journal(clock.clone(), &journal).unwrap();
         fake.add_seller(SELLER, "Harbour Ltd", &["DE", "FR"]);
-        fake.rules(|rules| rules.access_token_life = SignedDuration::from_hours(24));
+        fake.rules(|rules| {
+            rules.access_token_life = SignedDuration::from_hours(24);
+            // Other character sets have no letters for some SKUs.
+            rules.report_content_type = Some("text/plain; charset=UTF-8");
+        });
         let plain = |sku: &str| Seed {
             sku: sku.to_owned(),
             title: Some(format!("Thing {sku}")),
