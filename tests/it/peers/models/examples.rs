@@ -17,12 +17,12 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use shopsyncd::{
     channels::{
-        Access, Channel, ChannelError, From, Page,
+        Access, Channel, ChannelError, From, Page, PushResult, Settled,
         amazon::fake::{APPLICATION_ID, CLIENT_ID, Exchange, FakeAmazon, Journal, Seed},
         fake::Server,
     },
     clock::Clock,
-    domain::{Failure, ListingStatus, PassKind, Price},
+    domain::{Failure, ListingStatus, PassKind, Price, Values, plan::change},
     http::{BudgetKey, Call, Http, Method, Rate},
 };
 use url::{Url, form_urlencoded};
@@ -175,7 +175,11 @@ impl Sandbox {
 
     /// From now on this operation answers with its first example of this status, changed so.
     fn choose(&self, operation: &str, status: u16, change: impl FnOnce(&mut Value)) {
-        let found = self.stage.examples.iter().find(|one| one.operation == operation && one.status == status);
+        self.choose_where(operation, |example| example.status == status, change);
+    }
+
+    fn choose_where(&self, operation: &str, fits: impl Fn(&Example) -> bool, change: impl FnOnce(&mut Value)) {
+        let found = self.stage.examples.iter().find(|one| one.operation == operation && fits(one));
         let mut example = found.unwrap().clone();
         change(&mut example.answer);
         self.stage.chosen.lock().unwrap().insert(operation.to_owned(), example);
@@ -301,6 +305,58 @@ async fn our_channel_tells_what_the_examples_refuse() {
         assert!(matches!(error.failure, Failure::Rejected), "{operation}: {error:?}");
         sandbox.choose(operation, status, change);
     }
+}
+
+#[tokio::test]
+async fn our_channel_reads_the_examples_of_writing() {
+    let (sandbox, clock) = (Sandbox::start(), Clock::manual("2026-06-01T12:00:00Z".parse().unwrap()));
+    let (channel, access) = (sandbox.channel(&clock), access("Atza|sandbox"));
+    let (pages, _) = pull(&*channel, &access).await;
+    let wanted = Values { stock: Some(5), ..Values::default() };
+    let stock = change(&pages[0].listings[0], &wanted).unwrap();
+    let push = || channel.push(&access, std::slice::from_ref(&stock));
+    let codes = |results: &[PushResult]| -> Vec<String> {
+        let told = results.iter().map(|result| match result {
+            PushResult::Refused(complaint) => complaint.code.clone(),
+            PushResult::Done { listing, .. } => format!("done with {:?}", listing.stock),
+            PushResult::Pending { .. } => "pending".to_owned(),
+        });
+        told.collect()
+    };
+    assert_eq!(codes(&push().await.unwrap()), ["done with Some(5)"]);
+    sandbox.choose_where("patchListingsItem", |example| example.answer["status"] == "INVALID", |_| {});
+    assert_eq!(codes(&push().await.unwrap()), ["90000900"]);
+    sandbox.choose("patchListingsItem", 400, |_| {});
+    assert_eq!(codes(&push().await.unwrap()), ["BAD_REQUEST"]);
+
+    // So many that they go as a feed, which the example cancels.
+    let many: Vec<_> = (0..21)
+        .map(|number| {
+            let mut one = stock.clone();
+            one.sku = format!("many-{number}").parse().unwrap();
+            one.listing.as_mut().unwrap().refs["sku"] = json!(format!("many-{number}"));
+            one
+        })
+        .collect();
+    let sent = channel.push(&access, &many).await.unwrap();
+    assert_eq!(codes(&sent), ["pending"; 21]);
+    let PushResult::Pending { ticket, .. } = &sent[0] else { panic!("{sent:?}") };
+    let Settled::Judged(judged) = channel.settle(&access, ticket, &many).await.unwrap() else {
+        panic!("it is cancelled")
+    };
+    assert_eq!(codes(&judged), ["feed"; 21]);
+    sandbox.choose("getFeed", 400, |_| {});
+    let error = channel.settle(&access, ticket, &many).await.unwrap_err();
+    assert!(error.text.contains("Invalid input"), "{error}");
+    // It is done, and the report is Amazon's own example.
+    sandbox.choose("getFeed", 200, |answer| {
+        answer["processingStatus"] = json!("DONE");
+        answer["resultFeedDocumentId"] = json!("1");
+    });
+    let report = file("amazon-models").join("listings-feed-processing-report-schema-v2.example.json");
+    sandbox.keep(&fs::read_to_string(report).unwrap());
+    let Settled::Judged(judged) = channel.settle(&access, ticket, &many).await.unwrap() else { panic!("it is done") };
+    assert_eq!(judged.len(), 21, "{judged:?}");
 }
 
 #[tokio::test]
