@@ -149,6 +149,9 @@ async fn the_judge_approves_of_amazons_examples_but_for_those_that_show_a_fault(
     assert_eq!(refused, expected);
 }
 
+/// What is changed in an example's answer.
+type Change = fn(&mut Value);
+
 /// Amazon's static sandbox: each operation answers with the example that was chosen, at first with that of success. Its documents
 /// are kept here.
 struct Sandbox {
@@ -289,7 +292,7 @@ async fn our_channel_tells_what_the_examples_refuse() {
         sandbox.choose(operation, 400, |_| {});
     }
     // One after the other is mended, and the next refuses.
-    let mended: [(&str, u16, fn(&mut Value)); 4] = [
+    let mended: [(&str, u16, Change); 4] = [
         ("searchListingsItems", 200, |answer| answer["numberOfResults"] = json!(1001)),
         ("createReport", 202, |_| {}),
         ("getReport", 200, |answer| {
