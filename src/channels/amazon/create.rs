@@ -107,7 +107,7 @@ impl New {
         let condition = word("condition", &CONDITIONS).to_owned();
         let offer_only = word("requirements", &REQUIREMENTS) == "LISTING_OFFER_ONLY";
         let raw = read_raw(reader, &mapping);
-        Self { condition, offer_only, raw, mapping }
+        Self { mapping, condition, offer_only, raw }
     }
 
     /// Whether the mapping says something of an attribute.

@@ -213,7 +213,7 @@ impl Amazon {
 fn charset(content_type: Option<&str>, country: &str) -> (Option<&'static Encoding>, &'static Encoding) {
     let own = if country == "JP" { SHIFT_JIS } else { WINDOWS_1252 };
     let lower = content_type.unwrap_or_default().to_ascii_lowercase();
-    let named = lower.split(';').filter_map(|part| part.trim().strip_prefix("charset=")).next();
+    let named = lower.split(';').find_map(|part| part.trim().strip_prefix("charset="));
     let named = named.map(|label| label.trim_matches('"'));
     let told = named.and_then(|label| match label {
         // Java's own name for it, which the web's standard does not have.
@@ -250,7 +250,7 @@ fn skus(body: impl Read, (told, own): (Option<&'static Encoding>, &'static Encod
             continue;
         }
         let begun = number;
-        while line.iter().filter(|byte| **byte == b'\t').count() + 1 < names.len() {
+        while line.split(|byte| *byte == b'\t').count() < names.len() {
             let Some(more) = next()? else { return Err(format!("line {begun} is cut off")) };
             number += 1;
             line.push(b' ');

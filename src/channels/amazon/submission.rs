@@ -259,23 +259,18 @@ pub(super) fn plain(text: &str) -> String {
     let mut rest = text;
     while let Some((before, from)) = rest.split_once('<') {
         let tag = from.chars().next().filter(|c| c.is_ascii_alphabetic() || matches!(c, '/' | '!'));
-        match (tag, from.split_once('>')) {
-            (Some(_), Some((inside, after))) => {
-                out.push_str(before);
-                let name: String =
-                    inside.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
-                let breaks =
-                    matches!(&*name.to_ascii_lowercase(), "br" | "p" | "div" | "li" | "ul" | "tr" | "h1" | "h2" | "h3");
-                if breaks && !out.ends_with('\n') && !out.is_empty() {
-                    out.push('\n');
-                }
-                rest = after;
+        out.push_str(before);
+        if let (Some(_), Some((inside, after))) = (tag, from.split_once('>')) {
+            let name: String = inside.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect();
+            let name = name.to_ascii_lowercase();
+            let breaks = matches!(&*name, "br" | "p" | "div" | "li" | "ul" | "tr" | "h1" | "h2" | "h3");
+            if breaks && !out.ends_with('\n') && !out.is_empty() {
+                out.push('\n');
             }
-            _ => {
-                out.push_str(before);
-                out.push('<');
-                rest = from;
-            }
+            rest = after;
+        } else {
+            out.push('<');
+            rest = from;
         }
     }
     out.push_str(rest);

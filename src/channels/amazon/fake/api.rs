@@ -234,7 +234,7 @@ fn serve(
             415,
             "UnsupportedMediaType",
             "The entity of the request is in a format not supported",
-            "".into(),
+            String::new(),
         ));
     }
     let passed = Passed { seller, ids, query: read_query(uri.query()), body, now };

@@ -26,6 +26,11 @@ use crate::{channels::calls::address, secrets::random_text};
 const LIFE: SignedDuration = SignedDuration::from_mins(5);
 const DENIED: &str = "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>";
 
+/// What the store says where the address is not good, or no longer.
+fn refused(words: String) -> Response {
+    (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "application/xml")], words).into_response()
+}
+
 /// A document.
 pub(super) struct Document {
     pub(super) bytes: Vec<u8>,
@@ -64,22 +69,21 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new().route("/_documents/{id}", on_get(download).put(upload))
 }
 
-/// The document, if the address is good; else what the store says.
+/// The document, if the address is good.
 fn open<'a>(
     world: &'a mut World,
     now: Timestamp,
     id: &str,
     query: Option<&str>,
     headers: &HeaderMap,
-) -> Result<&'a mut Document, Response> {
+) -> Option<&'a mut Document> {
     if headers.contains_key("x-amz-access-token") || headers.contains_key(header::AUTHORIZATION) {
         world.stats.tokens_to_store += 1;
     }
     let query = read_query(query);
     let key = get(&query, "X-Amz-Signature").unwrap_or_default();
     let found = world.documents.get_mut(id);
-    let good = found.filter(|document| document.keys.iter().any(|(known, until)| known == key && now < *until));
-    good.ok_or_else(|| (StatusCode::FORBIDDEN, [(header::CONTENT_TYPE, "application/xml")], DENIED).into_response())
+    found.filter(|document| document.keys.iter().any(|(known, until)| known == key && now < *until))
 }
 
 async fn download(
@@ -92,11 +96,11 @@ async fn download(
     let mut world = shared.world();
     let gzip = world.rules.gzip;
     match open(&mut world, now, &id, query.as_deref(), &headers) {
-        Ok(document) => {
+        Some(document) => {
             let kind = [(header::CONTENT_TYPE, document.content_type.clone())];
             (kind, if gzip { packed(&document.bytes) } else { document.bytes.clone() }).into_response()
         }
-        Err(refused) => refused,
+        None => refused(DENIED.to_owned()),
     }
 }
 
@@ -111,19 +115,14 @@ async fn upload(
     let mut world = shared.world();
     let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     match open(&mut world, now, &id, query.as_deref(), &headers) {
-        Ok(document) if document.content_type == kind => {
+        Some(document) if document.content_type == kind => {
             document.bytes = body.to_vec();
             document.uploaded = true;
             StatusCode::OK.into_response()
         }
         // The content type is part of what is signed.
-        Ok(_) => (
-            StatusCode::FORBIDDEN,
-            [(header::CONTENT_TYPE, "application/xml")],
-            DENIED.replace("AccessDenied", "SignatureDoesNotMatch"),
-        )
-            .into_response(),
-        Err(refused) => refused,
+        Some(_) => refused(DENIED.replace("AccessDenied", "SignatureDoesNotMatch")),
+        None => refused(DENIED.to_owned()),
     }
 }
 

@@ -124,7 +124,7 @@ pub(super) fn serve(world: &mut World, _: &Shared, call: &Passed<'_>) -> Result<
     check_locale(query)?;
     let marketplace = marketplace(world, call)?;
     let included = included_data(query)?;
-    let size = get(query, "pageSize").map_or(Ok(10), |size| size.parse::<usize>());
+    let size = get(query, "pageSize").map_or(Ok(10), str::parse::<usize>);
     let size = size
         .ok()
         .filter(|size| (1..=20).contains(size))

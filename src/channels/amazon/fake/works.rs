@@ -96,13 +96,13 @@ impl World {
         let (place, input) = (work.place.clone(), work.input.clone());
         let result = match input {
             None => self.report(&place),
-            Some(input) => match self.process_feed(id, &place, &input, now) {
-                Some(report) => Document::new(report.to_string().into_bytes(), "application/json; charset=UTF-8"),
-                None => {
+            Some(input) => {
+                let Some(report) = self.process_feed(id, &place, &input, now) else {
                     self.works.get_mut(id)?.status = "FATAL";
                     return Some(());
-                }
-            },
+                };
+                Document::new(report.to_string().into_bytes(), "application/json; charset=UTF-8")
+            }
         };
         let document = self.add_document(result);
         self.works.get_mut(id)?.result = Some(document);
