@@ -123,6 +123,12 @@ pub trait World: Send + Sync {
         let _ = fault;
     }
 
+    /// The address of an image that the channel can take, for listings to be created: fetched by some channels, passed on by
+    /// others.
+    fn image(&self) -> String {
+        "https://images.example.com/conformance.jpg".to_owned()
+    }
+
     /// Calls so far that went beyond a documented rate limit.
     fn violations(&self) -> u32 {
         0

@@ -129,7 +129,7 @@ async fn a_refused_sku_does_not_stop_the_rest(def: &ChannelDef, rig: &dyn Rig) -
 async fn a_created_listing_is_there_once(_: &ChannelDef, rig: &dyn Rig) -> Verdict {
     let world = rig.start(2).await;
     let read = read_all(world.as_ref()).await?;
-    let change = creation(&read)?;
+    let change = creation(world.as_ref(), &read)?;
     let before = world.actual().await.len();
     for _ in 0..2 {
         accepted(world.as_ref(), std::slice::from_ref(&change)).await?;
@@ -189,7 +189,7 @@ pub(super) fn change(listing: &Listing, fields: &[Field]) -> Result<Change, Stri
     })
 }
 
-fn creation(read: &Read) -> Result<Change, String> {
+fn creation(world: &dyn World, read: &Read) -> Result<Change, String> {
     let sku: Sku = "conformance-created".parse().map_err(|error| format!("{error}"))?;
     let price = *read.listings[0].prices.first().ok_or("the first listing has no price")?;
     let product = Product {
@@ -198,7 +198,7 @@ fn creation(read: &Read) -> Result<Change, String> {
         description: Some("A listing that the suite creates, with words enough for any channel.".to_owned()),
         brand: None,
         category: None,
-        images: vec!["https://images.example.com/conformance.jpg".to_owned()],
+        images: vec![world.image()],
     };
     let variant = Variant {
         sku: sku.clone(),
