@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::{Shopee, client::Ask};
 use crate::{
     channels::{Access, ChannelError, calls::token_of},
-    domain::{Complaint, Currency, Failure, InvalidListing, Listing, ListingStatus, Price},
+    domain::{Complaint, Currency, InvalidListing, Listing, ListingStatus, Price},
 };
 
 const BASE_INFO: &str = "item base info";
@@ -83,6 +83,9 @@ pub(super) struct WireItem {
     pub(super) item_status: String,
     #[serde(deserialize_with = "nullable")]
     pub(super) has_model: bool,
+    /// When it was created, in seconds.
+    #[serde(deserialize_with = "nullable")]
+    pub(super) create_time: i64,
     #[serde(deserialize_with = "nullable")]
     image: Images,
     #[serde(deserialize_with = "nullable")]
@@ -149,13 +152,16 @@ pub(super) struct WireTier {
 pub(super) struct WireOption {
     #[serde(deserialize_with = "nullable")]
     pub(super) option: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) image: Value,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WireStandardTier {
+    /// 0: the seller's own, of no standard.
+    #[serde(deserialize_with = "nullable")]
+    pub(super) variation_id: u64,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) variation_group_id: u64,
     #[serde(deserialize_with = "nullable")]
     pub(super) variation_name: String,
     #[serde(deserialize_with = "nullable")]
@@ -165,6 +171,10 @@ pub(super) struct WireStandardTier {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WireStandardOption {
+    #[serde(deserialize_with = "nullable")]
+    pub(super) variation_option_id: u64,
+    #[serde(deserialize_with = "nullable")]
+    pub(super) image_id: String,
     #[serde(deserialize_with = "nullable")]
     pub(super) variation_option_name: String,
 }
@@ -247,8 +257,18 @@ impl Shopee {
         Ok(read)
     }
 
+    /// An item as it stands, with all it says of its variants; `None` where there is no such item.
+    pub(super) async fn read_item(&self, access: &Access, id: u64) -> Result<Option<(WireItem, WireModels, Items)>, ChannelError> {
+        let mut read = Items::default();
+        let (mut told, request_id) = self.base_info(access, &[id], &mut read).await?;
+        let Some(item) = told.remove(&id) else { return Ok(None) };
+        let Some(models) = self.models_of_listed(access, Some(&item)).await? else { return Ok(None) };
+        read.item(&item, &models, self.warehouse.as_deref(), request_id.as_deref());
+        Ok(Some((item, models, read)))
+    }
+
     /// The base data of at most 50 items, as far as it is told. What is not readable becomes a complaint.
-    async fn base_info(
+    pub(super) async fn base_info(
         &self,
         access: &Access,
         ids: &[u64],
@@ -565,11 +585,6 @@ fn location_fault(listing: &Listing, chosen: Option<&str>) -> Option<String> {
             "the SKU is kept at several locations ({known}); name one as export.warehouse, until then its stock is not exported"
         ),
     })
-}
-
-/// Whether an error is about what was sent, so that the rest can go on.
-pub(super) fn is_refusal(error: &ChannelError) -> bool {
-    error.failure == Failure::Rejected
 }
 
 #[cfg(test)]

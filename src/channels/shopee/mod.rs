@@ -2,11 +2,17 @@
 
 mod auth;
 mod client;
+mod create;
 #[cfg(feature = "fakes")]
 pub mod fake;
+mod images;
 mod items;
+mod money;
 mod pull;
+mod push;
 pub mod sign;
+mod terms;
+mod text;
 #[cfg(all(test, feature = "fakes"))]
 mod tests;
 mod webhook;
@@ -19,12 +25,12 @@ use jiff::SignedDuration;
 use serde_json::Value;
 use url::Url;
 
-use self::client::Client;
+use self::{client::Client, terms::Terms};
 use super::{
-    Abilities, Access, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page,
-    ShopSettings, ShopStatus, Tools, calls::token_of, reader::Reader,
+    Abilities, Access, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page, PushResult,
+    Settled, ShopSettings, ShopStatus, Ticket, Tools, calls::token_of, reader::Reader,
 };
-use crate::domain::JobKind;
+use crate::domain::{Complaint, Field, JobKind, plan::Change, wanted::Retire};
 
 /// The channel's name in the settings.
 pub const NAME: &str = "shopee";
@@ -49,10 +55,14 @@ pub static DEF: ChannelDef = ChannelDef {
     app_secrets: &[],
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
-        export: &[],
-        create: false,
-        retire: &[],
-        periods: &[(JobKind::AuthorizationRefresh, SECOND, "30 minutes"), (JobKind::ProductImport, SECOND, "1 hour")],
+        export: &[Field::Price, Field::Stock, Field::Title, Field::Description],
+        create: true,
+        retire: &[Retire::ZeroStock, Retire::Deactivate],
+        periods: &[
+            (JobKind::AuthorizationRefresh, SECOND, "30 minutes"),
+            (JobKind::ProductImport, SECOND, "1 hour"),
+            (JobKind::ProductExport, SECOND, "15 minutes"),
+        ],
         push_batch: 50,
         changes_are_full: false,
     },
@@ -67,6 +77,11 @@ pub static DEF: ChannelDef = ChannelDef {
         Key {
             name: "region",
             doc: "the shop's country, checked against what Shopee says; \"BR\" also selects the hosts of Brazil. Default: not checked. Example: \"SG\"",
+            required: false,
+        },
+        Key {
+            name: "mapping",
+            doc: "how new items are made, for export.create: category, brand, attributes, weight_kg, logistics; see the channel's page. Default: none are made. Example: { category = \"100017\", weight_kg = 0.3, logistics = [80101] }",
             required: false,
         },
     ],
@@ -87,6 +102,8 @@ struct Shopee {
     region: Option<String>,
     /// The location of stock chosen in the settings.
     warehouse: Option<String>,
+    /// How new items are made.
+    terms: Terms,
 }
 
 /// The form of the consent link.
@@ -115,6 +132,7 @@ fn build(settings: &ShopSettings, tools: &Tools) -> Built {
         shop_id: shop_id(&mut reader),
         region,
         warehouse: settings.warehouse.clone(),
+        terms: Terms::read(&mut reader),
         client: Client {
             http: tools.http.clone(),
             clock: tools.clock.clone(),
@@ -193,6 +211,18 @@ impl Channel for Shopee {
 
     async fn pull(&self, access: &Access, from: &From) -> Result<Page, ChannelError> {
         self.pull_page(access, from).await
+    }
+
+    fn lacks(&self, change: &Change) -> Option<Complaint> {
+        self.terms.lacks(change, self.region.as_deref())
+    }
+
+    async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
+        self.push_changes(access, changes).await
+    }
+
+    async fn settle(&self, access: &Access, ticket: &Ticket, changes: &[Change]) -> Result<Settled, ChannelError> {
+        self.settle_created(access, ticket, changes).await
     }
 
     fn consent(&self) -> Option<&dyn Consent> {

@@ -2,22 +2,25 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod consenting;
+mod creating;
+mod exporting;
+mod importing;
 mod renewing;
 mod settings;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{
     DEF, NAME,
-    fake::{FakeShopee, Issued, Mishap, PARTNER_KEY},
+    fake::{FakeShopee, Issued, ListOrder, Mishap, PARTNER_KEY, Seed},
 };
 use crate::{
-    channels::{Access, Callback, Channel, ChannelError, Grant, ShopSettings, Tokens, Tools},
+    channels::{Access, Callback, Channel, ChannelError, From, Grant, PushResult, ShopSettings, Tokens, Tools},
     clock::Clock,
-    domain::{Failure, Shop},
+    domain::{Complaint, Failure, Field, Listing, PassKind, Price, Shop, Values, plan::Change},
     http::Http,
     secrets::Secret,
 };
@@ -38,6 +41,7 @@ struct Scene {
     own: Value,
     app: Map<String, Value>,
     key: &'static str,
+    warehouse: Option<&'static str>,
 }
 
 impl Scene {
@@ -49,7 +53,45 @@ impl Scene {
         fake.add_shop_of(MAIN, SECOND, "Second", "MY");
         fake.add_shop_of(MAIN, THIRD, "Third", "TH");
         let app = fake.app_settings();
-        Self { fake, clock, own: json!({"shop_id": ACCOUNT}), app, key: PARTNER_KEY }
+        Self { fake, clock, own: json!({"shop_id": ACCOUNT}), app, key: PARTNER_KEY, warehouse: None }
+    }
+
+    fn with_locations(locations: &[&str]) -> Self {
+        let scene = Self::new();
+        scene.fake.add_shop_with(SHOP, "Tee & Co", "SG", locations);
+        scene
+    }
+
+    /// A shop with these items, which have been there for an hour.
+    fn seeded(seeds: &[Seed]) -> Self {
+        let scene = Self::new();
+        scene.fake.seed_items(SHOP, seeds).unwrap();
+        scene.clock.advance(HOUR);
+        scene
+    }
+
+    /// A complete pass: listings, complaints, remarks.
+    async fn read(&self) -> (Vec<Listing>, Vec<Complaint>, Vec<Complaint>) {
+        let (channel, tokens) = (self.channel(), self.issue());
+        let mut from = From { kind: PassKind::Full, cursor: None, first: true };
+        let mut read = (Vec::new(), Vec::new(), Vec::new());
+        loop {
+            let page = channel.pull(&access(&tokens), &from).await.unwrap();
+            read.0.extend(page.listings);
+            read.1.extend(page.complaints);
+            read.2.extend(page.remarks);
+            let Some(cursor) = page.next else { return read };
+            from = From { kind: PassKind::Full, cursor: Some(cursor), first: false };
+        }
+    }
+
+    async fn read_by_sku(&self) -> (BTreeMap<String, Listing>, Vec<Complaint>) {
+        let (listings, complaints, _) = self.read().await;
+        (listings.into_iter().map(|listing| (listing.sku.to_string(), listing)).collect(), complaints)
+    }
+
+    async fn push(&self, changes: &[Change]) -> Vec<PushResult> {
+        self.channel().push(&access(&self.issue()), changes).await.unwrap()
     }
 
     fn channel(&self) -> Arc<dyn Channel> {
@@ -58,7 +100,9 @@ impl Scene {
 
     /// The channel by a clock of its own.
     fn channel_at(&self, clock: &Clock) -> Arc<dyn Channel> {
-        (DEF.build)(&shop_settings(&self.own, &self.app, Some(self.key)), &tools(clock)).unwrap()
+        let mut settings = shop_settings(&self.own, &self.app, Some(self.key));
+        settings.warehouse = self.warehouse.map(str::to_owned);
+        (DEF.build)(&settings, &tools(clock)).unwrap()
     }
 
     fn issue(&self) -> Tokens {
@@ -100,7 +144,7 @@ fn shop_settings(own: &Value, app: &Map<String, Value>, key: Option<&str>) -> Sh
         own: own.as_object().cloned().unwrap(),
         channel: app.clone(),
         client_secret: key.map(Secret::new),
-        secrets: std::collections::BTreeMap::new(),
+        secrets: BTreeMap::new(),
         warehouse: None,
         folder: "/etc/shopsyncd".into(),
         callback: CALLBACK.parse().unwrap(),
@@ -109,4 +153,47 @@ fn shop_settings(own: &Value, app: &Map<String, Value>, key: Option<&str>) -> Sh
 
 fn tools(clock: &Clock) -> Tools {
     Tools { http: Http::new(clock.clone()), clock: clock.clone() }
+}
+
+fn seed(sku: &str) -> Seed {
+    Seed { sku: sku.into(), price: "19.90".into(), stock: Some(5), ..Seed::default() }
+}
+
+fn of_product(product: &str, sku: &str) -> Seed {
+    Seed { product: product.into(), ..seed(sku) }
+}
+
+fn stock(listing: &Listing, pieces: i64) -> Change {
+    Change {
+        sku: listing.sku.clone(),
+        listing: Some(listing.clone()),
+        product: None,
+        siblings: Vec::new(),
+        wanted: Values { stock: Some(pieces), ..Values::default() },
+        fields: vec![Field::Stock],
+    }
+}
+
+fn price(listing: &Listing, amount: &str) -> Change {
+    let price = Price { amount: amount.parse().unwrap(), currency: "SGD".parse().unwrap() };
+    Change { wanted: Values { price: Some(price), ..Values::default() }, fields: vec![Field::Price], ..stock(listing, 0) }
+}
+
+fn retire(listing: &Listing) -> Change {
+    let wanted = Values { retired: true, dropped: true, ..Values::default() };
+    Change { wanted, fields: Vec::new(), ..stock(listing, 0) }
+}
+
+fn refused(result: &PushResult) -> &Complaint {
+    match result {
+        PushResult::Refused(complaint) => complaint,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
+fn done(result: &PushResult) -> &Listing {
+    match result {
+        PushResult::Done { listing, .. } => listing,
+        other => panic!("not done: {other:?}"),
+    }
 }

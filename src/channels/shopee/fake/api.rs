@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Query, Said, Shared, check_signed, get, instead, products, read_query, state::World, writes};
+use super::{Query, Said, Shared, check_signed, creating, get, instead, products, read_query, state::World, writes};
 
 /// A call that the gate let through.
 pub(super) struct Passed<'a> {
@@ -35,6 +35,10 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, method: Method, ur
         (Method::GET, path @ "/api/v2/shop/get_shop_info") => {
             gate(&mut world, &shared, path, &query).and_then(|shop| shop_info(&world, shop))
         }
+        // Images belong to the app: signed without a shop.
+        (Method::POST, path @ "/api/v2/media_space/upload_image") => check_signed(&shared, &mut world, path, &query, None)
+            .and_then(|()| within_quota(&world))
+            .and_then(|()| creating::image(&mut world, &body)),
         (method, path) if path.starts_with("/api/v2/product/") => gate(&mut world, &shared, path, &query)
             .and_then(|shop| product(&mut world, &shared, (&method, path), shop, (&query, &body))),
         _ => Err(Said::error("error_not_found", "Invalid path.")),
@@ -65,6 +69,10 @@ fn product(
         (&Method::POST, "update_stock") => writes::stocks(world, &call, now),
         (&Method::POST, "unlist_item") => writes::unlist(world, &call, now),
         (&Method::POST, "update_item") => writes::texts(world, &call, now),
+        (&Method::POST, "add_item") => creating::add(world, &call, now),
+        (&Method::POST, "init_tier_variation") => creating::init(world, &call, now),
+        (&Method::POST, "update_tier_variation") => creating::update_tiers(world, &call, now),
+        (&Method::POST, "add_model") => creating::add_models(world, &call, now),
         _ => Err(Said::error("error_not_found", "Invalid path.")),
     }
 }

@@ -9,6 +9,7 @@ mod api;
 mod catalogue;
 mod consent;
 mod control;
+mod creating;
 mod products;
 mod rig;
 mod state;
@@ -42,6 +43,9 @@ pub const PARTNER_ID: u64 = 2_001_887;
 /// Its partner key.
 pub const PARTNER_KEY: &str = "fake-partner-key-0001";
 
+/// The smallest of images: the source's, for new items.
+const PIXEL: &[u8] = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\x01\0\0\0\x01\x08\x06\0\0\0\x1f\x15\xc4\x89";
+
 /// The pretend marketplace. It stops when dropped.
 pub struct FakeShopee {
     shared: Arc<Shared>,
@@ -72,6 +76,7 @@ impl FakeShopee {
             .merge(consent::routes())
             .merge(tokens::routes())
             .merge(control::routes())
+            .route("/_fake/image.png", axum::routing::get(|| async { PIXEL }))
             .fallback(api::answer)
             .with_state(shared.clone());
         Ok(Self { shared, server: Server::start(port, router)? })
@@ -80,6 +85,11 @@ impl FakeShopee {
     /// Where it listens: the value of `api_url`, `token_url` and `consent_url`.
     pub fn url(&self) -> Url {
         self.server.url()
+    }
+
+    /// An image of the source's that it serves as well, for new items.
+    pub fn image(&self) -> Url {
+        self.url().join("_fake/image.png").expect("a constant path")
     }
 
     /// `[channels.shopee]` for it, without the secret, which is [`PARTNER_KEY`].

@@ -170,9 +170,12 @@ pub(super) fn search(world: &mut World, call: &Passed<'_>) -> Result<Said, Said>
     let sku = get(call.query, "item_sku").filter(|sku| !sku.is_empty());
     let sku = sku.ok_or_else(|| Said::error("error_param", "request must set one of [item_name,attribute_status]"))?;
     let offset: usize = get(call.query, "offset").and_then(|text| text.parse().ok()).unwrap_or(0);
-    let (of_models, shop) = (world.rules.search_finds_models, shop(world, call));
-    let finds =
-        |item: &Item| item.sku.contains(sku) || (of_models && item.models.iter().any(|model| model.sku.contains(sku)));
+    let (of_models, lag) = (world.rules.search_finds_models, world.rules.search_lag);
+    let shop = shop(world, call);
+    let finds = |item: &Item| {
+        let known = item.created_at + lag <= call.now;
+        known && (item.sku.contains(sku) || (of_models && item.models.iter().any(|model| model.sku.contains(sku))))
+    };
     let found: Vec<u64> =
         shop.items.iter().filter(|(_, item)| !item.deleted() && finds(item)).map(|(id, _)| *id).collect();
     let page: Vec<_> = found.iter().skip(offset).take(size).collect();

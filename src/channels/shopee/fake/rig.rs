@@ -96,7 +96,13 @@ impl ShopeeWorld {
         };
         let settings = ShopSettings {
             shop: Shop { id: "suite".parse().expect("a constant"), channel: NAME.into(), name: "Suite".to_owned() },
-            own: json!({"shop_id": SHOP_ID.to_string(), "region": region}).as_object().cloned().unwrap_or_default(),
+            own: json!({
+                "shop_id": SHOP_ID.to_string(), "region": region,
+                "mapping": {"category": "100017", "weight_kg": 0.3, "logistics": [80_101]},
+            })
+            .as_object()
+            .cloned()
+            .unwrap_or_default(),
             channel: fake.app_settings(),
             client_secret: Some(Secret::new(PARTNER_KEY)),
             secrets: BTreeMap::new(),
@@ -142,6 +148,10 @@ impl World for ShopeeWorld {
 
     fn secrets(&self) -> Vec<String> {
         self.fake.secrets()
+    }
+
+    fn image(&self) -> String {
+        self.fake.image().into()
     }
 
     async fn actual(&self) -> BTreeMap<Sku, Actual> {

@@ -69,6 +69,8 @@ pub struct Rules {
     pub untold_items: BTreeSet<u64>,
     /// Whether the search by SKU finds models' SKUs too: the page speaks of items.
     pub search_finds_models: bool,
+    /// How long after it was made the search finds an item.
+    pub search_lag: SignedDuration,
     /// Whether a stock below the reserved one refuses the whole call instead of the model.
     pub reserved_stock_refuses_the_call: bool,
     /// Whether sellers may name locations: those without warehouses may not, although they read one.
@@ -103,6 +105,7 @@ impl Default for Rules {
             list_goes_round: false,
             untold_items: BTreeSet::new(),
             search_finds_models: true,
+            search_lag: SignedDuration::ZERO,
             reserved_stock_refuses_the_call: false,
             names_locations: true,
             longest_name: 120,
@@ -142,6 +145,12 @@ pub struct Stats {
     pub unlisted: u64,
     /// Items whose name or description was set.
     pub texts_changed: u64,
+    /// Items made.
+    pub created: u64,
+    /// Variations added to items that had some.
+    pub joined: u64,
+    /// Items that were to get their variations sooner than five seconds after they were made.
+    pub varied_too_early: u64,
 }
 
 /// Tokens, as handed to an app.
@@ -266,6 +275,8 @@ pub(super) struct World {
     pub(super) instead_of_tokens: Option<String>,
     pub(super) stats: Stats,
     pub(super) last_id: u64,
+    /// The ids of images that were handed in.
+    pub(super) images: BTreeSet<String>,
     /// SKUs of items that somebody edits, one after each call.
     pub(super) edits: VecDeque<String>,
     /// Calls within the last second per shop.
