@@ -152,7 +152,10 @@ impl Shopee {
         }
         let Some(first) = new.first() else { return Ok(()) };
         if new.len() > MOST {
-            let text = format!("the product has {} variants, and an item of Shopee has at most {MOST} variations; split it in the source", new.len());
+            let text = format!(
+                "the product has {} variants, and an item of Shopee has at most {MOST} variations; split it in the source",
+                new.len()
+            );
             refuse_all(&new, works, "too_many_variants", &text);
             return Ok(());
         }
@@ -168,7 +171,9 @@ impl Shopee {
         match self.find(access, own_sku, &skus).await? {
             Found::Nothing => {}
             Found::TooMuch => {
-                let text = format!("more than {MOST_FOUND} items match `{own_sku}` in a search, so nobody can tell whether it is there already; create it in Seller Centre");
+                let text = format!(
+                    "more than {MOST_FOUND} items match `{own_sku}` in a search, so nobody can tell whether it is there already; create it in Seller Centre"
+                );
                 refuse_all(&new, works, "ambiguous", &text);
                 return Ok(());
             }
@@ -292,7 +297,13 @@ impl Shopee {
     }
 
     /// Gives an item its variations and puts it on sale; `false`: it is not to be seen yet.
-    async fn vary(&self, access: &Access, id: u64, may_wait: bool, works: &mut [Work<'_>]) -> Result<bool, ChannelError> {
+    async fn vary(
+        &self,
+        access: &Access,
+        id: u64,
+        may_wait: bool,
+        works: &mut [Work<'_>],
+    ) -> Result<bool, ChannelError> {
         let changes: Vec<&Change> = works.iter().map(|work| work.change).collect();
         let mut new: Vec<New<'_>> = changes
             .iter()
@@ -350,7 +361,8 @@ impl Shopee {
         for work in works.iter_mut().filter(|work| work.refusal.is_none()) {
             match (&fault, &mut work.listing) {
                 (Some(reason), _) => {
-                    let text = format!("the item was created but not put on sale: {reason}; put it on sale in Seller Centre");
+                    let text =
+                        format!("the item was created but not put on sale: {reason}; put it on sale in Seller Centre");
                     work.refuse("not_on_sale", &text, None);
                 }
                 (None, Some(listing)) => {
@@ -380,7 +392,9 @@ impl Shopee {
             return Ok(());
         }
         if models.model.is_empty() {
-            let text = format!("item {id} of the same product has no variations; give it some in Seller Centre, for Shopee would replace what it is now");
+            let text = format!(
+                "item {id} of the same product has no variations; give it some in Seller Centre, for Shopee would replace what it is now"
+            );
             refuse_all(&new, works, "no_variations", &text);
             return Ok(());
         }
@@ -407,8 +421,11 @@ impl Shopee {
             return Ok(());
         }
         if tiers.iter().map(|tier| tier.values.len()).sum::<usize>() > values_before {
-            let known: Vec<_> =
-                models.model.iter().map(|model| json!({"model_id": model.model_id, "tier_index": model.tier_index})).collect();
+            let known: Vec<_> = models
+                .model
+                .iter()
+                .map(|model| json!({"model_id": model.model_id, "tier_index": model.tier_index}))
+                .collect();
             let body = json!({"item_id": id, "standardise_tier_variation": Tier::body(&tiers), "model_list": known});
             match self.write(access, TIERS, "/api/v2/product/update_tier_variation", body).await {
                 Ok(_) => {}
@@ -552,7 +569,13 @@ impl Shopee {
         Ok(Found::Nothing)
     }
 
-    async fn is_it(&self, access: &Access, item: &WireItem, own_sku: &str, skus: &[&str]) -> Result<bool, ChannelError> {
+    async fn is_it(
+        &self,
+        access: &Access,
+        item: &WireItem,
+        own_sku: &str,
+        skus: &[&str],
+    ) -> Result<bool, ChannelError> {
         if item.item_status.ends_with("_DELETE") {
             return Ok(false);
         }
@@ -593,12 +616,7 @@ fn refuse_all(new: &[New<'_>], works: &mut [Work<'_>], code: &str, text: &str) {
 }
 
 /// A creation that failed: refused for good, certainly not done, or (nobody knows) to be looked for later.
-fn waits_or_refused(
-    trouble: Trouble,
-    new: &[New<'_>],
-    works: &mut [Work<'_>],
-    now: i64,
-) -> Result<(), ChannelError> {
+fn waits_or_refused(trouble: Trouble, new: &[New<'_>], works: &mut [Work<'_>], now: i64) -> Result<(), ChannelError> {
     if trouble.error.failure == Failure::Rejected {
         new.iter().for_each(|one| works[one.index].refuse_for(&trouble));
         return Ok(());
@@ -654,9 +672,9 @@ fn tiers_of(new: &mut Vec<New<'_>>, works: &mut [Work<'_>]) -> Vec<Tier> {
 
 /// Where a variant stands among the options of an item; an error says why it cannot.
 fn place_among(tiers: &mut [Tier], variant: &Variant, taken: &[Vec<usize>]) -> Result<Vec<usize>, String> {
-    let value_of = |tier: &Tier| variant.options.iter().find(|(name, _)| name.trim().eq_ignore_ascii_case(tier.name.trim()));
-    let values: Option<Vec<&str>> =
-        tiers.iter().map(|tier| value_of(tier).map(|(_, value)| value.as_str())).collect();
+    let value_of =
+        |tier: &Tier| variant.options.iter().find(|(name, _)| name.trim().eq_ignore_ascii_case(tier.name.trim()));
+    let values: Option<Vec<&str>> = tiers.iter().map(|tier| value_of(tier).map(|(_, value)| value.as_str())).collect();
     let values = values.filter(|values| !values.is_empty() && values.len() == variant.options.len()).ok_or_else(|| {
         let names = |all: Vec<&str>| if all.is_empty() { "none".to_owned() } else { all.join(", ") };
         format!(
@@ -672,7 +690,10 @@ fn place_among(tiers: &mut [Tier], variant: &Variant, taken: &[Vec<usize>]) -> R
         .map(|(tier, value)| tier.values.iter().position(|(_, known, _)| known == value))
         .collect();
     if known.is_some_and(|index| taken.contains(&index)) {
-        return Err(format!("another SKU has the options {} already; tell them apart in the source", values.join(", ")));
+        return Err(format!(
+            "another SKU has the options {} already; tell them apart in the source",
+            values.join(", ")
+        ));
     }
     Ok(tiers.iter_mut().zip(values).map(|(tier, value)| tier.index_of(value)).collect())
 }

@@ -75,7 +75,10 @@ impl Shopee {
         };
         let answer = self.client.http.send(call).await.map_err(|error| format!("could not be fetched: {error}"))?;
         if answer.status != 200 {
-            return Err(format!("could not be fetched: status {}; give its final address in the source", answer.status));
+            return Err(format!(
+                "could not be fetched: status {}; give its final address in the source",
+                answer.status
+            ));
         }
         if answer.body.len() > MOST_BYTES {
             return Err("is larger than 10 MB, the most that Shopee takes; give a smaller one in the source".to_owned());

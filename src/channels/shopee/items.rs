@@ -258,7 +258,11 @@ impl Shopee {
     }
 
     /// An item as it stands, with all it says of its variants; `None` where there is no such item.
-    pub(super) async fn read_item(&self, access: &Access, id: u64) -> Result<Option<(WireItem, WireModels, Items)>, ChannelError> {
+    pub(super) async fn read_item(
+        &self,
+        access: &Access,
+        id: u64,
+    ) -> Result<Option<(WireItem, WireModels, Items)>, ChannelError> {
         let mut read = Items::default();
         let (mut told, request_id) = self.base_info(access, &[id], &mut read).await?;
         let Some(item) = told.remove(&id) else { return Ok(None) };

@@ -12,9 +12,9 @@ mod pull;
 mod push;
 pub mod sign;
 mod terms;
-mod text;
 #[cfg(all(test, feature = "fakes"))]
 mod tests;
+mod text;
 mod webhook;
 mod wire;
 
@@ -27,8 +27,8 @@ use url::Url;
 
 use self::{client::Client, terms::Terms};
 use super::{
-    Abilities, Access, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page, PushResult,
-    Settled, ShopSettings, ShopStatus, Ticket, Tools, calls::token_of, reader::Reader,
+    Abilities, Access, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page,
+    PushResult, Settled, ShopSettings, ShopStatus, Ticket, Tools, calls::token_of, reader::Reader,
 };
 use crate::domain::{Complaint, Field, JobKind, plan::Change, wanted::Retire};
 

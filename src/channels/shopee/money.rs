@@ -69,7 +69,12 @@ mod tests {
     #[test]
     fn a_price_is_sent_to_the_letter_or_named_as_one_that_cannot_be() {
         for (amount, currency) in [
-            ("19.90", "SGD"), ("0.01", "MYR"), ("149000", "IDR"), ("149000.00", "IDR"), ("199", "THB"), ("1999", "TWD"),
+            ("19.90", "SGD"),
+            ("0.01", "MYR"),
+            ("149000", "IDR"),
+            ("149000.00", "IDR"),
+            ("199", "THB"),
+            ("1999", "TWD"),
         ] {
             assert_eq!(fault(amount, currency), None, "{amount} {currency}");
         }
@@ -81,9 +86,15 @@ mod tests {
             ("149000.5", "IDR", "whole prices"),
             ("1000000000", "IDR", "too large"),
         ] {
-            assert!(fault(amount, currency).unwrap().contains(says), "{amount} {currency}: {:?}", fault(amount, currency));
+            assert!(
+                fault(amount, currency).unwrap().contains(says),
+                "{amount} {currency}: {:?}",
+                fault(amount, currency)
+            );
         }
-        for (amount, written) in [("19.90", "19.9"), ("0.10", "0.1"), ("149000", "149000"), ("999999999.99", "999999999.99")] {
+        for (amount, written) in
+            [("19.90", "19.9"), ("0.10", "0.1"), ("149000", "149000"), ("999999999.99", "999999999.99")]
+        {
             assert_eq!(number(amount.parse().unwrap()).to_string(), written);
         }
     }

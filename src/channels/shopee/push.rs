@@ -36,10 +36,8 @@ struct Several {
     list: &'static str,
 }
 
-const PRICES: Several =
-    Several { operation: "price update", path: "/api/v2/product/update_price", list: "price_list" };
-const STOCKS: Several =
-    Several { operation: "stock update", path: "/api/v2/product/update_stock", list: "stock_list" };
+const PRICES: Several = Several { operation: "price update", path: "/api/v2/product/update_price", list: "price_list" };
+const STOCKS: Several = Several { operation: "stock update", path: "/api/v2/product/update_stock", list: "stock_list" };
 const UNLIST: &str = "unlist";
 const TEXTS: &str = "item update";
 
@@ -136,7 +134,9 @@ impl Work<'_> {
 
     fn stock_fault(&self, wanted: i64) -> Option<(&'static str, String)> {
         if !(0..=MOST_PIECES).contains(&wanted) {
-            let text = format!("{wanted} pieces are wanted, and Shopee takes 0 to {MOST_PIECES}; limit them with export.stock.max");
+            let text = format!(
+                "{wanted} pieces are wanted, and Shopee takes 0 to {MOST_PIECES}; limit them with export.stock.max"
+            );
             return Some(("stock", text));
         }
         if self.text_of_refs(refs::FIXED) == Some("kit") {
@@ -296,9 +296,9 @@ impl Shopee {
         let retired: Vec<usize> = indices.iter().copied().filter(|index| works[*index].change.wanted.retired).collect();
         let leaves = !retired.is_empty() && works[retired[0]].whole_of_refs(refs::MODELS) == retired.len() as i64;
         let prices: Vec<_> = indices.iter().filter_map(|index| Some((*index, works[*index].price()?))).collect();
-        let entries = prices
-            .iter()
-            .map(|(index, price)| (*index, json!({"model_id": works[*index].model(), "original_price": number(price.amount)})));
+        let entries = prices.iter().map(|(index, price)| {
+            (*index, json!({"model_id": works[*index].model(), "original_price": number(price.amount)}))
+        });
         let entries = entries.collect();
         for index in self.send(access, &PRICES, item, entries, works).await? {
             if let Some((_, price)) = prices.iter().find(|(known, _)| *known == index) {
@@ -395,7 +395,10 @@ impl Shopee {
                 let extended = field == Field::Description && work.text_of_refs(refs::FIXED) == Some("description");
                 let other = body.get(name).and_then(Value::as_str).is_some_and(|text| text != wanted);
                 let fault = if extended {
-                    Some("the description in the shop has images in it, which would be lost; edit it in Seller Centre".to_owned())
+                    Some(
+                        "the description in the shop has images in it, which would be lost; edit it in Seller Centre"
+                            .to_owned(),
+                    )
                 } else if other {
                     Some("other SKUs of the same item want another text, and an item has one".to_owned())
                 } else {

@@ -76,12 +76,15 @@ impl Terms {
         let joins = !change.siblings.is_empty();
         let sku = change.sku.as_str();
         if sku.chars().count() > LONGEST_SKU || (!joins && product.id.chars().count() > LONGEST_SKU) {
-            let text = format!("the SKU or the product's id is longer than {LONGEST_SKU} characters, which Shopee does not take");
+            let text = format!(
+                "the SKU or the product's id is longer than {LONGEST_SKU} characters, which Shopee does not take"
+            );
             lacking.push(("sku", text));
         }
         if variant.options.len() > MOST_OPTIONS {
             let names: Vec<_> = variant.options.iter().map(|(name, _)| name.as_str()).collect();
-            let text = format!("Shopee tells variations apart by at most 2 options; the source has {}", names.join(", "));
+            let text =
+                format!("Shopee tells variations apart by at most 2 options; the source has {}", names.join(", "));
             lacking.push(("options", text));
         }
         match change.wanted.price {
@@ -118,7 +121,10 @@ impl Terms {
         match self.mapping.category(product) {
             None => lacking.push(("category", Mapping::no_category(product))),
             Some(text) if text.parse::<u64>().is_err() => {
-                lacking.push(("category", format!("`{text}` is not a category of Shopee: it is a whole number; correct the mapping")));
+                lacking.push((
+                    "category",
+                    format!("`{text}` is not a category of Shopee: it is a whole number; correct the mapping"),
+                ));
             }
             Some(_) => {}
         }
@@ -148,7 +154,9 @@ impl Terms {
                 lacking.push(("description", "the source has no description of the product; give it one".to_owned()));
             }
             // What plain text looks like markup may well be: "&amp;lt;" was meant so.
-            Some(fault) if fault.starts_with("it is longer") => lacking.push(("description", format!("the description: {fault}"))),
+            Some(fault) if fault.starts_with("it is longer") => {
+                lacking.push(("description", format!("the description: {fault}")))
+            }
             _ => {}
         }
     }
@@ -166,7 +174,8 @@ impl Terms {
             },
             Some(text) => text.split_once(':').map_or((text, None), |(id, name)| (id, Some(name.trim()))),
         };
-        let id: u64 = id.trim().parse().map_err(|_| format!("`{id}` is not a brand of Shopee: it is \"ID\" or \"ID:NAME\""))?;
+        let id: u64 =
+            id.trim().parse().map_err(|_| format!("`{id}` is not a brand of Shopee: it is \"ID\" or \"ID:NAME\""))?;
         let name = match (id, name.or(product.brand.as_deref())) {
             (0, _) => "NoBrand",
             (_, Some(name)) => name,
@@ -184,8 +193,7 @@ impl Terms {
     /// The body of `add_item`, but for price, stock, SKU and status.
     pub(super) fn item(&self, product: &Product, variant: &Variant, images: &[String]) -> Result<Value, String> {
         let category = self.mapping.category(product).and_then(|text| text.parse::<u64>().ok());
-        let logistics: Vec<_> =
-            self.logistics.iter().map(|id| json!({"logistic_id": id, "enabled": true})).collect();
+        let logistics: Vec<_> = self.logistics.iter().map(|id| json!({"logistic_id": id, "enabled": true})).collect();
         let mut body = json!({
             "item_name": text::line_of_title(&product.title),
             "description": text::plain(product.description.as_deref().unwrap_or_default()),
@@ -217,7 +225,8 @@ pub(super) fn pieces(change: &Change, variant: &Variant) -> Option<i64> {
 
 /// One attribute: `#1,#2` are values of Shopee's list, anything else is a text of our own, with its unit after a bar.
 fn attribute(id: &str, text: &str) -> Result<Value, String> {
-    let number: u64 = id.parse().map_err(|_| format!("`mapping.attributes.{id}`: Shopee's attributes are named by their ids"))?;
+    let number: u64 =
+        id.parse().map_err(|_| format!("`mapping.attributes.{id}`: Shopee's attributes are named by their ids"))?;
     let values: Vec<Value> = if text.starts_with('#') {
         let one = |part: &str| part.trim().strip_prefix('#')?.parse::<u64>().ok().map(|id| json!({"value_id": id}));
         let values: Option<Vec<_>> = text.split(',').map(one).collect();

@@ -176,7 +176,11 @@ fn stock(listing: &Listing, pieces: i64) -> Change {
 
 fn price(listing: &Listing, amount: &str) -> Change {
     let price = Price { amount: amount.parse().unwrap(), currency: "SGD".parse().unwrap() };
-    Change { wanted: Values { price: Some(price), ..Values::default() }, fields: vec![Field::Price], ..stock(listing, 0) }
+    Change {
+        wanted: Values { price: Some(price), ..Values::default() },
+        fields: vec![Field::Price],
+        ..stock(listing, 0)
+    }
 }
 
 fn retire(listing: &Listing) -> Change {

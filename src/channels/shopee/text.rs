@@ -52,8 +52,12 @@ fn tag(text: &str) -> Option<(String, &str)> {
         return Some((String::new(), comment.split_once("-->").map_or("", |(_, after)| after)));
     }
     let closes = inner.starts_with('/');
-    let name: String =
-        inner.trim_start_matches('/').chars().take_while(char::is_ascii_alphanumeric).collect::<String>().to_lowercase();
+    let name: String = inner
+        .trim_start_matches('/')
+        .chars()
+        .take_while(char::is_ascii_alphanumeric)
+        .collect::<String>()
+        .to_lowercase();
     let follows = inner.trim_start_matches('/').chars().nth(name.len());
     let is_tag = name.starts_with(|c: char| c.is_ascii_alphabetic())
         && follows.is_some_and(|c| c == '>' || c == '/' || c.is_whitespace());
@@ -62,8 +66,7 @@ fn tag(text: &str) -> Option<(String, &str)> {
 }
 
 fn ends_line(tag: &str) -> bool {
-    const BLOCKS: [&str; 12] =
-        ["br", "/p", "/div", "/li", "/tr", "/h1", "/h2", "/h3", "/h4", "/ul", "/ol", "/table"];
+    const BLOCKS: [&str; 12] = ["br", "/p", "/div", "/li", "/tr", "/h1", "/h2", "/h3", "/h4", "/ul", "/ol", "/table"];
     BLOCKS.contains(&tag)
 }
 
@@ -111,7 +114,10 @@ fn tidy(text: &str) -> String {
 
 /// A title on one line.
 pub(super) fn line_of_title(text: &str) -> String {
-    text.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+    text.split(|c: char| c.is_whitespace() || c.is_control())
+        .filter(|word| !word.is_empty())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 /// A vendor's words on one short line.

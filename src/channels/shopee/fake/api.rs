@@ -36,9 +36,11 @@ pub(super) async fn answer(State(shared): State<Arc<Shared>>, method: Method, ur
             gate(&mut world, &shared, path, &query).and_then(|shop| shop_info(&world, shop))
         }
         // Images belong to the app: signed without a shop.
-        (Method::POST, path @ "/api/v2/media_space/upload_image") => check_signed(&shared, &mut world, path, &query, None)
-            .and_then(|()| within_quota(&world))
-            .and_then(|()| creating::image(&mut world, &body)),
+        (Method::POST, path @ "/api/v2/media_space/upload_image") => {
+            check_signed(&shared, &mut world, path, &query, None)
+                .and_then(|()| within_quota(&world))
+                .and_then(|()| creating::image(&mut world, &body))
+        }
         (method, path) if path.starts_with("/api/v2/product/") => gate(&mut world, &shared, path, &query)
             .and_then(|shop| product(&mut world, &shared, (&method, path), shop, (&query, &body))),
         _ => Err(Said::error("error_not_found", "Invalid path.")),

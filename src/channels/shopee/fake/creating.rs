@@ -32,7 +32,12 @@ fn stocks(shop: &Shop, wanted: &Value) -> Result<BTreeMap<String, i64>, Said> {
         let id = match (place["location_id"].as_str(), shop.locations.as_slice()) {
             (Some(named), _) if shop.locations.iter().any(|id| id == named) => named.to_owned(),
             (None, [only]) => only.clone(),
-            _ => return Err(Said::error("error_busi", "The merchant/shop has multi warehouse, please input location id")),
+            _ => {
+                return Err(Said::error(
+                    "error_busi",
+                    "The merchant/shop has multi warehouse, please input location id",
+                ));
+            }
         };
         stocks.insert(id, pieces);
     }
@@ -66,7 +71,8 @@ pub(super) fn add(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Resul
         return Err(Said::error("error_param", "Image not exist."));
     }
     let brand = body["brand"]["brand_id"].as_u64().zip(body["brand"]["original_brand_name"].as_str());
-    let (brand_id, brand) = brand.ok_or_else(|| Said::error("error_less_required_brand", "Brand information required"))?;
+    let (brand_id, brand) =
+        brand.ok_or_else(|| Said::error("error_less_required_brand", "Brand information required"))?;
     let price = price(shop, &body["original_price"]).map_err(|text| Said::error("error_invalid_price", text))?;
     let own = Model {
         price,
@@ -98,7 +104,9 @@ fn tiers(body: &Value) -> Result<Vec<(String, Vec<String>)>, Said> {
     let standard = body["standardise_tier_variation"].as_array().map(Vec::as_slice).unwrap_or_default();
     let older = body["tier_variation"].as_array().map(Vec::as_slice).unwrap_or_default();
     let tiers: Vec<(String, Vec<String>)> = if standard.is_empty() {
-        let named = |tier: &Value| (tier["name"].as_str().unwrap_or_default().to_owned(), texts(&tier["option_list"], "option"));
+        let named = |tier: &Value| {
+            (tier["name"].as_str().unwrap_or_default().to_owned(), texts(&tier["option_list"], "option"))
+        };
         older.iter().map(named).collect()
     } else {
         let named = |tier: &Value| {
@@ -112,7 +120,9 @@ fn tiers(body: &Value) -> Result<Vec<(String, Vec<String>)>, Said> {
     };
     match tiers.len() {
         0 => Err(wrong("tier_variation")),
-        1 | 2 if tiers.iter().all(whole) && tiers.iter().map(|(_, values)| values.len()).product::<usize>() <= 50 => Ok(tiers),
+        1 | 2 if tiers.iter().all(whole) && tiers.iter().map(|(_, values)| values.len()).product::<usize>() <= 50 => {
+            Ok(tiers)
+        }
         1 | 2 => Err(Said::error("error_param", "Count of tier_variation options should be under 50.")),
         _ => Err(Said::error("error_param", "The level of tier-variation over 2.")),
     }
@@ -195,7 +205,8 @@ pub(super) fn update_tiers(world: &mut World, call: &Passed<'_>, now: Timestamp)
     for named in call.body["model_list"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let id = named["model_id"].as_u64().unwrap_or(0);
         let model = item.models.iter().find(|model| model.id == id);
-        let model = model.ok_or_else(|| Said::error("error_wrong_modelid", format!("The model_id is wrong, model_id:{id}")))?;
+        let model =
+            model.ok_or_else(|| Said::error("error_wrong_modelid", format!("The model_id is wrong, model_id:{id}")))?;
         kept.push(Model { tier_index: index(&tiers, &named["tier_index"])?, ..model.clone() });
     }
     if kept.is_empty() {

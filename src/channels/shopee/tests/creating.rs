@@ -93,8 +93,10 @@ async fn an_item_without_variations_is_created_as_the_mapping_says() {
         })
     );
     let seen = &scene.read_by_sku().await.0["S-1"];
-    assert_eq!(done(&results[0]).values(&[Field::Price, Field::Stock, Field::Title, Field::Description].into()),
-        seen.values(&[Field::Price, Field::Stock, Field::Title, Field::Description].into()));
+    assert_eq!(
+        done(&results[0]).values(&[Field::Price, Field::Stock, Field::Title, Field::Description].into()),
+        seen.values(&[Field::Price, Field::Stock, Field::Title, Field::Description].into())
+    );
 }
 
 #[tokio::test]
@@ -115,7 +117,10 @@ async fn an_item_with_variations_rests_five_seconds_and_is_on_sale_only_when_who
     let seen = scene.read_by_sku().await.0;
     for (result, change) in results.iter().zip(&changes) {
         let (listing, seen) = (done(result), &seen[change.sku.as_str()]);
-        assert_eq!((&listing.refs["model_id"], &listing.refs["item_id"]), (&seen.refs["model_id"], &seen.refs["item_id"]));
+        assert_eq!(
+            (&listing.refs["model_id"], &listing.refs["item_id"]),
+            (&seen.refs["model_id"], &seen.refs["item_id"])
+        );
         assert_eq!((listing.status, listing.stock, &listing.options), (seen.status, seen.stock, &seen.options));
     }
     assert_eq!(scene.fake.listings(SHOP).iter().filter(|one| one["status"] == "NORMAL").count(), 2);
@@ -157,13 +162,18 @@ async fn a_new_variant_joins_its_siblings_and_brings_its_option_along() {
     let of = |sku: &str, colour: &str| Seed { options: vec![("Colour".into(), colour.into())], ..of_product("p", sku) };
     scene.fake.seed_items(SHOP, &[of("red", "Red"), of("blue", "Blue"), seed("alone")]).unwrap();
     let (before, ..) = scene.read_by_sku().await;
-    let joining = |sku: &str, options: &[(&str, &str)], sibling: &str| {
-        Change { siblings: vec![before[sibling].clone()], ..creating(&scene, "p", sku, options) }
+    let joining = |sku: &str, options: &[(&str, &str)], sibling: &str| Change {
+        siblings: vec![before[sibling].clone()],
+        ..creating(&scene, "p", sku, options)
     };
     let results = scene.push(&[joining("green", &[("colour", "Green")], "red")]).await;
     assert_eq!(done(&results[0]).options, [("colour".to_owned(), "Green".to_owned())]);
     let (after, ..) = scene.read_by_sku().await;
-    assert_eq!((&after["red"].refs["model_id"], after.len()), (&before["red"].refs["model_id"], 4), "the others keep their ids");
+    assert_eq!(
+        (&after["red"].refs["model_id"], after.len()),
+        (&before["red"].refs["model_id"], 4),
+        "the others keep their ids"
+    );
     assert_eq!((after["green"].stock, after["green"].prices[0].to_string()), (Some(4), "19.9 SGD".to_owned()));
     assert_eq!(done(&results[0]).refs["model_id"], after["green"].refs["model_id"]);
     for (change, code) in [
@@ -180,7 +190,8 @@ async fn a_new_variant_joins_its_siblings_and_brings_its_option_along() {
 #[tokio::test]
 async fn what_lacks_is_named_before_anything_is_sent() {
     let mut scene = scene();
-    let lacks = |scene: &Scene, change: &Change| scene.channel().lacks(change).map(|lack| lack.text).unwrap_or_default();
+    let lacks =
+        |scene: &Scene, change: &Change| scene.channel().lacks(change).map(|lack| lack.text).unwrap_or_default();
     let good = creating(&scene, "shirt", "S-1", &[("Size", "M")]);
     assert_eq!(lacks(&scene, &good), "");
     let mut poor = good.clone();
@@ -190,7 +201,26 @@ async fn what_lacks_is_named_before_anything_is_sent() {
     (poor.wanted.stock, variant.stock, poor.wanted.price) = (None, None, None);
     scene.own["mapping"] = json!({});
     scene.own["region"] = json!("TH");
-    insta::assert_snapshot!(lacks(&scene, &poor).replace("; ", "\n"), @"");
+    insta::assert_snapshot!(lacks(&scene, &poor).replace("; ", "\n"), @r#"
+    Shopee tells variations apart by at most 2 options
+    the source has A, B, C
+    no price is wanted
+    choose `price` among export.fields
+    the source does not say how many pieces there are
+    give it a stock
+    no category of the channel is named
+    set `mapping.category`
+    Shopee's brand is not named for `Other`
+    set `mapping.brands."Other"` to its id, or to "0" for none
+    no weight is named
+    set `mapping.weight_kg`
+    no shipping channel is named
+    set `mapping.logistics` to Shopee's ids of them
+    the source has no image of the product
+    give it one
+    the source has no description of the product
+    give it one
+    "#);
     assert!(lacks(&scene, &good).contains("the shop sells in THB"), "{}", lacks(&scene, &good));
     let results = scene.push(&[poor]).await;
     assert_eq!(refused(&results[0]).code, "options");
@@ -205,7 +235,8 @@ async fn products_that_shopee_cannot_hold_are_refused_whole() {
         (0..500).map(|n| creating(&scene, "big", &format!("B-{n}"), &[("Number", &n.to_string())])).collect();
     let results = scene.push(&many).await;
     assert!(results.len() == 500 && results.iter().all(|result| refused(result).code == "too_many_variants"));
-    let twins = [creating(&scene, "twins", "T-1", &[("Size", "M")]), creating(&scene, "twins", "T-2", &[("Size", "M")])];
+    let twins =
+        [creating(&scene, "twins", "T-1", &[("Size", "M")]), creating(&scene, "twins", "T-2", &[("Size", "M")])];
     let results = scene.push(&twins).await;
     assert_eq!(refused(&results[1]).code, "options");
     assert!(matches!(results[0], PushResult::Pending { .. }), "the first stands");

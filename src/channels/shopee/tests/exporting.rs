@@ -8,7 +8,8 @@ async fn all_models_of_an_item_go_in_one_call_and_are_refused_one_by_one() {
     let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b"), seed("c")]);
     scene.fake.refuse(SHOP, "a", "Price is strange");
     let (listings, ..) = scene.read_by_sku().await;
-    let results = scene.push(&[price(&listings["a"], "21"), price(&listings["b"], "22"), price(&listings["c"], "23.5")]).await;
+    let results =
+        scene.push(&[price(&listings["a"], "21"), price(&listings["b"], "22"), price(&listings["c"], "23.5")]).await;
     let complaint = refused(&results[0]);
     assert_eq!((complaint.sku.as_str(), complaint.text.as_str()), ("a", "Shopee refused it: Price is strange"));
     assert!(complaint.request_id.is_some());
@@ -73,7 +74,13 @@ async fn other_locations_go_back_as_they_were_read_and_a_single_one_is_not_named
 
 #[tokio::test]
 async fn an_item_is_taken_off_sale_when_all_its_models_are_dropped() {
-    let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b"), seed("c"), of_product("q", "d"), of_product("q", "e")]);
+    let scene = Scene::seeded(&[
+        of_product("p", "a"),
+        of_product("p", "b"),
+        seed("c"),
+        of_product("q", "d"),
+        of_product("q", "e"),
+    ]);
     let (listings, ..) = scene.read_by_sku().await;
     let results = scene.push(&["a", "b", "c", "d"].map(|sku| retire(&listings[sku]))).await;
     assert!(results[..3].iter().all(|result| done(result).status == ListingStatus::Inactive), "{results:?}");
@@ -89,8 +96,7 @@ async fn texts_are_sent_once_for_an_item_and_html_is_named() {
     let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b"), seed("c")]);
     let (listings, ..) = scene.read_by_sku().await;
     let titled = |sku: &str, title: &str, description: &str| {
-        let wanted =
-            Values { title: Some(title.into()), description: Some(description.into()), ..Values::default() };
+        let wanted = Values { title: Some(title.into()), description: Some(description.into()), ..Values::default() };
         Change { wanted, fields: vec![Field::Title, Field::Description], ..stock(&listings[sku], 0) }
     };
     let changes = [titled("a", "New", "Soft"), titled("b", "New", "Soft"), titled("c", "Other", "<p>Soft</p>")];

@@ -83,7 +83,10 @@ async fn statuses_become_ours_and_deleted_items_are_none() {
         assert_eq!(found, expected, "{word}");
     }
     assert_eq!(complaints, []);
-    assert_eq!(remarks.iter().map(|remark| (remark.sku.as_str(), remark.code.as_str())).collect::<Vec<_>>(), [("BANNED", "banned")]);
+    assert_eq!(
+        remarks.iter().map(|remark| (remark.sku.as_str(), remark.code.as_str())).collect::<Vec<_>>(),
+        [("BANNED", "banned")]
+    );
 }
 
 #[tokio::test]
@@ -109,7 +112,10 @@ async fn what_is_odd_about_a_listing_is_remarked() {
     assert_eq!((of("kit").stock, of("kit").refs["fixed"].as_str()), (None, Some("kit")));
     assert_eq!(of("long").description.as_deref(), Some("Item long, described"));
     assert_eq!((of("off").status, of("on").status), (ListingStatus::Inactive, ListingStatus::Active));
-    assert_eq!(remarks.iter().map(|remark| (remark.sku.as_str(), remark.code.as_str())).collect::<Vec<_>>(), [("low", "deboost")]);
+    assert_eq!(
+        remarks.iter().map(|remark| (remark.sku.as_str(), remark.code.as_str())).collect::<Vec<_>>(),
+        [("low", "deboost")]
+    );
 }
 
 #[tokio::test]
