@@ -6,6 +6,7 @@
 //! and so can never count as passed.
 
 mod access;
+mod creating;
 mod oddities;
 mod reading;
 mod writing;
@@ -69,6 +70,16 @@ pub trait Rig: Send + Sync {
         false
     }
 
+    /// Whether the shop keeps the variants of a product together, so that a new SKU can join its siblings.
+    fn groups_variants(&self) -> bool {
+        true
+    }
+
+    /// Whether creating needs a mapping in the settings: then [`World::unmapped`] has a channel without one.
+    fn maps(&self) -> bool {
+        false
+    }
+
     /// Whether its worlds can let a list's pages go round in a circle ([`World::loop_pages`]).
     fn loops_pages(&self) -> bool {
         false
@@ -79,8 +90,18 @@ pub trait Rig: Send + Sync {
 /// concerns listings is never asked for.
 #[async_trait]
 pub trait World: Send + Sync {
-    /// The shop's channel, as its `build` makes it.
+    /// The shop's channel, as its `build` makes it, with a mapping where creating needs one.
     fn channel(&self) -> Arc<dyn Channel>;
+
+    /// The same without a mapping.
+    fn unmapped(&self) -> Arc<dyn Channel> {
+        self.channel()
+    }
+
+    /// The address of an image that the channel can fetch, for creating.
+    fn image(&self) -> String {
+        "https://images.example.com/conformance.jpg".to_owned()
+    }
 
     /// The manual clock that the channel and the pretend marketplace share.
     fn clock(&self) -> Clock;
@@ -215,7 +236,7 @@ impl Check {
 
 /// The checks that concern a channel with these abilities, in the worlds of one of its rigs.
 pub fn checks_of(def: &ChannelDef, rig: &dyn Rig) -> Vec<Check> {
-    let all = [reading::CHECKS, oddities::CHECKS, writing::CHECKS, access::CHECKS].concat();
+    let all = [reading::CHECKS, oddities::CHECKS, writing::CHECKS, creating::CHECKS, access::CHECKS].concat();
     all.into_iter().filter(|check| (check.applies)(def, rig)).collect()
 }
 

@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use rust_decimal::Decimal;
 
-use super::{Actual, Read, Rig, Verdict, World, checks, ensure, exports, read_all};
+use super::{Actual, Rig, Verdict, World, checks, ensure, exports, read_all};
 use crate::{
     channels::{ChannelDef, PushResult, Settled, Ticket},
-    domain::{Complaint, Field, Listing, Price, Product, Sku, Values, Variant, plan::Change, wanted::Retire},
+    domain::{Complaint, Field, Listing, Price, Sku, Values, plan::Change, wanted::Retire},
 };
 
 checks! {
@@ -18,7 +18,6 @@ checks! {
     pushing_twice_is_harmless if exports;
     an_empty_push_does_nothing if exports;
     a_refused_sku_does_not_stop_the_rest if exports;
-    a_created_listing_is_there_once if |def, _| def.abilities.create;
     a_dropped_sku_is_set_to_zero_stock if |def, _| def.abilities.retire.contains(&Retire::ZeroStock);
 }
 
@@ -126,22 +125,6 @@ async fn a_refused_sku_does_not_stop_the_rest(def: &ChannelDef, rig: &dyn Rig) -
     Ok(())
 }
 
-async fn a_created_listing_is_there_once(_: &ChannelDef, rig: &dyn Rig) -> Verdict {
-    let world = rig.start(2).await;
-    let read = read_all(world.as_ref()).await?;
-    let change = creation(world.as_ref(), &read)?;
-    let before = world.actual().await.len();
-    for _ in 0..2 {
-        accepted(world.as_ref(), std::slice::from_ref(&change)).await?;
-        let actual = world.actual().await;
-        ensure!(actual.len() == before + 1, "the shop has {} listings instead of {}", actual.len(), before + 1);
-        let created = actual.get(&change.sku).ok_or(format!("{} is not there", change.sku))?;
-        ensure!(Some(&created.price) == change.wanted.price.as_ref(), "created with the price {}", created.price);
-        ensure!(Some(created.stock) == change.wanted.stock, "created with {} pieces", created.stock);
-    }
-    Ok(())
-}
-
 async fn a_dropped_sku_is_set_to_zero_stock(_: &ChannelDef, rig: &dyn Rig) -> Verdict {
     let world = rig.start(3).await;
     let read = read_all(world.as_ref()).await?;
@@ -189,30 +172,6 @@ pub(super) fn change(listing: &Listing, fields: &[Field]) -> Result<Change, Stri
     })
 }
 
-fn creation(world: &dyn World, read: &Read) -> Result<Change, String> {
-    let sku: Sku = "conformance-created".parse().map_err(|error| format!("{error}"))?;
-    let price = *read.listings[0].prices.first().ok_or("the first listing has no price")?;
-    let product = Product {
-        id: "conformance-product".to_owned(),
-        title: "Created by the suite".to_owned(),
-        description: Some("A listing that the suite creates, with words enough for any channel.".to_owned()),
-        brand: None,
-        category: None,
-        images: vec![world.image()],
-    };
-    let variant = Variant {
-        sku: sku.clone(),
-        product_id: product.id.clone(),
-        barcode: None,
-        prices: vec![price],
-        stock: Some(4),
-        options: Vec::new(),
-    };
-    let wanted = Values { price: Some(price), stock: Some(4), title: Some(product.title.clone()), ..Values::default() };
-    let fields = vec![Field::Price, Field::Stock, Field::Title];
-    Ok(Change { sku, listing: None, product: Some((product, variant)), siblings: Vec::new(), wanted, fields })
-}
-
 pub(super) fn apply(shop: &mut BTreeMap<Sku, Actual>, change: &Change) {
     let Some(actual) = shop.get_mut(&change.sku) else { return };
     for field in &change.fields {
@@ -257,7 +216,7 @@ pub(super) async fn accepted(world: &dyn World, changes: &[Change]) -> Verdict {
 }
 
 /// Pushes, and asks on until nothing is pending.
-async fn push(world: &dyn World, changes: &[Change]) -> Result<Vec<PushResult>, String> {
+pub(super) async fn push(world: &dyn World, changes: &[Change]) -> Result<Vec<PushResult>, String> {
     let channel = world.channel();
     let access = world.access();
     let said = |error: crate::channels::ChannelError| format!("push: {error} ({:?})", error.failure);

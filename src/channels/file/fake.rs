@@ -77,6 +77,10 @@ impl Rig for FileRig {
         PAGE_ROWS
     }
 
+    fn groups_variants(&self) -> bool {
+        false
+    }
+
     fn remote(&self) -> bool {
         false
     }
