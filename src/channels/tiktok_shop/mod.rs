@@ -2,11 +2,15 @@
 
 mod auth;
 mod client;
+mod create;
+mod creating;
 #[cfg(feature = "fakes")]
 pub mod fake;
+mod images;
 mod product;
 mod pull;
 mod push;
+mod settle;
 pub mod sign;
 #[cfg(all(test, feature = "fakes"))]
 mod tests;
@@ -23,9 +27,9 @@ use url::Url;
 use self::client::Client;
 use super::{
     Abilities, Access, Acted, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page,
-    PushResult, ShopSettings, ShopStatus, Tools, calls::token_of, reader::Reader,
+    PushResult, Settled, ShopSettings, ShopStatus, Ticket, Tools, calls::token_of, mapping::Mapping, reader::Reader,
 };
-use crate::domain::{Failure, Field, JobKind, plan::Change, wanted::Retire};
+use crate::domain::{Complaint, Failure, Field, JobKind, plan::Change, wanted::Retire};
 
 /// The channel's name in the settings.
 pub const NAME: &str = "tiktok_shop";
@@ -50,8 +54,8 @@ pub static DEF: ChannelDef = ChannelDef {
     app_secrets: &[],
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
-        export: &[Field::Price, Field::Stock],
-        create: false,
+        export: &[Field::Price, Field::Stock, Field::Title],
+        create: true,
         retire: &[Retire::ZeroStock, Retire::Deactivate],
         periods: &[
             (JobKind::AuthorizationRefresh, SECOND, "30 minutes"),
@@ -79,6 +83,11 @@ pub static DEF: ChannelDef = ChannelDef {
             required: false,
         },
         Key {
+            name: "mapping",
+            doc: "TikTok's words for products that are created: a section of its own, see below. Example: { category = \"600001\", package_weight = \"0.5 kg\" }",
+            required: false,
+        },
+        Key {
             name: "region",
             doc: "the shop's country, checked against what TikTok says; \"US\" also selects the consent page of the United States. Default: not checked. Example: \"GB\"",
             required: false,
@@ -99,11 +108,18 @@ struct TikTokShop {
     warehouse: Option<String>,
     /// Whether an import asks for the details of each product.
     details: bool,
+    /// The channel's words for what is created.
+    mapping: Mapping,
+    /// The package's weight and dimensions, as the vendor writes them.
+    weight: Option<Value>,
+    dimensions: Option<Value>,
 }
 
 fn build(settings: &ShopSettings, tools: &Tools) -> Built {
     let mut reader = Reader::new(settings, "the app's page in Partner Center");
     let region = reader.one_of("region", "a country in which TikTok Shop sells", &REGIONS);
+    let mapping = Mapping::read(&mut reader, &create::OWN_KEYS);
+    check_ids(&mut reader);
     let consent = if region.as_deref() == Some("US") { CONSENT_URL_US } else { CONSENT_URL };
     let shop = TikTokShop {
         consent_url: reader.url("consent_url", consent),
@@ -112,6 +128,9 @@ fn build(settings: &ShopSettings, tools: &Tools) -> Built {
         region,
         warehouse: settings.warehouse.clone(),
         details: details(&mut reader),
+        weight: measure(&mut reader, &mapping, "package_weight", "\"0.5 kg\"", create::weight),
+        dimensions: measure(&mut reader, &mapping, "package_dimensions", "\"20 x 15 x 5 cm\"", create::dimensions),
+        mapping,
         client: Client {
             http: tools.http.clone(),
             clock: tools.clock.clone(),
@@ -150,6 +169,47 @@ fn details(reader: &mut Reader<'_>) -> bool {
     }
 }
 
+/// One of the mapping's measures.
+fn measure(
+    reader: &mut Reader<'_>,
+    mapping: &Mapping,
+    name: &str,
+    example: &str,
+    read: impl Fn(&str) -> Option<Value>,
+) -> Option<Value> {
+    let value = mapping.own.get(name)?;
+    let read = value.as_str().and_then(read);
+    if read.is_none() {
+        let key = format!("mapping.{name}");
+        reader.fault(
+            &key,
+            format!("`{name}` is {value}, which is no measure with its unit"),
+            format!("write it like {example}"),
+        );
+    }
+    read
+}
+
+/// That categories, brands and attributes are named by the vendor's ids.
+fn check_ids(reader: &mut Reader<'_>) {
+    let Some(Value::Object(mapping)) = reader.settings.own.get("mapping").cloned() else { return };
+    let mut ids: Vec<(String, String)> = Vec::new();
+    for (name, value) in &mapping {
+        let key = |word: &str| format!("mapping.{name}.{word}");
+        match (name.as_str(), value) {
+            ("category" | "brand", Value::String(id)) => ids.push((format!("mapping.{name}"), id.clone())),
+            ("categories" | "brands", Value::Object(words)) => {
+                ids.extend(words.iter().filter_map(|(word, id)| Some((key(word), id.as_str()?.to_owned()))));
+            }
+            ("attributes", Value::Object(words)) => ids.extend(words.keys().map(|id| (key(id), id.clone()))),
+            _ => {}
+        }
+    }
+    for (key, id) in ids.into_iter().filter(|(_, id)| id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_digit())) {
+        reader.fault(&key, format!("`{id}` is not an id of TikTok Shop"), "use TikTok's own id, digits in quotes");
+    }
+}
+
 /// A shop as [`Channel::place`] writes it.
 fn place_id(shop_id: &str) -> String {
     format!("{NAME} {shop_id}")
@@ -177,6 +237,14 @@ impl Channel for TikTokShop {
 
     async fn pull(&self, access: &Access, from: &From) -> Result<Page, ChannelError> {
         self.pull_page(access, from).await
+    }
+
+    fn lacks(&self, change: &Change) -> Option<Complaint> {
+        self.lacking(change)
+    }
+
+    async fn settle(&self, access: &Access, ticket: &Ticket, changes: &[Change]) -> Result<Settled, ChannelError> {
+        self.settle_changes(access, ticket, changes).await
     }
 
     async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {

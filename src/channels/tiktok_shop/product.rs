@@ -201,8 +201,18 @@ fn audit_fault(product: &WireProduct) -> Option<String> {
     if !failed && product.audit_failed_reasons.is_empty() {
         return None;
     }
-    let reasons: Vec<_> = product.audit_failed_reasons.iter().map(AuditReason::words).collect();
+    Some(refusal(&product.audit_failed_reasons))
+}
+
+/// Why the audit refused a product, by its details.
+pub(super) fn audit_reasons(details: &Value) -> String {
+    let reasons = details.get("audit_failed_reasons").and_then(|found| Vec::deserialize(found).ok());
+    refusal(&reasons.unwrap_or_default())
+}
+
+fn refusal(reasons: &[AuditReason]) -> String {
+    let reasons: Vec<_> = reasons.iter().map(AuditReason::words).collect();
     let reasons = if reasons.is_empty() { "Seller Center tells why".to_owned() } else { reasons.join("; ") };
     let text: String = reasons.chars().filter(|c| !c.is_control()).take(LONGEST_REASON).collect();
-    Some(format!("TikTok's audit refused the product as it was last edited: {text}"))
+    format!("TikTok's audit refused the product as it was last sent: {text}")
 }

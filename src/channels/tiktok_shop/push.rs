@@ -1,49 +1,57 @@
 //! Export: prices, stock, and taking products off sale, one product at a time.
 //!
 //! Price and stock are calls per product with all its SKUs at once. A price call is all or nothing; a stock call and a
-//! deactivation may refuse parts inside a success. A stock call names every warehouse of a SKU, so those we do not write to go
+//! deactivation may refuse parts inside a success. Titles are edits of the product, which are audited ([`super::settle`]). A stock call names every warehouse of a SKU, so those we do not write to go
 //! back as they were read.
 //!
 //! Vendor pages: "Update price (202309)", "Update inventory (202309)", "Deactivate products (202309)".
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
 use super::{
     TikTokShop,
     client::{ApiCall, Operation},
+    create::MOST_PIECES,
+    creating::by_product,
     product::refs,
+    settle::{Kind, ticket},
     wire::{PartError, Success, Trouble, part_errors},
 };
 use crate::{
-    channels::{Access, ChannelError, PushResult},
+    channels::{Access, ChannelError, PushResult, Ticket},
     domain::{Complaint, Failure, Field, Listing, ListingStatus, Price, plan::Change},
 };
 
 const PRICES: Operation = Operation::write("price update");
 const STOCKS: Operation = Operation::write("inventory update");
 const DEACTIVATE: Operation = Operation::write("deactivate");
+pub(super) const PARTIAL_EDIT: Operation = Operation::write("partial edit");
 /// The most products in one deactivation.
 const DEACTIVATE_BATCH: usize = 20;
-/// The most pieces the vendor's page names.
-const MOST_PIECES: i64 = 99_999;
+/// A product that is in a promotion.
+const PROMOTED: i64 = 12_052_038;
 
 /// A change on its way, and what has become of it.
-struct Work<'a> {
-    change: &'a Change,
+pub(super) struct Work<'a> {
+    pub(super) change: &'a Change,
     /// As it stands, as far as we know; `None`: the shop does not have it.
-    listing: Option<Listing>,
+    pub(super) listing: Option<Listing>,
     refusal: Option<Complaint>,
+    /// What to ask the audit with.
+    pub(super) pending: Option<Ticket>,
+    /// Whether everything has been done about it.
+    told: bool,
 }
 
 impl Work<'_> {
     fn of(change: &Change) -> Work<'_> {
-        Work { change, listing: change.listing.clone(), refusal: None }
+        Work { change, listing: change.listing.clone(), refusal: None, pending: None, told: false }
     }
 
     /// Notes a refusal beside those noted before.
-    fn refuse(&mut self, code: &str, text: &str, request_id: Option<&str>) {
+    pub(super) fn refuse(&mut self, code: &str, text: &str, request_id: Option<&str>) {
         match &mut self.refusal {
             Some(complaint) => complaint.text = format!("{}; {text}", complaint.text),
             none => {
@@ -143,13 +151,15 @@ impl Work<'_> {
     }
 
     fn result(self) -> PushResult {
-        match (self.refusal, self.listing) {
-            (Some(complaint), _) => PushResult::Refused(complaint),
-            (None, Some(listing)) => PushResult::Done { sku: self.change.sku.clone(), listing: Box::new(listing) },
-            (None, None) => PushResult::Refused(Complaint {
-                sku: self.change.sku.as_str().to_owned(),
+        let sku = self.change.sku.clone();
+        match (self.refusal, self.pending, self.listing) {
+            (Some(complaint), ..) => PushResult::Refused(complaint),
+            (None, Some(ticket), _) => PushResult::Pending { sku, ticket },
+            (None, None, Some(listing)) => PushResult::Done { sku, listing: Box::new(listing) },
+            (None, None, None) => PushResult::Refused(Complaint {
+                sku: sku.as_str().to_owned(),
                 code: "not_listed".into(),
-                text: "the shop does not have this SKU; list it in Seller Center: creating is not possible here".into(),
+                text: "the shop does not have this SKU, and the source does not say enough to list it".into(),
                 request_id: None,
             }),
         }
@@ -157,13 +167,25 @@ impl Work<'_> {
 }
 
 impl TikTokShop {
-    /// Sends changes. Answers in their order.
+    /// Sends changes. Answers in their order. Where calls fail in the middle, what is known by then is answered: the rest is
+    /// sent once more.
     pub(super) async fn push_changes(
         &self,
         access: &Access,
         changes: &[Change],
     ) -> Result<Vec<PushResult>, ChannelError> {
         let mut works: Vec<_> = changes.iter().map(Work::of).collect();
+        let sent = self.send_all(access, &mut works).await;
+        if let Err(error) = sent {
+            works.retain(|work| work.told);
+            if works.is_empty() {
+                return Err(error);
+            }
+        }
+        Ok(works.into_iter().map(Work::result).collect())
+    }
+
+    async fn send_all(&self, access: &Access, works: &mut [Work<'_>]) -> Result<(), ChannelError> {
         let mut products: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, work) in works.iter_mut().enumerate() {
             let product = work.text(refs::PRODUCT_ID).map(str::to_owned);
@@ -175,20 +197,28 @@ impl TikTokShop {
                         "the channel's ids of this SKU are not known; wait for the next import",
                         None,
                     );
+                    work.told = true;
                 }
-                _ => {}
+                _ => work.told = work.change.product.is_none(),
             }
         }
         let mut leaving = Vec::new();
         for (product, indices) in &products {
-            if self.push_product(access, product, indices, &mut works).await? {
+            if self.push_product(access, product, indices, works).await? {
                 leaving.push((product.as_str(), indices.as_slice()));
+            } else {
+                indices.iter().for_each(|index| works[*index].told = true);
             }
         }
         for batch in leaving.chunks(DEACTIVATE_BATCH) {
-            self.deactivate(access, batch, &mut works).await?;
+            self.deactivate(access, batch, works).await?;
+            batch.iter().flat_map(|(_, indices)| indices.iter()).for_each(|index| works[*index].told = true);
         }
-        Ok(works.into_iter().map(Work::result).collect())
+        for indices in by_product(works).values() {
+            self.create(access, indices, works).await?;
+            indices.iter().for_each(|index| works[*index].told = true);
+        }
+        Ok(())
     }
 
     /// Sends price and stock of one product; answers whether all of it is to be taken off sale.
@@ -219,6 +249,7 @@ impl TikTokShop {
         let all_retired = retired > 0 && siblings == Some(retired as u64);
         self.push_prices(access, product, indices, works).await?;
         self.push_stocks(access, product, indices, works, !all_retired).await?;
+        self.push_title(access, product, indices, works).await?;
         if !all_retired {
             for index in
                 indices.iter().filter(|index| works[**index].change.wanted.retired).copied().collect::<Vec<_>>()
@@ -266,6 +297,46 @@ impl TikTokShop {
         }
     }
 
+    /// Sends the title, which all SKUs of a product share.
+    async fn push_title(
+        &self,
+        access: &Access,
+        product: &str,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Result<(), ChannelError> {
+        let wanted = |work: &Work<'_>| {
+            work.change
+                .wanted
+                .title
+                .clone()
+                .filter(|_| work.change.fields.contains(&Field::Title) && !work.change.wanted.retired)
+        };
+        let named: Vec<usize> = indices.iter().copied().filter(|index| wanted(&works[*index]).is_some()).collect();
+        let titles: BTreeSet<String> = named.iter().filter_map(|index| wanted(&works[*index])).collect();
+        let title = match titles.into_iter().collect::<Vec<_>>().as_slice() {
+            [] => return Ok(()),
+            [title] => title.trim().to_owned(),
+            several => {
+                let text = format!(
+                    "the SKUs of the product, which has one title, are wanted with {} of them; they belong to several products of the source",
+                    several.len()
+                );
+                named.iter().for_each(|index| works[*index].refuse("title", &text, None));
+                return Ok(());
+            }
+        };
+        let path = format!("/product/202509/products/{product}/partial_edit");
+        match self.write(access, PARTIAL_EDIT, &path, json!({"title": title})).await {
+            Ok(_) => {
+                let ticket = ticket(Kind::Edited, product, self.client.now());
+                named.iter().for_each(|index| works[*index].pending = Some(ticket.clone()));
+                Ok(())
+            }
+            Err(trouble) => refuse_all(trouble, &named, works),
+        }
+    }
+
     async fn push_stocks(
         &self,
         access: &Access,
@@ -296,7 +367,13 @@ impl TikTokShop {
             let work = &mut works[index];
             let own = errors.iter().find(|error| error.detail.sku_id.as_deref().is_none_or(|id| id == work.sku_id()));
             match own {
-                Some(error) => refuse_part(work, error, success.request_id.as_deref()),
+                Some(error) => {
+                    refuse_part(work, error, success.request_id.as_deref());
+                    if pieces == 0 {
+                        let text = "some markets take no stock of 0; take the product off sale in Seller Center";
+                        work.refuse("stock", text, None);
+                    }
+                }
                 None => work.note_stock(pieces),
             }
         }
@@ -331,7 +408,13 @@ impl TikTokShop {
         Ok(())
     }
 
-    async fn write(&self, access: &Access, operation: Operation, path: &str, body: Value) -> Result<Success, Trouble> {
+    pub(super) async fn write(
+        &self,
+        access: &Access,
+        operation: Operation,
+        path: &str,
+        body: Value,
+    ) -> Result<Success, Trouble> {
         self.client.api(ApiCall { body: Some(body.into()), ..self.post(access, operation, path)? }).await
     }
 
@@ -344,14 +427,18 @@ impl TikTokShop {
 }
 
 /// A refusal of the data concerns these changes; any other trouble the whole batch.
-fn refuse_all(trouble: Trouble, indices: &[usize], works: &mut [Work<'_>]) -> Result<(), ChannelError> {
+pub(super) fn refuse_all(trouble: Trouble, indices: &[usize], works: &mut [Work<'_>]) -> Result<(), ChannelError> {
     let Trouble { code, error } = trouble;
     if error.failure != Failure::Rejected {
         return Err(*error);
     }
+    let text = match code {
+        Some(PROMOTED) => format!("{}; wait for the end of the promotion, or take the product out of it", error.text),
+        _ => error.text,
+    };
     let code = code.map_or_else(|| "refused".to_owned(), |code| code.to_string());
     for index in indices {
-        works[*index].refuse(&code, &error.text, error.request_id.as_deref());
+        works[*index].refuse(&code, &text, error.request_id.as_deref());
     }
     Ok(())
 }
@@ -362,7 +449,7 @@ fn refuse_part(work: &mut Work<'_>, error: &PartError, request_id: Option<&str>)
 }
 
 /// An amount as the vendor writes it: decimal text with the currency's digits.
-fn amount(price: Price) -> String {
+pub(super) fn amount(price: Price) -> String {
     let digits = price.currency.digits();
     format!("{:.*}", digits as usize, price.amount.round_dp(digits))
 }

@@ -1,6 +1,6 @@
 //! The same controls over HTTP, under `/_fake/`, so that tests of another process can set scenes and read counters.
 //!
-//! `GET stats`; `GET listings?shop=ID`; `POST products` `{shop, products: [Seed]}`; `POST delete` `{shop, sku}`; `POST revoke`,
+//! `GET stats`; `GET listings?shop=ID`; `GET image.png`; `POST products` `{shop, products: [Seed]}`; `POST delete` `{shop, sku}`; `POST revoke`,
 //! `POST expire` `{open_id}`; `POST close` `{shop, closed}`; `POST grant` `{open_id, consent_age_days, ends_in_days}`;
 //! `POST redirect` `{url}`; `POST fail_next` `{of: "api"|"token", mishap}`; `POST break` `{mishap}`.
 
@@ -27,8 +27,12 @@ pub(super) fn routes() -> Router<Arc<Shared>> {
     Router::new()
         .route("/_fake/stats", on_get(stats))
         .route("/_fake/listings", on_get(listings))
+        .route("/_fake/image.png", on_get(async || IMAGE))
         .route("/_fake/{what}", post(command))
 }
+
+/// Enough of an image to be taken for one.
+const IMAGE: &[u8] = b"\x89PNG\r\n\x1a\n-- not much of a picture";
 
 async fn stats(State(shared): State<Arc<Shared>>) -> Response {
     let stats = shared.world().stats.clone();

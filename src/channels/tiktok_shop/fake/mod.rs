@@ -79,6 +79,11 @@ impl FakeTikTok {
         self.server.url()
     }
 
+    /// The address of an image that it serves, as the source's own host would.
+    pub fn image_url(&self) -> Url {
+        self.url().join("_fake/image.png").expect("a constant")
+    }
+
     /// `[channels.tiktok_shop]` for it, without the secret, which is [`APP_SECRET`].
     pub fn app_settings(&self) -> Map<String, Value> {
         let url = self.url();

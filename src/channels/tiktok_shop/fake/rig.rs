@@ -55,6 +55,14 @@ impl Rig for TikTokRig {
         Box::new(TikTokWorld::start(clock, if currency == "JPY" { "JP" } else { "ID" }, listings))
     }
 
+    fn maps(&self) -> bool {
+        true
+    }
+
+    fn longest_sku(&self) -> usize {
+        50
+    }
+
     fn counts_violations(&self) -> bool {
         true
     }
@@ -69,6 +77,7 @@ struct TikTokWorld {
     clock: Clock,
     region: String,
     channel: Arc<dyn Channel>,
+    unmapped: Arc<dyn Channel>,
     tokens: Mutex<Tokens>,
 }
 
@@ -96,13 +105,18 @@ impl TikTokWorld {
             access_token: Secret::new(issued.access_token),
             refresh_token: Some(Secret::new(issued.refresh_token)),
         };
+        let mapping = json!({"category": "600001", "package_weight": "0.5 kg", "package_dimensions": "20 x 15 x 5 cm"});
+        let own = |mapping: Value| {
+            let own = json!({"shop_id": SHOP_ID, "region": region, "mapping": mapping});
+            own.as_object().cloned().unwrap_or_default()
+        };
         let settings = ShopSettings {
             shop: Shop {
                 id: "suite".parse().expect("a constant"),
                 channel: super::super::NAME.into(),
                 name: "Suite".to_owned(),
             },
-            own: json!({"shop_id": SHOP_ID, "region": region}).as_object().cloned().unwrap_or_default(),
+            own: own(mapping),
             channel: fake.app_settings(),
             client_secret: Some(Secret::new(APP_SECRET)),
             secrets: BTreeMap::new(),
@@ -112,7 +126,9 @@ impl TikTokWorld {
         };
         let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
         let channel = (DEF.build)(&settings, &tools).expect("these settings are in order");
-        Self { fake, clock, region: region.to_owned(), channel, tokens: Mutex::new(tokens) }
+        let settings = ShopSettings { own: own(json!({})), ..settings };
+        let unmapped = (DEF.build)(&settings, &tools).expect("these settings are in order");
+        Self { fake, clock, region: region.to_owned(), channel, unmapped, tokens: Mutex::new(tokens) }
     }
 
     fn open(&self) -> Tokens {
@@ -135,6 +151,14 @@ impl TikTokWorld {
 impl World for TikTokWorld {
     fn channel(&self) -> Arc<dyn Channel> {
         self.channel.clone()
+    }
+
+    fn unmapped(&self) -> Arc<dyn Channel> {
+        self.unmapped.clone()
+    }
+
+    fn image(&self) -> String {
+        self.fake.image_url().to_string()
     }
 
     fn clock(&self) -> Clock {
