@@ -1,6 +1,7 @@
 //! The channel against the pretend marketplace, in what the suite of all channels does not ask.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod creating;
 mod exporting;
 mod importing;
 mod permission;

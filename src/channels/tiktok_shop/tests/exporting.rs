@@ -126,3 +126,26 @@ async fn a_product_that_is_not_on_sale_is_refused_with_words_and_not_called_for(
     assert_eq!(refused(&results[1]).code, "not_listed");
     assert_eq!(scene.fake.stats().stocks_changed, 0);
 }
+
+#[tokio::test]
+async fn a_title_that_the_audit_takes_long_over_counts_as_accepted_and_is_not_sent_again() {
+    let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b")]);
+    scene.fake.rules(|rules| rules.audit = crate::channels::tiktok_shop::fake::Audit::Open);
+    let (listings, _) = scene.read().await;
+    let titled = |listing: &Listing| {
+        let wanted = Values { title: Some("Tee, blue".into()), ..Values::default() };
+        Change { wanted, fields: vec![Field::Title], ..stock(listing, 0) }
+    };
+    let changes: Vec<_> = listings.iter().map(titled).collect();
+    let results = scene.push(&changes).await;
+    let PushResult::Pending { ticket, .. } = &results[0] else { panic!("{results:?}") };
+    let (channel, access) = (scene.channel(), scene.access().await);
+    assert_eq!(channel.settle(&access, ticket, &changes).await.unwrap(), crate::channels::Settled::Open);
+    scene.clock.advance(SignedDuration::from_mins(31));
+    let settled = channel.settle(&access, ticket, &changes).await.unwrap();
+    let crate::channels::Settled::Judged(results) = settled else { panic!("still open") };
+    assert!(results.iter().all(|result| done(result).title == "Tee, blue"), "{results:?}");
+    assert!(scene.read().await.0.iter().all(|listing| listing.title == "Tee, blue"), "imports show it, too");
+    assert_eq!(scene.fake.listings(SHOP)[0]["title"], "Product a", "buyers still see the old one");
+    assert_eq!(scene.fake.stats().calls["/product/202509/products/{id}/partial_edit"], 1);
+}

@@ -124,3 +124,29 @@ async fn the_fake_counts_calls_beyond_its_rate_limit() {
     assert_eq!(error.failure, Failure::Throttled { until: scene.clock.now() + SignedDuration::from_secs(1) });
     assert_eq!(scene.fake.stats().rate_violations, 1);
 }
+
+#[tokio::test]
+async fn details_are_read_as_they_sell_and_left_out_where_the_settings_say_so() {
+    let seed = Seed {
+        description: "<p>Soft</p>".into(),
+        brand: "Acme".into(),
+        images: vec!["https://p16.example/1.jpg".into(), "https://p16.example/2.jpg".into()],
+        barcode: "4006381333931".into(),
+        options: vec![("Size".into(), "M".into())],
+        ..seed("a")
+    };
+    let mut scene = Scene::seeded(&[seed]);
+    let (listings, _) = scene.read().await;
+    let Listing { description, brand, images, barcode, options, category, .. } = &listings[0];
+    assert_eq!((description.as_deref(), brand.as_deref()), (Some("<p>Soft</p>"), Some("Acme")));
+    assert_eq!((images.len(), barcode.as_deref()), (2, Some("4006381333931")));
+    assert_eq!(
+        (options.as_slice(), category.as_deref()),
+        ([("Size".to_owned(), "M".to_owned())].as_slice(), Some("Shirts"))
+    );
+    scene.own["details"] = json!(false);
+    let calls = scene.fake.stats().calls["/product/202309/products/{id}"];
+    let (plain, _) = scene.read().await;
+    assert_eq!((plain[0].stock, plain[0].description.as_deref()), (Some(5), None));
+    assert_eq!(scene.fake.stats().calls["/product/202309/products/{id}"], calls, "no details were asked for");
+}
