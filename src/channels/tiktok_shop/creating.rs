@@ -41,7 +41,7 @@ impl TikTokShop {
     ) -> Result<(), ChannelError> {
         self.find_known(access, indices, works).await?;
         let mut fresh = Vec::new();
-        for &index in indices.iter().filter(|index| works[**index].listing.is_none()).collect::<Vec<_>>() {
+        for &index in indices.iter().filter(|index| works[**index].is_open()).collect::<Vec<_>>() {
             match self.lacking(works[index].change) {
                 Some(complaint) => works[index].refuse(&complaint.code, &complaint.text, None),
                 None => fresh.push(index),
@@ -55,7 +55,10 @@ impl TikTokShop {
                 return Ok(());
             }
         };
-        match works[first].change.siblings.first().and_then(|sibling| text(&sibling.refs, refs::PRODUCT_ID)) {
+        // Siblings that no import has seen yet were just found.
+        let found = indices.iter().filter_map(|index| works[*index].listing.as_ref());
+        let mut siblings = works[first].change.siblings.iter().chain(found);
+        match siblings.next().and_then(|sibling| text(&sibling.refs, refs::PRODUCT_ID)) {
             Some(product) => self.join(access, &product, &fresh, &warehouse, works).await,
             None => self.create_product(access, &fresh, &warehouse, works).await,
         }
@@ -68,8 +71,11 @@ impl TikTokShop {
             let query = vec![("page_size", "100".to_owned())];
             let filter = json!({"status": "ALL", "seller_skus": skus});
             let found = match self.search_call(access, query, filter).await {
-                // What the search does not take as a SKU, the shop does not have.
-                Err(trouble) if trouble.error.failure == Failure::Rejected => continue,
+                // Whoever does not know whether the shop has it must not make it.
+                Err(trouble) if trouble.error.failure == Failure::Rejected => {
+                    refuse_all(trouble, chunk, works)?;
+                    continue;
+                }
                 other => other?,
             };
             let mut read = Read { warehouse: self.warehouse.as_deref(), ..Read::default() };

@@ -65,6 +65,11 @@ impl Work<'_> {
         }
     }
 
+    /// Whether the shop does not have it, and nothing speaks against listing it.
+    pub(super) fn is_open(&self) -> bool {
+        self.listing.is_none() && self.refusal.is_none()
+    }
+
     fn text(&self, name: &str) -> Option<&str> {
         self.listing.as_ref()?.refs.get(name)?.as_str()
     }

@@ -145,6 +145,20 @@ async fn a_product_made_by_a_call_whose_answer_was_lost_is_not_made_again() {
     assert_eq!(scene.fake.stats().created, 1);
 }
 
+#[tokio::test]
+async fn a_variant_joins_siblings_that_no_import_has_seen_yet() {
+    let scene = mapped();
+    let ticket = pending(&scene.push(&[creation(&scene, "a", "S")]).await);
+    let both = [creation(&scene, "a", "S"), creation(&scene, "b", "M")];
+    scene.channel().settle(&scene.access().await, &ticket, &both[..1]).await.unwrap();
+    let results = scene.push(&both).await;
+    let [PushResult::Done { .. }, PushResult::Pending { .. }] = results.as_slice() else { panic!("{results:?}") };
+    let listings = scene.fake.listings(SHOP);
+    assert_eq!(listings.len(), 2);
+    assert_eq!(listings[0]["product_id"], listings[1]["product_id"]);
+    assert_eq!(scene.fake.stats().created, 1);
+}
+
 #[test]
 fn measures_are_numbers_with_units() {
     assert_eq!(create::weight(" 0.5 KG"), Some(json!({"value": "0.5", "unit": "KILOGRAM"})));
