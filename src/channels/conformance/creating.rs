@@ -48,7 +48,9 @@ async fn a_new_sku_joins_its_siblings(_: &ChannelDef, rig: &dyn Rig) -> Verdict 
         read_all(world.as_ref()).await?.listings.into_iter().filter(|listing| is_size(&listing.sku)).collect();
     ensure!(siblings.len() == 2, "of 2 siblings {} are read", siblings.len());
     let mut changes = sizes(world.as_ref(), &read, &["L", "XL"])?;
-    changes.iter_mut().for_each(|change| change.siblings.clone_from(&siblings));
+    for change in &mut changes {
+        change.siblings.clone_from(&siblings);
+    }
     created_once(world.as_ref(), &changes).await?;
     let actual = world.actual().await;
     let moved: Vec<_> = before.iter().filter(|(sku, value)| actual.get(sku) != Some(value)).collect();

@@ -78,7 +78,9 @@ async fn odd_skus_are_written_to(def: &ChannelDef, rig: &dyn Rig) -> Verdict {
     let mut expected = world.actual().await;
     let changes =
         read.listings.iter().map(|listing| change(listing, &number_fields(def))).collect::<Result<Vec<_>, _>>()?;
-    changes.iter().for_each(|change| apply(&mut expected, change));
+    for change in &changes {
+        apply(&mut expected, change);
+    }
     for batch in changes.chunks(def.abilities.push_batch.max(1)) {
         accepted(world.as_ref(), batch).await?;
     }

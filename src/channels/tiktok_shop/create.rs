@@ -86,41 +86,9 @@ impl TikTokShop {
             text,
             request_id: None,
         };
-        let of_variant = self.lacking_of_variant(change, variant);
+        let of_variant = lacking_of_variant(change, variant);
         let of_product = || if change.siblings.is_empty() { self.lacking_of_product(product, variant) } else { None };
         of_variant.or_else(of_product).map(complain)
-    }
-
-    fn lacking_of_variant(&self, change: &Change, variant: &Variant) -> Option<(&'static str, String)> {
-        if change.sku.as_str().chars().count() > LONGEST_SKU {
-            return Some(("sku", format!("the channel takes SKUs of at most {LONGEST_SKU} characters; shorten it")));
-        }
-        if change.wanted.price.is_none_or(|price| price.amount <= rust_decimal::Decimal::ZERO) {
-            let text = "a new listing needs a price above zero; give it one, and keep `price` among export.fields";
-            return Some(("price", text.to_owned()));
-        }
-        match change.wanted.stock {
-            None => {
-                let text = "a new listing needs a stock; give it one, and keep `stock` among export.fields";
-                return Some(("stock", text.to_owned()));
-            }
-            Some(pieces) if pieces > MOST_PIECES => {
-                let text = format!("the channel takes at most {MOST_PIECES} pieces; limit them with export.stock.max");
-                return Some(("stock", text));
-            }
-            Some(_) => {}
-        }
-        let long = |text: &str, most: usize| text.is_empty() || text.chars().count() > most;
-        if variant.options.len() > MOST_OPTIONS {
-            return Some(("options", format!("the channel takes at most {MOST_OPTIONS} options of a variant")));
-        }
-        let odd = variant.options.iter().find(|(name, value)| long(name, LONGEST_OPTION) || long(value, LONGEST_VALUE));
-        odd.map(|(name, value)| {
-            let text = format!(
-                "option `{name}` = `{value}`: names have 1 to {LONGEST_OPTION} characters, values 1 to {LONGEST_VALUE}"
-            );
-            ("options", text)
-        })
     }
 
     fn lacking_of_product(&self, product: &Product, variant: &Variant) -> Option<(&'static str, String)> {
@@ -188,6 +156,38 @@ impl TikTokShop {
     }
 }
 
+fn lacking_of_variant(change: &Change, variant: &Variant) -> Option<(&'static str, String)> {
+    if change.sku.as_str().chars().count() > LONGEST_SKU {
+        return Some(("sku", format!("the channel takes SKUs of at most {LONGEST_SKU} characters; shorten it")));
+    }
+    if change.wanted.price.is_none_or(|price| price.amount <= rust_decimal::Decimal::ZERO) {
+        let text = "a new listing needs a price above zero; give it one, and keep `price` among export.fields";
+        return Some(("price", text.to_owned()));
+    }
+    match change.wanted.stock {
+        None => {
+            let text = "a new listing needs a stock; give it one, and keep `stock` among export.fields";
+            return Some(("stock", text.to_owned()));
+        }
+        Some(pieces) if pieces > MOST_PIECES => {
+            let text = format!("the channel takes at most {MOST_PIECES} pieces; limit them with export.stock.max");
+            return Some(("stock", text));
+        }
+        Some(_) => {}
+    }
+    let long = |text: &str, most: usize| text.is_empty() || text.chars().count() > most;
+    if variant.options.len() > MOST_OPTIONS {
+        return Some(("options", format!("the channel takes at most {MOST_OPTIONS} options of a variant")));
+    }
+    let odd = variant.options.iter().find(|(name, value)| long(name, LONGEST_OPTION) || long(value, LONGEST_VALUE));
+    odd.map(|(name, value)| {
+        let text = format!(
+            "option `{name}` = `{value}`: names have 1 to {LONGEST_OPTION} characters, values 1 to {LONGEST_VALUE}"
+        );
+        ("options", text)
+    })
+}
+
 /// An attribute: a value of the seller's own, or with `id:` before it one of the vendor's.
 fn attribute(id: &str, value: &str) -> Value {
     let value = value.strip_prefix("id:").map_or_else(|| json!({"name": value}), |id| json!({"id": id}));
@@ -246,7 +246,8 @@ fn described(product: &Product) -> String {
         return text;
     }
     let plain = text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;");
-    plain.lines().map(str::trim).filter(|line| !line.is_empty()).map(|line| format!("<p>{line}</p>")).collect()
+    let lines: Vec<_> = plain.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    format!("<p>{}</p>", lines.join("</p><p>"))
 }
 
 /// What is the same when the same product is created once more on the same day: the vendor answers as it did the first time.

@@ -51,7 +51,9 @@ impl TikTokShop {
         let warehouse = match self.selling_warehouse(access).await? {
             Ok(warehouse) => warehouse,
             Err(why) => {
-                fresh.iter().for_each(|index| works[*index].refuse("warehouse", &why, None));
+                for index in &fresh {
+                    works[*index].refuse("warehouse", &why, None);
+                }
                 return Ok(());
             }
         };
@@ -79,7 +81,9 @@ impl TikTokShop {
                 other => other?,
             };
             let mut read = Read { warehouse: self.warehouse.as_deref(), ..Read::default() };
-            self.products_of(&found.data, found.request_id.as_deref())?.iter().for_each(|one| read.product(one));
+            for one in self.products_of(&found.data, found.request_id.as_deref())? {
+                read.product(one);
+            }
             for &index in chunk {
                 let listing = read.listings.iter().find(|listing| listing.sku == works[index].change.sku);
                 works[index].listing = listing.cloned().map(|listing| as_created(listing, works[index].change));
@@ -123,7 +127,9 @@ impl TikTokShop {
         let most = Self::most_skus(&region);
         if indices.len() > most {
             let why = format!("the product has {} variants; TikTok takes {most} of a product", indices.len());
-            indices.iter().for_each(|index| works[*index].refuse("variants", &why, None));
+            for index in indices {
+                works[*index].refuse("variants", &why, None);
+            }
             return Ok(());
         }
         let changes: Vec<&Change> = indices.iter().map(|index| works[*index].change).collect();
@@ -132,7 +138,9 @@ impl TikTokShop {
             Ok(images) => images,
             Err(why) => {
                 let why = format!("{why}; correct it at the source");
-                indices.iter().for_each(|index| works[*index].refuse("images", &why, None));
+                for index in indices {
+                    works[*index].refuse("images", &why, None);
+                }
                 return Ok(());
             }
         };
@@ -143,7 +151,9 @@ impl TikTokShop {
         };
         if text(&checked.data, "check_result").is_some_and(|result| result == "FAILED") {
             let why = format!("TikTok would not list it: {}", reasons(&checked.data));
-            indices.iter().for_each(|index| works[*index].refuse("listing_check", &why, checked.request_id.as_deref()));
+            for index in indices {
+                works[*index].refuse("listing_check", &why, checked.request_id.as_deref());
+            }
             return Ok(());
         }
         let day = self.client.now().as_second().div_euclid(DAY_SECONDS);
@@ -155,7 +165,9 @@ impl TikTokShop {
         let unnamed = || self.reading(CREATE).unexpected("the answer has no `product_id`", made.request_id.clone());
         let product = text(&made.data, "product_id").ok_or_else(unnamed)?;
         let ticket = ticket(Kind::New, &product, self.client.now());
-        indices.iter().for_each(|index| works[*index].pending = Some(ticket.clone()));
+        for index in indices {
+            works[*index].pending = Some(ticket.clone());
+        }
         Ok(())
     }
 
@@ -173,7 +185,9 @@ impl TikTokShop {
             Err(trouble) => return refuse_all(trouble, indices, works),
         };
         let refused = |code, why: &str, works: &mut [Work<'_>]| {
-            indices.iter().for_each(|index| works[*index].refuse(code, why, None));
+            for index in indices {
+                works[*index].refuse(code, why, None);
+            }
             Ok(())
         };
         if details.pointer("/audit/status").and_then(Value::as_str) == Some("AUDITING") {
@@ -207,7 +221,9 @@ impl TikTokShop {
             return refuse_all(trouble, indices, works);
         }
         let ticket = ticket(Kind::Joined, product, self.client.now());
-        indices.iter().for_each(|index| works[*index].pending = Some(ticket.clone()));
+        for index in indices {
+            works[*index].pending = Some(ticket.clone());
+        }
         Ok(())
     }
 }

@@ -236,7 +236,9 @@ impl TikTokShop {
                 }
             }
         } else {
-            products.iter().for_each(|product| read.product(product));
+            for product in products {
+                read.product(product);
+            }
         }
         let Read { listings, complaints, remarks, .. } = read;
         // The vendor counts products, not SKUs, so there is no total to show.

@@ -212,16 +212,22 @@ impl TikTokShop {
             if self.push_product(access, product, indices, works).await? {
                 leaving.push((product.as_str(), indices.as_slice()));
             } else {
-                indices.iter().for_each(|index| works[*index].told = true);
+                for index in indices {
+                    works[*index].told = true;
+                }
             }
         }
         for batch in leaving.chunks(DEACTIVATE_BATCH) {
             self.deactivate(access, batch, works).await?;
-            batch.iter().flat_map(|(_, indices)| indices.iter()).for_each(|index| works[*index].told = true);
+            for index in batch.iter().flat_map(|(_, indices)| indices.iter()) {
+                works[*index].told = true;
+            }
         }
         for indices in by_product(works).values() {
             self.create(access, indices, works).await?;
-            indices.iter().for_each(|index| works[*index].told = true);
+            for index in indices {
+                works[*index].told = true;
+            }
         }
         Ok(())
     }
@@ -327,7 +333,9 @@ impl TikTokShop {
                     "the SKUs of the product, which has one title, are wanted with {} of them; they belong to several products of the source",
                     several.len()
                 );
-                named.iter().for_each(|index| works[*index].refuse("title", &text, None));
+                for index in &named {
+                    works[*index].refuse("title", &text, None);
+                }
                 return Ok(());
             }
         };
@@ -335,7 +343,9 @@ impl TikTokShop {
         match self.write(access, PARTIAL_EDIT, &path, json!({"title": title})).await {
             Ok(_) => {
                 let ticket = ticket(Kind::Edited, product, self.client.now());
-                named.iter().for_each(|index| works[*index].pending = Some(ticket.clone()));
+                for index in &named {
+                    works[*index].pending = Some(ticket.clone());
+                }
                 Ok(())
             }
             Err(trouble) => refuse_all(trouble, &named, works),

@@ -9,6 +9,9 @@ use crate::{
     domain::{Price, Product, Variant},
 };
 
+/// What makes a creation impossible.
+type Spoil = fn(&mut Change);
+
 fn mapped() -> Scene {
     let mut scene = Scene::new();
     let mapping = json!({"category": "600001", "package_weight": "500 g", "attributes": {"100089": "id:7"}});
@@ -91,7 +94,7 @@ async fn a_new_product_that_the_audit_refuses_is_a_complaint_and_later_a_remark(
 async fn what_is_missing_or_too_long_is_named_before_anything_is_sent() {
     let scene = mapped();
     let channel = scene.channel();
-    let lacks = |spoil: fn(&mut Change)| {
+    let lacks = |spoil: Spoil| {
         let mut change = creation(&scene, "a", "S");
         spoil(&mut change);
         channel.lacks(&change).map(|complaint| complaint.code)
@@ -102,7 +105,7 @@ async fn what_is_missing_or_too_long_is_named_before_anything_is_sent() {
     fn variant(change: &mut Change) -> &mut Variant {
         &mut change.product.as_mut().unwrap().1
     }
-    let table: [(fn(&mut Change), &str); 11] = [
+    let table: [(Spoil, &str); 11] = [
         (|change| change.sku = "x".repeat(51).parse().unwrap(), "sku"),
         (|change| change.wanted.price = None, "price"),
         (|change| change.wanted.stock = None, "stock"),
