@@ -98,11 +98,6 @@ pub trait World: Send + Sync {
         self.channel()
     }
 
-    /// The address of an image that the channel can fetch, for creating.
-    fn image(&self) -> String {
-        "https://images.example.com/conformance.jpg".to_owned()
-    }
-
     /// The manual clock that the channel and the pretend marketplace share.
     fn clock(&self) -> Clock;
 
