@@ -2,6 +2,10 @@
 //!
 //! Vendor pages: "Token Exchange", "Refresh Token", "Token Info", "Webhook Signature", "Complete Integration Example 1".
 
+mod create;
+mod pull;
+mod push;
+
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
@@ -15,11 +19,11 @@ use super::{
 };
 use crate::{
     channels::{
-        About, Access, Acted, Callback, Channel, ChannelError, Consent, Grant, Identity, News, OwnersEnd, RawWebhook,
-        ShopStatus, Tokens, Webhook, WebhookFault,
+        About, Access, Acted, Callback, Channel, ChannelError, Consent, From, Grant, Identity, News, OwnersEnd, Page,
+        PushResult, RawWebhook, ShopStatus, Tokens, Webhook, WebhookFault,
         calls::{address, the_one, token_of, unusable},
     },
-    domain::Failure,
+    domain::{Complaint, Failure, plan::Change},
     secrets::Secret,
 };
 
@@ -48,6 +52,18 @@ impl Channel for Asia {
 
     async fn probe(&self, access: &Access) -> Result<ShopStatus, ChannelError> {
         Ok(ShopStatus { name: self.token_info(token_of(access)?).await?.name, ends: None })
+    }
+
+    async fn pull(&self, access: &Access, from: &From) -> Result<Page, ChannelError> {
+        self.pull_page(token_of(access)?, from).await
+    }
+
+    fn lacks(&self, change: &Change) -> Option<Complaint> {
+        self.lacking(change)
+    }
+
+    async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
+        self.push_changes(token_of(access)?, changes).await
     }
 
     fn consent(&self) -> Option<&dyn Consent> {
@@ -178,7 +194,7 @@ impl Asia {
         });
         let call =
             TokenCall { kind, path: "/oauth/token", headers: Vec::new(), body: body.to_string(), spent: Some(spent) };
-        let Success { data, request_id } = client.token(call).await?;
+        let Success { data, request_id, .. } = client.token(call).await?;
         read_grant(&data, client.now()).map_err(|what| client.unreadable(kind, &what, request_id))
     }
 

@@ -2,6 +2,10 @@
 //!
 //! Vendor pages: "App authorization", "App installation status changed".
 
+mod create;
+mod pull;
+mod push;
+
 use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp, civil::DateTime, tz::TimeZone};
@@ -16,11 +20,11 @@ use super::{
 };
 use crate::{
     channels::{
-        About, Access, Acted, Callback, Channel, ChannelError, Consent, Grant, Identity, News, OwnersEnd, RawWebhook,
-        ShopStatus, Start, Tokens, Webhook, WebhookFault,
+        About, Access, Acted, Callback, Channel, ChannelError, Consent, From, Grant, Identity, News, OwnersEnd, Page,
+        PushResult, RawWebhook, ShopStatus, Start, Tokens, Webhook, WebhookFault,
         calls::{address, the_one, token_of, unusable},
     },
-    domain::Failure,
+    domain::{Complaint, Failure, plan::Change},
     secrets::Secret,
 };
 
@@ -43,6 +47,18 @@ impl Channel for Global {
 
     async fn probe(&self, access: &Access) -> Result<ShopStatus, ChannelError> {
         Ok(ShopStatus { name: self.shop_name(token_of(access)?).await?, ends: None })
+    }
+
+    async fn pull(&self, access: &Access, from: &From) -> Result<Page, ChannelError> {
+        self.pull_page(token_of(access)?, from).await
+    }
+
+    fn lacks(&self, change: &Change) -> Option<Complaint> {
+        self.lacking(change)
+    }
+
+    async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
+        self.push_changes(token_of(access)?, changes).await
     }
 
     fn consent(&self) -> Option<&dyn Consent> {
@@ -217,7 +233,7 @@ impl Global {
         let timestamp = client.now().as_millisecond().to_string();
         let sign = sign::of_call(client.secret()?, &body, &timestamp);
         let headers = vec![("appkey", client.app_key.clone()), ("timestamp", timestamp), ("sign", sign)];
-        let Success { data, request_id } = client.token(TokenCall { kind, path, headers, body, spent }).await?;
+        let Success { data, request_id, .. } = client.token(TokenCall { kind, path, headers, body, spent }).await?;
         self.read_grant(&data).map_err(|what| client.unreadable(kind, what, request_id))
     }
 

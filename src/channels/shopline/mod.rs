@@ -5,10 +5,12 @@ mod client;
 #[cfg(feature = "fakes")]
 pub mod fake;
 mod global;
+mod items;
 pub mod sign;
 #[cfg(all(test, feature = "fakes"))]
 mod tests;
 mod wire;
+mod works;
 
 use std::sync::Arc;
 
@@ -20,9 +22,13 @@ use self::{asia::Asia, client::Client, global::Global};
 use super::{
     Abilities, AuthorizationKind, Built, ChannelDef, ChannelError, Key, Place, RawWebhook, ShopSettings, Tools,
     calls::declined,
+    mapping::Mapping,
     reader::{Reader, text_of},
 };
-use crate::{domain::JobKind, secrets::Secret};
+use crate::{
+    domain::{Field, JobKind, wanted::Retire},
+    secrets::Secret,
+};
 
 /// The channel's name in the settings.
 pub const NAME: &str = "shopline";
@@ -35,6 +41,9 @@ const ASIA_ID: &str = "asia_client_id";
 const ASIA_SECRET: &str = "asia_client_secret";
 /// The version of Global's Admin API that is called where the settings name none.
 const VERSION: &str = "v20260601";
+/// The language of Asia's texts where the settings name none.
+const LOCALE: &str = "zh-hant";
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 const SCOPE: &str = "read_products,write_products,read_inventory,write_inventory,read_store_information";
 const ASIA_SCOPE: &str = "products merchants";
 
@@ -50,11 +59,15 @@ pub static DEF: ChannelDef = ChannelDef {
     }],
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
-        export: &[],
-        create: false,
-        retire: &[],
-        periods: &[(JobKind::AuthorizationRefresh, SignedDuration::from_secs(1), "1 hour")],
-        push_batch: 1,
+        export: &[Field::Price, Field::Stock, Field::Title, Field::Description],
+        create: true,
+        retire: &[Retire::ZeroStock, Retire::Deactivate],
+        periods: &[
+            (JobKind::AuthorizationRefresh, SECOND, "1 hour"),
+            (JobKind::ProductImport, SECOND, "1 hour"),
+            (JobKind::ProductExport, SECOND, "15 minutes"),
+        ],
+        push_batch: 50,
         changes_are_full: false,
     },
     refresh_token_end: crate::domain::EndSource::Computed,
@@ -91,6 +104,16 @@ pub static DEF: ChannelDef = ChannelDef {
             doc: "the first part of the shop's address at SHOPLINE. Example: \"teststore\" for teststore.myshopline.com",
             required: true,
         },
+        Key {
+            name: "locale",
+            doc: "the language of titles, descriptions and options on SHOPLINE Asia, as SHOPLINE writes it. Default: \"zh-hant\". Example: \"en\"",
+            required: false,
+        },
+        Key {
+            name: "mapping",
+            doc: "how words of the product source become SHOPLINE's for new products: category, categories, brand, brands. Example: { category = \"Shirts\" }",
+            required: false,
+        },
     ],
     build,
     #[cfg(feature = "fakes")]
@@ -122,6 +145,11 @@ struct Store {
     callback: Url,
     scope: String,
     version: String,
+    /// The location or warehouse that stock is written to, where one is chosen.
+    warehouse: Option<String>,
+    /// The language that Asia's texts are read and written in.
+    locale: String,
+    mapping: Mapping,
     client: Client,
 }
 
@@ -198,6 +226,9 @@ fn store(reader: &mut Reader<'_>, platform: Platform, handle: &str, tools: &Tool
         callback: reader.settings.callback.clone(),
         scope: text(reader, scope_key, scope),
         version: version(reader),
+        warehouse: reader.settings.warehouse.clone(),
+        locale: locale(reader),
+        mapping: mapping(reader),
         client: Client {
             http: tools.http.clone(),
             clock: tools.clock.clone(),
@@ -294,6 +325,30 @@ fn version(reader: &mut Reader<'_>) -> String {
         reader.fault("channel.version", cause, format!("use one like \"{VERSION}\""));
     }
     version
+}
+
+fn locale(reader: &mut Reader<'_>) -> String {
+    let Some(value) = reader.settings.own.get("locale") else { return LOCALE.to_owned() };
+    let known = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    let sound = |text: &&str| (2..=12).contains(&text.len()) && text.bytes().all(known);
+    let text = value.as_str().map(str::trim).filter(sound).map(str::to_ascii_lowercase);
+    if text.is_none() {
+        reader.fault(
+            "locale",
+            format!("`locale` is {value}, which is no language"),
+            "use one like \"zh-hant\" or \"en\"",
+        );
+    }
+    text.unwrap_or_default()
+}
+
+/// Both platforms have words for category and brand, and nothing that attributes could go to.
+fn mapping(reader: &mut Reader<'_>) -> Mapping {
+    if reader.settings.own.get("mapping").is_some_and(|mapping| mapping.get("attributes").is_some()) {
+        let cause = "SHOPLINE has no attributes beside the options of a product";
+        reader.fault("mapping.attributes", cause, "leave it out");
+    }
+    Mapping::read(reader, &[])
 }
 
 /// What must not be told of a call.

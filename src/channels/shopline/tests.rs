@@ -2,7 +2,9 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod asia;
+mod exporting;
 mod global;
+mod importing;
 mod settings;
 mod webhooks;
 
@@ -39,6 +41,8 @@ struct Scene {
     channels_clock: Clock,
     /// Of both apps: Global's and Asia's.
     app_secrets: [Option<Secret>; 2],
+    warehouse: Option<String>,
+    locale: Option<&'static str>,
 }
 
 impl Scene {
@@ -50,16 +54,24 @@ impl Scene {
         fake.add_asia("teststore", MERCHANT, "Test Shop");
         fake.add_global("stranger", "1672369729607", "Stranger");
         fake.add_asia("stranger", STRANGER, "Stranger");
-        Self { fake, channels_clock: clock.clone(), clock, app_secrets: app_secrets() }
+        Self { fake, channels_clock: clock.clone(), clock, app_secrets: app_secrets(), warehouse: None, locale: None }
     }
 
     fn channel(&self, platform: &str) -> Arc<dyn Channel> {
         let own = json!({"platform": platform, "handle": "teststore"});
         let mut settings = settings(&own, self.fake.app_settings());
+        settings.warehouse.clone_from(&self.warehouse);
+        settings.own.extend(self.locale.map(|locale| ("locale".to_owned(), json!(locale))));
         let [of_global, of_asia] = self.app_secrets.clone();
         settings.client_secret = of_global;
         settings.secrets.insert("asia_client_secret".to_owned(), of_asia);
         (DEF.build)(&settings, &tools(&self.channels_clock)).unwrap()
+    }
+
+    /// What calls need, with a token that works.
+    fn access(&self, account: &str) -> Access {
+        let issued = self.fake.grant_tokens(account).unwrap();
+        Access { token: Some(Secret::new(issued.access_token)), place: Value::Null }
     }
 
     /// What the browser of an account's owner brings back.
@@ -113,6 +125,30 @@ fn tokens(issued: &Issued) -> Tokens {
     Tokens {
         access_token: Secret::new(&issued.access_token),
         refresh_token: issued.refresh_token.as_ref().map(Secret::new),
+    }
+}
+
+/// Channels by themselves, for tests of what they read.
+pub(super) mod made {
+    use super::*;
+    use crate::channels::{
+        reader::Reader,
+        shopline::{Platform, asia::Asia, global::Global, store},
+    };
+
+    pub(in super::super) fn global() -> Global {
+        Global(of(Platform::Global))
+    }
+
+    pub(in super::super) fn asia() -> Asia {
+        Asia(of(Platform::Asia))
+    }
+
+    fn of(platform: Platform) -> crate::channels::shopline::Store {
+        let app = json!({"client_id": "k"}).as_object().cloned().unwrap();
+        let settings = settings(&json!({}), app);
+        let mut reader = Reader::new(&settings, "the app's page");
+        store(&mut reader, platform, "teststore", &tools(&Clock::manual(Timestamp::UNIX_EPOCH)))
     }
 }
 

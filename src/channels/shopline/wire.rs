@@ -38,8 +38,52 @@ pub(super) enum Kind {
 pub(super) struct Success {
     /// The body, or (Global's token host) its `data`.
     pub(super) data: Value,
+    /// The vendor's token of the next page, where there is one (Global).
+    pub(super) next: Option<String>,
     /// The vendor's id of the request.
     pub(super) request_id: Option<String>,
+}
+
+/// Why a call of an API brought nothing, with the vendor's word for it, or else the status.
+#[derive(Debug)]
+pub(super) struct Trouble {
+    pub(super) code: String,
+    pub(super) error: Box<ChannelError>,
+}
+
+impl Trouble {
+    /// Whether what was sent was refused, and will be again.
+    pub(super) fn is_refusal(&self) -> bool {
+        self.error.failure == Failure::Rejected
+    }
+
+    /// Whether there was more to say than an answer may have.
+    pub(super) fn is_too_large(&self) -> bool {
+        matches!(&self.error.failure, Failure::Unexpected { sample } if sample.contains("more than 16 MiB"))
+    }
+}
+
+impl From<ChannelError> for Trouble {
+    fn from(error: ChannelError) -> Self {
+        Self { code: "error".to_owned(), error: Box::new(error) }
+    }
+}
+
+/// The vendor's word in a refusal, or else its status: what complaints go by.
+pub(super) fn code_of(answer: &Answer) -> String {
+    let word = serde_json::from_slice::<Value>(&answer.body).map(|body| said(&body).word).unwrap_or_default();
+    let known = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    let sound = !word.is_empty() && word.len() <= 60 && word.chars().all(known);
+    if sound { word } else { answer.status.to_string() }
+}
+
+/// The token of the next page in a `Link` header.
+fn next_page(link: &str) -> Option<String> {
+    let links = link.split('<').skip(1).filter_map(|part| part.split_once('>'));
+    let (address, _) = links.into_iter().find(|(_, about)| about.replace('"', "").contains("rel=next"))?;
+    let query = address.split_once('?')?.1;
+    let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+    pairs.find(|(name, _)| name == "page_info").map(|(_, value)| value.into_owned()).filter(|token| !token.is_empty())
 }
 
 /// What an answer is read with.
@@ -77,15 +121,19 @@ impl Reading<'_> {
         let body: Option<Value> = serde_json::from_slice(&answer.body).ok().filter(Value::is_object);
         let told = body.as_ref().and_then(|body| text_of(body, &["traceId", "trace_id"]));
         let request_id = answer.header("traceid").map(str::to_owned).or(told);
+        let next = answer.header("link").and_then(next_page);
+        if answer.status == 204 && self.kind == Kind::Api {
+            return Ok(Success { data: Value::Null, next, request_id });
+        }
         let Some(mut body) = body else { return Err(self.judge(answer, None, request_id)) };
         if answer.status >= 300 {
             return Err(self.judge(answer, Some(said(&body)), request_id));
         }
         if self.platform == Platform::Asia || self.kind == Kind::Api {
-            return Ok(Success { data: body, request_id });
+            return Ok(Success { data: body, next, request_id });
         }
         match body.get("code").and_then(Value::as_i64) {
-            Some(OK) => Ok(Success { data: body["data"].take(), request_id }),
+            Some(OK) => Ok(Success { data: body["data"].take(), next, request_id }),
             _ => Err(self.judge(answer, Some(said(&body)), request_id)),
         }
     }
@@ -148,6 +196,11 @@ impl Reading<'_> {
                 Failure::Rejected,
                 "compare the shop's handle with its address, and version with those that SHOPLINE still serves",
             ),
+            412 if api && json => refused(
+                Failure::Rejected,
+                "SHOPLINE's risk check refused the content: change the title, description or images that it names",
+            ),
+            408 if api => maybe_acted(Failure::Unavailable { retry_at: answer.retry_at }),
             400..=499 if api && json => refused(Failure::Rejected, "look at the message; the call itself was refused"),
             _ if said.is_some_and(|said| said.code.is_some_and(|code| code >= 500)) => {
                 maybe_acted(Failure::Unavailable { retry_at: answer.retry_at })
@@ -270,11 +323,22 @@ fn said(body: &Value) -> Said {
     let code = body.get("code").and_then(|code| code.as_i64().or_else(|| code.as_str()?.parse().ok()));
     let word = text_of(body, &["i18nCode"]).or_else(|| text_of(body, &["code"]).filter(|_| code.is_none()));
     let text = text_of(body, &["message", "errors", "error_description"]);
-    let map = body.get("errors").filter(|errors| errors.is_object() || errors.is_array()).map(Value::to_string);
-    Said {
-        code,
-        word: word.or_else(|| text_of(body, &["error"])).unwrap_or_default(),
-        text: text.or(map).unwrap_or_default(),
+    let map = body.get("errors").or_else(|| body.get("extras")).map(flat).filter(|text| !text.is_empty());
+    let error = text_of(body, &["error"]);
+    let sentence = error.clone().filter(|_| word.is_some());
+    Said { code, word: word.or(error).unwrap_or_default(), text: text.or(map).or(sentence).unwrap_or_default() }
+}
+
+/// Errors by field, as a sentence: `{"title": ["is empty"]}` is "title: is empty".
+fn flat(errors: &Value) -> String {
+    match errors {
+        Value::Null => String::new(),
+        Value::String(text) => text.clone(),
+        Value::Array(all) => all.iter().map(flat).collect::<Vec<_>>().join(", "),
+        Value::Object(fields) => {
+            fields.iter().map(|(name, errors)| format!("{name}: {}", flat(errors))).collect::<Vec<_>>().join("; ")
+        }
+        other => other.to_string(),
     }
 }
 
@@ -384,6 +448,49 @@ mod tests {
             let error = reading(platform, kind).read(&answer(status, body)).unwrap_err();
             assert_eq!((name(&error.failure), error.not_acted()), (expected, not_acted), "{status} {body}: {error}");
             assert_eq!(error.request_id.as_deref(), Some("t1"));
+        }
+    }
+
+    #[test]
+    fn a_refusal_is_told_by_field_and_known_by_its_word_or_status() {
+        for (platform, body, code, words) in [
+            (
+                Global,
+                r#"{"errors":{"title":["is empty"],"price":"too low"}}"#,
+                "422",
+                "price: too low; title: is empty",
+            ),
+            (Global, r#"{"errors":"spu is taken"}"#, "422", "spu is taken"),
+            (Global, r#"{"errors":["a","b"]}"#, "422", "a, b"),
+            (Asia, r#"{"error":"Unprocessable","code":"SKU_TAKEN","message":"sku"}"#, "SKU_TAKEN", "SKU_TAKEN, sku"),
+            (Asia, r#"{"error":"sku is taken","code":"INVALID"}"#, "INVALID", "INVALID, sku is taken"),
+            (Asia, r#"{"code":"INVALID","extras":{"sku":"is taken"}}"#, "INVALID", "sku: is taken"),
+            (Global, "{}", "422", "no words"),
+        ] {
+            let answer = answer(422, body);
+            let error = reading(platform, Api).read(&answer).unwrap_err();
+            assert_eq!((error.failure, code_of(&answer).as_str()), (Failure::Rejected, code));
+            assert!(error.text.contains(words), "{}", error.text);
+        }
+    }
+
+    #[test]
+    fn the_next_page_is_the_one_that_the_header_calls_next() {
+        let page = |token: &str, rel: &str| {
+            format!(
+                "<https://a.myshopline.com/admin/openapi/v1/products/products.json?limit=1&page_info={token}>; rel={rel}"
+            )
+        };
+        for (link, expected) in [
+            (page("a%3D", "\"next\""), Some("a=")),
+            (format!("{},{}", page("p", "\"previous\""), page("n", "\"next\"")), Some("n")),
+            (format!("{}, {}", page("n", "next"), page("p", "\"prev\"")), Some("n")),
+            (page("p", "\"previous\""), None),
+            ("<https://a/b>; rel=\"next\"".to_owned(), None),
+            ("nonsense".to_owned(), None),
+            (page("", "\"next\""), None),
+        ] {
+            assert_eq!(next_page(&link).as_deref(), expected, "{link}");
         }
     }
 

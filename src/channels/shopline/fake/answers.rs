@@ -15,12 +15,13 @@ use crate::{
 pub(super) struct Said {
     status: u16,
     body: Value,
+    link: Option<String>,
 }
 
 impl Said {
     /// A success of either API, or of Asia's token host.
     pub(super) fn ok(body: Value) -> Self {
-        Self { status: 200, body }
+        Self { status: 200, body, link: None }
     }
 
     /// What Global's token host says, always inside a 200.
@@ -30,18 +31,28 @@ impl Said {
 
     /// A refusal by Global's API.
     pub(super) fn global(status: u16, errors: &str) -> Self {
-        Self { status, body: json!({"errors": errors}) }
+        Self { status, body: json!({"errors": errors}), link: None }
+    }
+
+    /// A refusal of what was sent, by Global's API: field by field.
+    pub(super) fn refused_by_field(errors: Value) -> Self {
+        Self { status: 422, body: json!({"errors": errors}), link: None }
+    }
+
+    /// The same with a `Link` header.
+    pub(super) fn with_link(self, link: String) -> Self {
+        Self { link: Some(link), ..self }
     }
 
     /// A refusal by Asia's API.
     pub(super) fn asia(status: u16, code: &str, error: &str) -> Self {
-        Self { status, body: json!({"error": error, "code": code}) }
+        Self { status, body: json!({"error": error, "code": code}), link: None }
     }
 
     /// A refusal by Asia's token host.
     pub(super) fn grant_refused(status: u16, error: &str) -> Self {
         let description = "The provided authorization grant or client is invalid.";
-        Self { status, body: json!({"error": error, "error_description": description}) }
+        Self { status, body: json!({"error": error, "error_description": description}), link: None }
     }
 
     /// Too many calls.
@@ -58,6 +69,9 @@ impl Said {
         let mut response = answer(status, self.body, mishap);
         let trace = random_text(24).parse().expect("letters and digits make a header");
         response.headers_mut().insert("traceid", trace);
+        if let Some(link) = self.link.and_then(|link| link.parse().ok()) {
+            response.headers_mut().insert("link", link);
+        }
         response
     }
 }

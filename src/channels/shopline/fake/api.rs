@@ -9,17 +9,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use jiff::Timestamp;
-use serde_json::json;
 use url::Url;
 
 use super::{
     Shared,
     answers::{Said, instead},
-    asia, global,
-    state::{Standing, Store, World},
+    asia, asia_products, global,
+    global_products::{self, Passed},
+    state::{Standing, World},
 };
 use crate::channels::{
-    fake::{Mishap, found, read_query},
+    fake::{Mishap, Query, found, read_query},
     shopline::Platform,
 };
 
@@ -42,7 +42,7 @@ pub(super) async fn answer(
         (&Method::GET, ["oauth", "decide"]) => sent_on(asia::decide_in_browser(&shared, &query)),
         _ => {
             let called = Called { method: &method, handle, path, headers: &headers };
-            called.serve(&mut shared.world(), &String::from_utf8_lossy(&body), shared.clock.now())
+            called.serve(&mut shared.world(), &query, &String::from_utf8_lossy(&body), shared.clock.now())
         }
     }
 }
@@ -67,8 +67,8 @@ impl Called<'_> {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned()
     }
 
-    fn serve(&self, world: &mut World, body: &str, now: Timestamp) -> Response {
-        *world.stats.calls.entry(self.path.join("/")).or_default() += 1;
+    fn serve(&self, world: &mut World, query: &Query, body: &str, now: Timestamp) -> Response {
+        *world.stats.calls.entry(self.endpoint()).or_default() += 1;
         let platform = if self.path.first() == Some(&"admin") { Platform::Global } else { Platform::Asia };
         let of_tokens = matches!(self.path, ["admin", "oauth", ..] | ["oauth", ..]);
         let mishap =
@@ -83,25 +83,32 @@ impl Called<'_> {
             (&Method::POST, ["oauth", "token"]) => {
                 asia::token_call(world, body, mishap.is_some_and(Mishap::loses_reply), now)
             }
-            (&Method::GET, ["admin", "openapi", _, "merchants", "shop.json"]) => self.api(world, platform, now, |id, store| {
-                json!({"data": {"id": id, "name": store.name, "currency": "USD", "domain": format!("{}.myshopline.com", store.handle)}})
-            }),
-            (&Method::GET, ["v1", "token", "info"]) => self.api(world, platform, now, |id, store| {
-                json!({"merchant": {"_id": id, "email": "owner@example.com", "handle": store.handle, "name": store.name}})
-            }),
+            (_, ["admin", "openapi", _, path @ ..] | ["v1", path @ ..]) => match self.gate(world, platform, now) {
+                Err(refused) => refused,
+                Ok(account) => {
+                    let body = serde_json::from_str(body).unwrap_or_default();
+                    let method = self.method.as_str();
+                    let call = Passed { method, path, query, body, account: &account, now };
+                    match platform {
+                        Platform::Global => global_products::serve(world, &call),
+                        Platform::Asia => asia_products::serve(world, &call),
+                    }
+                }
+            },
             _ => unknown(platform),
         };
         said.respond(mishap)
     }
 
-    /// The gate of both APIs, in the order that the vendor's statuses suggest.
-    fn api(
-        &self,
-        world: &mut World,
-        platform: Platform,
-        now: Timestamp,
-        serve: impl Fn(&str, &Store) -> serde_json::Value,
-    ) -> Said {
+    /// The path without handle and ids.
+    fn endpoint(&self) -> String {
+        let is_id =
+            |part: &str| part.len() > 16 && part.trim_end_matches(".json").bytes().all(|it| it.is_ascii_hexdigit());
+        self.path.iter().map(|part| if is_id(part) { "{id}" } else { part }).collect::<Vec<_>>().join("/")
+    }
+
+    /// The gate of both APIs, in the order that the vendor's statuses suggest. Answers the account that calls.
+    fn gate(&self, world: &mut World, platform: Platform, now: Timestamp) -> Result<String, Said> {
         let bearer = self.header("authorization");
         let token = bearer.strip_prefix("Bearer ").and_then(|token| world.access.get(token));
         let refused = match token {
@@ -111,29 +118,30 @@ impl Called<'_> {
             Some(_) => None,
         };
         let account = token.map(|token| token.account.clone()).unwrap_or_default();
-        let store = world.stores.get(&account).filter(|store| store.platform == platform).cloned();
-        let (None, Some(store)) = (refused, store) else {
+        let store = world.stores.get(&account).filter(|store| store.platform == platform);
+        let store = store.map(|store| (store.handle.clone(), store.standing));
+        let (None, Some((handle, standing))) = (refused, store) else {
             world.stats.bad_tokens += 1;
             let (code, words) = refused.unwrap_or(("MISSING_TOKEN_ERROR", "token is of another platform"));
-            return match platform {
+            return Err(match platform {
                 Platform::Global => Said::global(401, words),
                 Platform::Asia => Said::asia(401, code, words),
-            };
+            });
         };
         if platform == Platform::Asia && world.account(platform, &self.header("user-agent")).is_none() {
             world.stats.bad_user_agents += 1;
-            return Said::asia(403, "INVALID_USER_AGENT", "User-Agent must be the handle of a shop");
+            return Err(Said::asia(403, "INVALID_USER_AGENT", "User-Agent must be the handle of a shop"));
         }
-        if platform == Platform::Global && self.handle != store.handle {
-            return Said::global(401, "token is of another store");
+        if platform == Platform::Global && self.handle != handle {
+            return Err(Said::global(401, "token is of another store"));
         }
         if !world.within_limits(platform, &account) {
-            return Said::throttled(platform);
+            return Err(Said::throttled(platform));
         }
-        match store.standing {
-            Standing::Frozen => Said::global(402, "Payment Required"),
-            Standing::Locked => Said::global(423, "Locked"),
-            Standing::Open => Said::ok(serve(&account, &store)),
+        match standing {
+            Standing::Frozen => Err(Said::global(402, "Payment Required")),
+            Standing::Locked => Err(Said::global(423, "Locked")),
+            Standing::Open => Ok(account),
         }
     }
 }

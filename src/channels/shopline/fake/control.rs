@@ -2,13 +2,14 @@
 //!
 //! `GET stats`; `POST add` `{platform, handle, account, name}`; `POST revoke`, `POST expire`, `POST end`, `POST grant`
 //! `{account}`; `POST close`, `POST lock` `{account, closed}`; `POST redirect` `{url}`; `POST fail_next`
-//! `{of: "api"|"token", mishap}`; `POST break` `{mishap}`.
+//! `{of: "api"|"token", mishap}`; `POST break` `{mishap}`; `POST products` `{account, products: [Seed]}`; `POST delete`
+//! `{account, sku}`; `GET listings?account=ID`.
 
 use std::sync::Arc;
 
 use axum::{
     Json, Router,
-    extract::{Path, State},
+    extract::{Path, RawQuery, State},
     http::StatusCode,
     response::{IntoResponse, Response},
     routing::{get, post},
@@ -18,17 +19,31 @@ use serde_json::{Value, json};
 
 use super::{
     Shared,
+    goods::Seed,
     state::{Standing, Store},
 };
-use crate::channels::{fake::Mishap, shopline::Platform};
+use crate::channels::{
+    fake::{self, Mishap},
+    shopline::Platform,
+};
 
 pub(super) fn routes() -> Router<Arc<Shared>> {
-    Router::new().route("/_fake/stats", get(stats)).route("/_fake/{what}", post(command))
+    Router::new()
+        .route("/_fake/stats", get(stats))
+        .route("/_fake/listings", get(listings))
+        .route("/_fake/{what}", post(command))
 }
 
 async fn stats(State(shared): State<Arc<Shared>>) -> Response {
     let stats = shared.world().stats.clone();
     Json(stats).into_response()
+}
+
+async fn listings(State(shared): State<Arc<Shared>>, RawQuery(raw): RawQuery) -> Response {
+    let query = fake::read_query(raw.as_deref());
+    let world = shared.world();
+    let store = fake::get(&query, "account").and_then(|account| world.stores.get(account));
+    store.map_or_else(|| StatusCode::NOT_FOUND.into_response(), |store| Json(store.goods.listings()).into_response())
 }
 
 /// The bodies of all commands: each takes what it needs.
@@ -43,6 +58,8 @@ struct Order {
     url: Option<url::Url>,
     of: String,
     mishap: Option<Mishap>,
+    products: Vec<Seed>,
+    sku: String,
 }
 
 async fn command(State(shared): State<Arc<Shared>>, Path(what): Path<String>, Json(order): Json<Order>) -> Response {
@@ -61,9 +78,10 @@ fn carry_out(shared: &Shared, what: &str, order: Order) -> Result<Value, String>
         "add" => {
             let platform = if order.platform == "asia" { Platform::Asia } else { Platform::Global };
             let (handle, name) = (order.handle, order.name);
-            let store = Store { platform, handle, name, standing: Standing::Open, installed: false, issued_at: None };
-            world.stores.insert(account, store);
+            world.stores.insert(account, Store::new(platform, handle, name));
         }
+        "products" => world.seed(&account, &order.products, now)?,
+        "delete" => world.delete(&account, &order.sku, now)?,
         "revoke" => world.uninstall(&account),
         "expire" => world.expire(&account, now),
         "end" => world.end(&account, now),

@@ -1,5 +1,5 @@
 //! Pretend SHOPLINEs on loopback, both platforms on one server: consent pages, token hosts and what of the APIs concerns
-//! permission, with state, on a clock that is handed in.
+//! permission and products, with state, on a clock that is handed in.
 //!
 //! The first part of every path is the shop's handle, which at the vendor is the first part of Global's host names. It
 //! behaves as the vendor's pages say, down to the error bodies, and counts what a well-behaved app never does. Where the pages are silent
@@ -9,8 +9,11 @@
 mod answers;
 mod api;
 mod asia;
+mod asia_products;
 mod control;
 mod global;
+mod global_products;
+mod goods;
 mod rig;
 mod state;
 
@@ -20,6 +23,7 @@ use jiff::SignedDuration;
 use serde_json::{Map, Value, json};
 use url::Url;
 
+pub use self::goods::Seed;
 pub use self::rig::{asia, global};
 pub use self::state::{Issued, Rules, Stats};
 use self::state::{Standing, Store, World};
@@ -118,8 +122,40 @@ impl FakeShopline {
 
     fn add(&self, platform: Platform, handle: &str, account: &str, name: &str) {
         let (handle, name) = (handle.to_owned(), name.to_owned());
-        let store = Store { platform, handle, name, standing: Standing::Open, installed: false, issued_at: None };
-        self.shared.world().stores.insert(account.to_owned(), store);
+        self.shared.world().stores.insert(account.to_owned(), Store::new(platform, handle, name));
+    }
+
+    /// Puts products into a store, or changes what has their SKUs.
+    pub fn seed_products(&self, account: &str, seeds: &[Seed]) -> Result<(), String> {
+        let now = self.shared.clock.now();
+        self.shared.world().seed(account, seeds, now)
+    }
+
+    /// Deletes the product of a SKU, as its owner would.
+    pub fn delete_product(&self, account: &str, sku: &str) -> Result<(), String> {
+        let now = self.shared.clock.now();
+        self.shared.world().delete(account, sku, now)
+    }
+
+    /// From now on the store refuses every change of this SKU.
+    pub fn refuse(&self, account: &str, sku: &str) {
+        let mut world = self.shared.world();
+        let goods = world.stores.get_mut(account).map(|store| &mut store.goods);
+        if let Some((product, index)) = goods.and_then(|goods| goods.find(sku)) {
+            product.variants[index].refused = true;
+        }
+    }
+
+    /// Gives a store one more location or warehouse. What is there already is not stocked there.
+    pub fn add_place(&self, account: &str, id: &str) {
+        if let Some(store) = self.shared.world().stores.get_mut(account) {
+            store.goods.places.push(id.to_owned());
+        }
+    }
+
+    /// What a store sells, flat: SKU, title, price, currency, stock by location or warehouse, status.
+    pub fn listings(&self, account: &str) -> Vec<Value> {
+        self.shared.world().stores.get(account).map(|store| store.goods.listings()).unwrap_or_default()
     }
 
     /// Tokens as of a consent that was given now: for handing in.

@@ -1,25 +1,28 @@
 //! The pretend platforms as the suite of all channels wants them: each in worlds of its own.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{APP_SECRET, ASIA_APP_SECRET, FakeShopline, Issued, Mishap};
+use super::{APP_SECRET, ASIA_APP_SECRET, FakeShopline, Issued, Mishap, Seed};
 use crate::{
     channels::{
         Access, Channel, ShopSettings, Tokens, Tools,
-        conformance::{Fault, Owner, Rig, World},
+        conformance::{Actual, Fault, Owner, Rig, World},
         shopline::{DEF, NAME, Platform},
     },
     clock::Clock,
-    domain::Shop,
+    domain::{Price, Shop, Sku, Values},
     http::Http,
     secrets::Secret,
 };
 
+const PAGE_SIZE: usize = 4;
+/// The location that export writes to on Global: the second of the store. Asia's shop has one warehouse, and none is chosen.
+const LOCATION: &str = "5703943989105270999";
 const HANDLE: &str = "suite-store";
 const CALLBACK: &str = "http://127.0.0.1:8420/oauth/shopline/callback";
 
@@ -39,13 +42,13 @@ struct ShoplineRig {
 
 #[async_trait]
 impl Rig for ShoplineRig {
-    async fn start(&self, _listings: usize) -> Box<dyn World> {
+    async fn start(&self, listings: usize) -> Box<dyn World> {
         let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
-        Box::new(ShoplineWorld::start(self.platform, clock))
+        Box::new(ShoplineWorld::start(self.platform, clock, listings))
     }
 
     fn page_size(&self) -> usize {
-        1
+        PAGE_SIZE
     }
 
     fn rotates(&self) -> bool {
@@ -66,7 +69,7 @@ struct ShoplineWorld {
 }
 
 impl ShoplineWorld {
-    fn start(platform: Platform, clock: Clock) -> Self {
+    fn start(platform: Platform, clock: Clock, listings: usize) -> Self {
         let fake = FakeShopline::new(clock.clone()).expect("loopback has free ports");
         fake.set_redirect_url(CALLBACK.parse().expect("a constant"));
         let account = match platform {
@@ -75,13 +78,28 @@ impl ShoplineWorld {
         };
         fake.add(platform, HANDLE, account, "Suite Store");
         fake.add(platform, "another", "1672369729607", "Another");
+        fake.rules(|rules| rules.page_cap = PAGE_SIZE);
+        let global = platform == Platform::Global;
+        if global {
+            fake.add_place(account, LOCATION);
+        }
+        let seed = |number: usize| Seed {
+            sku: format!("suite-{number:03}"),
+            title: format!("Thing {number}"),
+            price: format!("{}", number + 5),
+            stock: Some(number as i64 * 3 + 1),
+            options: if number % 2 == 0 { vec![("Size".to_owned(), "M".to_owned())] } else { Vec::new() },
+            ..Seed::default()
+        };
+        let seeds: Vec<_> = (0..listings).map(seed).collect();
+        fake.seed_products(account, &seeds).expect("the store is there");
         let settings = ShopSettings {
             shop: Shop { id: "suite".parse().expect("a constant"), channel: NAME.into(), name: "Suite".to_owned() },
             own: json!({"platform": platform.as_str(), "handle": HANDLE}).as_object().cloned().unwrap_or_default(),
             channel: fake.app_settings(),
             client_secret: Some(Secret::new(APP_SECRET)),
             secrets: [("asia_client_secret".to_owned(), Some(Secret::new(ASIA_APP_SECRET)))].into(),
-            warehouse: None,
+            warehouse: global.then(|| LOCATION.to_owned()),
             folder: "/etc/shopsyncd".into(),
             callback: CALLBACK.parse().expect("a constant"),
         };
@@ -89,6 +107,17 @@ impl ShoplineWorld {
         let channel = (DEF.build)(&settings, &tools).expect("these settings are in order");
         let issued = fake.grant_tokens(account).expect("the store is there");
         Self { fake, clock, channel, account, issued }
+    }
+
+    fn set(&self, sku: &Sku, values: &Values) {
+        let seed = Seed {
+            sku: sku.as_str().to_owned(),
+            title: values.title.clone().unwrap_or_default(),
+            price: values.price.map(|price| price.amount.to_string()).unwrap_or_default(),
+            stock: values.stock,
+            ..Seed::default()
+        };
+        self.fake.seed_products(self.account, &[seed]).expect("the store is there");
     }
 
     fn decide(&self, link: &Url, account: Option<&str>) -> Vec<(String, String)> {
@@ -118,6 +147,38 @@ impl World for ShoplineWorld {
             .into_iter()
             .flatten()
             .collect()
+    }
+
+    async fn actual(&self) -> BTreeMap<Sku, Actual> {
+        let text = |listing: &Value, name: &str| listing[name].as_str().unwrap_or_default().to_owned();
+        let actual = |listing: &Value| {
+            let place = listing["places"].get(LOCATION).unwrap_or(&listing["stock"]);
+            let price = Price {
+                amount: text(listing, "price").parse().expect("the fake writes decimals"),
+                currency: text(listing, "currency").parse().expect("the fake writes currencies"),
+            };
+            let stock = place.as_i64().expect("the fake writes whole numbers");
+            let sku = text(listing, "sku").parse().expect("the suite's SKUs are valid");
+            (sku, Actual { price, stock, title: text(listing, "title") })
+        };
+        let listings = self.fake.listings(self.account);
+        listings.iter().filter(|listing| listing["status"] != "removed").map(actual).collect()
+    }
+
+    async fn alter(&self, sku: &Sku, values: &Values) {
+        self.set(sku, values);
+    }
+
+    async fn add(&self, sku: &Sku, values: &Values) {
+        self.set(sku, values);
+    }
+
+    async fn delete(&self, sku: &Sku) {
+        self.fake.delete_product(self.account, sku.as_str()).expect("the SKU is there");
+    }
+
+    async fn refuse(&self, sku: &Sku) {
+        self.fake.refuse(self.account, sku.as_str());
     }
 
     async fn break_down(&self, fault: Option<Fault>) {

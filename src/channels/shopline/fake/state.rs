@@ -12,7 +12,10 @@ use serde_json::json;
 use tokio::time::Instant;
 use url::Url;
 
-use super::APP_KEY;
+use super::{
+    APP_KEY,
+    goods::{Goods, Seed},
+};
 use crate::{
     channels::{fake::Mishap, shopline::Platform},
     secrets::random_text,
@@ -43,6 +46,12 @@ pub struct Rules {
     pub lost_reply_forgiven: bool,
     /// Whether Global's access tokens tell the store's id.
     pub readable_tokens: bool,
+    /// No page has more products than this, whatever is asked for.
+    pub page_cap: usize,
+    /// Whether Asia knows `previous_id`: some shops do.
+    pub previous_id: bool,
+    /// Whether Global takes no token of a next page any more.
+    pub tokens_forgotten: bool,
 }
 
 impl Default for Rules {
@@ -54,6 +63,9 @@ impl Default for Rules {
             limits: true,
             lost_reply_forgiven: false,
             readable_tokens: true,
+            page_cap: 999,
+            previous_id: false,
+            tokens_forgotten: false,
         }
     }
 }
@@ -81,6 +93,16 @@ pub struct Stats {
     pub bad_tokens: u64,
     /// Calls to Asia that do not say for which shop.
     pub bad_user_agents: u64,
+    /// Pages asked of Global by a token with further filters beside it.
+    pub mixed_page_info: u64,
+    /// Prices changed by the apps.
+    pub prices_changed: u64,
+    /// Stocks changed by the apps.
+    pub stocks_changed: u64,
+    /// Products and variants made by the apps.
+    pub created: u64,
+    /// Products taken off sale by the apps.
+    pub taken_off_sale: u64,
 }
 
 /// Tokens, as handed to an app: what `shops authorize` takes from standard input.
@@ -123,6 +145,14 @@ pub(super) struct Store {
     pub(super) installed: bool,
     /// When Global last issued a token.
     pub(super) issued_at: Option<Timestamp>,
+    pub(super) goods: Goods,
+}
+
+impl Store {
+    pub(super) fn new(platform: Platform, handle: String, name: String) -> Self {
+        let goods = Goods::of(platform);
+        Self { platform, handle, name, standing: Standing::Open, installed: false, issued_at: None, goods }
+    }
 }
 
 pub(super) struct Access {
@@ -268,6 +298,24 @@ impl World {
         }
         self.expire(account, now);
         self.refresh.values_mut().filter(|token| token.account == account).for_each(|token| token.ends_at = now);
+    }
+
+    /// Puts products into a store, or changes them.
+    pub(super) fn seed(&mut self, account: &str, seeds: &[Seed], now: Timestamp) -> Result<(), String> {
+        let store = self.stores.get_mut(account).ok_or("there is no such store")?;
+        seeds.iter().try_for_each(|seed| store.goods.put(store.platform, seed, now))
+    }
+
+    /// Deletes the product of a SKU, as its owner would.
+    pub(super) fn delete(&mut self, account: &str, sku: &str, now: Timestamp) -> Result<(), String> {
+        let store = self.stores.get_mut(account).ok_or("there is no such store")?;
+        let (product, _) = store.goods.find(sku).ok_or("there is no such SKU")?;
+        "removed".clone_into(&mut product.status);
+        product.updated_at = now;
+        if store.platform == Platform::Global {
+            store.goods.products.retain(|product| product.status != "removed");
+        }
+        Ok(())
     }
 
     /// Counts a call; `false`: it is one too many.

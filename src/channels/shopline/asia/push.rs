@@ -1,0 +1,312 @@
+//! Export to Asia: prices and stocks variation by variation, texts product by product, and taking products off sale many at a time.
+//!
+//! The vendor does not say whether a product's texts in other languages stay when one is sent, so the others are read and go
+//! back as they are. Where variations are tied to the product's price, the product's price is the one to write.
+//!
+//! Vendor pages: "Update Product Price", "Update Product Variation Price", "Update Product Quantity", "Update Stock",
+//! "Update Product", "Bulk Publish/Unpublish Product in Online Store".
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::Asia;
+use crate::{
+    channels::{
+        ChannelError, PushResult,
+        shopline::{
+            client::ApiCall,
+            items::{list, object, refs, text},
+            wire::{Success, Trouble},
+            works::{Texts, Work, by_product, lacking, results},
+        },
+    },
+    domain::{Complaint, Price, plan::Change},
+    http::Method,
+    secrets::Secret,
+};
+
+/// The most pieces of a variation.
+pub(super) const MOST_PIECES: i64 = 9_999_999;
+/// The most options of a product.
+const MOST_OPTIONS: usize = 3;
+/// The longest brand.
+const LONGEST_BRAND: usize = 100;
+/// The most products taken off sale at once.
+const STATUS_BATCH: usize = 100;
+
+type Ended = Result<(), Box<ChannelError>>;
+
+impl Asia {
+    /// What a change lacks.
+    pub(super) fn lacking(&self, change: &Change) -> Option<Complaint> {
+        if let Some(complaint) = lacking(change, MOST_PIECES) {
+            return Some(complaint);
+        }
+        let (product, variant) = change.product.as_ref().filter(|_| change.listing.is_none())?;
+        let told = |code: &str, text: String| {
+            Some(Complaint { sku: change.sku.as_str().to_owned(), code: code.to_owned(), text, request_id: None })
+        };
+        if variant.options.len() > MOST_OPTIONS {
+            let text = format!("the variant has {} options, SHOPLINE takes {MOST_OPTIONS}", variant.options.len());
+            return told("options", text);
+        }
+        let brand = self.0.mapping.brand(product).or(product.brand.as_deref()).unwrap_or_default();
+        if brand.chars().count() > LONGEST_BRAND {
+            let text = format!("the brand is longer than {LONGEST_BRAND} characters; name another in mapping.brands");
+            return told("brand", text);
+        }
+        None
+    }
+
+    /// Sends changes.
+    pub(super) async fn push_changes(
+        &self,
+        token: &Secret,
+        changes: &[Change],
+    ) -> Result<Vec<PushResult>, ChannelError> {
+        let mut works: Vec<_> = changes.iter().map(Work::of).collect();
+        let ended = self.push_products(token, &mut works).await;
+        results(works, ended)
+    }
+
+    async fn push_products(&self, token: &Secret, works: &mut [Work<'_>]) -> Ended {
+        let mut leaving = Vec::new();
+        for indices in by_product(works) {
+            if works[indices[0]].listing.is_some() {
+                if self.push_product(token, &indices, works).await? {
+                    leaving.push(indices);
+                }
+            } else if works[indices[0]].change.product.is_some() {
+                self.create(token, &indices, works).await?;
+            } else {
+                indices.iter().for_each(|index| works[*index].settle());
+            }
+        }
+        for batch in leaving.chunks(STATUS_BATCH) {
+            self.take_off_sale(token, batch, works).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what concerns one product; answers whether all of it is to be taken off sale.
+    async fn push_product(
+        &self,
+        token: &Secret,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Result<bool, Box<ChannelError>> {
+        self.push_texts(token, indices, works).await?;
+        self.push_prices(token, indices, works).await?;
+        let leaving = indices.iter().filter(|index| works[**index].change.wanted.retired).count();
+        let siblings = works[indices[0]].note(refs::SIBLINGS).as_u64();
+        let all_leave = leaving > 0 && siblings == Some(leaving as u64);
+        for index in indices {
+            let work = &mut works[*index];
+            if let Some(pieces) = work.stock(!all_leave, MOST_PIECES) {
+                self.push_stock(token, work, pieces).await?;
+            }
+            if work.change.wanted.retired && !all_leave {
+                work.refuse(
+                    "siblings",
+                    "the product's other SKUs are still on sale, and only whole products can be taken off sale; its stock was set to 0 instead",
+                    None,
+                );
+            }
+            if !all_leave {
+                work.settle();
+            }
+        }
+        Ok(all_leave)
+    }
+
+    async fn push_texts(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
+        let Some((first, texts)) =
+            indices.iter().map(|index| (*index, works[*index].texts())).find(|(_, texts)| !texts.is_empty())
+        else {
+            return Ok(());
+        };
+        let refusal = match self.write_texts(token, &works[first].text(refs::PRODUCT), &texts).await {
+            Ok(_) => None,
+            Err(trouble) if trouble.is_refusal() => Some(trouble),
+            Err(trouble) => return Err(trouble.error),
+        };
+        for index in indices {
+            let work = &mut works[*index];
+            let own = work.texts();
+            if own.is_empty() {
+                continue;
+            }
+            match &refusal {
+                Some(trouble) => work.refuse_with(trouble),
+                None if own == texts => work.note_texts(&own),
+                None => {
+                    work.refuse("texts", "the product's SKUs are wanted with different texts, but share them", None)
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_texts(&self, token: &Secret, id: &str, texts: &Texts) -> Result<Success, Trouble> {
+        let path = format!("products/{id}");
+        let mut product = self.read("product", &path, Vec::new(), token).await?.data;
+        let mut body = json!({});
+        for (name, wanted) in [("title_translations", &texts.title), ("description_translations", &texts.description)] {
+            if let Some(wanted) = wanted {
+                let mut words = object(product[name].take());
+                words.retain(|_, word| !word.is_null());
+                words.insert(self.0.locale.clone(), json!(wanted));
+                body[name] = words.into();
+            }
+        }
+        self.write(token, "product update", Method::PUT, &path, body).await
+    }
+
+    async fn push_prices(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
+        let mut wanted: Vec<(usize, Price)> = Vec::new();
+        for index in indices {
+            wanted.extend(works[*index].price().map(|price| (*index, price)));
+        }
+        let Some((first, price)) = wanted.first().copied() else { return Ok(()) };
+        let siblings = works[first].note(refs::SIBLINGS).as_u64().unwrap_or(1);
+        if works[first].note(refs::SAME_PRICE) != &json!(true) || siblings < 2 {
+            for (index, price) in wanted {
+                let work = &mut works[index];
+                let path = format!("{}/update_price", self.path_of(work));
+                if work.judge(self.write(token, "price update", Method::PUT, &path, priced(price)).await)?.is_some() {
+                    work.note_price(price);
+                }
+            }
+            return Ok(());
+        }
+        let prices: BTreeSet<Price> = wanted.iter().map(|(_, price)| *price).collect();
+        if prices.len() > 1 || wanted.len() as u64 != siblings {
+            for (index, _) in wanted {
+                let text = "SHOPLINE ties all variations of this product to one price, and different ones are wanted; untie them there";
+                works[index].refuse("same_price", text, None);
+            }
+            return Ok(());
+        }
+        let path = format!("products/{}/update_price", works[first].text(refs::PRODUCT));
+        let answer = self.write(token, "price update", Method::PUT, &path, priced(price)).await;
+        for (index, _) in wanted {
+            match &answer {
+                Ok(_) => works[index].note_price(price),
+                Err(trouble) if trouble.is_refusal() => works[index].refuse_with(trouble),
+                Err(_) => {}
+            }
+        }
+        match answer {
+            Err(trouble) if !trouble.is_refusal() => Err(trouble.error),
+            _ => Ok(()),
+        }
+    }
+
+    pub(super) async fn push_stock(&self, token: &Secret, work: &mut Work<'_>, pieces: i64) -> Ended {
+        let place = work.text(refs::PLACE);
+        let (path, body) = if place.is_empty() {
+            (format!("{}/update_quantity", self.path_of(work)), json!({"quantity": pieces, "replace": true}))
+        } else {
+            let mut body = json!({"warehouse_id": place, "quantity": pieces, "is_replace": true});
+            if !work.note(refs::VARIANT).is_null() {
+                body["variation_id"] = work.note(refs::VARIANT).clone();
+            }
+            (format!("products/{}/stocks", work.text(refs::PRODUCT)), body)
+        };
+        let answer = self.write(token, "stock update", Method::PUT, &path, body).await;
+        if work.judge(answer)?.is_some() {
+            work.note_stock(pieces);
+        }
+        Ok(())
+    }
+
+    /// Where a SKU is addressed: a variation, or a product without any.
+    pub(super) fn path_of(&self, work: &Work<'_>) -> String {
+        let product = work.text(refs::PRODUCT);
+        match work.note(refs::VARIANT).as_str() {
+            Some(variation) => format!("products/{product}/variations/{variation}"),
+            None => format!("products/{product}"),
+        }
+    }
+
+    async fn take_off_sale(&self, token: &Secret, batch: &[Vec<usize>], works: &mut [Work<'_>]) -> Ended {
+        let ids: Vec<String> = batch.iter().map(|indices| works[indices[0]].text(refs::PRODUCT)).collect();
+        let answer = self.set_status(token, &ids, "draft").await;
+        let (refused, request_id) = match answer {
+            Ok(answer) => answer,
+            Err(trouble) if trouble.is_refusal() => {
+                for index in batch.iter().flatten() {
+                    works[*index].refuse_with(&trouble);
+                    works[*index].settle();
+                }
+                return Ok(());
+            }
+            Err(trouble) => return Err(trouble.error),
+        };
+        for (id, indices) in ids.iter().zip(batch) {
+            let refusal = refused.iter().find(|(refused, ..)| refused == id);
+            for index in indices {
+                match refusal {
+                    Some((_, code, text)) => works[*index].refuse(code, text, request_id.as_deref()),
+                    None => works[*index].note_off_sale(),
+                }
+                works[*index].settle();
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts products on or off sale. Answers those that were refused, with code and words.
+    pub(super) async fn set_status(
+        &self,
+        token: &Secret,
+        ids: &[String],
+        status: &str,
+    ) -> Result<(Vec<(String, String, String)>, Option<String>), Trouble> {
+        let products: Vec<Value> = ids.iter().map(|id| json!({"id": id, "status": status})).collect();
+        let body = json!({"products": products});
+        let Success { data, request_id, .. } =
+            self.write(token, "change of status", Method::PUT, "products/status/bulk", body).await?;
+        let updated: BTreeSet<String> = list(&data, "updated_product_ids")
+            .unwrap_or_default()
+            .iter()
+            .filter_map(|id| id.as_str().map(str::to_owned))
+            .collect();
+        let errors = list(&data, "errors").unwrap_or_default();
+        let refused = ids.iter().filter(|id| !updated.contains(*id)).map(|id| {
+            let own = errors
+                .iter()
+                .find(|error| ["id", "product_id"].iter().any(|name| text(error, name).as_ref() == Some(id)));
+            let said = |name: &str| own.and_then(|error| text(error, name));
+            let code = said("code").unwrap_or_else(|| "status".to_owned());
+            let words = said("message").or_else(|| said("error")).unwrap_or_else(|| "no words".to_owned());
+            (id.clone(), code, format!("SHOPLINE did not change the product's status: {words}"))
+        });
+        Ok((refused.collect(), request_id))
+    }
+
+    /// Writes something by the API.
+    pub(super) async fn write(
+        &self,
+        token: &Secret,
+        operation: &'static str,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<Success, Trouble> {
+        let path = format!("/v1/{path}");
+        self.0.client.api(ApiCall { operation, method, path, query: Vec::new(), body: Some(body), token }).await
+    }
+}
+
+/// A price as it is sent: a number.
+pub(super) fn number(price: Price) -> Value {
+    let text = price.amount.normalize().to_string();
+    let number: Result<serde_json::Number, _> = text.parse();
+    number.map_or(Value::Null, Value::Number)
+}
+
+fn priced(price: Price) -> Value {
+    json!({"price": number(price)})
+}

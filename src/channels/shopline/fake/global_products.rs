@@ -1,0 +1,318 @@
+//! The pretend Global's products: lists with `Link` headers, stocks by location, and writes.
+
+use base64::{Engine, engine::general_purpose::STANDARD};
+use jiff::Timestamp;
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::{
+    answers::Said,
+    goods::{Goods, Product, Variant},
+    state::World,
+};
+use crate::channels::{
+    fake::{Query, get},
+    shopline::Platform,
+};
+
+const LANGUAGE: &str = "";
+
+/// A call that passed the gate.
+pub(super) struct Passed<'a> {
+    pub(super) method: &'a str,
+    /// What follows the version.
+    pub(super) path: &'a [&'a str],
+    pub(super) query: &'a Query,
+    pub(super) body: Value,
+    pub(super) account: &'a str,
+    pub(super) now: Timestamp,
+}
+
+/// Serves it.
+pub(super) fn serve(world: &mut World, call: &Passed<'_>) -> Said {
+    let answered = match (call.method, call.path) {
+        ("GET", ["merchants", "shop.json"]) => shop(world, call),
+        ("GET", ["products", "products.json"]) => products(world, call),
+        ("POST", ["products", "products.json"]) => create(world, call),
+        ("PUT", ["products", "variants", id]) => update_variant(world, call, id.trim_end_matches(".json")),
+        ("POST", ["products", id, "variants.json"]) => create_variant(world, call, id),
+        ("GET", ["products", id]) => product(world, call, id.trim_end_matches(".json")),
+        ("PUT", ["products", id]) => update(world, call, id.trim_end_matches(".json")),
+        ("GET", ["inventory_levels.json"]) => levels(world, call),
+        ("POST", ["inventory_levels", "set.json"]) => set(world, call),
+        ("POST", ["inventory_levels", "connect.json"]) => connect(world, call),
+        _ => Err(Said::global(404, "Not Found")),
+    };
+    answered.unwrap_or_else(|refused| refused)
+}
+
+fn unprocessable(field: &str, words: &str) -> Said {
+    Said::refused_by_field(json!({ field: [words] }))
+}
+
+fn goods<'a>(world: &'a mut World, call: &Passed<'_>) -> Result<&'a mut Goods, Said> {
+    let store = world.stores.get_mut(call.account);
+    store.map(|store| &mut store.goods).ok_or_else(|| Said::global(404, "Not Found"))
+}
+
+fn shop(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
+    let store = world.stores.get(call.account).ok_or_else(|| Said::global(404, "Not Found"))?;
+    let domain = format!("{}.myshopline.com", store.handle);
+    let currency = &store.goods.currency;
+    Ok(Said::ok(json!({"data": {"id": call.account, "name": store.name, "currency": currency, "domain": domain}})))
+}
+
+fn products(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
+    let limit = get(call.query, "limit").map_or(Some(50), |text| text.parse().ok()).filter(|it| (1..=250).contains(it));
+    let limit: usize = limit.ok_or_else(|| unprocessable("limit", "must be from 1 to 250"))?;
+    let limit = limit.min(world.rules.page_cap);
+    let mut after = String::new();
+    let mut since = get(call.query, "updated_at_min").map(str::to_owned);
+    if let Some(token) = get(call.query, "page_info") {
+        if call.query.iter().any(|(name, _)| !["page_info", "limit", "fields"].contains(&name.as_str())) {
+            world.stats.mixed_page_info += 1;
+        }
+        let known = STANDARD.decode(token).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
+        let known = known.filter(|_| !world.rules.tokens_forgotten);
+        let known = known.ok_or_else(|| unprocessable("page_info", "is invalid"))?;
+        known["sinceId"].as_str().unwrap_or_default().clone_into(&mut after);
+        since = known["updatedAtMin"].as_str().map(str::to_owned);
+    }
+    let since = since.as_deref().map(str::parse::<Timestamp>).transpose();
+    let since = since.map_err(|_| unprocessable("updated_at_min", "is no time"))?;
+    let (title, version) = (get(call.query, "title").map(str::to_owned), "v20260601");
+    let goods = goods(world, call)?;
+    let found = |product: &&Product| {
+        product.id > after
+            && since.is_none_or(|since| product.updated_at >= since)
+            && title.as_deref().is_none_or(|title| product.title() == title)
+    };
+    let mut rest = goods.products.iter().filter(found);
+    let page: Vec<&Product> = rest.by_ref().take(limit).collect();
+    let more = rest.next().is_some();
+    let said = Said::ok(json!({"products": page.iter().map(|product| shown(product)).collect::<Vec<_>>()}));
+    let Some(last) = page.last().filter(|_| more) else { return Ok(said) };
+    let token = json!({"sinceId": last.id, "direction": "next", "limit": limit, "updatedAtMin": since.map(|it| it.to_string())});
+    let token: String = url::form_urlencoded::byte_serialize(STANDARD.encode(token.to_string()).as_bytes()).collect();
+    let address = format!("https://handle.myshopline.com/admin/openapi/{version}/products/products.json");
+    let link = format!(
+        "<{address}?limit={limit}&page_info=abc%3D>; rel=\"previous\",<{address}?limit={limit}&page_info={token}>; rel=\"next\""
+    );
+    Ok(said.with_link(link))
+}
+
+fn product(world: &mut World, call: &Passed<'_>, id: &str) -> Result<Said, Said> {
+    let found = goods(world, call)?.product(id);
+    found.map(|product| Said::ok(json!({"product": shown(product)}))).ok_or_else(|| Said::global(404, "Not Found"))
+}
+
+fn shown(product: &Product) -> Value {
+    let options: Vec<Value> = product
+        .options
+        .iter()
+        .enumerate()
+        .map(|(index, (name, _))| {
+            let values: Vec<_> = product.variants.iter().filter_map(|variant| variant.options.get(index)).collect();
+            json!({"id": format!("o{index}"), "name": name, "values": values})
+        })
+        .collect();
+    let images: Vec<Value> = product.images.iter().map(|src| json!({"id": "i1", "src": src})).collect();
+    let variants: Vec<Value> = product.variants.iter().map(|variant| shown_variant(product, variant)).collect();
+    json!({
+        "id": product.id, "title": product.title(), "handle": "a-product", "status": product.status, "spu": "",
+        "vendor": product.brand, "product_category": product.category, "tags": "",
+        "body_html": product.descriptions.get(LANGUAGE), "created_at": product.created_at.to_string(),
+        "updated_at": product.updated_at.to_string(), "options": options, "images": images, "variants": variants,
+    })
+}
+
+fn shown_variant(product: &Product, variant: &Variant) -> Value {
+    let mut shown = json!({
+        "id": variant.id, "product_id": product.id, "sku": variant.sku, "barcode": variant.barcode,
+        "price": format!("{:.2}", variant.price), "compare_at_price": null, "inventory_item_id": variant.item,
+        "inventory_quantity": variant.stock.values().sum::<i64>(), "inventory_tracker": variant.tracked,
+        "inventory_policy": "deny", "weight": "0.2", "weight_unit": "kg", "taxable": true, "required_shipping": true,
+    });
+    for index in 0..5 {
+        shown[format!("option{}", index + 1)] =
+            json!(variant.options.get(index).map(String::as_str).unwrap_or_default());
+    }
+    shown
+}
+
+/// A price as the vendor takes it: not below zero, rounded to two digits.
+fn price(value: &Value) -> Result<Decimal, Said> {
+    let amount =
+        value.as_str().and_then(|text| text.parse::<Decimal>().ok()).filter(|amount| !amount.is_sign_negative());
+    amount.map(|amount| amount.round_dp(2)).ok_or_else(|| unprocessable("price", "is not a price"))
+}
+
+fn texts(product: &mut Product, fields: &Value) -> Result<(), Said> {
+    if let Some(title) = fields["title"].as_str() {
+        if title.trim().is_empty() || title.chars().count() > 255 {
+            return Err(unprocessable("title", "must have 1 to 255 characters"));
+        }
+        product.titles.insert(LANGUAGE.to_owned(), title.to_owned());
+    }
+    if let Some(text) = fields["body_html"].as_str() {
+        if text.contains("counterfeit") {
+            return Err(Said::global(412, "the product has high-risk content"));
+        }
+        product.descriptions.insert(LANGUAGE.to_owned(), text.to_owned());
+    }
+    Ok(())
+}
+
+fn update(world: &mut World, call: &Passed<'_>, id: &str) -> Result<Said, Said> {
+    let fields = &call.body["product"];
+    let goods = goods(world, call)?;
+    let product = goods.product(id).ok_or_else(|| Said::global(404, "Not Found"))?;
+    if product.variants.iter().any(|variant| variant.refused) {
+        return Err(unprocessable("base", "the product cannot be changed"));
+    }
+    // The vendor's page names `draft` as the default.
+    let status = fields["status"].as_str().unwrap_or("draft");
+    if !["active", "draft", "archived"].contains(&status) {
+        return Err(unprocessable("status", "is unknown"));
+    }
+    texts(product, fields)?;
+    let was_on_sale = product.status == "active";
+    status.clone_into(&mut product.status);
+    product.updated_at = call.now;
+    let said = Said::ok(json!({"product": shown(product)}));
+    world.stats.taken_off_sale += u64::from(was_on_sale && status != "active");
+    Ok(said)
+}
+
+fn update_variant(world: &mut World, call: &Passed<'_>, id: &str) -> Result<Said, Said> {
+    let wanted = price(&call.body["variant"]["price"])?;
+    let goods = goods(world, call)?;
+    for product in &mut goods.products {
+        if let Some(index) = product.variants.iter().position(|variant| variant.id == id) {
+            if product.variants[index].refused {
+                return Err(unprocessable("base", "the variant cannot be changed"));
+            }
+            product.variants[index].price = wanted;
+            product.updated_at = call.now;
+            let said = Said::ok(json!({"variant": shown_variant(product, &product.variants[index])}));
+            world.stats.prices_changed += 1;
+            return Ok(said);
+        }
+    }
+    Err(Said::global(404, "Not Found"))
+}
+
+/// Reads a variant that is to be made.
+fn read_variant(goods: &mut Goods, fields: &Value, options: usize) -> Result<Variant, Said> {
+    let mut variant = goods.blank_variant(Platform::Global);
+    variant.price = price(&fields["price"])?;
+    fields["sku"].as_str().unwrap_or_default().clone_into(&mut variant.sku);
+    fields["barcode"].as_str().unwrap_or_default().clone_into(&mut variant.barcode);
+    variant.tracked = fields["inventory_tracker"].as_bool().unwrap_or(true);
+    for index in 0..options {
+        let value = fields[format!("option{}", index + 1)].as_str().filter(|value| !value.is_empty());
+        variant.options.push(value.ok_or_else(|| unprocessable("option", "has no value"))?.to_owned());
+    }
+    if !fields[format!("option{}", options + 1)].is_null() {
+        return Err(unprocessable("option", "is not one of the product's"));
+    }
+    Ok(variant)
+}
+
+fn create(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
+    let fields = &call.body["product"];
+    let goods = goods(world, call)?;
+    let mut product = goods.blank(Platform::Global, call.now);
+    if fields["title"].as_str().is_none() {
+        return Err(unprocessable("title", "is missing"));
+    }
+    texts(&mut product, fields)?;
+    fields["status"].as_str().unwrap_or("draft").clone_into(&mut product.status);
+    fields["vendor"].as_str().unwrap_or_default().clone_into(&mut product.brand);
+    fields["product_category"].as_str().unwrap_or_default().clone_into(&mut product.category);
+    let none = Vec::new();
+    let all = |name: &str| fields[name].as_array().unwrap_or(&none).clone();
+    product.images = all("images").iter().filter_map(|image| image["src"].as_str().map(str::to_owned)).collect();
+    product.options =
+        all("options").iter().filter_map(|it| Some((it["name"].as_str()?.to_owned(), String::new()))).collect();
+    let variants = all("variants");
+    if product.options.len() > 5 || variants.len() > 500 || variants.is_empty() {
+        return Err(unprocessable("variants", "must be 1 to 500, with at most 5 options"));
+    }
+    for fields in &variants {
+        let variant = read_variant(goods, fields, product.options.len())?;
+        if product.variants.iter().any(|other| other.options == variant.options) {
+            return Err(unprocessable("variants", "have equal options"));
+        }
+        product.variants.push(variant);
+    }
+    let said = Said::ok(json!({"product": shown(&product)}));
+    goods.products.push(product);
+    world.stats.created += 1;
+    Ok(said)
+}
+
+fn create_variant(world: &mut World, call: &Passed<'_>, id: &str) -> Result<Said, Said> {
+    let goods = goods(world, call)?;
+    let options = goods.product(id).ok_or_else(|| Said::global(404, "Not Found"))?.options.len();
+    let variant = read_variant(goods, &call.body["variant"], options)?;
+    let product = goods.product(id).ok_or_else(|| Said::global(404, "Not Found"))?;
+    if product.variants.iter().any(|other| other.options == variant.options) {
+        return Err(unprocessable("variant", "there is one with equal options"));
+    }
+    let said = Said::ok(json!({"variant": shown_variant(product, &variant)}));
+    product.variants.push(variant);
+    product.updated_at = call.now;
+    world.stats.created += 1;
+    Ok(said)
+}
+
+fn levels(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
+    let ids = get(call.query, "inventory_item_ids").filter(|ids| !ids.is_empty());
+    let ids: Vec<&str> = ids.ok_or_else(|| unprocessable("inventory_item_ids", "is required"))?.split(',').collect();
+    let goods = goods(world, call)?;
+    let variants = goods.products.iter().flat_map(|product| &product.variants);
+    let levels: Vec<Value> = variants
+        .filter(|variant| ids.contains(&variant.item.as_str()))
+        .flat_map(|variant| variant.stock.iter().map(|(place, pieces)| level(variant, place, *pieces)))
+        .collect();
+    Ok(Said::ok(json!({"inventory_levels": levels})))
+}
+
+fn level(variant: &Variant, place: &str, pieces: i64) -> Value {
+    json!({"inventory_item_id": variant.item, "variant_id": variant.id, "location_id": place, "available": pieces})
+}
+
+/// The variant of an item, and a location of the store.
+fn at<'a>(goods: &'a mut Goods, body: &Value) -> Result<(&'a mut Variant, String), Said> {
+    let text = |name: &str| body[name].as_str().unwrap_or_default().to_owned();
+    let (item, place) = (text("inventory_item_id"), text("location_id"));
+    if !goods.places.contains(&place) {
+        return Err(unprocessable("location_id", "does not exist"));
+    }
+    let mut variants = goods.products.iter_mut().flat_map(|product| &mut product.variants);
+    let variant = variants.find(|variant| variant.item == item).ok_or_else(|| Said::global(404, "Not Found"))?;
+    Ok((variant, place))
+}
+
+/// Whether this moves the product's `updated_at` the vendor does not say: here it does not.
+fn set(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
+    let available = call.body["available"].as_i64().ok_or_else(|| unprocessable("available", "is no number"))?;
+    let (variant, place) = at(goods(world, call)?, &call.body)?;
+    if variant.refused || !variant.tracked {
+        return Err(unprocessable("base", "the stock cannot be changed"));
+    }
+    if !variant.stock.contains_key(&place) {
+        return Err(unprocessable("location_id", "the item is not stocked there"));
+    }
+    variant.stock.insert(place.clone(), available);
+    let said = Said::ok(json!({"inventory_level": level(variant, &place, available)}));
+    world.stats.stocks_changed += 1;
+    Ok(said)
+}
+
+fn connect(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
+    let (variant, place) = at(goods(world, call)?, &call.body)?;
+    let pieces = *variant.stock.entry(place.clone()).or_default();
+    Ok(Said::ok(json!({"inventory_level": level(variant, &place, pieces)})))
+}

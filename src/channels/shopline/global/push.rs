@@ -1,0 +1,202 @@
+//! Export to Global: prices and stocks variant by variant, texts and taking off sale product by product.
+//!
+//! The vendor's pages name a default for a product's status even where a product is only updated: every update of a product
+//! says the status that the product has.
+//!
+//! Vendor pages: "Update a variant", "Set the inventory quantity", "Update a product".
+
+use serde_json::{Value, json};
+
+use super::Global;
+use crate::{
+    channels::{
+        ChannelError, PushResult,
+        shopline::{
+            client::ApiCall,
+            items::{object, refs},
+            wire::{Success, Trouble},
+            works::{Texts, Work, amount, by_product, lacking, results},
+        },
+    },
+    domain::{Complaint, Price, plan::Change},
+    http::Method,
+    secrets::Secret,
+};
+
+/// The most pieces of a variant. The vendor names no most; this is what fits its own pages.
+pub(super) const MOST_PIECES: i64 = 999_999_999;
+/// The most options of a product.
+const MOST_OPTIONS: usize = 5;
+/// The longest address of an image.
+const LONGEST_ADDRESS: usize = 255;
+
+type Ended = Result<(), Box<ChannelError>>;
+
+impl Global {
+    /// What a change lacks.
+    pub(super) fn lacking(&self, change: &Change) -> Option<Complaint> {
+        if let Some(complaint) = lacking(change, MOST_PIECES) {
+            return Some(complaint);
+        }
+        let (product, variant) = change.product.as_ref().filter(|_| change.listing.is_none())?;
+        let told = |code: &str, text: String| {
+            Some(Complaint { sku: change.sku.as_str().to_owned(), code: code.to_owned(), text, request_id: None })
+        };
+        if variant.options.len() > MOST_OPTIONS {
+            let text = format!("the variant has {} options, SHOPLINE takes {MOST_OPTIONS}", variant.options.len());
+            return told("options", text);
+        }
+        if let Some(image) = product.images.iter().find(|image| image.len() > LONGEST_ADDRESS) {
+            let text = format!("the address of an image is longer than {LONGEST_ADDRESS} characters: {image:.80}…");
+            return told("images", text);
+        }
+        None
+    }
+
+    /// Sends changes.
+    pub(super) async fn push_changes(
+        &self,
+        token: &Secret,
+        changes: &[Change],
+    ) -> Result<Vec<PushResult>, ChannelError> {
+        let mut works: Vec<_> = changes.iter().map(Work::of).collect();
+        let ended = self.push_products(token, &mut works).await;
+        results(works, ended)
+    }
+
+    async fn push_products(&self, token: &Secret, works: &mut [Work<'_>]) -> Ended {
+        for indices in by_product(works) {
+            if works[indices[0]].listing.is_some() {
+                self.push_product(token, &indices, works).await?;
+            } else if works[indices[0]].change.product.is_some() {
+                self.create(token, &indices, works).await?;
+            } else {
+                indices.iter().for_each(|index| works[*index].settle());
+            }
+        }
+        Ok(())
+    }
+
+    async fn push_product(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
+        self.push_texts(token, indices, works).await?;
+        let leaving: Vec<usize> = indices.iter().copied().filter(|index| works[*index].change.wanted.retired).collect();
+        let siblings = works[indices[0]].note(refs::SIBLINGS).as_u64();
+        let all_leave = !leaving.is_empty() && siblings == Some(leaving.len() as u64);
+        for index in indices {
+            let work = &mut works[*index];
+            if let Some(price) = work.price() {
+                self.push_price(token, work, price).await?;
+            }
+            if let Some(pieces) = work.stock(!all_leave, MOST_PIECES) {
+                self.push_stock(token, work, pieces).await?;
+            }
+            if work.change.wanted.retired && !all_leave {
+                work.refuse(
+                    "siblings",
+                    "the product's other SKUs are still on sale, and only whole products can be taken off sale; its stock was set to 0 instead",
+                    None,
+                );
+            }
+            if !(work.change.wanted.retired && all_leave) {
+                work.settle();
+            }
+        }
+        if all_leave { self.take_off_sale(token, &leaving, works).await } else { Ok(()) }
+    }
+
+    async fn push_texts(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
+        let Some((first, texts)) =
+            indices.iter().map(|index| (*index, works[*index].texts())).find(|(_, texts)| !texts.is_empty())
+        else {
+            return Ok(());
+        };
+        let Texts { title, description } = texts.clone();
+        let mut fields = object(json!({"status": works[first].note(refs::STATUS)}));
+        fields.extend(title.map(|title| ("title".to_owned(), Value::from(title))));
+        fields.extend(description.map(|text| ("body_html".to_owned(), Value::from(text))));
+        let answer = self.update_product(token, "product update", &works[first].text(refs::PRODUCT), fields).await;
+        let refusal = match answer {
+            Ok(_) => None,
+            Err(trouble) if trouble.is_refusal() => Some(trouble),
+            Err(trouble) => return Err(trouble.error),
+        };
+        for index in indices {
+            let work = &mut works[*index];
+            let own = work.texts();
+            if own.is_empty() {
+                continue;
+            }
+            match &refusal {
+                Some(trouble) => work.refuse_with(trouble),
+                None if own == texts => work.note_texts(&own),
+                None => {
+                    work.refuse("texts", "the product's SKUs are wanted with different texts, but share them", None)
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn update_product(
+        &self,
+        token: &Secret,
+        operation: &'static str,
+        id: &str,
+        fields: serde_json::Map<String, Value>,
+    ) -> Result<Success, Trouble> {
+        let body = json!({"product": fields});
+        self.write(token, operation, Method::PUT, &format!("products/{id}.json"), body).await
+    }
+
+    pub(super) async fn push_price(&self, token: &Secret, work: &mut Work<'_>, price: Price) -> Ended {
+        let path = format!("products/variants/{}.json", work.text(refs::VARIANT));
+        let body = json!({"variant": {"price": amount(price)}});
+        if work.judge(self.write(token, "price update", Method::PUT, &path, body).await)?.is_some() {
+            work.note_price(price);
+        }
+        Ok(())
+    }
+
+    pub(super) async fn push_stock(&self, token: &Secret, work: &mut Work<'_>, pieces: i64) -> Ended {
+        let body = json!({
+            "inventory_item_id": work.text(refs::ITEM), "location_id": work.text(refs::PLACE), "available": pieces,
+        });
+        let answer = self.write(token, "stock update", Method::POST, "inventory_levels/set.json", body).await;
+        if work.judge(answer)?.is_some() {
+            work.note_stock(pieces);
+        }
+        Ok(())
+    }
+
+    async fn take_off_sale(&self, token: &Secret, leaving: &[usize], works: &mut [Work<'_>]) -> Ended {
+        let id = works[leaving[0]].text(refs::PRODUCT);
+        let fields = object(json!({"status": "draft"}));
+        let answer = self.update_product(token, "taking off sale", &id, fields).await;
+        for index in leaving {
+            let work = &mut works[*index];
+            match &answer {
+                Ok(_) => work.note_off_sale(),
+                Err(trouble) if trouble.is_refusal() => work.refuse_with(trouble),
+                Err(_) => continue,
+            }
+            work.settle();
+        }
+        match answer {
+            Err(trouble) if !trouble.is_refusal() => Err(trouble.error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes something by the Admin API.
+    pub(super) async fn write(
+        &self,
+        token: &Secret,
+        operation: &'static str,
+        method: Method,
+        path: &str,
+        body: Value,
+    ) -> Result<Success, Trouble> {
+        let path = self.path(path);
+        self.0.client.api(ApiCall { operation, method, path, query: Vec::new(), body: Some(body), token }).await
+    }
+}

@@ -1,0 +1,339 @@
+//! Changes on their way, and what has become of each: the same on both platforms.
+//!
+//! Both platforms take most changes one call at a time, so an error in the middle of a batch must not take along what was
+//! accepted before it: what is known by then is answered, and the rest is sent by the next run. Sending an absolute value
+//! twice does no harm.
+
+use std::collections::BTreeMap;
+
+use rust_decimal::Decimal;
+use serde_json::{Value, json};
+
+use super::{TITLE, items::refs, wire::Trouble};
+use crate::{
+    channels::{ChannelError, PushResult},
+    domain::{Complaint, Currency, Field, Listing, ListingStatus, Price, plan::Change},
+};
+
+/// The most digits after the point that SHOPLINE keeps.
+const DIGITS: u32 = 2;
+
+/// A change on its way.
+pub(super) struct Work<'a> {
+    pub(super) change: &'a Change,
+    /// As it stands, as far as we know; `None`: the shop does not have it.
+    pub(super) listing: Option<Listing>,
+    refusal: Option<Complaint>,
+    /// Whether everything that was to be sent has been answered.
+    settled: bool,
+}
+
+impl<'a> Work<'a> {
+    pub(super) fn of(change: &'a Change) -> Self {
+        Self { change, listing: change.listing.clone(), refusal: None, settled: false }
+    }
+
+    /// Notes a refusal beside those noted before.
+    pub(super) fn refuse(&mut self, code: &str, text: &str, request_id: Option<&str>) {
+        match &mut self.refusal {
+            Some(complaint) if complaint.text.contains(text) => {}
+            Some(complaint) => complaint.text = format!("{}; {text}", complaint.text),
+            none => {
+                *none = Some(Complaint {
+                    sku: self.change.sku.as_str().to_owned(),
+                    code: code.to_owned(),
+                    text: text.to_owned(),
+                    request_id: request_id.map(str::to_owned),
+                });
+            }
+        }
+    }
+
+    /// A refusal of what was sent concerns this change; any other trouble what comes after it, too.
+    pub(super) fn judge<T>(&mut self, answer: Result<T, Trouble>) -> Result<Option<T>, Box<ChannelError>> {
+        match answer {
+            Ok(answer) => Ok(Some(answer)),
+            Err(trouble) if trouble.is_refusal() => {
+                self.refuse_with(&trouble);
+                Ok(None)
+            }
+            Err(trouble) => Err(trouble.error),
+        }
+    }
+
+    /// Notes the vendor's refusal.
+    pub(super) fn refuse_with(&mut self, trouble: &Trouble) {
+        let error = &trouble.error;
+        let text =
+            if error.remedy.is_empty() { error.text.clone() } else { format!("{}; {}", error.text, error.remedy) };
+        self.refuse(&trouble.code, &text, error.request_id.as_deref());
+    }
+
+    /// Notes that everything has been answered.
+    pub(super) fn settle(&mut self) {
+        self.settled = true;
+    }
+
+    pub(super) fn is_refused(&self) -> bool {
+        self.refusal.is_some()
+    }
+
+    fn wants(&self, field: Field) -> bool {
+        self.change.fields.contains(&field)
+    }
+
+    /// What `refs` says under a name; null where it says nothing.
+    pub(super) fn note(&self, name: &str) -> &Value {
+        self.listing.as_ref().and_then(|listing| listing.refs.get(name)).unwrap_or(&Value::Null)
+    }
+
+    pub(super) fn text(&self, name: &str) -> String {
+        self.note(name).as_str().unwrap_or_default().to_owned()
+    }
+
+    /// The price to send, where one is to be sent and can be.
+    pub(super) fn price(&mut self) -> Option<Price> {
+        let wanted = self.change.wanted.price.filter(|_| self.wants(Field::Price))?;
+        let seen = self.listing.as_ref()?.prices.first().map(|price| price.currency);
+        if seen.is_some_and(|currency| currency != wanted.currency) {
+            let text = format!("the price is wanted in {}, the shop sells in another currency", wanted.currency);
+            self.refuse("currency", &text, None);
+            return None;
+        }
+        if let Some(text) = price_fault(wanted) {
+            self.refuse("price", &text, None);
+            return None;
+        }
+        Some(wanted)
+    }
+
+    /// The pieces to send, where they are to be sent and can be. `zero`: the SKU is retired, but cannot be taken off sale.
+    pub(super) fn stock(&mut self, zero: bool, most: i64) -> Option<i64> {
+        let wanted = if self.change.wanted.retired {
+            zero.then_some(0)
+        } else {
+            self.change.wanted.stock.filter(|_| self.wants(Field::Stock))
+        }?;
+        if let Some(text) = stock_fault(wanted, most) {
+            self.refuse("stock", &text, None);
+            return None;
+        }
+        if self.note(refs::COUNTED) != &json!(true) {
+            let known = self.note(refs::PLACES).as_object().map(|places| places.keys().cloned().collect::<Vec<_>>());
+            let text = match known.filter(|known| known.len() > 1) {
+                Some(known) => {
+                    format!(
+                        "it is not clear where to write the stock; name one of {} as export.warehouse",
+                        known.join(", ")
+                    )
+                }
+                None => "SHOPLINE does not count its stock, or not where export.warehouse says; let it do so there"
+                    .to_owned(),
+            };
+            self.refuse("warehouse", &text, None);
+            return None;
+        }
+        Some(wanted)
+    }
+
+    /// Title and description to send, as far as they are to be sent.
+    pub(super) fn texts(&self) -> Texts {
+        let wanted = &self.change.wanted;
+        Texts {
+            title: wanted.title.clone().filter(|_| self.wants(Field::Title)),
+            description: wanted.description.clone().filter(|_| self.wants(Field::Description)),
+        }
+    }
+
+    pub(super) fn note_price(&mut self, price: Price) {
+        if let Some(listing) = &mut self.listing {
+            match listing.prices.first_mut() {
+                Some(first) => *first = price,
+                None => listing.prices.push(price),
+            }
+        }
+    }
+
+    pub(super) fn note_stock(&mut self, pieces: i64) {
+        let place = self.text(refs::PLACE);
+        if let Some(listing) = &mut self.listing {
+            listing.stock = Some(pieces);
+            if !place.is_empty() && listing.refs[refs::PLACES].is_object() {
+                listing.refs[refs::PLACES][place] = json!(pieces);
+            }
+        }
+    }
+
+    pub(super) fn note_texts(&mut self, texts: &Texts) {
+        if let Some(listing) = &mut self.listing {
+            if let Some(title) = &texts.title {
+                listing.title.clone_from(title);
+            }
+            if texts.description.is_some() {
+                listing.description.clone_from(&texts.description);
+            }
+        }
+    }
+
+    pub(super) fn note_off_sale(&mut self) {
+        if let Some(listing) = &mut self.listing {
+            listing.status = ListingStatus::Inactive;
+            listing.refs[refs::STATUS] = json!("draft");
+        }
+    }
+
+    fn result(self) -> Option<PushResult> {
+        if !self.settled {
+            return None;
+        }
+        Some(match (self.refusal, self.listing) {
+            (Some(complaint), _) => PushResult::Refused(complaint),
+            (None, Some(mut listing)) => {
+                // The shop may spell it otherwise, where listings are matched by barcode.
+                listing.sku = self.change.sku.clone();
+                PushResult::Done { sku: self.change.sku.clone(), listing: Box::new(listing) }
+            }
+            (None, None) => PushResult::Refused(Complaint {
+                sku: self.change.sku.as_str().to_owned(),
+                code: "not_listed".into(),
+                text: "the shop does not have this SKU, and nothing is known of its product; wait for the next import"
+                    .into(),
+                request_id: None,
+            }),
+        })
+    }
+}
+
+/// Title and description.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Texts {
+    pub(super) title: Option<String>,
+    pub(super) description: Option<String>,
+}
+
+impl Texts {
+    pub(super) fn is_empty(&self) -> bool {
+        self.title.is_none() && self.description.is_none()
+    }
+}
+
+/// What cannot be sent as a price. SHOPLINE rounds to two digits, and a rounded price would differ for ever.
+pub(super) fn price_fault(price: Price) -> Option<String> {
+    let digits = if whole_only(price.currency) { 0 } else { price.currency.digits().min(DIGITS) };
+    if price.amount <= Decimal::ZERO {
+        return Some(format!("a price of {price} is none: SHOPLINE sells nothing for it"));
+    }
+    (price.amount.round_dp(digits) != price.amount).then(|| {
+        format!("SHOPLINE keeps {digits} digits after the point of a price in {}, not those of {price}; set export.price.round", price.currency)
+    })
+}
+
+/// An amount as it is written: decimal text with the currency's digits.
+pub(super) fn amount(price: Price) -> String {
+    let digits = price.currency.digits().min(DIGITS);
+    format!("{:.*}", digits as usize, price.amount.round_dp(digits))
+}
+
+/// Whether SHOPLINE knows no parts of a unit, although ISO 4217 does.
+pub(super) fn whole_only(currency: Currency) -> bool {
+    currency.as_str() == "TWD" || currency.digits() == 0
+}
+
+/// What cannot be sent as stock.
+pub(super) fn stock_fault(pieces: i64, most: i64) -> Option<String> {
+    (!(0..=most).contains(&pieces))
+        .then(|| format!("{pieces} pieces are wanted, SHOPLINE takes 0 to {most}; limit them with export.stock.max"))
+}
+
+/// The changes of each product, listed ones by the shop's id and new ones by the source's.
+pub(super) fn by_product(works: &[Work<'_>]) -> Vec<Vec<usize>> {
+    let mut products: BTreeMap<(bool, String), Vec<usize>> = BTreeMap::new();
+    for (index, work) in works.iter().enumerate() {
+        let key = match (&work.listing, &work.change.product) {
+            (Some(listing), _) => (false, listing.product_id.clone()),
+            (None, Some((product, _))) => (true, product.id.clone()),
+            (None, None) => (true, String::new()),
+        };
+        products.entry(key).or_default().push(index);
+    }
+    products.into_values().collect()
+}
+
+/// What is known of the changes after `ended`. An error counts only where nothing is known.
+pub(super) fn results(
+    works: Vec<Work<'_>>,
+    ended: Result<(), Box<ChannelError>>,
+) -> Result<Vec<PushResult>, ChannelError> {
+    let known: Vec<PushResult> = works.into_iter().filter_map(Work::result).collect();
+    match ended {
+        Err(error) if known.is_empty() => Err(*error),
+        _ => Ok(known),
+    }
+}
+
+/// What a change lacks before it can be sent to either platform.
+pub(super) fn lacking(change: &Change, most_pieces: i64) -> Option<Complaint> {
+    let complaint = |code: &str, text: String| {
+        Some(Complaint { sku: change.sku.as_str().to_owned(), code: code.to_owned(), text, request_id: None })
+    };
+    let new = change.listing.is_none();
+    let texts = Work::of(change).texts();
+    let title = change.product.as_ref().filter(|_| new).map(|(product, _)| product.title.clone()).or(texts.title);
+    if title.as_ref().is_some_and(|title| title.trim().is_empty()) {
+        return complaint("title", "the title is empty; fill it at the source".to_owned());
+    }
+    if let Some(count) = title.map(|title| title.chars().count()).filter(|count| *count > 255) {
+        return complaint(
+            "title",
+            format!("the title has {count} characters, {TITLE} takes 255; shorten it at the source"),
+        );
+    }
+    if !new {
+        return None;
+    }
+    let Some(price) = change.wanted.price else {
+        let text = "a new SKU needs a price; let the source say one, and export.fields name \"price\"";
+        return complaint("price", text.to_owned());
+    };
+    if let Some(text) = price_fault(price) {
+        return complaint("price", text);
+    }
+    if let Some(text) = change.wanted.stock.and_then(|pieces| stock_fault(pieces, most_pieces)) {
+        return complaint("stock", text);
+    }
+    let options = change.product.as_ref().map(|(_, variant)| variant.options.as_slice()).unwrap_or_default();
+    if options.iter().any(|(name, value)| name.trim().is_empty() || value.trim().is_empty()) {
+        return complaint("options", "an option has no name or no value; fill it at the source".to_owned());
+    }
+    None
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prices_that_would_be_rounded_are_refused_and_others_written_with_their_digits() {
+        let price = |text: &str| {
+            let (amount, currency) = text.split_once(' ').unwrap();
+            Price { amount: amount.parse().unwrap(), currency: currency.parse().unwrap() }
+        };
+        for (text, written) in [
+            ("19.9 USD", Some("19.90")),
+            ("1980 JPY", Some("1980")),
+            ("150000 IDR", Some("150000")),
+            ("199 TWD", Some("199.00")),
+            ("1.25 KWD", Some("1.25")),
+            ("19.999 USD", None),
+            ("1980.5 JPY", None),
+            ("199.5 TWD", None),
+            ("1.255 KWD", None),
+            ("0 USD", None),
+            ("-1 USD", None),
+        ] {
+            let price = price(text);
+            assert_eq!(price_fault(price).is_none().then(|| amount(price)).as_deref(), written, "{text}");
+        }
+    }
+}
