@@ -54,7 +54,7 @@ impl Channel for Global {
     }
 
     fn lacks(&self, change: &Change) -> Option<Complaint> {
-        self.lacking(change)
+        Self::lacking(change)
     }
 
     async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {

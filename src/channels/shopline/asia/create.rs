@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     Asia,
     pull::{Product, Variation},
-    push::{MOST_PIECES, number},
+    push::{MOST_PIECES, number, path_of},
 };
 use crate::{
     channels::{
@@ -37,7 +37,7 @@ impl Asia {
     pub(super) async fn create(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
         let known = match self.home(token, indices, works).await {
             Ok(known) => known,
-            Err(trouble) => return refuse_all(&trouble, indices, works).map_or(Err(trouble.error), Ok),
+            Err(trouble) => return refuse_all(&trouble, indices, works).ok_or(trouble.error),
         };
         let Some((source, first)) = works[indices[0]].change.product.as_ref() else { return Ok(()) };
         let single = first.options.is_empty();
@@ -45,7 +45,7 @@ impl Asia {
             Some(home) => (home, false),
             None => match self.make(token, source, &works[indices[0]], single).await {
                 Ok(home) => (home, true),
-                Err(trouble) => return refuse_all(&trouble, indices, works).map_or(Err(trouble.error), Ok),
+                Err(trouble) => return refuse_all(&trouble, indices, works).ok_or(trouble.error),
             },
         };
         // A product that its owner took off sale stays so, whoever joins it.
@@ -55,20 +55,20 @@ impl Asia {
         for index in indices {
             let work = &mut works[*index];
             if !home.variations.iter().any(|it| it.sku.as_deref() == Some(work.change.sku.as_str())) {
-                match self.join(token, &home, work).await? {
-                    Some(joined) => home = joined,
-                    None => {
-                        work.settle();
-                        continue;
-                    }
-                }
+                let Some(joined) = self.join(token, &home, work).await? else {
+                    work.settle();
+                    continue;
+                };
+                home = joined;
             }
             self.adopt(token, &mut home, &warehouses, work).await?;
         }
         if (new || draft) && !single && indices.iter().any(|index| !works[*index].is_refused()) {
             self.put_on_sale(token, &home.id, indices, works).await?;
         }
-        indices.iter().for_each(|index| works[*index].settle());
+        for index in indices {
+            works[*index].settle();
+        }
         Ok(())
     }
 
@@ -203,7 +203,7 @@ impl Asia {
         if let (Some(wanted), Some((seen, _))) = (wanted, seen)
             && seen.map(|price| price.amount) != Some(wanted.amount)
         {
-            let path = format!("{}/update_price", self.path_of(work));
+            let path = format!("{}/update_price", path_of(work));
             let body = json!({"price": number(wanted)});
             if work.judge(self.write(token, "price update", Method::PUT, &path, body).await)?.is_some() {
                 work.note_price(wanted);
@@ -221,7 +221,7 @@ impl Asia {
     async fn put_on_sale(&self, token: &Secret, id: &str, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
         let refused = match self.set_status(token, &[id.to_owned()], "active").await {
             Ok((refused, _)) => refused,
-            Err(trouble) => return refuse_all(&trouble, indices, works).map_or(Err(trouble.error), Ok),
+            Err(trouble) => return refuse_all(&trouble, indices, works).ok_or(trouble.error),
         };
         for index in indices {
             if let Some((_, code, text)) = refused.first() {

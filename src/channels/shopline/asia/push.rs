@@ -80,7 +80,9 @@ impl Asia {
             } else if works[indices[0]].change.product.is_some() {
                 self.create(token, &indices, works).await?;
             } else {
-                indices.iter().for_each(|index| works[*index].settle());
+                for index in indices {
+                    works[index].settle();
+                }
             }
         }
         for batch in leaving.chunks(STATUS_BATCH) {
@@ -141,7 +143,7 @@ impl Asia {
                 Some(trouble) => work.refuse_with(trouble),
                 None if own == texts => work.note_texts(&own),
                 None => {
-                    work.refuse("texts", "the product's SKUs are wanted with different texts, but share them", None)
+                    work.refuse("texts", "the product's SKUs are wanted with different texts, but share them", None);
                 }
             }
         }
@@ -173,7 +175,7 @@ impl Asia {
         if works[first].note(refs::SAME_PRICE) != &json!(true) || siblings < 2 {
             for (index, price) in wanted {
                 let work = &mut works[index];
-                let path = format!("{}/update_price", self.path_of(work));
+                let path = format!("{}/update_price", path_of(work));
                 if work.judge(self.write(token, "price update", Method::PUT, &path, priced(price)).await)?.is_some() {
                     work.note_price(price);
                 }
@@ -206,7 +208,7 @@ impl Asia {
     pub(super) async fn push_stock(&self, token: &Secret, work: &mut Work<'_>, pieces: i64) -> Ended {
         let place = work.text(refs::PLACE);
         let (path, body) = if place.is_empty() {
-            (format!("{}/update_quantity", self.path_of(work)), json!({"quantity": pieces, "replace": true}))
+            (format!("{}/update_quantity", path_of(work)), json!({"quantity": pieces, "replace": true}))
         } else {
             let mut body = json!({"warehouse_id": place, "quantity": pieces, "is_replace": true});
             if !work.note(refs::VARIANT).is_null() {
@@ -219,15 +221,6 @@ impl Asia {
             work.note_stock(pieces);
         }
         Ok(())
-    }
-
-    /// Where a SKU is addressed: a variation, or a product without any.
-    pub(super) fn path_of(&self, work: &Work<'_>) -> String {
-        let product = work.text(refs::PRODUCT);
-        match work.note(refs::VARIANT).as_str() {
-            Some(variation) => format!("products/{product}/variations/{variation}"),
-            None => format!("products/{product}"),
-        }
     }
 
     async fn take_off_sale(&self, token: &Secret, batch: &[Vec<usize>], works: &mut [Work<'_>]) -> Ended {
@@ -297,6 +290,15 @@ impl Asia {
     ) -> Result<Success, Trouble> {
         let path = format!("/v1/{path}");
         self.0.client.api(ApiCall { operation, method, path, query: Vec::new(), body: Some(body), token }).await
+    }
+}
+
+/// Where a SKU is addressed: a variation, or a product without any.
+pub(super) fn path_of(work: &Work<'_>) -> String {
+    let product = work.text(refs::PRODUCT);
+    match work.note(refs::VARIANT).as_str() {
+        Some(variation) => format!("products/{product}/variations/{variation}"),
+        None => format!("products/{product}"),
     }
 }
 

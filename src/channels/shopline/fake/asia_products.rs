@@ -23,7 +23,7 @@ pub(super) fn serve(world: &mut World, call: &Passed<'_>) -> Said {
         ("POST", ["products", "search"]) => search(world, call),
         ("PUT", ["products", "status", "bulk"]) => set_status(world, call),
         ("GET", ["warehouses"]) => warehouses(world, call),
-        ("GET", ["products", id]) => one(world, call, id).map(|product| Said::ok(product)),
+        ("GET", ["products", id]) => one(world, call, id).map(Said::ok),
         ("PUT", ["products", id]) => update(world, call, id),
         ("GET", ["products", id, "stocks"]) => stocks(world, call, id),
         ("PUT", ["products", id, "stocks"]) => set_stock(world, call, id),

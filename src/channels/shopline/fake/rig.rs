@@ -88,7 +88,7 @@ impl ShoplineWorld {
             title: format!("Thing {number}"),
             price: format!("{}", number + 5),
             stock: Some(number as i64 * 3 + 1),
-            options: if number % 2 == 0 { vec![("Size".to_owned(), "M".to_owned())] } else { Vec::new() },
+            options: if number.is_multiple_of(2) { vec![("Size".to_owned(), "M".to_owned())] } else { Vec::new() },
             ..Seed::default()
         };
         let seeds: Vec<_> = (0..listings).map(seed).collect();

@@ -376,13 +376,12 @@ impl Product {
             id,
         };
         for value in variants {
-            match Variant::read(value) {
-                Some(variant) => product.variants.push(variant),
-                None => {
-                    let text = "a variant has no id".to_owned();
-                    found.complain(format!("product {}", product.id), "unreadable", text);
-                }
-            }
+            let Some(variant) = Variant::read(value) else {
+                let text = "a variant has no id".to_owned();
+                found.complain(format!("product {}", product.id), "unreadable", text);
+                continue;
+            };
+            product.variants.push(variant);
         }
         Some(product)
     }

@@ -34,7 +34,7 @@ type Ended = Result<(), Box<ChannelError>>;
 
 impl Global {
     /// What a change lacks.
-    pub(super) fn lacking(&self, change: &Change) -> Option<Complaint> {
+    pub(super) fn lacking(change: &Change) -> Option<Complaint> {
         if let Some(complaint) = lacking(change, MOST_PIECES) {
             return Some(complaint);
         }
@@ -71,7 +71,9 @@ impl Global {
             } else if works[indices[0]].change.product.is_some() {
                 self.create(token, &indices, works).await?;
             } else {
-                indices.iter().for_each(|index| works[*index].settle());
+                for index in indices {
+                    works[index].settle();
+                }
             }
         }
         Ok(())
@@ -130,7 +132,7 @@ impl Global {
                 Some(trouble) => work.refuse_with(trouble),
                 None if own == texts => work.note_texts(&own),
                 None => {
-                    work.refuse("texts", "the product's SKUs are wanted with different texts, but share them", None)
+                    work.refuse("texts", "the product's SKUs are wanted with different texts, but share them", None);
                 }
             }
         }
