@@ -290,6 +290,7 @@ impl Asia {
         };
         Ok(Listing {
             sku: variation.sku.as_deref().unwrap_or_default().parse()?,
+            shop_sku: None,
             product_id: product.id.clone(),
             refs: json!({
                 refs::PRODUCT: product.id, refs::VARIANT: variation.id, refs::SKU: variation.sku,
@@ -330,14 +331,15 @@ fn next_page(under: &Under, data: &Value, items: &[Value]) -> Option<At> {
     let last = items.last().and_then(|item| text(item, "id"))?;
     let counted = |name: &str| whole(&data["pagination"], name);
     let total = counted("total_count").unwrap_or_default();
-    let full = items.len() >= counted("per_page").map_or(under.per_page as usize, |size| size.max(1) as usize);
+    let size = counted("per_page").and_then(|size| u32::try_from(size).ok()).unwrap_or(under.per_page).max(1);
+    let full = items.len() >= size as usize;
     let more = |page: u32| counted("total_pages").map_or(full, |pages| i64::from(page) < pages);
     match under.at {
         At::Beginning => more(1).then_some(At::Second { id: last, total }),
         // Only an empty page surely is the end: the shop may cut pages shorter than was asked for.
         At::After { .. } | At::Second { .. } => Some(At::After { id: last }),
         At::Numbered { page, total: before } => {
-            let moved = u32::try_from((before - total).max(0)).unwrap_or(u32::MAX).div_ceil(under.per_page);
+            let moved = u32::try_from((before - total).max(0)).unwrap_or(u32::MAX).div_ceil(size);
             match moved {
                 0 => more(page).then_some(At::Numbered { page: page + 1, total }),
                 _ => Some(At::Numbered { page: page.saturating_sub(moved).max(1), total }),

@@ -116,7 +116,7 @@ fn one(world: &mut World, call: &Passed<'_>, id: &str) -> Result<Value, Said> {
 
 fn money(goods: &Goods, amount: Decimal) -> Value {
     let number = |amount: Decimal| amount.normalize().to_string().parse::<serde_json::Number>().map(Value::Number);
-    let cents = if goods.currency == "TWD" { amount } else { amount * Decimal::ONE_HUNDRED };
+    let cents = if ["TWD", "JPY"].contains(&goods.currency.as_str()) { amount } else { amount * Decimal::ONE_HUNDRED };
     json!({
         "cents": number(cents).unwrap_or_default(), "dollars": number(amount).unwrap_or_default(),
         "currency_iso": goods.currency, "currency_symbol": "NT$", "label": format!("NT${amount}"),

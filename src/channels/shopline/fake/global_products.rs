@@ -80,6 +80,7 @@ fn products(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
     }
     let since = since.as_deref().map(str::parse::<Timestamp>).transpose();
     let since = since.map_err(|_| unprocessable("updated_at_min", "is no time"))?;
+    let looped = get(call.query, "page_info").filter(|_| world.rules.pages_loop).map(str::to_owned);
     let (title, version) = (get(call.query, "title").map(str::to_owned), "v20260601");
     let goods = goods(world, call)?;
     let found = |product: &&Product| {
@@ -93,7 +94,8 @@ fn products(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
     let said = Said::ok(json!({"products": page.iter().map(|product| shown(product)).collect::<Vec<_>>()}));
     let Some(last) = page.last().filter(|_| more) else { return Ok(said) };
     let token = json!({"sinceId": last.id, "direction": "next", "limit": limit, "updatedAtMin": since.map(|it| it.to_string())});
-    let token: String = url::form_urlencoded::byte_serialize(STANDARD.encode(token.to_string()).as_bytes()).collect();
+    let token = looped.unwrap_or_else(|| STANDARD.encode(token.to_string()));
+    let token: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
     let address = format!("https://handle.myshopline.com/admin/openapi/{version}/products/products.json");
     let link = format!(
         "<{address}?limit={limit}&page_info=abc%3D>; rel=\"previous\",<{address}?limit={limit}&page_info={token}>; rel=\"next\""

@@ -146,6 +146,13 @@ impl FakeShopline {
         }
     }
 
+    /// The currency that a store sells in: USD on Global and TWD on Asia, where nothing is said.
+    pub fn set_currency(&self, account: &str, currency: &str) {
+        if let Some(store) = self.shared.world().stores.get_mut(account) {
+            currency.clone_into(&mut store.goods.currency);
+        }
+    }
+
     /// Gives a store one more location or warehouse. What is there already is not stocked there.
     pub fn add_place(&self, account: &str, id: &str) {
         if let Some(store) = self.shared.world().stores.get_mut(account) {

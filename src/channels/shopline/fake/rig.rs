@@ -47,6 +47,29 @@ impl Rig for ShoplineRig {
         Box::new(ShoplineWorld::start(self.platform, clock, listings))
     }
 
+    fn whole_currencies(&self) -> &'static [&'static str] {
+        match self.platform {
+            Platform::Global => &["JPY", "IDR"],
+            Platform::Asia => &["TWD", "JPY"],
+        }
+    }
+
+    async fn start_in(&self, currency: &str, listings: usize) -> Box<dyn World> {
+        let clock = Clock::manual("2026-06-01T12:00:00Z".parse().expect("a constant"));
+        let world = ShoplineWorld::start(self.platform, clock, listings);
+        world.fake.set_currency(world.account, currency);
+        Box::new(world)
+    }
+
+    fn counts_violations(&self) -> bool {
+        true
+    }
+
+    fn loops_pages(&self) -> bool {
+        // Asia's pages are numbered by whoever asks.
+        self.platform == Platform::Global
+    }
+
     fn page_size(&self) -> usize {
         PAGE_SIZE
     }
@@ -192,6 +215,15 @@ impl World for ShoplineWorld {
             // Mended also means: the pause that was asked for is over.
             self.clock.advance(SignedDuration::from_mins(1));
         }
+    }
+
+    fn violations(&self) -> u32 {
+        let stats = self.fake.stats();
+        (stats.rate_violations + stats.mixed_page_info) as u32
+    }
+
+    async fn loop_pages(&self) {
+        self.fake.rules(|rules| rules.pages_loop = true);
     }
 
     fn owner(&self) -> Option<&dyn Owner> {

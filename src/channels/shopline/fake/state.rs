@@ -50,6 +50,8 @@ pub struct Rules {
     pub page_cap: usize,
     /// Whether Asia knows `previous_id`: some shops do.
     pub previous_id: bool,
+    /// Whether each page of Global but the first names itself as the next one.
+    pub pages_loop: bool,
     /// Whether Global takes no token of a next page any more.
     pub tokens_forgotten: bool,
 }
@@ -65,6 +67,7 @@ impl Default for Rules {
             readable_tokens: true,
             page_cap: 999,
             previous_id: false,
+            pages_loop: false,
             tokens_forgotten: false,
         }
     }

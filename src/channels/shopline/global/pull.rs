@@ -248,6 +248,7 @@ impl Global {
         let options = names.zip(&variant.options).filter_map(|(name, value)| Some((name, value.clone()?))).collect();
         Ok(Listing {
             sku: variant.sku.as_deref().unwrap_or_default().parse()?,
+            shop_sku: None,
             product_id: product.id.clone(),
             refs: json!({
                 refs::PRODUCT: product.id, refs::VARIANT: variant.id, refs::ITEM: variant.item, refs::SKU: variant.sku,
