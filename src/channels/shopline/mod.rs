@@ -258,7 +258,7 @@ fn app(reader: &mut Reader<'_>, platform: Platform) -> App {
     let remedy = "copy it from the app's page at SHOPLINE Asia: the two platforms have different apps";
     match written {
         [true, false] => {
-            reader.fault(&format!("channel.{secret}"), format!("`{id}` is set without `{secret}`"), remedy)
+            reader.fault(&format!("channel.{secret}"), format!("`{id}` is set without `{secret}`"), remedy);
         }
         [false, true] => reader.fault(&format!("channel.{id}"), format!("`{secret}` is set without `{id}`"), remedy),
         _ => {}
