@@ -86,6 +86,9 @@ impl Rig for FileRig {
     }
 }
 
+/// Writes the row of a number.
+type WriteRow = fn((usize, &FakeRow)) -> String;
+
 #[derive(Clone)]
 struct FakeRow {
     sku: String,
@@ -132,7 +135,7 @@ impl Folder {
     }
 
     fn write(&self, rows: &[FakeRow]) {
-        let (header, line): (&str, fn((usize, &FakeRow)) -> String) = match self.kind {
+        let (header, line): (&str, WriteRow) = match self.kind {
             Kind::Csv => ("sku;Lager;title;price;currency;Bestand\r\n", |(_, row)| {
                 let FakeRow { sku, price, stock, title } = row;
                 let (sku, title) = (quoted(sku), quoted(title));

@@ -203,11 +203,9 @@ fn other_headers_are_mapped_and_the_currency_is_needed() {
 #[test]
 fn a_product_of_five_hundred_variations_in_front_of_it_is_read_over_many_pages() {
     let header = EXPORT.lines().next().unwrap();
-    let mut content = format!("{header}\n");
-    for number in 0..500 {
-        content.push_str(&format!("{number},variation,V{number},,V,1,,,1,2,,5,,,big,,Size,{number},,0,\n"));
-    }
-    content.push_str("900,variable,big,,Big,1,,Long,1,,,,,,,,Size,,1,0,\n");
+    let variation = |number| format!("{number},variation,V{number},,V,1,,,1,2,,5,,,big,,Size,{number},,0,\n");
+    let variations: Vec<String> = (0..500).map(variation).collect();
+    let content = format!("{header}\n{}900,variable,big,,Big,1,,Long,1,,,,,,,,Size,,1,0,\n", variations.concat());
     let shop = Shop::with("export.csv", content, &json!({ "currency": "EUR" }));
     let (listings, complaints, _) = shop.read().unwrap();
     assert_eq!((listings.len(), complaints.len()), (500, 0));

@@ -1,6 +1,10 @@
 //! A file on its way through, row by row.
 
-use std::{collections::HashMap, io, path::Path};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    path::Path,
+};
 
 use super::{
     WriteError,
@@ -89,7 +93,7 @@ impl<'a> Rewriting<'a> {
             draft.write(encoding, "\u{feff}")?;
         }
         let rows_begin = records.place();
-        self.look_ahead(&mut records)?;
+        let mut lines = self.look_ahead(&mut records)?;
         // The header, which was read already, is copied with whatever stands before it.
         records.seek(Place::START).map_err(ReadError::Io)?;
         let mut record = Record::default();
@@ -103,12 +107,7 @@ impl<'a> Rewriting<'a> {
             let new = if is_row { self.changed_row(&record)? } else { None };
             draft.write(encoding, new.as_deref().unwrap_or(&record.text))?;
         }
-        let mut lines = Vec::new();
-        for index in 0..self.changes.len() {
-            if self.changes[index].listing.is_none() && self.results[index].is_none() {
-                lines.extend(self.new_line(index)?);
-            }
-        }
+        lines.extend(self.new_lines(&HashSet::new())?);
         // A product stands before its variations.
         let added: Vec<String> = self.parents.iter().flat_map(Parents::added).map(str::to_owned).collect();
         for line in added.into_iter().chain(lines) {
@@ -131,14 +130,41 @@ impl<'a> Rewriting<'a> {
         Ok(true)
     }
 
-    /// Finds out what is wanted of rows that stand before those it is wanted for, or after them: those of products.
-    fn look_ahead(&mut self, records: &mut Records) -> Result<(), ReadError> {
-        let Layout::WooCommerce(columns) = &self.layout else { return Ok(()) };
-        let Some(parents) = &mut self.parents else { return Ok(()) };
+    /// The rows of SKUs that the file does not have yet, but for those whose changes were met.
+    fn new_lines(&mut self, met: &HashSet<usize>) -> Result<Vec<String>, ReadError> {
+        let mut lines = Vec::new();
+        for index in 0..self.changes.len() {
+            if self.changes[index].listing.is_none() && self.results[index].is_none() && !met.contains(&index) {
+                lines.extend(self.new_line(index)?);
+            }
+        }
+        Ok(lines)
+    }
+
+    /// Finds out what becomes of the rows of products, which may stand before those they change for, and returns the new
+    /// rows that belong to them.
+    fn look_ahead(&mut self, records: &mut Records) -> Result<Vec<String>, ReadError> {
+        if self.parents.is_none() {
+            return Ok(Vec::new());
+        }
+        let met = self.note_wanted(records)?;
+        self.new_lines(&met)
+    }
+
+    /// Notes what is wanted of the rows of products, and returns which changes have a row of their own.
+    fn note_wanted(&mut self, records: &mut Records) -> Result<HashSet<usize>, ReadError> {
+        let mut met = HashSet::new();
+        let Layout::WooCommerce(columns) = &self.layout else { return Ok(met) };
+        let Some(parents) = &mut self.parents else { return Ok(met) };
         let mut record = Record::default();
         while next_row(records, &mut record, columns.header.delimiter, columns.header.width)?.is_some() {
             let sku = columns.sku(&record);
+            self.comma |= writes_comma(&columns.row(&record, None, String::new()).price);
+            if matches!(columns.kind(&record), Kind::Parent | Kind::NotSold) {
+                continue;
+            }
             let Some(&index) = self.open.get(sku.as_str()) else { continue };
+            met.insert(index);
             let change = &self.changes[index];
             if columns.kind(&record) != Kind::Variation || change.wanted.retired {
                 continue;
@@ -157,7 +183,7 @@ impl<'a> Rewriting<'a> {
                 self.open.remove(sku.as_str());
             }
         }
-        Ok(())
+        Ok(met)
     }
 
     /// The row with its change, if there is one that makes a difference.
@@ -179,7 +205,7 @@ impl<'a> Rewriting<'a> {
         self.comma |= comma;
         let Some(index) = self.open.remove(row.sku.as_str()) else { return Ok(None) };
         let change = &self.changes[index];
-        match self.apply(change, record, &row, comma)? {
+        match self.apply(change, record, &row, comma) {
             Ok((text, listing)) => {
                 let sku = change.sku.clone();
                 self.results[index] = Some(PushResult::Done { sku, listing: Box::new(listing) });
@@ -220,27 +246,18 @@ impl<'a> Rewriting<'a> {
         record: &Record,
         row: &Row,
         comma: bool,
-    ) -> Result<Result<(String, Listing), Complaint>, ReadError> {
+    ) -> Result<(String, Listing), Complaint> {
         if let Some((_, width)) = self.layout.cells()
             && !fits(record, width)
         {
-            return Ok(Err(ragged_row(row, (record.width(), width))));
+            return Err(ragged_row(row, (record.width(), width)));
         }
-        let text = match edits(self.settings, change, row, comma) {
-            Ok(edits) => self.edited(change, record, row, &edits),
-            Err(complaint) => Err(complaint),
-        };
-        let text = match text {
-            Ok(text) => text,
-            Err(complaint) => return Ok(Err(complaint)),
-        };
-        let listing = self.listing_of(change, &text, record.line);
-        Ok(listing.map(|listing| {
-            // A file that counts no pieces was told how many there are all the same.
-            let told = change.wanted.stock.filter(|_| listing.stock.is_none() && change.fields.contains(&Field::Stock));
-            let stock = told.or(listing.stock);
-            (text, Listing { stock, ..listing })
-        }))
+        let text = self.edited(change, record, row, &edits(self.settings, change, row, comma)?)?;
+        let listing = self.listing_of(change, &text, record.line)?;
+        // A file that counts no pieces was told how many there are all the same.
+        let told = change.wanted.stock.filter(|_| listing.stock.is_none() && change.fields.contains(&Field::Stock));
+        let stock = told.or(listing.stock);
+        Ok((text, Listing { stock, ..listing }))
     }
 
     /// The row with other texts in it.
