@@ -250,7 +250,7 @@ mod tests {
         ]);
         insta::assert_snapshot!(desk.told(), @r#"
         shopsyncd.toml:1: shops.a.path: the key is missing; set it; `shopsyncd channels show file` says how
-        shopsyncd.toml:7: shops.b.format: `excel` is no format that can be read; use one of "auto", "csv", "jsonl", "shopify"
+        shopsyncd.toml:7: shops.b.format: `excel` is no format that can be read; use one of "auto", "csv", "jsonl", "shopify", "woocommerce", "google"
         shops.d/c.toml:5: shops.c.jobs.product_import: the period is shorter than channel `file` allows; write "1 second" or more, or "None"
         "#);
         assert!(desk.load().config.is_none());

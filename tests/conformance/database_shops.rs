@@ -1156,6 +1156,7 @@ async fn forgetting_a_shop_says_what_went(store: Store) {
     tx.owe_reminder(first, 1, ReminderKind::Ended, None).await.unwrap();
     tx.owe_reminder(second, 1, ReminderKind::Ended, None).await.unwrap();
     furnish(&mut tx, "a", first).await;
+    tx.tie_shop(&shop("b"), second, &json!(null)).await.unwrap();
     tx.sync_shops(&[wanted_shop("b", "2")]).await.unwrap();
     let gone = tx.forget_shop(&shop("a")).await.unwrap();
     let gone: Vec<_> = gone.iter().map(|(words, count)| (words.as_str(), *count)).collect();

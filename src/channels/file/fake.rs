@@ -143,8 +143,9 @@ impl Folder {
             }),
             Kind::Google => (GOOGLE, |(_, row)| {
                 let FakeRow { sku, price, stock, title } = row;
+                let (sku, title) = (quoted(sku), quoted(title));
                 let availability = if *stock > 0 { "in_stock" } else { "out_of_stock" };
-                format!("{sku}\t{title}\t{price} EUR\t{stock}\thttps://x.test/{sku}\t{availability}\t\t\n")
+                format!("{sku}\t{title}\t{price} EUR\t{stock}\thttps://x.test/\t{availability}\t\t\n")
             }),
             Kind::JsonLines => ("", |(_, row)| {
                 let FakeRow { sku, price, stock, title } = row;
@@ -156,11 +157,11 @@ impl Folder {
                 let FakeRow { sku, price, stock, title } = row;
                 let (sku, name) = (quoted(sku), quoted(title));
                 if number % 2 == 0 {
-                    return format!("{number},simple,{sku},{name},{stock},{price},,1,1,\n");
+                    return format!("{number},simple,{sku},{name},{stock},{price},,1,1,,,\n");
                 }
                 let part = quoted(&format!("{title} - M"));
-                let variation = format!("{number},variation,{sku},{part},{stock},{price},id:9{number},1,1,\n");
-                format!("{variation}9{number},variable,,{name},,,,1,1,\n")
+                let variation = format!("{number},variation,{sku},{part},{stock},{price},id:9{number},1,1,,,\n");
+                format!("{variation}9{number},variable,,{name},,,,1,1,,,\n")
             }),
         };
         let text = std::iter::once(header.to_owned()).chain(rows.iter().enumerate().map(line)).collect::<String>();
@@ -189,7 +190,7 @@ fn quoted(cell: &str) -> String {
 }
 
 /// The cells of a line: a quote opens or closes, two within quotes are one.
-fn cells(line: &str) -> Vec<String> {
+fn cells(line: &str, delimiter: char) -> Vec<String> {
     let (mut cells, mut within, mut before) = (vec![String::new()], false, ' ');
     for c in line.chars() {
         match c {
@@ -199,7 +200,7 @@ fn cells(line: &str) -> Vec<String> {
                 }
                 within = !within;
             }
-            ';' if !within => cells.push(String::new()),
+            c if c == delimiter && !within => cells.push(String::new()),
             _ => cells.last_mut().expect("there is always one").push(c),
         }
         before = c;
@@ -208,7 +209,7 @@ fn cells(line: &str) -> Vec<String> {
 }
 
 fn csv_row(line: &str) -> FakeRow {
-    let cells = cells(line);
+    let cells = cells(line, ';');
     let cell = |index: usize| cells.get(index).cloned().unwrap_or_default();
     FakeRow {
         sku: cell(0),
@@ -221,8 +222,8 @@ fn csv_row(line: &str) -> FakeRow {
 const GOOGLE: &str = "id\ttitle\tprice\tquantity\tlink\tavailability\timage_link\tdescription\n";
 
 fn google_row(line: &str) -> FakeRow {
-    let cells: Vec<&str> = line.split('\t').collect();
-    let cell = |index: usize| cells.get(index).copied().unwrap_or_default().to_owned();
+    let cells = cells(line, '\t');
+    let cell = |index: usize| cells.get(index).cloned().unwrap_or_default();
     FakeRow {
         sku: cell(0),
         title: cell(1),
@@ -231,13 +232,13 @@ fn google_row(line: &str) -> FakeRow {
     }
 }
 
-/// Texts with commas in them come last.
-const WOOCOMMERCE: &str = "ID,Type,SKU,Name,Stock,Regular price,Parent,Published,In stock?,Description\n";
+const WOOCOMMERCE: &str = "ID,Type,SKU,Name,Stock,Regular price,Parent,Published,In stock?,Description,\
+                           Attribute 1 name,Attribute 1 value(s)\n";
 
 fn woocommerce_rows(text: &str) -> Vec<FakeRow> {
-    let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(',').collect()).collect();
-    let cell = |row: &[&str], index: usize| row.get(index).copied().unwrap_or_default().to_owned();
-    let title = |row: &[&str]| {
+    let rows: Vec<Vec<String>> = text.lines().skip(1).map(|line| cells(line, ',')).collect();
+    let cell = |row: &[String], index: usize| row.get(index).cloned().unwrap_or_default();
+    let title = |row: &[String]| {
         let parent = rows.iter().find(|other| cell(row, 6) == format!("id:{}", cell(other, 0)));
         cell(parent.map_or(row, Vec::as_slice), 3)
     };

@@ -68,6 +68,11 @@ impl Rig for AmazonRig {
         Box::new(AmazonWorld::start(clock, &self.journal, "JP", listings, self.by_report))
     }
 
+    /// Each SKU is an item of its own.
+    fn groups_variants(&self) -> bool {
+        false
+    }
+
     fn counts_violations(&self) -> bool {
         true
     }
