@@ -136,7 +136,7 @@ fn texts(reader: &mut Reader<'_>, table: &Map<String, Value>, name: &str) -> BTr
         match text_of(words, word) {
             Some(text) => drop(read.insert(word.clone(), text)),
             None => {
-                reader.fault(&format!("{KEY}.{name}.{word}"), format!("`{word}` is not a text"), "write it in quotes")
+                reader.fault(&format!("{KEY}.{name}.{word}"), format!("`{word}` is not a text"), "write it in quotes");
             }
         }
     }

@@ -343,7 +343,9 @@ mod tests {
                         sent.push(now);
                         budget.accepted(start + now);
                     }
-                    Turn::Throttled(until) => now += Duration::try_from(until - noon()).unwrap() - now,
+                    Turn::Throttled(until) => {
+                        now += Duration::try_from(until - noon()).unwrap().checked_sub(now).unwrap();
+                    }
                 }
             }
             let allowed = f64::from(rate.burst) + now.as_secs_f64() * rate.a_second(rate.calls);
@@ -352,8 +354,9 @@ mod tests {
             // What the host would count: its own bucket of the same size is never empty.
             let (mut left, mut counted) = (f64::from(rate.burst), Duration::ZERO);
             for at in sent {
-                left =
-                    (left + (at - counted).as_secs_f64() * rate.a_second(rate.calls)).min(f64::from(rate.burst)) - 1.0;
+                left = (left + at.checked_sub(counted).unwrap().as_secs_f64() * rate.a_second(rate.calls))
+                    .min(f64::from(rate.burst))
+                    - 1.0;
                 counted = at;
                 assert!(left > -0.001, "{left} left at {at:?} of {rate:?}");
             }

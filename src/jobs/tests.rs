@@ -19,7 +19,7 @@ use crate::{
     channels::{Abilities, AuthorizationKind, Channel, Consent, From, Page, PushResult, Settled, ShopStatus, Ticket},
     domain::{
         Complaint, Cursor, Demand, Failure, Field, InstanceId, Listing, ListingStatus, Outcome, PassKind, Period,
-        Price, RunId, Shop, ShopId, Trigger,
+        Price, RunId, Shop, ShopId, Sku, Trigger,
         plan::Change,
         reminder::Ladder,
         wanted::{Retire, Rules},
@@ -149,8 +149,8 @@ impl Channel for Stall {
     async fn push(&self, _: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
         let mut shelf = self.shelf.lock().unwrap();
         let told = changes.iter().map(|change| {
-            let siblings = change.siblings.iter().map(|sibling| format!("+{}", sibling.sku)).collect::<String>();
-            format!("{}{siblings}", change.sku)
+            let skus = std::iter::once(&change.sku).chain(change.siblings.iter().map(|sibling| &sibling.sku));
+            skus.map(Sku::as_str).collect::<Vec<_>>().join("+")
         });
         let told = told.collect::<Vec<_>>().join(" ");
         shelf.pushes.push(told);

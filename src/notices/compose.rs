@@ -67,10 +67,8 @@ async fn obstacle(tx: &mut Tx, people: &People, shop: ShopId, scope: bool) -> Re
     let Some(row) = tx.shop(&shop).await?.filter(|row| row.configured && people.shops.contains_key(&row.id)) else {
         return Ok(None);
     };
-    let obstacle = match scope {
-        true => row.scope_missing.map(Obstacle::ScopeMissing),
-        false => row.closed_why.map(Obstacle::Closed),
-    };
+    let obstacle =
+        if scope { row.scope_missing.map(Obstacle::ScopeMissing) } else { row.closed_why.map(Obstacle::Closed) };
     let channel = people.channel_title(std::slice::from_ref(&shop), &row.channel);
     Ok(obstacle.map(|obstacle| Letter::Obstacle { shop: line(people, shop), channel, obstacle }))
 }

@@ -338,9 +338,10 @@ impl Tx {
 impl Tx {
     /// Makes every word about authorizations fail (or work again), as where the database is away.
     pub(crate) async fn set_authorizations_away(&mut self, away: bool) -> Result<(), StoreError> {
-        let sql = match away {
-            true => "alter table authorizations rename to authorizations_away",
-            false => "alter table authorizations_away rename to authorizations",
+        let sql = if away {
+            "alter table authorizations rename to authorizations_away"
+        } else {
+            "alter table authorizations_away rename to authorizations"
         };
         on_db!(self.execute(sql))?;
         Ok(())

@@ -304,6 +304,7 @@ fn a_shop_is_shown_with_its_rules_of_export_and_where_each_comes_from() {
     SETTING VALUE FROM
     channel file shops.d/out.toml:2
     name out default
+    match_barcode false default
     path out.csv shops.d/out.toml:3
     jobs.product_import 1 minute default
     jobs.product_export 15 minutes default

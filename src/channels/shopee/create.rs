@@ -330,7 +330,9 @@ impl Shopee {
             match self.write(access, INIT, "/api/v2/product/init_tier_variation", body).await {
                 Ok(success) => self.note_models(success.response(), id, &new, new.len(), works),
                 Err(trouble) if trouble.error.failure == Failure::Rejected => {
-                    new.iter().for_each(|one| works[one.index].refuse_for(&trouble));
+                    for one in &new {
+                        works[one.index].refuse_for(&trouble);
+                    }
                     return Ok(true);
                 }
                 Err(trouble) => return Err(trouble.into()),
@@ -430,7 +432,9 @@ impl Shopee {
             match self.write(access, TIERS, "/api/v2/product/update_tier_variation", body).await {
                 Ok(_) => {}
                 Err(trouble) if trouble.error.failure == Failure::Rejected => {
-                    new.iter().for_each(|one| works[one.index].refuse_for(&trouble));
+                    for one in &new {
+                        works[one.index].refuse_for(&trouble);
+                    }
                     return Ok(());
                 }
                 Err(trouble) => return Err(trouble.into()),
@@ -612,19 +616,25 @@ enum Found {
 }
 
 fn refuse_all(new: &[New<'_>], works: &mut [Work<'_>], code: &str, text: &str) {
-    new.iter().for_each(|one| works[one.index].refuse(code, text, None));
+    for one in new {
+        works[one.index].refuse(code, text, None);
+    }
 }
 
 /// A creation that failed: refused for good, certainly not done, or (nobody knows) to be looked for later.
 fn waits_or_refused(trouble: Trouble, new: &[New<'_>], works: &mut [Work<'_>], now: i64) -> Result<(), ChannelError> {
     if trouble.error.failure == Failure::Rejected {
-        new.iter().for_each(|one| works[one.index].refuse_for(&trouble));
+        for one in new {
+            works[one.index].refuse_for(&trouble);
+        }
         return Ok(());
     }
     if trouble.error.not_acted() {
         return Err(trouble.into());
     }
-    new.iter().for_each(|one| works[one.index].pending = Some(Wait::Unclear { at: now }.ticket()));
+    for one in new {
+        works[one.index].pending = Some(Wait::Unclear { at: now }.ticket());
+    }
     Ok(())
 }
 

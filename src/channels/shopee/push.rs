@@ -272,7 +272,9 @@ impl Shopee {
             if self.push_item(access, *item, indices, works).await? {
                 leaving.push((*item, indices.as_slice()));
             } else {
-                indices.iter().for_each(|index| works[*index].judged = true);
+                for index in indices {
+                    works[*index].judged = true;
+                }
             }
         }
         for batch in leaving.chunks(MOST) {
@@ -280,7 +282,9 @@ impl Shopee {
         }
         for (_, indices) in &new {
             self.create(access, indices, works).await?;
-            indices.iter().for_each(|index| works[*index].judged = true);
+            for index in indices {
+                works[*index].judged = true;
+            }
         }
         Ok(())
     }
@@ -404,12 +408,11 @@ impl Shopee {
                 } else {
                     text::fault(&wanted)
                 };
-                match fault {
-                    Some(text) => work.refuse(name, &format!("{name}: {text}"), None),
-                    None => {
-                        body[name] = wanted.into();
-                        sent.push((*index, field));
-                    }
+                if let Some(text) = fault {
+                    work.refuse(name, &format!("{name}: {text}"), None);
+                } else {
+                    body[name] = wanted.into();
+                    sent.push((*index, field));
                 }
             }
         }
@@ -433,7 +436,9 @@ impl Shopee {
             Err(trouble) if trouble.error.failure == Failure::Rejected => {
                 let mut indices: Vec<_> = sent.into_iter().map(|(index, _)| index).collect();
                 indices.dedup();
-                indices.iter().for_each(|index| works[*index].refuse_for(&trouble));
+                for index in &indices {
+                    works[*index].refuse_for(&trouble);
+                }
                 Ok(())
             }
             Err(trouble) => Err(trouble.into()),

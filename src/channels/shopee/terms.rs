@@ -89,7 +89,7 @@ impl Terms {
         }
         match change.wanted.price {
             None => lacking.push(("price", "no price is wanted; choose `price` among export.fields".to_owned())),
-            Some(price) => lacking.extend(self.price_lacks(change, price, region)),
+            Some(price) => lacking.extend(Self::price_lacks(change, price, region)),
         }
         if pieces(change, variant).is_none() {
             lacking.push(("stock", "the source does not say how many pieces there are; give it a stock".to_owned()));
@@ -102,7 +102,7 @@ impl Terms {
         Some(Complaint { sku: sku.to_owned(), code, text, request_id: None })
     }
 
-    fn price_lacks(&self, change: &Change, price: Price, region: Option<&str>) -> Option<(&'static str, String)> {
+    fn price_lacks(change: &Change, price: Price, region: Option<&str>) -> Option<(&'static str, String)> {
         let of_sibling = change.siblings.iter().find_map(|sibling| sibling.prices.first()).map(|price| price.currency);
         match of_sibling.or_else(|| region.and_then(currency_of)) {
             None => Some(("region", "the shop's currency is not known; set its `region`".to_owned())),
@@ -155,7 +155,7 @@ impl Terms {
             }
             // What plain text looks like markup may well be: "&amp;lt;" was meant so.
             Some(fault) if fault.starts_with("it is longer") => {
-                lacking.push(("description", format!("the description: {fault}")))
+                lacking.push(("description", format!("the description: {fault}")));
             }
             _ => {}
         }

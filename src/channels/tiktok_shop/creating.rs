@@ -97,7 +97,7 @@ impl TikTokShop {
         if let Some(chosen) = &self.warehouse {
             return Ok(Ok(chosen.clone()));
         }
-        let call = self.post(access, WAREHOUSES, "/logistics/202309/warehouses")?;
+        let call = Self::post(access, WAREHOUSES, "/logistics/202309/warehouses")?;
         let success = self.client.api(ApiCall { method: Method::GET, ..call }).await?;
         let none = Vec::new();
         let all = success.data.get("warehouses").and_then(Value::as_array).unwrap_or(&none);
@@ -279,7 +279,7 @@ fn as_created(listing: Listing, change: &Change) -> Listing {
     let Some((product, variant)) = &change.product else { return listing };
     let options = if listing.options.is_empty() { variant.options.clone() } else { listing.options.clone() };
     let description = listing.description.clone().or_else(|| product.description.clone());
-    Listing { options, description, ..listing }
+    Listing { description, options, ..listing }
 }
 
 fn reasons(data: &Value) -> String {

@@ -202,7 +202,7 @@ impl TikTokShop {
         filter: Value,
     ) -> Result<Success, Trouble> {
         let path = "/product/202502/products/search";
-        self.client.api(ApiCall { query, body: Some(filter.into()), ..self.post(access, SEARCH, path)? }).await
+        self.client.api(ApiCall { query, body: Some(filter.into()), ..Self::post(access, SEARCH, path)? }).await
     }
 
     /// The products of a search's answer.
@@ -271,13 +271,12 @@ impl TikTokShop {
     pub(super) async fn details(&self, access: &Access, product: &str) -> Result<Success, Trouble> {
         let path = format!("/product/202309/products/{product}");
         let query = vec![("return_under_review_version", "true".to_owned())];
-        let call = ApiCall { method: Method::GET, query, ..self.post(access, DETAILS, &path)? };
+        let call = ApiCall { method: Method::GET, query, ..Self::post(access, DETAILS, &path)? };
         self.client.api(call).await
     }
 
     /// A call of the shop, without query and body.
     pub(super) fn post<'a>(
-        &self,
         access: &'a Access,
         operation: Operation,
         path: &'a str,

@@ -430,7 +430,7 @@ impl TikTokShop {
         path: &str,
         body: Value,
     ) -> Result<Success, Trouble> {
-        self.client.api(ApiCall { body: Some(body.into()), ..self.post(access, operation, path)? }).await
+        self.client.api(ApiCall { body: Some(body.into()), ..Self::post(access, operation, path)? }).await
     }
 
     fn errors_in(&self, operation: Operation, success: &Success) -> Result<Vec<PartError>, ChannelError> {

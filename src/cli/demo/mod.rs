@@ -257,12 +257,12 @@ to = ["owner@example.com"]
         state = dir.join("state").display(),
     );
     for (channel, app, secrets) in markets.apps() {
-        text += &format!("\n[channels.{channel}]\n");
+        text.extend(["\n[channels.", channel, "]\n"]);
         for (key, secret) in secrets {
             // A pretend secret of a pretend marketplace; a file shows where a real one belongs.
             let file = dir.join(format!("{channel}-{}", key.replace('_', "-")));
             private(&file)?.write_all(secret.as_bytes())?;
-            text += &format!("{key} = {{ file = \"{}\" }}\n", file.display());
+            text.push_str(&[key, " = { file = \"", &file.display().to_string(), "\" }\n"].concat());
         }
         text.extend([
             // What JSON has for texts and numbers TOML has, too.

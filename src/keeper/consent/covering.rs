@@ -85,7 +85,7 @@ impl TokenKeeper {
                 Some(entry) => match self.weigh(entry, grant.clone(), authorized_at).await {
                     Ok(one) => proven.push(one),
                     Err(error) if is_passing(&error) && self.is_of(entry, &grant).await? => {
-                        self.tell_unlearnt(&grant, reader, &error);
+                        Self::tell_unlearnt(&grant, reader, &error);
                         proven.extend(self.known_to_cover(entry, &grant, authorized_at).await?);
                     }
                     Err(error) => {
@@ -109,7 +109,7 @@ impl TokenKeeper {
                 // The code is spent: what the other grants are for is not lost for this one, and the tokens that their shops had may
                 // have died with it.
                 Err(error) => {
-                    self.tell_unlearnt(&grant, reader, &error);
+                    Self::tell_unlearnt(&grant, reader, &error);
                     match self.known_to_cover(reader, &grant, authorized_at).await? {
                         Some(known) if is_passing(&error) => proven.push(known),
                         _ => refusal = refusal.or(Some(error)),
@@ -130,7 +130,7 @@ impl TokenKeeper {
         }
     }
 
-    fn tell_unlearnt(&self, grant: &Grant, reader: &ShopEntry, error: &ConsentError) {
+    fn tell_unlearnt(grant: &Grant, reader: &ShopEntry, error: &ConsentError) {
         let account = named(grant.account_name.as_deref(), &grant.account);
         tracing::warn!(event = "consent.failed", channel.name = %reader.shop.channel,
             "what account `{account}` consented to could not be learnt: {error}");
@@ -195,7 +195,7 @@ impl TokenKeeper {
                 () = self.0.clock.sleep_until(next) => {}
                 _ = gives_up.wait_for(|given_up| *given_up) => return Err(error),
             }
-            wait = wait * 2;
+            wait *= 2;
         }
     }
 

@@ -268,9 +268,13 @@ async fn a_lost_answer_costs_the_grant_and_its_owner_is_asked_with_the_true_reas
     bench.later().await;
     bench.between.swallow_an_answer();
     let lost = bench.keeper.access(&shop()).await.unwrap_err();
-    assert_eq!(lost.failure(), Failure::Unavailable { retry_at: None }, "{lost}");
+    let Failure::Unavailable { retry_at: Some(again) } = lost.failure() else { panic!("{lost}") };
     assert_eq!(bench.server.counts().await, counts(1, &[], 0), "it renewed, and nobody heard");
 
+    // The repetition is not spent before its time.
+    bench.keeper.access(&shop()).await.unwrap_err();
+    assert_eq!(bench.server.counts().await, counts(1, &[], 0));
+    bench.clock.set(again);
     bench.keeper.access(&shop()).await.unwrap_err();
     let replay = "invalid_grant: refresh token already used";
     assert_eq!(bench.server.counts().await, counts(1, &[replay], 1), "the repetition is a replay to it");

@@ -67,8 +67,15 @@ async fn a_session_outlives_a_restart_and_ends_with_a_new_password(database: Dat
     let mut world = World::new(database, "2026-03-02T09:00", &["uk"]);
     world.write_password("correct horse");
     world.start().await;
-    let asked = world.open("/authorize/uk", None).await;
-    assert_eq!((asked.status, asked.header("location")), (303, Some("/sign-in?next=%2Fauthorize%2Fuk")));
+    // This browser comes by another name than the public one, and is led there once.
+    let here = "/authorize/uk?shopsyncd_led=1";
+    let led = world.open("/authorize/uk", None).await;
+    assert_eq!((led.status, led.header("location")), (302, Some(format!("https://shops.example.com{here}").as_str())));
+    let asked = world.open(here, None).await;
+    assert_eq!(
+        (asked.status, asked.header("location")),
+        (303, Some("/sign-in?next=%2Fauthorize%2Fuk%3Fshopsyncd_led%3D1"))
+    );
     let form = [("password", "correct horsf"), ("next", "/authorize/uk")];
     assert_eq!(world.send_form("/sign-in", &form).await.status, 403);
     let form = [("password", "correct horse"), ("next", "/authorize/uk")];
@@ -77,14 +84,14 @@ async fn a_session_outlives_a_restart_and_ends_with_a_new_password(database: Dat
     let cookie = entered.header("set-cookie").unwrap().split(';').next().unwrap().to_owned();
     let led = world.open(entered.header("location").unwrap(), Some(&cookie)).await;
     assert_eq!((led.status, led.header("refresh")), (200, Some("0; url=/authorize/uk")));
-    assert_eq!(world.open("/authorize/uk", Some(&cookie)).await.status, 302);
+    assert_eq!(world.open(here, Some(&cookie)).await.status, 302);
 
     world.stop().await;
     world.start().await;
-    assert_eq!(world.open("/authorize/uk", Some(&cookie)).await.status, 302);
+    assert_eq!(world.open(here, Some(&cookie)).await.status, 302);
     world.write_password("battery staple");
     world.ask(Request::Reload).await.unwrap();
-    assert_eq!(world.open("/authorize/uk", Some(&cookie)).await.status, 303);
+    assert_eq!(world.open(here, Some(&cookie)).await.status, 303);
     assert_eq!(world.send_form("/sign-in", &form).await.status, 403, "the old password");
     world.end().await;
 }

@@ -79,7 +79,7 @@ impl ShopeeWorld {
         // Every second one is an item with a model.
         let seed = |number: usize| Seed {
             sku: format!("suite-{number:03}"),
-            product: if number % 2 == 0 { String::new() } else { format!("product-{number}") },
+            product: if number.is_multiple_of(2) { String::new() } else { format!("product-{number}") },
             title: format!("Thing {number}"),
             price: format!("{}{cents}", number + 5),
             stock: Some(number as i64 * 3 + 1),

@@ -196,14 +196,15 @@ pub(super) fn unlist(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Re
             Some(item) if item.status == "BANNED" || item.status == "REVIEWING" => {
                 Err("Banned and Reviewing Products cannot be delisted".to_owned())
             }
-            Some(item) => match item.variants().iter().find_map(|model| model.refuses.clone()) {
-                Some(reason) => Err(reason),
-                None => {
+            Some(item) => {
+                if let Some(reason) = item.variants().iter().find_map(|model| model.refuses.clone()) {
+                    Err(reason)
+                } else {
                     if off { "UNLIST" } else { "NORMAL" }.clone_into(&mut item.status);
                     item.updated_at = now;
                     Ok(())
                 }
-            },
+            }
         };
         match set {
             Ok(()) => done.push(json!({"item_id": id, "unlist": off})),
