@@ -71,13 +71,17 @@ impl Shared {
             let vanished = settings::vanished(&self.config.load(), &self.served_files.load(), &loaded);
             loaded.findings.extend(vanished);
         }
-        let files = loaded.files.clone();
+        let (files, findings) = (loaded.files.clone(), loaded.findings.clone());
         let outcome = match accepted(loaded) {
             Ok(config) => self.put_in_force(config, cause).await,
             Err(refusal) => Err(refusal),
         };
         match &outcome {
             Ok(changes) => {
+                // What is worth knowing of settings is told when they are put in force, as at the start.
+                for finding in findings.iter().filter(|_| !changes.is_empty()) {
+                    tracing::info!(event = "settings.finding", "{finding}");
+                }
                 self.served_files.store(Arc::new(files));
                 tell_good(changes, refused.take().is_some());
             }

@@ -3,7 +3,7 @@
 //! A [`Rate`] is what a marketplace documents, and is never gone beyond. Where nothing is documented, or page differs from page, a
 //! rate is a guess: it says where the learning starts and how far it may go ([`Rate::up_to`]). While calls are accepted a guess grows by
 //! a twentieth each; a refusal halves the rate and is remembered as a ceiling, which is then lifted only by a hundredth a minute.
-//! What the host itself tells of its rate ([`Budgets::told`]) replaces both.
+//! What the host itself tells of its rate ([`super::Http::told`]) replaces both.
 //!
 //! Two clocks are at work, on purpose. Pacing goes by the runtime's monotonic time, since it is about real packets: it
 //! neither jumps with the wall clock nor stands still with a test's. The pause after a refusal is an instant that people see

@@ -71,6 +71,31 @@ async fn a_run_that_is_cut_off_does_not_cut_off_the_exchange() {
 }
 
 #[tokio::test]
+async fn a_reply_that_arrives_after_the_lease_has_gone_is_kept() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    bench.market().script.push_back(Next::Wait(Arc::clone(&begun), Arc::clone(&go_on)));
+    let keeper = bench.keeper.clone();
+    let exchange = tokio::spawn(async move { keeper.access(&shop("a")).await });
+    begun.notified().await;
+    // Somebody else declares this instance dead, and takes the lease for a while.
+    let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
+    let peer = crate::domain::InstanceId("peer".to_owned());
+    tx.void_others(&peer).await.unwrap();
+    let id = bench.authorization("a").await.unwrap().id;
+    let lease = tx.take_lease(&format!("authorization/{id}"), &peer, 0).await.unwrap().unwrap();
+    tx.give_back(&lease).await.unwrap();
+    tx.commit().await.unwrap();
+    go_on.notify_one();
+    assert_eq!(token(&exchange.await.unwrap().unwrap()), "access-2");
+    assert_eq!(token(&bench.another().access(&shop("a")).await.unwrap()), "access-2", "it is stored");
+    assert_eq!(bench.market().refreshes, 1);
+    bench.clock.advance(LATER);
+    assert_eq!(token(&bench.another().access(&shop("a")).await.unwrap()), "access-3", "the lease was given back");
+}
+
+#[tokio::test]
 async fn a_refused_token_is_renewed_once_and_a_newer_one_is_used() {
     let bench = Bench::authorized(&["a"]).await;
     let refused = bench.keeper.access(&shop("a")).await.unwrap();

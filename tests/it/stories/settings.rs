@@ -6,7 +6,7 @@ use shopsyncd::{
     domain::{Demand, Outcome},
 };
 
-use crate::world::{Database, EXPORT, IMPORT, REFRESH, World, minutes};
+use crate::world::{Database, EXPORT, IMPORT, Log, REFRESH, World, minutes};
 
 const MORNING: &str = "2026-03-02T09:00";
 
@@ -92,12 +92,29 @@ async fn a_removed_shop_stops_and_keeps_its_data_until_it_is_forgotten() {
     assert_eq!(refused.exit, 77, "a shop that is in the files is not forgotten: {refused}");
     world.remove_shop("uk");
     world.ask(Request::Reload).await.unwrap();
-    world.ask(forget()).await.unwrap();
+    let erased = world.ask(forget()).await.unwrap()["text"].as_str().unwrap().to_owned();
+    for what in ["listings", "passes", "runs", "1 authorization,"] {
+        assert!(erased.contains(what), "{what}: {erased}");
+    }
     assert_eq!(world.runs("uk", EXPORT).await, []);
     world.write_shop("uk", "");
     world.ask(Request::Reload).await.unwrap();
     world.pass(minutes(5)).await;
     assert_eq!(world.shop("uk").await["state"], "pending", "now its owner has to agree again");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn what_is_worth_knowing_of_an_edit_is_logged_when_it_is_put_in_force() {
+    let (log, _kept) = Log::kept();
+    let world = a_working_shop().await;
+    let told = || log.lines("settings.finding").into_iter().filter(|line| line.contains("no automatic call")).count();
+    assert_eq!(told(), 0);
+    world.write_shop("uk", "[shops.uk.jobs]\nauthorization_refresh = \"None\"\n");
+    world.ask(Request::Reload).await.unwrap();
+    assert_eq!(told(), 1, "{:?}", log.lines("settings.finding"));
+    world.ask(Request::Reload).await.unwrap();
+    assert_eq!(told(), 1, "nothing changed");
     world.end().await;
 }
 
