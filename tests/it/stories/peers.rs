@@ -38,6 +38,16 @@ async fn two_daemons_share_the_work_never_overlap_and_the_survivor_takes_over() 
     assert_eq!(workers, BTreeSet::from([world.holder(), peer.holder.clone()]), "both worked");
     assert_eq!(world.fake.stats().prices_changed, 6, "each change was sent once");
 
+    // Every token has become too old at once: whoever meets it first renews it, and nobody a second time.
+    let before = world.fake.stats();
+    for shop in SHOPS {
+        world.expire_access_tokens(shop);
+    }
+    world.pass(minutes(20)).await;
+    let after = world.fake.stats();
+    assert!(after.bad_tokens > before.bad_tokens, "the old ones were tried");
+    assert_eq!((after.refreshes - before.refreshes, after.refresh_tokens_spent_twice), (6, 0));
+
     let gone = peer.holder.clone();
     peer.vanish();
     world
