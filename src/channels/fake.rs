@@ -146,7 +146,7 @@ pub fn consent_page(title: &str, action: &str, query: &Query, accounts: &[(Strin
     let title = escape(title);
     let mut page = format!(
         "<!doctype html><html lang=\"en\"><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
-         <title>{title}</title><style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui;max-width:34rem;margin:2rem auto;padding:0 1rem}}\
+         <title>{title}</title><link rel=\"icon\" href=\"data:,\"><style>:root{{color-scheme:light dark}}body{{font:1rem/1.5 system-ui;max-width:34rem;margin:2rem auto;padding:0 1rem}}\
          form{{border:1px solid #8888;border-radius:.5rem;padding:1rem;margin:1rem 0}}button{{font:inherit;padding:.4rem 1rem;margin-right:.5rem}}</style>\
          <h1>{title}</h1><p>A pretend marketplace: nobody's money is at stake.</p>",
     );

@@ -17,10 +17,11 @@ async fn two_daemons_share_the_work_never_overlap_and_the_survivor_takes_over() 
         world.offer(shop, &[("A", "9.50", 5)]);
     }
     world.start().await;
-    let peer = world.start_apart();
+    // Before there is a peer: a consent that finds the peer at work waits by the clock, which nobody moves meanwhile.
     for shop in SHOPS {
         assert_eq!(world.owner_agrees(shop).await, 200);
     }
+    let peer = world.start_apart();
     world.pass(minutes(60)).await;
     let (mut workers, mut seen) = (BTreeSet::new(), 0);
     for shop in SHOPS {
