@@ -308,6 +308,32 @@ pub(super) fn lacking(change: &Change, most_pieces: i64) -> Option<Complaint> {
     None
 }
 
+/// What became of the texts of a product, which its SKUs share: those that were sent are noted, or refused, with each of them.
+pub(super) fn judge_texts(
+    works: &mut [Work<'_>],
+    indices: &[usize],
+    sent: &Texts,
+    trouble: Option<Trouble>,
+) -> Result<(), Box<ChannelError>> {
+    let refusal = match trouble {
+        Some(trouble) if !trouble.is_refusal() => return Err(trouble.error),
+        judged => judged,
+    };
+    for index in indices {
+        let work = &mut works[*index];
+        let own = work.texts();
+        if own.is_empty() {
+            continue;
+        }
+        match &refusal {
+            Some(trouble) => work.refuse_with(trouble),
+            None if own == *sent => work.note_texts(&own),
+            None => work.refuse("texts", "the product's SKUs are wanted with different texts, but share them", None),
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {

@@ -18,7 +18,7 @@ use crate::{
             client::ApiCall,
             items::{list, object, refs, text},
             wire::{Success, Trouble},
-            works::{Texts, Work, by_product, lacking, results},
+            works::{Texts, Work, by_product, judge_texts, lacking, results},
         },
     },
     domain::{Complaint, Price, plan::Change},
@@ -128,26 +128,8 @@ impl Asia {
         else {
             return Ok(());
         };
-        let refusal = match self.write_texts(token, &works[first].text(refs::PRODUCT), &texts).await {
-            Ok(_) => None,
-            Err(trouble) if trouble.is_refusal() => Some(trouble),
-            Err(trouble) => return Err(trouble.error),
-        };
-        for index in indices {
-            let work = &mut works[*index];
-            let own = work.texts();
-            if own.is_empty() {
-                continue;
-            }
-            match &refusal {
-                Some(trouble) => work.refuse_with(trouble),
-                None if own == texts => work.note_texts(&own),
-                None => {
-                    work.refuse("texts", "the product's SKUs are wanted with different texts, but share them", None);
-                }
-            }
-        }
-        Ok(())
+        let answer = self.write_texts(token, &works[first].text(refs::PRODUCT), &texts).await;
+        judge_texts(works, indices, &texts, answer.err())
     }
 
     async fn write_texts(&self, token: &Secret, id: &str, texts: &Texts) -> Result<Success, Trouble> {

@@ -15,7 +15,7 @@ use crate::{
             client::ApiCall,
             items::{object, refs},
             wire::{Success, Trouble},
-            works::{Texts, Work, amount, by_product, lacking, results},
+            works::{Texts, Work, amount, by_product, judge_texts, lacking, results},
         },
     },
     domain::{Complaint, Price, plan::Change},
@@ -117,26 +117,7 @@ impl Global {
         fields.extend(title.map(|title| ("title".to_owned(), Value::from(title))));
         fields.extend(description.map(|text| ("body_html".to_owned(), Value::from(text))));
         let answer = self.update_product(token, "product update", &works[first].text(refs::PRODUCT), fields).await;
-        let refusal = match answer {
-            Ok(_) => None,
-            Err(trouble) if trouble.is_refusal() => Some(trouble),
-            Err(trouble) => return Err(trouble.error),
-        };
-        for index in indices {
-            let work = &mut works[*index];
-            let own = work.texts();
-            if own.is_empty() {
-                continue;
-            }
-            match &refusal {
-                Some(trouble) => work.refuse_with(trouble),
-                None if own == texts => work.note_texts(&own),
-                None => {
-                    work.refuse("texts", "the product's SKUs are wanted with different texts, but share them", None);
-                }
-            }
-        }
-        Ok(())
+        judge_texts(works, indices, &texts, answer.err())
     }
 
     async fn update_product(
