@@ -8,7 +8,8 @@ use jiff::tz::TimeZone;
 use super::Shared;
 use crate::{
     config::Transport,
-    domain::ShopId,
+    domain::{ShopId, counted},
+    mail,
     secrets::Secret,
     store::StoreError,
     web::{self, Machines},
@@ -17,13 +18,16 @@ use crate::{
 /// The planner looks at least once a second; standing still for so long means that it is stuck or the database is away.
 const PLANNER_STANDS_STILL: Duration = Duration::from_secs(15);
 
+/// A relay may put a mail off once without anything being wrong.
+const STUCK_ATTEMPTS: u32 = 2;
+
 /// How the ailment begins that keeps no work from being done.
 pub const SETTINGS_REFUSED: &str = "the newest settings were refused";
 
 #[async_trait]
 impl Machines for Shared {
     async fn obstacles(&self) -> Vec<String> {
-        self.ailments().await.into_iter().filter(|ailment| !ailment.starts_with(SETTINGS_REFUSED)).collect()
+        self.work_stopped_by().await
     }
 
     async fn metrics(&self) -> String {
@@ -82,25 +86,40 @@ impl Shared {
         Ok(())
     }
 
-    /// What keeps the daemon from doing its work; empty: it is well.
+    /// Everything that is wrong; empty: the daemon is well.
     pub(crate) async fn ailments(&self) -> Vec<String> {
-        let mut ailments = Vec::new();
-        let still = self.handle.last_planned().elapsed();
-        if still > PLANNER_STANDS_STILL {
-            ailments.push(format!("the planner has not looked for {} s", still.as_secs()));
-        }
-        match self.settings_error().await {
-            Ok(None) => {}
-            Ok(Some(error)) => ailments.push(format!("{SETTINGS_REFUSED}: {error}")),
-            Err(error) => ailments.push(error.to_string()),
-        }
-        ailments.extend(self.standing_by().map(|why| why.to_string()));
-        ailments.extend(self.handle.trouble());
+        let mut ailments = self.work_stopped_by().await;
+        // A database that is away is among them already.
+        ailments.extend(self.worries().await.unwrap_or_default());
         ailments
     }
 
-    async fn settings_error(&self) -> Result<Option<String>, StoreError> {
+    /// What keeps the daemon from doing its work.
+    async fn work_stopped_by(&self) -> Vec<String> {
+        let mut reasons = Vec::new();
+        let still = self.handle.last_planned().elapsed();
+        if still > PLANNER_STANDS_STILL {
+            reasons.push(format!("the planner has not looked for {} s", still.as_secs()));
+        }
+        if let Err(error) = self.store.read(self.clock.now()).await {
+            reasons.push(error.to_string());
+        }
+        reasons.extend(self.standing_by().map(|why| why.to_string()));
+        reasons.extend(self.handle.trouble());
+        reasons
+    }
+
+    /// What somebody has to mend although the work goes on.
+    async fn worries(&self) -> Result<Vec<String>, StoreError> {
         let mut tx = self.store.read(self.clock.now()).await?;
-        Ok(tx.fact("settings.error").await?.filter(|error| !error.is_empty()))
+        let refused = tx.fact("settings.error").await?.filter(|error| !error.is_empty());
+        let stuck = tx.stuck_mail(STUCK_ATTEMPTS).await?;
+        let refused = refused.map(|error| format!("{SETTINGS_REFUSED}: {error}"));
+        let stuck = stuck.map(|stuck| {
+            let (since, error) =
+                (stuck.since.strftime("%Y-%m-%d %H:%M UTC"), mail::without(&stuck.error, &stuck.recipient));
+            format!("{} not left since {since}: {error}", counted(stuck.count, "mail has", "mails have"))
+        });
+        Ok(refused.into_iter().chain(stuck).collect())
     }
 }

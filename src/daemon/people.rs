@@ -7,21 +7,25 @@ use crate::{
     clock::Clock,
     config::{self, Config, Language},
     domain::{ShopId, reminder::Ladder},
-    keeper::Links,
+    keeper::{LINK_LIFE, Links},
     mail::{self, Mailer, Sender},
-    notices::{AppSecret, LinkMaker, People, Recipient, ShopPeople},
+    notices::{AppSecret, LinkMaker, People, Recipient, RenewLink, ShopPeople},
 };
 
 /// Who is told what, by the settings.
 pub(super) fn people(config: &Config, links: &Links, clock: &Clock) -> Result<People, StartError> {
     let (links, clock) = (links.clone(), clock.clone());
-    people_with(config, Arc::new(move |shop: &ShopId| links.renew_link(shop, clock.now())))
+    let link = move |shop: &ShopId| {
+        let now = clock.now();
+        RenewLink { url: links.renew_link(shop, now), until: Some(now + LINK_LIFE) }
+    };
+    people_with(config, Arc::new(link))
 }
 
 /// The same for commands that send nothing: its links lead to the page and are not signed.
 pub fn people_of(config: &Config) -> Result<People, StartError> {
     let page = super::force::page(config);
-    people_with(config, Arc::new(move |shop: &ShopId| page.address(&format!("authorize/{shop}"))))
+    people_with(config, Arc::new(move |shop: &ShopId| page.address(&format!("authorize/{shop}")).into()))
 }
 
 fn people_with(config: &Config, link: LinkMaker) -> Result<People, StartError> {

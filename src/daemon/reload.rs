@@ -13,7 +13,7 @@ use crate::{
         watch::{Watch, Watched},
     },
     control::Refusal,
-    settings,
+    notices, settings,
 };
 
 /// How soon an edit is tried again that the database did not take.
@@ -144,7 +144,11 @@ impl Shared {
         self.metrics.set_settings_refused();
         let noted = async {
             let mut tx = self.store.write(self.clock.now()).await?;
+            let known = tx.fact("settings.error").await?;
             tx.set_fact("settings.error", &text).await?;
+            if known.as_ref() != Some(&text) {
+                notices::note_settings_refused(&mut tx, &self.people.load(), &text).await?;
+            }
             tx.commit().await
         };
         if let Err(error) = noted.await {

@@ -11,8 +11,8 @@ use crate::{
     clock::Clock,
     crash,
     domain::{Counts, JobKind, Outcome, ShopId},
-    mail::{Composed, Envelope, Language, MailError, Mailer, MailerBook, Outgoing, compose},
-    notices::{People, SharedPeople, bring_up_to_date, letter, mark_sent, owe_failing},
+    mail::{Composed, Envelope, Language, MailError, Mailer, MailerBook, Outgoing, compose, without},
+    notices::{People, SharedPeople, bring_up_to_date, gather, letter, mark_sent, note_undeliverable, owe_failing},
     scheduler::{Context, End, Handler, Stopped},
     store::{Delivery, Mail, MailState, Store, StoreError, Tx},
     telemetry::metrics::Metrics,
@@ -119,15 +119,16 @@ impl SendMail {
                 tx.commit().await?;
                 return Ok(None);
             }
+            let Some(mail) = gather(&mut tx, mail).await? else { return Ok(None) };
             let Some((letter, shops)) = letter(&mut tx, people, &mail).await? else {
-                tx.cancel_mail(id).await?;
+                tx.cancel_mail(id, "there is nothing left to say").await?;
                 tx.commit().await?;
                 return Ok(None);
             };
             match compose(&letter, &envelope(people, &mail, &shops, now)) {
                 Ok(Composed { subject, message }) => tx.freeze_mail(id, &subject, &message).await?,
                 Err(error) => {
-                    refuse(&mut tx, &mail, &error.text).await?;
+                    refuse(&mut tx, people, &mail, &error.text).await?;
                     tx.commit().await?;
                     return Ok(None);
                 }
@@ -170,7 +171,7 @@ impl SendMail {
                 tracing::warn!(event = "mail.deferred", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops,
                     retry_at = %format_args!("{at:.3}"), error.text = %without(&error.text, &mail.recipient), "the mail waits for another attempt");
             }
-            None => refuse(&mut tx, mail, &error.text).await?,
+            None => refuse(&mut tx, &self.people.load(), mail, &error.text).await?,
         }
         tx.commit().await?;
         Ok(Sent::No)
@@ -188,26 +189,19 @@ fn next_attempt(mail: &Mail, error: &MailError, now: Timestamp) -> Option<Timest
 }
 
 /// A message that will not leave: the operator has to know.
-async fn refuse(tx: &mut Tx, mail: &Mail, cause: &str) -> Result<(), StoreError> {
+async fn refuse(tx: &mut Tx, people: &People, mail: &Mail, cause: &str) -> Result<(), StoreError> {
     tx.deliver_mail(mail.id, &Delivery::Refused { error: cause.to_owned() }).await?;
     let shops = mail.shops.iter().map(ShopId::as_str).collect::<Vec<_>>().join(",");
     tracing::error!(event = "mail.refused", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops,
         error.text = %without(cause, &mail.recipient),
         "the mail was refused for good; see `shopsyncd mail list`, mend the cause, then `shopsyncd mail retry {}`", mail.id);
-    Ok(())
+    note_undeliverable(tx, people, mail, cause).await
 }
 
 /// With mail switched off nothing is owed to anybody; the row stays, cancelled, so that `mail list` shows what would have been said.
 async fn switch_off(tx: &mut Tx, id: i64) -> Result<(), StoreError> {
-    let (at, error) = (tx.now, "mail is switched off".to_owned());
-    tx.deliver_mail(id, &Delivery::Deferred { at, error }).await?;
-    tx.cancel_mail(id).await?;
+    tx.cancel_mail(id, "mail is switched off").await?;
     Ok(())
-}
-
-/// A relay's words without the recipient's address, which has no place in a log.
-fn without(text: &str, address: &str) -> String {
-    text.replace(address, "…")
 }
 
 fn envelope<'a>(people: &'a People, mail: &'a Mail, shops: &'a [ShopId], now: Timestamp) -> Envelope<'a> {

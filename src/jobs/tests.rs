@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use async_trait::async_trait;
 use jiff::{SignedDuration, ToSpan as _, civil::time, tz::TimeZone};
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::*;
 use crate::{
@@ -416,7 +417,7 @@ fn people() -> SharedPeople {
         language: Language::En,
         ladder,
         sender: Sender::parse("shops@example.com").unwrap(),
-        link: Arc::new(|shop: &ShopId| format!("http://127.0.0.1:8420/authorize/{shop}").parse().unwrap()),
+        link: Arc::new(|shop: &ShopId| Url::parse(&format!("http://127.0.0.1:8420/authorize/{shop}")).unwrap().into()),
         app_secrets: Vec::new(),
     }))
 }

@@ -1,7 +1,7 @@
 //! Calendar entries (RFC 5545): the end of a permission as something a calendar can hold.
 //!
-//! One entry per authorization, for ever: its UID never changes and its SEQUENCE is the grant's number, so that the note of a renewal
-//! moves the entry that the reminder had brought.
+//! One entry per authorization, for ever: its UID never changes and its SEQUENCE grows from mail to mail, so that the note of a renewal, or
+//! the next reminder of an end that moved a little, moves the entry that an earlier mail had brought.
 
 use std::fmt::Write as _;
 
@@ -33,14 +33,16 @@ fn event(item: &Item, envelope: &Envelope<'_>) -> Option<String> {
     let mut event = String::new();
     line(&mut event, "BEGIN:VEVENT");
     line(&mut event, &format!("UID:authorization-{}@{}", item.authorization, envelope.from.domain()));
-    line(&mut event, &format!("SEQUENCE:{}", item.grant_number));
+    // A mail composed later knows better. Minutes stay within the 32 bits of RFC 5545's integers for a long time.
+    line(&mut event, &format!("SEQUENCE:{}", envelope.now.as_second() / 60));
     line(&mut event, &format!("DTSTAMP:{}", envelope.now.strftime("%Y%m%dT%H%M%SZ")));
     // An instant: an end would have to be later (section 3.6.1).
     line(&mut event, &format!("DTSTART:{ends_at}"));
     line(&mut event, &format!("SUMMARY:{}", escape(&words::entry(envelope.language, item))));
-    let links = item.shops.iter().map(|shop| format!("{}: {}", shop.name, shop.renew)).collect::<Vec<_>>().join("\n");
+    let links =
+        item.shops.iter().map(|shop| format!("{}: {}", shop.name, shop.renew.url)).collect::<Vec<_>>().join("\n");
     line(&mut event, &format!("DESCRIPTION:{}", escape(&links)));
-    line(&mut event, &format!("URL:{}", shop.renew));
+    line(&mut event, &format!("URL:{}", shop.renew.url));
     line(&mut event, "TRANSP:TRANSPARENT");
     line(&mut event, "END:VEVENT");
     Some(event)

@@ -14,7 +14,23 @@ pub struct ShopLine {
     /// What people call it.
     pub name: String,
     /// Where its owner renews the permission.
-    pub renew: Url,
+    pub renew: RenewLink,
+}
+
+/// Where the owner of a shop renews the permission.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RenewLink {
+    /// The address.
+    pub url: Url,
+    /// Until when it leads on, where it has an end.
+    pub until: Option<Timestamp>,
+}
+
+/// A link that leads on for ever.
+impl From<Url> for RenewLink {
+    fn from(url: Url) -> Self {
+        Self { url, until: None }
+    }
 }
 
 /// One authorization, with those of its shops that concern the reader.
@@ -22,8 +38,6 @@ pub struct ShopLine {
 pub struct Item {
     /// Its number: the calendar entry goes by it.
     pub authorization: AuthorizationId,
-    /// Which grant it is: a later one replaces the calendar entry of the one before.
-    pub grant_number: i64,
     /// What people call the channel.
     pub channel: String,
     /// What the channel calls the account.
@@ -56,8 +70,8 @@ pub enum Letter {
         /// What stands in the way.
         obstacle: Obstacle,
     },
-    /// Something that the operator has to know.
-    Operator(News),
+    /// What the operator has to know, in the order in which it happened. Never empty.
+    Operator(Vec<News>),
     /// A test.
     Test,
 }
@@ -106,6 +120,29 @@ pub enum News {
         /// What people call its shops.
         shops: Vec<String>,
         /// The channel's word for it.
+        why: String,
+    },
+    /// An authorization has ended because nobody renewed it.
+    AuthorizationLapsed {
+        /// What people call the channel.
+        channel: String,
+        /// What the channel calls the account.
+        account: Option<String>,
+        /// What people call its shops.
+        shops: Vec<String>,
+    },
+    /// The settings were refused at run time.
+    SettingsRefused {
+        /// The findings.
+        why: String,
+    },
+    /// A mail cannot be delivered.
+    Undeliverable {
+        /// Its number in the outbox.
+        id: i64,
+        /// Whom it does not reach.
+        to: String,
+        /// The relay's words.
         why: String,
     },
     /// A channel refuses our app: all its shops wait.

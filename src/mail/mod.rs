@@ -11,10 +11,10 @@ mod words;
 
 use std::str::FromStr;
 
-pub use letter::{Item, Letter, News, Obstacle, ShopLine};
+pub use letter::{Item, Letter, News, Obstacle, RenewLink, ShopLine};
 use lettre::message::Mailbox;
 pub use message::{Composed, Envelope, compose};
-pub use transport::{Mailer, MailerBook, Memory, Outgoing, Received, Relay, Settings, Smtp, Tls, Transport};
+pub use transport::{Mailer, MailerBook, Memory, Outgoing, Received, Relay, Settings, Smtp, Tls, Transport, without};
 
 use crate::domain::Failure;
 

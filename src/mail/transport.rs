@@ -207,6 +207,11 @@ fn sort(relay: &str, error: &smtp::Error) -> MailError {
     }
 }
 
+/// A relay's words without the recipient's address, which has no place in a log or a status line.
+pub fn without(text: &str, address: &str) -> String {
+    text.replace(address, "…")
+}
+
 /// An error with its causes, on one line, without those that the line above them repeats.
 fn chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();

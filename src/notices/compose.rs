@@ -1,6 +1,6 @@
 //! From a mail that is owed to the letter it becomes: at the last moment, and only what still holds.
 
-use super::{GrantRef, Payload, People, StepRef};
+use super::{GrantRef, News, Payload, People, StepRef};
 use crate::{
     domain::{Authorization, AuthorizationState, ShopId},
     mail::{Item, Letter, Obstacle, ShopLine},
@@ -27,7 +27,7 @@ pub async fn letter(tx: &mut Tx, people: &People, mail: &Mail) -> Result<Option<
         },
         Payload::FreshLink { shop } => people.shops.contains_key(&shop).then(|| Letter::FreshLink(line(people, shop))),
         Payload::Obstacle { shop, scope } => obstacle(tx, people, shop, scope).await?,
-        Payload::Operator { news } => Some(Letter::Operator(news)),
+        Payload::Operator { news, more } => operator(tx, std::iter::once(news).chain(more)).await?,
         Payload::Test => Some(Letter::Test),
     };
     Ok(letter.map(|letter| {
@@ -71,6 +71,21 @@ async fn obstacle(tx: &mut Tx, people: &People, shop: ShopId, scope: bool) -> Re
         if scope { row.scope_missing.map(Obstacle::ScopeMissing) } else { row.closed_why.map(Obstacle::Closed) };
     let channel = people.channel_title(std::slice::from_ref(&shop), &row.channel);
     Ok(obstacle.map(|obstacle| Letter::Obstacle { shop: line(people, shop), channel, obstacle }))
+}
+
+/// What the operator has to know, as far as it still holds.
+async fn operator(tx: &mut Tx, news: impl Iterator<Item = News>) -> Result<Option<Letter>, StoreError> {
+    let mut told = Vec::new();
+    for news in news {
+        let settled = match &news {
+            News::SettingsRefused { why } => tx.fact("settings.error").await?.as_ref() != Some(why),
+            _ => false,
+        };
+        if !settled {
+            told.push(news);
+        }
+    }
+    Ok((!told.is_empty()).then_some(Letter::Operator(told)))
 }
 
 async fn reminder(
@@ -135,7 +150,6 @@ async fn item(
     let revoked = authorization.state == AuthorizationState::Revoked;
     Ok(Some(Item {
         authorization: authorization.id,
-        grant_number: authorization.grant_number,
         channel: people.channel_title(&shops, &authorization.account.channel),
         account: authorization.account_name.clone(),
         shops: shops.into_iter().map(|shop| line(people, shop)).collect(),

@@ -7,13 +7,16 @@ use jiff::SignedDuration;
 use super::{News, People, owe_operator_mail};
 use crate::{
     domain::{JobKind, Outcome, Run, RunId, RunState, ShopId},
-    store::{RunFilter, StoreError, Tx},
+    store::{MailState, RunFilter, StoreError, Tx},
 };
 
 /// So many runs in a row, given up one after the other, are worth a mail at once.
 const IN_A_ROW: u32 = 3;
 /// And fewer, where a job seldom runs, after so long.
 const LASTING: SignedDuration = SignedDuration::from_hours(1);
+
+/// Why a mail about failures that was never sent is not.
+const WORKS: &str = "the job works again";
 
 /// Looks at how the jobs of all shops last ended, and owes what the operator has to hear of it.
 pub async fn owe_failing(tx: &mut Tx, people: &People) -> Result<(), StoreError> {
@@ -48,13 +51,21 @@ async fn recovered(tx: &mut Tx, people: &People, shop: &ShopId, run: &Run) -> Re
     let Some(failed) = tx.runs(&failed, 1).await?.pop() else { return Ok(()) };
     let (last_good, _) = row_up_to(tx, shop, run.job, Some(failed.id)).await?;
     let dedup = named("failing", shop, run.job, last_good);
+    let mut heard = false;
     for recipient in &people.operator {
-        if tx.mail_by_dedup(&format!("{dedup}/{}", recipient.address)).await?.is_some() {
-            let news = News::JobRecovered { shop: shop.clone(), name: people.name(shop), job: run.job };
-            let dedup = named("recovered", shop, run.job, last_good);
-            owe_operator_mail(tx, people, &dedup, std::slice::from_ref(shop), &news).await?;
-            return Ok(());
+        match tx.mail_by_dedup(&format!("{dedup}/{}", recipient.address)).await? {
+            // One that still waits need not be told any more.
+            Some(waits) if waits.state == MailState::Owed && waits.subject.is_none() => {
+                tx.cancel_mail(waits.id, WORKS).await?;
+            }
+            Some(told) => heard |= told.error.as_deref() != Some(WORKS),
+            None => {}
         }
+    }
+    if heard {
+        let news = News::JobRecovered { shop: shop.clone(), name: people.name(shop), job: run.job };
+        let dedup = named("recovered", shop, run.job, last_good);
+        owe_operator_mail(tx, people, &dedup, std::slice::from_ref(shop), &news).await?;
     }
     Ok(())
 }

@@ -6,6 +6,7 @@
 
 mod compose;
 mod failing;
+mod operator;
 mod owe;
 mod upcoming;
 mod watched;
@@ -16,16 +17,16 @@ use arc_swap::ArcSwap;
 pub use compose::{letter, mark_sent};
 pub use failing::owe_failing;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
+pub use operator::{gather, note_app_refused, note_settings_refused, note_undeliverable, owe_operator_mail};
 pub use owe::{
-    Pass, bring_up_to_date, note_app_refused, note_end_moved, note_ended, note_obstacle, note_renewal, owe_due,
-    owe_fresh_link, owe_operator_mail, owe_test_mail,
+    Pass, bring_up_to_date, note_end_moved, note_ended, note_obstacle, note_renewal, owe_due, owe_fresh_link,
+    owe_test_mail,
 };
 use serde::{Deserialize, Serialize};
 pub use upcoming::{UpcomingMail, next_reminders, upcoming_mails};
-use url::Url;
 pub use watched::{Watched, watched};
 
-pub use crate::mail::{Language, News};
+pub use crate::mail::{Language, News, RenewLink};
 use crate::{
     domain::{AuthorizationId, ChannelName, ShopId, reminder::Ladder},
     mail::Sender,
@@ -63,7 +64,7 @@ pub struct AppSecret {
 }
 
 /// Makes the address where a shop's owner renews the permission.
-pub type LinkMaker = Arc<dyn Fn(&ShopId) -> Url + Send + Sync>;
+pub type LinkMaker = Arc<dyn Fn(&ShopId) -> RenewLink + Send + Sync>;
 
 /// Everything that notices need to know of the settings: who is to be told, when, and under which name.
 #[derive(Clone)]
@@ -157,8 +158,11 @@ pub(crate) enum Payload {
     },
     /// To the operator.
     Operator {
-        /// The news.
+        /// What it is owed for.
         news: News,
+        /// What waited for the same person when it left.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        more: Vec<News>,
     },
     /// A test.
     Test,

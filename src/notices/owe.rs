@@ -5,19 +5,20 @@ use std::collections::BTreeMap;
 use jiff::{Timestamp, civil::Date};
 
 use super::{
-    AppSecret, GrantRef, Language, News, Payload, People, Recipient, StepRef, Watched,
+    GrantRef, Language, News, Payload, People, Recipient, StepRef, Watched,
+    operator::{alarm_of_secret, alarm_of_token, owe_operator_mail},
     watched::{configured_shops, watch, watched},
 };
 use crate::{
     domain::{
-        Authorization, AuthorizationState, ChannelName, JobKind, ShopId,
+        Authorization, AuthorizationState, JobKind, ShopId,
         reminder::{Due, Step},
     },
     store::{Mail, MailState, NewMail, ReminderKind, StoreError, Tx},
 };
 
 /// How many owed mails are looked through: far more than ever wait.
-const MANY: u32 = 10_000;
+pub(super) const MANY: u32 = 10_000;
 
 /// What a pass over everything watched came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -99,18 +100,20 @@ pub async fn note_end_moved(tx: &mut Tx) -> Result<(), StoreError> {
 }
 
 /// A permission is over: its state has just become lapsed, or revoked because the channel refuses it before its end date. The shop's people
-/// are told at once, with the reason, and of a revoked one the operator too. For the keeper, in the transaction that writes the state. Once
-/// per grant.
+/// are told at once, with the reason, and the operator too. For the keeper, in the transaction that writes the state. Once per grant.
 pub async fn note_ended(tx: &mut Tx, people: &People, authorization: &Authorization) -> Result<(), StoreError> {
-    if authorization.state == AuthorizationState::Revoked {
-        let shops = configured_shops(tx, people, authorization).await?;
-        let news = News::AuthorizationRevoked {
-            channel: people.channel_title(&shops, &authorization.account.channel),
-            account: authorization.account_name.clone(),
-            shops: shops.iter().map(|shop| people.name(shop)).collect(),
-            why: authorization.why.clone().unwrap_or_default(),
+    let shops = configured_shops(tx, people, authorization).await?;
+    if !shops.is_empty() {
+        let channel = people.channel_title(&shops, &authorization.account.channel);
+        let account = authorization.account_name.clone();
+        let names = shops.iter().map(|shop| people.name(shop)).collect();
+        let (what, news) = if authorization.state == AuthorizationState::Revoked {
+            let why = authorization.why.clone().unwrap_or_default();
+            ("revoked", News::AuthorizationRevoked { channel, account, shops: names, why })
+        } else {
+            ("lapsed", News::AuthorizationLapsed { channel, account, shops: names })
         };
-        let dedup = format!("revoked/{}/{}", authorization.id, authorization.grant_number);
+        let dedup = format!("{what}/{}/{}", authorization.id, authorization.grant_number);
         owe_operator_mail(tx, people, &dedup, &shops, &news).await?;
     }
     if let Some(one) = watch(tx, people, authorization.clone()).await?.filter(|one| !one.sent.ended) {
@@ -132,41 +135,6 @@ pub async fn note_obstacle(tx: &mut Tx, people: &People, shop: &ShopId, scope: b
     deliver_soon(tx).await
 }
 
-/// A channel refuses our app. For the keeper, in the transaction that raises the alarm: once per alarm.
-pub async fn note_app_refused(
-    tx: &mut Tx,
-    people: &People,
-    channel: &ChannelName,
-    shops: &[ShopId],
-    why: &str,
-) -> Result<(), StoreError> {
-    let news = News::AppRejected { channel: people.channel_title(shops, channel), why: why.to_owned() };
-    let dedup = format!("app-refused/{channel}/{}", tx.now.as_millisecond());
-    owe_operator_mail(tx, people, &dedup, shops, &news).await?;
-    Ok(())
-}
-
-/// Tells the operator, once for each `dedup`: name the occasion in it (`guard/SHOP/PLAN`, `failing/SHOP/JOB/RUN`). Whether anything new
-/// is owed.
-pub async fn owe_operator_mail(
-    tx: &mut Tx,
-    people: &People,
-    dedup: &str,
-    shops: &[ShopId],
-    news: &News,
-) -> Result<bool, StoreError> {
-    let mut owed = false;
-    let payload = Payload::Operator { news: news.clone() };
-    for recipient in &people.operator {
-        let dedup = format!("{dedup}/{}", recipient.address);
-        owed |= owe(tx, people, dedup, "operator", recipient, shops, &payload).await?;
-    }
-    if owed {
-        deliver_soon(tx).await?;
-    }
-    Ok(owed)
-}
-
 /// Somebody followed an expired link: its shop's people get a fresh one, at most once a day. Whether anything new is owed.
 pub async fn owe_fresh_link(tx: &mut Tx, people: &People, shop: &ShopId) -> Result<bool, StoreError> {
     let today = people.date(tx.now);
@@ -174,7 +142,7 @@ pub async fn owe_fresh_link(tx: &mut Tx, people: &People, shop: &ShopId) -> Resu
     let mut owed = false;
     for recipient in people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients) {
         let dedup = format!("link/{shop}/{}/{today}", recipient.address);
-        owed |= owe(tx, people, dedup, "reminder", recipient, std::slice::from_ref(shop), &payload).await?;
+        owed |= owe(tx, people, dedup, "reminder", recipient, std::slice::from_ref(shop), &payload).await?.is_some();
     }
     if owed {
         deliver_soon(tx).await?;
@@ -208,7 +176,8 @@ const fn grant_of(authorization: &Authorization) -> GrantRef {
     GrantRef { authorization: authorization.id, grant_number: authorization.grant_number }
 }
 
-async fn owe(
+/// Owes one message, unless its reason was met before. Returns its number if it is new.
+pub(super) async fn owe(
     tx: &mut Tx,
     people: &People,
     dedup: String,
@@ -216,7 +185,7 @@ async fn owe(
     recipient: &Recipient,
     shops: &[ShopId],
     payload: &Payload,
-) -> Result<bool, StoreError> {
+) -> Result<Option<i64>, StoreError> {
     let mail = NewMail {
         dedup,
         kind: kind.to_owned(),
@@ -225,7 +194,7 @@ async fn owe(
         shops: shops.to_vec(),
         payload: payload.to_json(),
     };
-    Ok(tx.owe_mail(&mail, people.sender.domain()).await?.is_some())
+    tx.owe_mail(&mail, people.sender.domain()).await
 }
 
 /// A message of its own to everybody concerned.
@@ -306,7 +275,7 @@ pub async fn bring_up_to_date(tx: &mut Tx, people: &People, mail: &Mail) -> Resu
         }
         Place::Left => return Ok(false),
     }
-    tx.cancel_mail(mail.id).await
+    tx.cancel_mail(mail.id, "a mail of a later day tells it").await
 }
 
 /// Where a step goes today.
@@ -358,7 +327,7 @@ async fn add(
             for mail in tx.mails(Some(MailState::Owed), MANY).await? {
                 let waiting = mail.recipient == recipient.address && mail.subject.is_none();
                 if let (true, Some(Payload::Reminder { steps: older })) = (waiting, Payload::of(&mail)) {
-                    tx.cancel_mail(mail.id).await?;
+                    tx.cancel_mail(mail.id, "a mail of a later day tells it").await?;
                     steps.extend(older);
                     merge(&mut all, mail.shops);
                 }
@@ -370,7 +339,7 @@ async fn add(
     Ok(())
 }
 
-fn merge(all: &mut Vec<ShopId>, more: Vec<ShopId>) {
+pub(super) fn merge(all: &mut Vec<ShopId>, more: Vec<ShopId>) {
     all.extend(more);
     all.sort();
     all.dedup();
@@ -381,13 +350,13 @@ async fn settle(tx: &mut Tx, mail: &Mail, renewed: &Authorization) -> Result<(),
     let settled = |grant: &GrantRef| grant.authorization == renewed.id && grant.grant_number < renewed.grant_number;
     match Payload::of(mail) {
         Some(Payload::Ended(grant) | Payload::Renewed(grant)) if settled(&grant) => {
-            tx.cancel_mail(mail.id).await?;
+            tx.cancel_mail(mail.id, "the permission was renewed").await?;
         }
         Some(Payload::Reminder { steps }) => {
             let count = steps.len();
             let left: Vec<StepRef> = steps.into_iter().filter(|step| step.authorization != renewed.id).collect();
             if left.is_empty() {
-                tx.cancel_mail(mail.id).await?;
+                tx.cancel_mail(mail.id, "the permission was renewed").await?;
             } else if left.len() < count {
                 // Once frozen it goes as it is; the note of the renewal follows it.
                 let gone: Vec<ShopId> = tx.shops_of(renewed.id).await?.into_iter().map(|shop| shop.id).collect();
@@ -398,24 +367,4 @@ async fn settle(tx: &mut Tx, mail: &Mail, renewed: &Authorization) -> Result<(),
         _ => {}
     }
     Ok(())
-}
-
-async fn alarm_of_token(tx: &mut Tx, people: &People, one: &Watched) -> Result<bool, StoreError> {
-    let Some((_, ends_at)) = one.refresh_token_alarm().filter(|(alarm, _)| *alarm <= tx.now) else { return Ok(false) };
-    let authorization = &one.authorization;
-    let news = News::RefreshTokenEnds {
-        channel: people.channel_title(&one.shops, &authorization.account.channel),
-        account: authorization.account_name.clone(),
-        shops: one.shops.iter().map(|shop| people.name(shop)).collect(),
-        ends_at,
-    };
-    let dedup = format!("refresh-token/{}/{}", authorization.id, people.date(ends_at));
-    owe_operator_mail(tx, people, &dedup, &one.shops, &news).await
-}
-
-async fn alarm_of_secret(tx: &mut Tx, people: &People, secret: &AppSecret) -> Result<bool, StoreError> {
-    let Some(date) = people.secret_step(secret, tx.now) else { return Ok(false) };
-    let news = News::AppSecretEnds { channel: secret.channel_title.clone(), ends_on: secret.ends_on };
-    let dedup = format!("app-secret/{}/{date}", secret.channel);
-    owe_operator_mail(tx, people, &dedup, &[], &news).await
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
-use super::{AppSecret, People, Watched, watched};
+use super::{AppSecret, People, Watched, operator::operator_mail_at, owe::merge, watched};
 use crate::{
     domain::{ShopId, reminder::Due},
     store::{StoreError, Tx},
@@ -43,9 +43,12 @@ pub async fn next_reminders(tx: &mut Tx, people: &People) -> Result<BTreeMap<Sho
 pub fn upcoming_mails(watched: &[Watched], people: &People, now: Timestamp, days: u32) -> Vec<UpcomingMail> {
     let horizon = now + SignedDuration::from_hours(24 * i64::from(days));
     let mut digests: BTreeMap<(String, Date), UpcomingMail> = BTreeMap::new();
-    let mut mails = Vec::new();
+    let (mut mails, mut operators) = (Vec::new(), Vec::new());
     for one in watched {
         for (at, due) in dues(one, people, now, horizon) {
+            if due == Due::Ended {
+                operators.push((at, one.shops.clone(), "the authorization has ended".to_owned()));
+            }
             for (recipient, shops) in one.recipients(people) {
                 let (kind, to) = (if due == Due::Ended { "ended" } else { "reminder" }, recipient.address);
                 let mail = UpcomingMail { at, kind, shops, to, about: None };
@@ -57,7 +60,7 @@ pub fn upcoming_mails(watched: &[Watched], people: &People, now: Timestamp, days
             }
         }
         if let Some(at) = one.expected_alarm().filter(|alarm| now < *alarm && *alarm <= horizon) {
-            mails.extend(to_operator(people, at, &one.shops, "the refresh token ends"));
+            operators.push((at, one.shops.clone(), "the refresh token ends".to_owned()));
         }
     }
     for secret in &people.app_secrets {
@@ -66,12 +69,12 @@ pub fn upcoming_mails(watched: &[Watched], people: &People, now: Timestamp, days
             if next > horizon || next <= at {
                 break;
             }
-            let about = format!("the client secret of channel {} ends", secret.channel);
-            mails.extend(to_operator(people, next, &[], &about));
+            operators.push((next, Vec::new(), format!("the client secret of channel {} ends", secret.channel)));
             at = next;
         }
     }
     mails.extend(digests.into_values());
+    mails.extend(to_operators(people, operators));
     mails.sort_by(|one, other| (one.at, one.kind, &one.to).cmp(&(other.at, other.kind, &other.to)));
     mails
 }
@@ -103,14 +106,35 @@ fn add(digests: &mut BTreeMap<(String, Date), UpcomingMail>, date: Date, mail: U
     digest.shops.dedup();
 }
 
-fn to_operator(people: &People, at: Timestamp, shops: &[ShopId], about: &str) -> impl Iterator<Item = UpcomingMail> {
-    people.operator.iter().map(move |recipient| UpcomingMail {
-        at,
-        kind: "operator",
-        shops: shops.to_vec(),
-        to: recipient.address.clone(),
-        about: Some(about.to_owned()),
-    })
+/// What operators will have to know: the instant, the shops, and what it is.
+type Occasion = (Timestamp, Vec<ShopId>, String);
+
+/// Their mails, as far apart as they will be sent, each with all that waits for it.
+fn to_operators(people: &People, mut occasions: Vec<Occasion>) -> Vec<UpcomingMail> {
+    occasions.sort();
+    let mut mails: Vec<UpcomingMail> = Vec::new();
+    for recipient in &people.operator {
+        let first = mails.len();
+        for (at, shops, about) in &occasions {
+            match mails[first..].last_mut().filter(|waits| *at <= waits.at) {
+                Some(waits) => {
+                    merge(&mut waits.shops, shops.clone());
+                    waits.about = waits.about.take().map(|known| format!("{known}; {about}"));
+                }
+                None => {
+                    let before: Vec<Timestamp> = mails[first..].iter().rev().map(|mail| mail.at).collect();
+                    mails.push(UpcomingMail {
+                        at: operator_mail_at(*at, &before),
+                        kind: "operator",
+                        shops: shops.clone(),
+                        to: recipient.address.clone(),
+                        about: Some(about.clone()),
+                    });
+                }
+            }
+        }
+    }
+    mails
 }
 
 impl People {

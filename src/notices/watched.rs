@@ -1,16 +1,16 @@
 //! What is watched: an authorization with its shops and what was said about it already.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{People, Recipient};
 use crate::{
     domain::{
-        Authorization, AuthorizationState, JobKind, ShopId,
+        Authorization, AuthorizationId, AuthorizationState, JobKind, ShopId,
         reminder::{Due, Ladder, Sent},
     },
-    store::{ReminderKind, StoreError, Tx},
+    store::{ReminderKind, ReminderRow, ScheduleRow, StoreError, Tx},
 };
 
 /// How long before the end of a refresh token the operator hears of it.
@@ -41,20 +41,40 @@ pub struct SentSoFar {
 }
 
 impl SentSoFar {
+    fn of(rows: &[ReminderRow]) -> Self {
+        Self {
+            dates: rows.iter().filter(|row| row.kind == ReminderKind::Step).filter_map(|row| row.step_date).collect(),
+            ended: rows.iter().any(|row| row.kind == ReminderKind::Ended),
+        }
+    }
+
     fn rule(&self) -> Sent {
         Sent { dates: self.dates.clone(), ended: self.ended }
     }
 }
 
-/// All authorizations that a shop in the settings works with.
+/// All authorizations that a shop in the settings works with. A few reads, however many there are.
 pub async fn watched(tx: &mut Tx, people: &People) -> Result<Vec<Watched>, StoreError> {
-    let mut all = Vec::new();
-    for authorization in tx.authorizations().await? {
-        if let Some(one) = watch(tx, people, authorization).await? {
-            all.push(one);
+    let mut shops: BTreeMap<AuthorizationId, Vec<ShopId>> = BTreeMap::new();
+    for row in tx.shops().await?.into_iter().filter(|row| row.configured && people.shops.contains_key(&row.id)) {
+        if let Some(authorization) = row.authorization {
+            shops.entry(authorization).or_default().push(row.id);
         }
     }
-    Ok(all)
+    let mut told: BTreeMap<AuthorizationId, Vec<ReminderRow>> = BTreeMap::new();
+    for row in tx.reminders_in_force().await? {
+        told.entry(row.authorization).or_default().push(row);
+    }
+    let schedules = tx.schedules(None).await?;
+    let refreshed: BTreeSet<&ShopId> =
+        schedules.iter().filter(|schedule| is_refresh_to_come(schedule)).filter_map(|row| row.shop.as_ref()).collect();
+    let all = tx.authorizations().await?.into_iter().filter_map(|authorization| {
+        let shops = shops.remove(&authorization.id)?;
+        let told = told.remove(&authorization.id).unwrap_or_default();
+        let renewed = shops.iter().any(|shop| refreshed.contains(shop));
+        Some(Watched { sent: SentSoFar::of(&told), renewed, authorization, shops })
+    });
+    Ok(all.collect())
 }
 
 /// One of them; `None` where no shop in the settings works with it.
@@ -67,27 +87,16 @@ pub(super) async fn watch(
     if shops.is_empty() {
         return Ok(None);
     }
-    let mut sent = SentSoFar::default();
-    for row in tx.reminders_of(authorization.id, authorization.grant_number).await? {
-        match row.kind {
-            ReminderKind::Step => sent.dates.extend(row.step_date),
-            ReminderKind::Ended => sent.ended = true,
-            ReminderKind::Renewed => {}
-        }
+    let sent = SentSoFar::of(&tx.reminders_of(authorization.id, authorization.grant_number).await?);
+    let mut renewed = false;
+    for shop in &shops {
+        renewed |= tx.schedules(Some(shop)).await?.iter().any(is_refresh_to_come);
     }
-    let renewed = renewed_by_plan(tx, &shops).await?;
     Ok(Some(Watched { authorization, shops, sent, renewed }))
 }
 
-async fn renewed_by_plan(tx: &mut Tx, shops: &[ShopId]) -> Result<bool, StoreError> {
-    for shop in shops {
-        let schedules = tx.schedules(Some(shop)).await?;
-        let refresh = schedules.iter().find(|schedule| schedule.job == JobKind::AuthorizationRefresh);
-        if refresh.is_some_and(|refresh| refresh.next_due_at.is_some() && refresh.held_by.is_none()) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+fn is_refresh_to_come(schedule: &ScheduleRow) -> bool {
+    schedule.job == JobKind::AuthorizationRefresh && schedule.next_due_at.is_some() && schedule.held_by.is_none()
 }
 
 /// The shops in the settings that work with an authorization.
@@ -172,7 +181,7 @@ impl Watched {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::domain::{Account, AuthorizationId, EndClock};
+    use crate::domain::{Account, EndClock};
 
     const ISSUED: Timestamp = Timestamp::constant(1_790_000_000, 0);
     const HOUR: SignedDuration = SignedDuration::from_hours(1);

@@ -79,7 +79,7 @@ pub use finish::{Finish, Finished, Stood};
 pub use history::RunFilter;
 pub use leases::InstanceRow;
 pub use listings::{Difference, SeenListing, StoredListing, WantedRow};
-pub use outbox::{Delivery, Mail, MailState, NewMail};
+pub use outbox::{Delivery, Mail, MailState, NewMail, StuckMail};
 pub use products::StoredVariant;
 pub use reminders::{ReminderKind, ReminderRow};
 pub use runs::{Asked, Claimed, NewRun};

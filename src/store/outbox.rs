@@ -78,6 +78,19 @@ pub struct Mail {
     pub error: Option<String>,
 }
 
+/// Messages that do not leave.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StuckMail {
+    /// How many.
+    pub count: u64,
+    /// When the oldest was first attempted.
+    pub since: Timestamp,
+    /// Whom that one is for.
+    pub recipient: String,
+    /// Why its last attempt failed.
+    pub error: String,
+}
+
 /// What became of an attempt.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Delivery {
@@ -224,12 +237,32 @@ impl Tx {
         Ok(())
     }
 
-    /// Cancels an owed message. `false`: it was sent, refused or cancelled before.
-    pub async fn cancel_mail(&mut self, id: i64) -> Result<bool, StoreError> {
+    /// Cancels an owed message, and says `why` to whoever reads the list. `false`: it was sent, refused or cancelled before.
+    pub async fn cancel_mail(&mut self, id: i64, why: &str) -> Result<bool, StoreError> {
         const SQL: &str = "
-            update outbox set state = 'cancelled', next_attempt_at = $2 where id = $1 and state = 'owed'";
+            update outbox set state = 'cancelled', next_attempt_at = $2, error = $3 where id = $1 and state = 'owed'";
         let now = ms(self.now);
-        Ok(on_db!(self.execute(SQL, id, now))? > 0)
+        Ok(on_db!(self.execute(SQL, id, now, why))? > 0)
+    }
+
+    /// Lets an owed message wait until `at`.
+    pub async fn delay_mail(&mut self, id: i64, at: Timestamp) -> Result<(), StoreError> {
+        on_db!(self.execute("update outbox set next_attempt_at = $2 where id = $1 and state = 'owed'", id, ms(at)))?;
+        Ok(())
+    }
+
+    /// When messages of a kind to one recipient were first attempted after `since`, the newest first.
+    pub async fn mail_attempts(
+        &mut self,
+        kind: &str,
+        recipient: &str,
+        since: Timestamp,
+    ) -> Result<Vec<Timestamp>, StoreError> {
+        const SQL: &str = "
+            select first_attempt_at from outbox where kind = $1 and recipient = $2 and first_attempt_at > $3
+            order by first_attempt_at desc";
+        let since = ms(since);
+        on_db!(self.rows(SQL, kind, recipient, since))?.iter().map(|row| row.instant("first_attempt_at")).collect()
     }
 
     /// Makes a refused or owed message due at once. A refused one starts over: attempts and their clock are its own again.
@@ -270,6 +303,21 @@ impl Tx {
             Some(row) => Ok((row.int("owed")? as u64, row.int("refused")? as u64)),
             None => Ok((0, 0)),
         }
+    }
+
+    /// Messages that are still owed after so many attempts; `None`: there are none.
+    pub async fn stuck_mail(&mut self, attempts: u32) -> Result<Option<StuckMail>, StoreError> {
+        const SQL: &str = "
+            select first_attempt_at, recipient, error, count(*) over () as stuck
+            from outbox where state = 'owed' and attempts >= $1
+            order by first_attempt_at limit 1";
+        let Some(row) = on_db!(self.row(SQL, i64::from(attempts)))? else { return Ok(None) };
+        Ok(Some(StuckMail {
+            count: row.int("stuck")? as u64,
+            since: row.instant("first_attempt_at")?,
+            recipient: row.text("recipient")?,
+            error: row.opt_text("error")?.unwrap_or_default(),
+        }))
     }
 
     /// Deletes messages that ended before `cutoff`.

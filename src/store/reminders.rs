@@ -4,7 +4,7 @@ use jiff::civil;
 
 use super::{
     StoreError, Tx,
-    row::{json, ms},
+    row::{Row, json, ms},
 };
 use crate::domain::AuthorizationId;
 
@@ -52,6 +52,19 @@ impl ReminderKind {
 /// A step's date as kept; empty for the kinds that have none.
 fn date_text(date: Option<civil::Date>) -> String {
     date.map(|date| date.to_string()).unwrap_or_default()
+}
+
+fn reminder(row: &Row) -> Result<ReminderRow, StoreError> {
+    Ok(ReminderRow {
+        authorization: AuthorizationId(row.int("authorization_id")?),
+        grant_number: row.int("grant_number")?,
+        kind: row.named("reminders", "kind", ReminderKind::from_name)?,
+        step_date: match row.text("step_date")?.as_str() {
+            "" => None,
+            _ => Some(row.named("reminders", "step_date", |text| text.parse().ok())?),
+        },
+        state: row.text("state")?,
+    })
 }
 
 impl Tx {
@@ -123,20 +136,16 @@ impl Tx {
     ) -> Result<Vec<ReminderRow>, StoreError> {
         const SQL: &str = "
             select * from reminders where authorization_id = $1 and grant_number = $2 order by kind, step_date";
-        let rows = on_db!(self.rows(SQL, authorization.0, grant_number))?;
-        rows.iter()
-            .map(|row| {
-                Ok(ReminderRow {
-                    authorization,
-                    grant_number,
-                    kind: row.named("reminders", "kind", ReminderKind::from_name)?,
-                    step_date: match row.text("step_date")?.as_str() {
-                        "" => None,
-                        _ => Some(row.named("reminders", "step_date", |text| text.parse().ok())?),
-                    },
-                    state: row.text("state")?,
-                })
-            })
-            .collect()
+        on_db!(self.rows(SQL, authorization.0, grant_number))?.iter().map(reminder).collect()
+    }
+
+    /// Those of all grants that are in force.
+    pub async fn reminders_in_force(&mut self) -> Result<Vec<ReminderRow>, StoreError> {
+        const SQL: &str = "
+            select reminders.* from reminders
+            join authorizations on authorizations.id = reminders.authorization_id
+                and authorizations.grant_number = reminders.grant_number
+            order by authorization_id, kind, step_date";
+        on_db!(self.rows(SQL))?.iter().map(reminder).collect()
     }
 }

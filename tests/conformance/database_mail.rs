@@ -15,6 +15,7 @@ use shopsyncd::{
     telemetry::metrics::Metrics,
 };
 use tokio_util::sync::CancellationToken;
+use url::Url;
 
 use super::{Check, Checked, noon};
 
@@ -35,7 +36,7 @@ fn people() -> People {
             zone: TimeZone::UTC,
         },
         sender: Sender::parse("shops@example.com").expect("an address"),
-        link: Arc::new(|_| "http://127.0.0.1:8420/".parse().expect("an address")),
+        link: Arc::new(|_| Url::parse("http://127.0.0.1:8420/").expect("an address").into()),
         app_secrets: Vec::new(),
     }
 }

@@ -897,8 +897,8 @@ async fn a_mail_is_owed_once_per_reason(store: Store) {
     assert!(mail.message_id.starts_with(&format!("<shopsyncd.{id}.")) && mail.message_id.ends_with("@example.com>"));
     assert_eq!(tx.mail(other).await.unwrap().unwrap().payload, json!({ "days": 7 }));
 
-    assert!(tx.cancel_mail(id).await.unwrap());
-    assert!(!tx.cancel_mail(id).await.unwrap());
+    assert!(tx.cancel_mail(id, "renewed").await.unwrap());
+    assert!(!tx.cancel_mail(id, "renewed").await.unwrap());
     assert_eq!(tx.owe_mail(&new_mail("r"), "example.com").await.unwrap(), None, "cancelled is not forgotten");
     assert_eq!(tx.due_mail(10).await.unwrap().iter().map(|one| one.id).collect::<Vec<_>>(), [other]);
     assert_eq!(tx.mail_counts().await.unwrap(), (1, 0));
@@ -920,7 +920,7 @@ async fn a_mail_is_frozen_at_its_first_attempt(store: Store) {
     let due = tx.due_mail(10).await.unwrap().pop().unwrap();
     assert_eq!((due.subject.as_deref(), due.body.as_deref()), (Some("subject"), Some("body")));
     assert_eq!((due.attempts, due.first_attempt_at, due.error.as_deref()), (1, Some(at(10)), Some("451 later")));
-    assert!(tx.cancel_mail(id).await.unwrap());
+    assert!(tx.cancel_mail(id, "renewed").await.unwrap());
     tx.deliver_mail(id, &later).await.unwrap();
     assert_eq!(tx.mail(id).await.unwrap().unwrap().state, MailState::Cancelled);
     tx.deliver_mail(id, &Delivery::Sent).await.unwrap();
@@ -958,7 +958,7 @@ async fn only_mail_that_ended_is_pruned(store: Store) {
     tx.commit().await.unwrap();
     let mut tx = store.write(at(20)).await.unwrap();
     tx.deliver_mail(refused, &Delivery::Refused { error: "no".to_owned() }).await.unwrap();
-    tx.cancel_mail(cancelled).await.unwrap();
+    tx.cancel_mail(cancelled, "renewed").await.unwrap();
     assert_eq!(tx.prune_mail(at(20)).await.unwrap(), 1);
     assert_eq!(tx.mail(sent).await.unwrap(), None);
     assert_eq!(tx.prune_mail(at(9999)).await.unwrap(), 2);

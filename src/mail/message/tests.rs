@@ -6,7 +6,7 @@ use mail_parser::{MessageParser, MimeHeaders as _};
 use super::*;
 use crate::{
     domain::AuthorizationId,
-    mail::{Item, News, ShopLine},
+    mail::{Item, News, RenewLink, ShopLine},
 };
 
 const NOON: &str = "2026-12-13T11:00:00Z";
@@ -15,14 +15,16 @@ fn shop(id: &str, name: &str) -> ShopLine {
     ShopLine {
         id: id.parse().unwrap(),
         name: name.to_owned(),
-        renew: format!("https://shops.example.com/authorize/{id}?t=abc").parse().unwrap(),
+        renew: RenewLink {
+            url: format!("https://shops.example.com/authorize/{id}?t=abc").parse().unwrap(),
+            until: Some("2027-01-17T12:00:00Z".parse().unwrap()),
+        },
     }
 }
 
 fn item(number: i64, shops: &[(&str, &str)], ends_at: &str) -> Item {
     Item {
         authorization: AuthorizationId(number),
-        grant_number: 2,
         channel: "TikTok Shop".to_owned(),
         account: Some("Acme Ltd".to_owned()),
         shops: shops.iter().map(|(id, name)| shop(id, name)).collect(),
@@ -74,7 +76,7 @@ fn a_reminder_says_everything_in_english() {
       Renew the permission:
       https://shops.example.com/authorize/tt-uk?t=abc
 
-    To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks.
+    To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks. The link works until 17 January 2027.
 
     If nobody renews it in time, shopsyncd can no longer read or change the products of the shop: product import and product export stop. Nothing is lost: the shop's jobs wait, and after the renewal everything that was missed is caught up unasked.
 
@@ -112,9 +114,9 @@ fn a_reminder_says_everything_in_german() {
       Berechtigung erneuern:
       https://shops.example.com/authorize/tt-us?t=abc
 
-    Zum Erneuern den Link öffnen, sich beim Marktplatz mit dem Konto des Shops anmelden und zustimmen. Das dauert nur wenige Klicks.
+    Zum Erneuern den Link öffnen, sich beim Marktplatz mit dem Konto des Shops anmelden und zustimmen. Das dauert nur wenige Klicks. Die Links gelten bis zum 17. Januar 2027.
 
-    Wird sie nicht rechtzeitig erneuert, kann shopsyncd die Produkte des Shops weder lesen noch ändern: Produktimport und Produktexport bleiben stehen. Verloren geht nichts: Die Aufgaben des Shops warten, und nach der Erneuerung wird alles Versäumte von selbst nachgeholt.
+    Wird eine nicht rechtzeitig erneuert, kann shopsyncd die Produkte ihrer Shops weder lesen noch ändern: Produktimport und Produktexport bleiben dort stehen. Verloren geht nichts: Die Aufgaben der Shops warten, und nach der Erneuerung wird alles Versäumte von selbst nachgeholt.
 
     -- 
     Gesendet von shopsyncd, das sich um die Shops kümmert.
@@ -136,7 +138,7 @@ fn notices_and_notes_say_what_happened() {
       Renew the permission:
       https://shops.example.com/authorize/tt-uk?t=abc
 
-    To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks.
+    To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks. The link works until 17 January 2027.
 
     -- 
     Sent by shopsyncd, which looks after your shops.
@@ -151,7 +153,7 @@ fn notices_and_notes_say_what_happened() {
       Renew the permission:
       https://shops.example.com/authorize/tt-uk?t=abc
 
-    To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks.
+    To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks. The link works until 17 January 2027.
 
     -- 
     Sent by shopsyncd, which looks after your shops.
@@ -214,7 +216,7 @@ fn operators_read_what_to_do() {
         name: "TikTok UK".to_owned(),
         why: "it would retire 30 of 100 SKUs".to_owned(),
     };
-    insta::assert_snapshot!(text(&Letter::Operator(news), Language::En, NOON), @r#"
+    insta::assert_snapshot!(text(&Letter::Operator(vec![news]), Language::En, NOON), @r#"
     The export to TikTok UK would have done too much and was stopped before anything was sent: it would retire 30 of 100 SKUs. Look at the plan with `shopsyncd jobs run tt-uk product_export --dry-run`; if it is right, let it through with `shopsyncd jobs run tt-uk product_export --release-guard`.
 
     -- 
@@ -222,11 +224,41 @@ fn operators_read_what_to_do() {
     "#);
     let secret = |ends_on: &str| {
         let news = News::AppSecretEnds { channel: "Amazon".to_owned(), ends_on: ends_on.parse().unwrap() };
-        subject(&Letter::Operator(news), Language::En, NOON)
+        subject(&Letter::Operator(vec![news]), Language::En, NOON)
     };
     assert_eq!(secret("2026-12-20"), "Amazon: the app's client secret ends in 7 days, on 20 December");
     assert_eq!(secret("2026-12-14"), "Amazon: the app's client secret ends tomorrow, on 14 December");
     assert_eq!(secret("2026-12-10"), "Amazon: the app's client secret ended on 10 December");
+}
+
+#[test]
+fn several_occasions_are_told_in_one_mail_in_their_order() {
+    let shops = || vec!["UK".to_owned(), "DE".to_owned()];
+    let news = vec![
+        News::AuthorizationLapsed { channel: "TikTok Shop".to_owned(), account: None, shops: shops() },
+        News::SettingsRefused { why: "shopsyncd.toml:3: not TOML".to_owned() },
+        News::Undeliverable { id: 7, to: "a@example.com".to_owned(), why: "550 no such user".to_owned() },
+    ];
+    let letter = Letter::Operator(news);
+    assert_eq!(
+        subject(&letter, Language::De, NOON),
+        "3 Vorkommnisse, zuerst UK und DE: die Berechtigung ist abgelaufen"
+    );
+    insta::assert_snapshot!(text(&letter, Language::En, NOON), @r#"
+    These things have happened, in this order.
+
+    UK and DE: the permission has ended
+      The permission to work in UK and DE at TikTok Shop has ended, because nobody renewed it in time. Their jobs wait, and nothing is lost. The owners have been asked to renew it.
+
+    the newest settings were refused
+      The settings were edited and refused; the ones before keep serving: shopsyncd.toml:3: not TOML. Look with `shopsyncd check`, and correct them: they are read again at once.
+
+    mail to a@example.com cannot be delivered
+      A mail to a@example.com was given up: 550 no such user. Correct the address or the relay; then `shopsyncd mail retry 7` sends it again, and `shopsyncd mail list` shows the others.
+
+    -- 
+    Sent by shopsyncd, which looks after your shops.
+    "#);
 }
 
 #[test]
@@ -258,7 +290,7 @@ fn a_mail_program_finds_headers_both_texts_and_the_calendar_entry() {
      cember
     BEGIN:VEVENT
     UID:authorization-7@example.com
-    SEQUENCE:2
+    SEQUENCE:29923620
     DTSTAMP:20261123T070000Z
     DTSTART:20261213T110000Z
     SUMMARY:TikTok UK and TikTok DE: permission ends (TikTok Shop)
@@ -317,7 +349,7 @@ fn it_is_the_channel_that_refuses_and_not_the_seller() {
         shops: vec!["TikTok UK".to_owned()],
         why: "the seller took it back".to_owned(),
     };
-    let letter = Letter::Operator(news);
+    let letter = Letter::Operator(vec![news]);
     for (language, told) in [
         (Language::En, "TikTok Shop refuses the permission of TikTok UK (account Acme Ltd) before its end date"),
         (Language::De, "TikTok Shop verweigert die Berechtigung von TikTok UK (Konto Acme Ltd) vor ihrem Enddatum"),

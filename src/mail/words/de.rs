@@ -5,7 +5,7 @@ use jiff::{
     civil::{Date, Weekday},
 };
 
-use super::{channel, days_left, days_until, listed, local, names, one_line, short, zone};
+use super::{channel, days_left, days_until, links, listed, local, names, one_line, short, zone};
 use crate::{
     domain::JobKind,
     mail::{
@@ -29,8 +29,6 @@ const MONTHS: [&str; 12] = [
     "Dezember",
 ];
 
-const STOPS: &str = "Wird sie nicht rechtzeitig erneuert, kann shopsyncd die Produkte des Shops weder lesen noch ändern: Produktimport und Produktexport bleiben stehen.";
-const CATCHES_UP: &str = "Verloren geht nichts: Die Aufgaben des Shops warten, und nach der Erneuerung wird alles Versäumte von selbst nachgeholt.";
 const HOW: &str = "Zum Erneuern den Link öffnen, sich beim Marktplatz mit dem Konto des Shops anmelden und zustimmen. Das dauert nur wenige Klicks.";
 
 /// The title of a calendar entry.
@@ -52,12 +50,12 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
             blocks: vec![Block {
                 heading: one_line(&shop.name),
                 lines: Vec::new(),
-                links: vec![("Berechtigung erneuern".to_owned(), shop.renew.to_string())],
+                links: vec![("Berechtigung erneuern".to_owned(), shop.renew.url.to_string())],
             }],
-            closing: vec![HOW.to_owned()],
+            closing: vec![how(std::slice::from_ref(shop), now)],
             footer: footer(),
         },
-        Letter::Obstacle { shop, channel, obstacle } => obstructed(shop, channel, obstacle),
+        Letter::Obstacle { shop, channel, obstacle } => obstructed(shop, channel, obstacle, now),
         Letter::Operator(news) => operator(news, now),
         Letter::Test => Page {
             subject: "shopsyncd kann E-Mails senden".to_owned(),
@@ -69,7 +67,7 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
     }
 }
 
-fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle) -> Page {
+fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle, now: &Zoned) -> Page {
     let (name, channel) = (one_line(&shop.name), one_line(channel));
     let (subject, opening, closing, links) = match obstacle {
         Obstacle::Closed(why) => (
@@ -86,13 +84,13 @@ fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle) -> Page {
                 "Der Berechtigung, in diesem Shop zu arbeiten, fehlt ein Recht, das shopsyncd braucht: „{}“.",
                 one_line(scope)
             ),
-            HOW.to_owned(),
-            vec![("Berechtigung erneuern".to_owned(), shop.renew.to_string())],
+            how(std::slice::from_ref(shop), now),
+            vec![("Berechtigung erneuern".to_owned(), shop.renew.url.to_string())],
         ),
     };
     Page {
         subject,
-        opening: vec![opening, format!("Produktimport und Produktexport stehen still. {CATCHES_UP}")],
+        opening: vec![opening, format!("Produktimport und Produktexport stehen still. {}", catches_up(1))],
         blocks: vec![Block { heading: name, lines: Vec::new(), links }],
         closing: vec![closing],
         footer: footer(),
@@ -127,7 +125,10 @@ fn reminder(items: &[Item], now: &Zoned) -> Page {
         subject,
         opening: vec![opening],
         blocks: items.iter().map(|item| block(item, now, "Berechtigung erneuern")).collect(),
-        closing: vec![HOW.to_owned(), format!("{STOPS} {CATCHES_UP}")],
+        closing: vec![
+            how(items.iter().flat_map(|item| &item.shops), now),
+            format!("{} {}", stops(shops), catches_up(shops)),
+        ],
         footer: footer(),
     }
 }
@@ -163,9 +164,12 @@ fn ended(item: &Item, now: &Zoned) -> Page {
     };
     Page {
         subject,
-        opening: vec![opening, format!("Produktimport und Produktexport stehen still. {CATCHES_UP}")],
+        opening: vec![
+            opening,
+            format!("Produktimport und Produktexport stehen still. {}", catches_up(item.shops.len())),
+        ],
         blocks: vec![block(item, now, "Berechtigung erneuern")],
-        closing: vec![HOW.to_owned()],
+        closing: vec![how(&item.shops, now)],
         footer: footer(),
     }
 }
@@ -199,14 +203,59 @@ fn block(item: &Item, now: &Zoned, act: &str) -> Block {
     let one = item.shops.len() == 1;
     let links = item.shops.iter().map(|shop| {
         let words = if one { act.to_owned() } else { format!("Berechtigung für {} erneuern", one_line(&shop.name)) };
-        (words, shop.renew.to_string())
+        (words, shop.renew.url.to_string())
     });
     Block { heading: listed(&names(&item.shops), "und"), lines, links: links.collect() }
 }
 
-fn operator(news: &News, now: &Zoned) -> Page {
+/// What no longer works without a renewal.
+fn stops(shops: usize) -> &'static str {
+    if shops == 1 {
+        "Wird sie nicht rechtzeitig erneuert, kann shopsyncd die Produkte des Shops weder lesen noch ändern: Produktimport und Produktexport bleiben stehen."
+    } else {
+        "Wird eine nicht rechtzeitig erneuert, kann shopsyncd die Produkte ihrer Shops weder lesen noch ändern: Produktimport und Produktexport bleiben dort stehen."
+    }
+}
+
+fn catches_up(shops: usize) -> &'static str {
+    if shops == 1 {
+        "Verloren geht nichts: Die Aufgaben des Shops warten, und nach der Erneuerung wird alles Versäumte von selbst nachgeholt."
+    } else {
+        "Verloren geht nichts: Die Aufgaben der Shops warten, und nach der Erneuerung wird alles Versäumte von selbst nachgeholt."
+    }
+}
+
+/// How to renew, and until when the links lead on.
+fn how<'a>(shops: impl IntoIterator<Item = &'a ShopLine>, now: &Zoned) -> String {
+    let (count, until) = links(shops);
+    let works = if count == 1 { "Der Link gilt" } else { "Die Links gelten" };
+    let until = until.map(|at| format!(" {works} bis zum {}.", day(local(at, now).date(), now.date())));
+    format!("{HOW}{}", until.unwrap_or_default())
+}
+
+fn operator(news: &[News], now: &Zoned) -> Page {
+    let mut told: Vec<(String, String)> = news.iter().map(|one| occasion(one, now)).collect();
+    if told.len() == 1 {
+        let (subject, opening) = told.remove(0);
+        return Page { subject, opening: vec![opening], blocks: Vec::new(), closing: Vec::new(), footer: footer() };
+    }
+    let first = told.first().map_or_else(String::new, |(subject, _)| subject.clone());
+    Page {
+        subject: format!("{} Vorkommnisse, zuerst {first}", told.len()),
+        opening: vec!["Das ist geschehen, in dieser Reihenfolge.".to_owned()],
+        blocks: told
+            .into_iter()
+            .map(|(heading, line)| Block { heading, lines: vec![line], links: Vec::new() })
+            .collect(),
+        closing: Vec::new(),
+        footer: footer(),
+    }
+}
+
+/// What has happened: in one line, and in full.
+fn occasion(news: &News, now: &Zoned) -> (String, String) {
     let today = now.date();
-    let (subject, opening) = match news {
+    match news {
         News::AuthorizationRevoked { channel: on, account, shops, why } => (
             format!("{}: der Kanal verweigert die Berechtigung", listed(shops, "und")),
             format!(
@@ -267,8 +316,30 @@ fn operator(news: &News, now: &Zoned) -> Page {
             format!("{name}: {} geht wieder", job_name(*job)),
             format!("{} von {name} geht wieder. Es ist nichts zu tun.", job_name(*job)),
         ),
-    };
-    Page { subject, opening: vec![opening], blocks: Vec::new(), closing: Vec::new(), footer: footer() }
+        News::AuthorizationLapsed { channel: on, account, shops } => (
+            format!("{}: die Berechtigung ist abgelaufen", listed(shops, "und")),
+            format!(
+                "Die Berechtigung, in {} bei {} zu arbeiten, ist abgelaufen, weil niemand sie rechtzeitig erneuert hat. Die Aufgaben warten, und nichts geht verloren. Wem die Shops gehören, wurde um Erneuerung gebeten.",
+                listed(shops, "und"),
+                channel(on, account.as_deref())
+            ),
+        ),
+        News::SettingsRefused { why } => (
+            "die neuesten Einstellungen wurden abgelehnt".to_owned(),
+            format!(
+                "Die Einstellungen wurden geändert und abgelehnt; die bisherigen gelten weiter: {}. Bitte mit `shopsyncd check` nachsehen und sie berichtigen: Sie werden sofort neu gelesen.",
+                one_line(why)
+            ),
+        ),
+        News::Undeliverable { id, to, why } => (
+            format!("E-Mail an {} ist nicht zustellbar", one_line(to)),
+            format!(
+                "Eine E-Mail an {} wurde aufgegeben: {}. Bitte die Adresse oder das Relay berichtigen; dann sendet `shopsyncd mail retry {id}` sie noch einmal, und `shopsyncd mail list` zeigt die übrigen.",
+                one_line(to),
+                one_line(why)
+            ),
+        ),
+    }
 }
 
 fn subject_names(item: &Item) -> String {

@@ -5,7 +5,7 @@ use jiff::{
     civil::{Date, Weekday},
 };
 
-use super::{channel, days_left, days_until, listed, local, names, one_line, short, zone};
+use super::{channel, days_left, days_until, links, listed, local, names, one_line, short, zone};
 use crate::{
     domain::JobKind,
     mail::{
@@ -29,9 +29,6 @@ const MONTHS: [&str; 12] = [
     "December",
 ];
 
-const STOPS: &str = "If nobody renews it in time, shopsyncd can no longer read or change the products of the shop: product import and product export stop.";
-const CATCHES_UP: &str =
-    "Nothing is lost: the shop's jobs wait, and after the renewal everything that was missed is caught up unasked.";
 const HOW: &str = "To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks.";
 
 /// The title of a calendar entry.
@@ -51,12 +48,12 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
             blocks: vec![Block {
                 heading: one_line(&shop.name),
                 lines: Vec::new(),
-                links: vec![("Renew the permission".to_owned(), shop.renew.to_string())],
+                links: vec![("Renew the permission".to_owned(), shop.renew.url.to_string())],
             }],
-            closing: vec![HOW.to_owned()],
+            closing: vec![how(std::slice::from_ref(shop), now)],
             footer: footer(),
         },
-        Letter::Obstacle { shop, channel, obstacle } => obstructed(shop, channel, obstacle),
+        Letter::Obstacle { shop, channel, obstacle } => obstructed(shop, channel, obstacle, now),
         Letter::Operator(news) => operator(news, now),
         Letter::Test => Page {
             subject: "shopsyncd can send mail".to_owned(),
@@ -70,7 +67,7 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
     }
 }
 
-fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle) -> Page {
+fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle, now: &Zoned) -> Page {
     let (name, channel) = (one_line(&shop.name), one_line(channel));
     let (subject, opening, closing, links) = match obstacle {
         Obstacle::Closed(why) => (
@@ -90,13 +87,13 @@ fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle) -> Page {
                 "The permission to work in this shop lacks a right that shopsyncd needs: \u{201c}{}\u{201d}.",
                 one_line(scope)
             ),
-            HOW.to_owned(),
-            vec![("Renew the permission".to_owned(), shop.renew.to_string())],
+            how(std::slice::from_ref(shop), now),
+            vec![("Renew the permission".to_owned(), shop.renew.url.to_string())],
         ),
     };
     Page {
         subject,
-        opening: vec![opening, format!("Product import and product export stand still. {CATCHES_UP}")],
+        opening: vec![opening, format!("Product import and product export stand still. {}", catches_up(1))],
         blocks: vec![Block { heading: name, lines: Vec::new(), links }],
         closing: vec![closing],
         footer: footer(),
@@ -129,7 +126,10 @@ fn reminder(items: &[Item], now: &Zoned) -> Page {
         subject,
         opening: vec![opening],
         blocks: items.iter().map(|item| block(item, now, "Renew the permission")).collect(),
-        closing: vec![HOW.to_owned(), format!("{STOPS} {CATCHES_UP}")],
+        closing: vec![
+            how(items.iter().flat_map(|item| &item.shops), now),
+            format!("{} {}", stops(shops), catches_up(shops)),
+        ],
         footer: footer(),
     }
 }
@@ -165,9 +165,12 @@ fn ended(item: &Item, now: &Zoned) -> Page {
     };
     Page {
         subject,
-        opening: vec![opening, format!("Product import and product export have stopped. {CATCHES_UP}")],
+        opening: vec![
+            opening,
+            format!("Product import and product export have stopped. {}", catches_up(item.shops.len())),
+        ],
         blocks: vec![block(item, now, "Renew the permission")],
-        closing: vec![HOW.to_owned()],
+        closing: vec![how(&item.shops, now)],
         footer: footer(),
     }
 }
@@ -201,14 +204,59 @@ fn block(item: &Item, now: &Zoned, act: &str) -> Block {
     let one = item.shops.len() == 1;
     let links = item.shops.iter().map(|shop| {
         let words = if one { act.to_owned() } else { format!("{act} for {}", one_line(&shop.name)) };
-        (words, shop.renew.to_string())
+        (words, shop.renew.url.to_string())
     });
     Block { heading: listed(&names(&item.shops), "and"), lines, links: links.collect() }
 }
 
-fn operator(news: &News, now: &Zoned) -> Page {
+/// What no longer works without a renewal.
+fn stops(shops: usize) -> &'static str {
+    if shops == 1 {
+        "If nobody renews it in time, shopsyncd can no longer read or change the products of the shop: product import and product export stop."
+    } else {
+        "If nobody renews one in time, shopsyncd can no longer read or change the products of its shops: product import and product export stop there."
+    }
+}
+
+fn catches_up(shops: usize) -> &'static str {
+    if shops == 1 {
+        "Nothing is lost: the shop's jobs wait, and after the renewal everything that was missed is caught up unasked."
+    } else {
+        "Nothing is lost: the shops' jobs wait, and after the renewal everything that was missed is caught up unasked."
+    }
+}
+
+/// How to renew, and until when the links lead on.
+fn how<'a>(shops: impl IntoIterator<Item = &'a ShopLine>, now: &Zoned) -> String {
+    let (count, until) = links(shops);
+    let works = if count == 1 { "The link works" } else { "The links work" };
+    let until = until.map(|at| format!(" {works} until {}.", day(local(at, now).date(), now.date())));
+    format!("{HOW}{}", until.unwrap_or_default())
+}
+
+fn operator(news: &[News], now: &Zoned) -> Page {
+    let mut told: Vec<(String, String)> = news.iter().map(|one| occasion(one, now)).collect();
+    if told.len() == 1 {
+        let (subject, opening) = told.remove(0);
+        return Page { subject, opening: vec![opening], blocks: Vec::new(), closing: Vec::new(), footer: footer() };
+    }
+    let first = told.first().map_or_else(String::new, |(subject, _)| subject.clone());
+    Page {
+        subject: format!("{} things to know, first {first}", told.len()),
+        opening: vec!["These things have happened, in this order.".to_owned()],
+        blocks: told
+            .into_iter()
+            .map(|(heading, line)| Block { heading, lines: vec![line], links: Vec::new() })
+            .collect(),
+        closing: Vec::new(),
+        footer: footer(),
+    }
+}
+
+/// What has happened: in one line, and in full.
+fn occasion(news: &News, now: &Zoned) -> (String, String) {
     let today = now.date();
-    let (subject, opening) = match news {
+    match news {
         News::AuthorizationRevoked { channel: on, account, shops, why } => (
             format!("{}: the channel refuses the permission", listed(shops, "and")),
             format!(
@@ -269,8 +317,30 @@ fn operator(news: &News, now: &Zoned) -> Page {
             format!("{name}: {} works again", job_name(*job)),
             format!("The {} of {name} works again. Nothing needs to be done.", job_name(*job)),
         ),
-    };
-    Page { subject, opening: vec![opening], blocks: Vec::new(), closing: Vec::new(), footer: footer() }
+        News::AuthorizationLapsed { channel: on, account, shops } => (
+            format!("{}: the permission has ended", listed(shops, "and")),
+            format!(
+                "The permission to work in {} at {} has ended, because nobody renewed it in time. Their jobs wait, and nothing is lost. The owners have been asked to renew it.",
+                listed(shops, "and"),
+                channel(on, account.as_deref())
+            ),
+        ),
+        News::SettingsRefused { why } => (
+            "the newest settings were refused".to_owned(),
+            format!(
+                "The settings were edited and refused; the ones before keep serving: {}. Look with `shopsyncd check`, and correct them: they are read again at once.",
+                one_line(why)
+            ),
+        ),
+        News::Undeliverable { id, to, why } => (
+            format!("mail to {} cannot be delivered", one_line(to)),
+            format!(
+                "A mail to {} was given up: {}. Correct the address or the relay; then `shopsyncd mail retry {id}` sends it again, and `shopsyncd mail list` shows the others.",
+                one_line(to),
+                one_line(why)
+            ),
+        ),
+    }
 }
 
 fn subject_names(item: &Item) -> String {

@@ -31,6 +31,12 @@ fn names(shops: &[ShopLine]) -> Vec<String> {
     shops.iter().map(|shop| one_line(&shop.name)).collect()
 }
 
+/// How many links there are, and until when all of them lead on.
+fn links<'a>(shops: impl IntoIterator<Item = &'a ShopLine>) -> (usize, Option<Timestamp>) {
+    let ends: Vec<_> = shops.into_iter().map(|shop| shop.renew.until).collect();
+    (ends.len(), ends.into_iter().flatten().min())
+}
+
 /// "A", "A and B", "A and 2 more": short enough for a subject.
 fn short(names: &[String], and: &str, more: impl Fn(usize) -> String) -> String {
     match names {

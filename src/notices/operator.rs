@@ -1,0 +1,177 @@
+//! What the operator is told: each occasion once, and a few mails a day at most, however much happens.
+//!
+//! Every occasion has an owed mail of its own in the outbox, so that none is lost and none told twice. The more mails an operator got within
+//! a day, the longer the next one waits; when one leaves, it takes along whatever waits for the same person.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    AppSecret, News, Payload, People, Recipient, Watched,
+    owe::{MANY, merge, owe},
+};
+use crate::{
+    domain::{ChannelName, JobKind, ShopId},
+    store::{Mail, MailState, StoreError, Tx},
+};
+
+const KIND: &str = "operator";
+/// What happens together is told together.
+const GATHERED: SignedDuration = SignedDuration::from_secs(2);
+/// How long the next mail stays away from the last one, by how many there were in the day before: two at once, five or six a day.
+const WAITS: [SignedDuration; 5] = [
+    SignedDuration::ZERO,
+    SignedDuration::ZERO,
+    SignedDuration::from_mins(30),
+    SignedDuration::from_hours(3),
+    SignedDuration::from_hours(8),
+];
+const DAY: SignedDuration = SignedDuration::from_hours(24);
+/// An edit that is mended at once is nobody's business.
+const EDITING: SignedDuration = SignedDuration::from_secs(60);
+
+/// Tells the operator, once for each `dedup`: name the occasion in it (`guard/SHOP/PLAN`, `failing/SHOP/JOB/RUN`). Whether anything new
+/// is owed.
+pub async fn owe_operator_mail(
+    tx: &mut Tx,
+    people: &People,
+    dedup: &str,
+    shops: &[ShopId],
+    news: &News,
+) -> Result<bool, StoreError> {
+    let mut owed = false;
+    for recipient in &people.operator {
+        owed |= owe_one(tx, people, dedup, recipient, shops, news, GATHERED).await?;
+    }
+    Ok(owed)
+}
+
+async fn owe_one(
+    tx: &mut Tx,
+    people: &People,
+    dedup: &str,
+    recipient: &Recipient,
+    shops: &[ShopId],
+    news: &News,
+    wait: SignedDuration,
+) -> Result<bool, StoreError> {
+    let payload = Payload::Operator { news: news.clone(), more: Vec::new() };
+    let dedup = format!("{dedup}/{}", recipient.address);
+    let Some(id) = owe(tx, people, dedup, KIND, recipient, shops, &payload).await? else { return Ok(false) };
+    let before = tx.mail_attempts(KIND, &recipient.address, tx.now - DAY).await?;
+    let at = due_at(tx.now + wait, &before);
+    tx.delay_mail(id, at).await?;
+    tx.look_by(None, JobKind::SendMail, at).await?;
+    Ok(true)
+}
+
+/// When a mail leaves about something that happens at `at`, after these others, the newest first.
+pub(super) fn operator_mail_at(at: Timestamp, before: &[Timestamp]) -> Timestamp {
+    due_at(at + GATHERED, before)
+}
+
+fn due_at(at: Timestamp, before: &[Timestamp]) -> Timestamp {
+    let of_the_day = before.iter().filter(|other| at - DAY < **other).count();
+    let wait = WAITS[of_the_day.min(WAITS.len() - 1)];
+    before.first().map_or(at, |last| at.max(*last + wait))
+}
+
+/// A mail to the operator that is about to leave takes along what else waits for the same person. Returns it as it is then.
+pub async fn gather(tx: &mut Tx, mail: Mail) -> Result<Option<Mail>, StoreError> {
+    let Some(Payload::Operator { news, mut more }) = Payload::of(&mail) else { return Ok(Some(mail)) };
+    let mut shops = mail.shops.clone();
+    let mut waiting = tx.mails(Some(MailState::Owed), MANY).await?;
+    waiting.retain(|other| other.id != mail.id && other.recipient == mail.recipient && other.subject.is_none());
+    // The newest come first; they are told in the order in which they happened.
+    for other in waiting.into_iter().rev() {
+        if let Some(Payload::Operator { news, more: others }) = Payload::of(&other) {
+            tx.cancel_mail(other.id, &format!("mail {} tells it", mail.id)).await?;
+            more.push(news);
+            more.extend(others);
+            merge(&mut shops, other.shops);
+        }
+    }
+    tx.amend_mail(mail.id, &shops, &Payload::Operator { news, more }.to_json()).await?;
+    tx.mail(mail.id).await
+}
+
+/// A channel refuses our app. For the keeper, in the transaction that raises the alarm: once per alarm.
+pub async fn note_app_refused(
+    tx: &mut Tx,
+    people: &People,
+    channel: &ChannelName,
+    shops: &[ShopId],
+    why: &str,
+) -> Result<(), StoreError> {
+    let news = News::AppRejected { channel: people.channel_title(shops, channel), why: why.to_owned() };
+    let dedup = format!("app-refused/{channel}/{}", tx.now.as_millisecond());
+    owe_operator_mail(tx, people, &dedup, shops, &news).await?;
+    Ok(())
+}
+
+/// The settings were refused at run time: the ones before keep serving. For the daemon, in the transaction that notes `why`; told only if
+/// it still holds when the mail leaves.
+pub async fn note_settings_refused(tx: &mut Tx, people: &People, why: &str) -> Result<(), StoreError> {
+    let news = News::SettingsRefused { why: why.to_owned() };
+    let dedup = format!("settings/{}", tx.now.as_millisecond());
+    for recipient in &people.operator {
+        owe_one(tx, people, &dedup, recipient, &[], &news, EDITING).await?;
+    }
+    Ok(())
+}
+
+/// A mail was refused for good, or nobody took it for two days: the operator hears of each recipient once a day. The one who cannot be
+/// reached is not written to about it.
+pub async fn note_undeliverable(tx: &mut Tx, people: &People, mail: &Mail, why: &str) -> Result<(), StoreError> {
+    let news = News::Undeliverable { id: mail.id, to: mail.recipient.clone(), why: why.to_owned() };
+    let dedup = format!("undeliverable/{}/{}", mail.recipient, people.date(tx.now));
+    for recipient in people.operator.iter().filter(|recipient| recipient.address != mail.recipient) {
+        owe_one(tx, people, &dedup, recipient, &mail.shops, &news, GATHERED).await?;
+    }
+    Ok(())
+}
+
+/// A machine's refresh token ends although it should have been replaced. Whether anything new is owed.
+pub(super) async fn alarm_of_token(tx: &mut Tx, people: &People, one: &Watched) -> Result<bool, StoreError> {
+    let Some((_, ends_at)) = one.refresh_token_alarm().filter(|(alarm, _)| *alarm <= tx.now) else { return Ok(false) };
+    let authorization = &one.authorization;
+    let news = News::RefreshTokenEnds {
+        channel: people.channel_title(&one.shops, &authorization.account.channel),
+        account: authorization.account_name.clone(),
+        shops: one.shops.iter().map(|shop| people.name(shop)).collect(),
+        ends_at,
+    };
+    let dedup = format!("refresh-token/{}/{}", authorization.id, people.date(ends_at));
+    owe_operator_mail(tx, people, &dedup, &one.shops, &news).await
+}
+
+/// The secret of an app ends: a step of its ladder. Whether anything new is owed.
+pub(super) async fn alarm_of_secret(tx: &mut Tx, people: &People, secret: &AppSecret) -> Result<bool, StoreError> {
+    let Some(date) = people.secret_step(secret, tx.now) else { return Ok(false) };
+    let news = News::AppSecretEnds { channel: secret.channel_title.clone(), ends_on: secret.ends_on };
+    let dedup = format!("app-secret/{}/{date}", secret.channel);
+    owe_operator_mail(tx, people, &dedup, &[], &news).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn however_much_happens_an_operator_gets_a_few_mails_a_day() {
+        let start = Timestamp::constant(1_790_000_000, 0);
+        let mut sent: Vec<Timestamp> = Vec::new();
+        // Something happens every ten minutes for a week.
+        for happened in (0..6 * 24 * 7).map(|tens| start + SignedDuration::from_mins(tens * 10)) {
+            let before: Vec<_> = sent.iter().rev().copied().collect();
+            // What already waits takes it along.
+            if sent.last().is_none_or(|last| *last <= happened) {
+                sent.push(due_at(happened, &before));
+            }
+        }
+        let first: Vec<_> = sent.iter().map(|at| at.duration_since(start).as_mins()).take(6).collect();
+        assert_eq!(first, [0, 10, 40, 220, 700, 1180], "minutes after the first");
+        let most =
+            sent.iter().map(|at| sent.iter().filter(|other| **other >= *at && **other < *at + DAY).count()).max();
+        assert!(most.is_some_and(|most| most <= 6), "{most:?}");
+    }
+}
