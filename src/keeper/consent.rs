@@ -78,8 +78,8 @@ fn tell_failed(channel: &ChannelName, shop: Option<&ShopId>, error: &ConsentErro
 pub enum By<'a> {
     /// A browser.
     Browser {
-        /// Its cookie.
-        cookie: &'a str,
+        /// Its cookie, if it carries one.
+        cookie: Option<&'a str>,
         /// Whether somebody has signed in there (or need not): then flows that the channel began by itself are taken, too.
         signed_in: bool,
     },
@@ -211,10 +211,10 @@ impl TokenKeeper {
         let (shop, bound) = tx.use_state(&hash(state), now - STATE_LIFE).await?.ok_or(ConsentError::StateUsed)?;
         // Not committed for the wrong browser: whoever began it can still finish it.
         let carried = match by {
-            By::Browser { cookie, .. } => hash(cookie),
-            By::CommandLine(_) => String::new(),
+            By::Browser { cookie, .. } => cookie.map(hash),
+            By::CommandLine(_) => Some(String::new()),
         };
-        if bound != carried {
+        if carried.as_ref() != Some(&bound) {
             return Err(if bound.is_empty() { ConsentError::CommandLine } else { ConsentError::OtherBrowser });
         }
         if let By::CommandLine(asked) = by

@@ -84,8 +84,7 @@ pub(super) async fn callback(
     // Whoever closes the browser now does not stop the exchange: a code works only once.
     let keeper = people.keeper.clone();
     let finishing = tokio::spawn(async move {
-        // A browser without the cookie carries one that no state is bound to.
-        let by = By::Browser { cookie: browser.as_deref().unwrap_or("none"), signed_in };
+        let by = By::Browser { cookie: browser.as_deref(), signed_in };
         keeper.finish_consent(&channel, &query, by).await
     });
     match finishing.await {

@@ -136,7 +136,11 @@ fn header_of(answer: &Response<Body>, name: header::HeaderName) -> String {
 
 /// Begins in a browser: the address of the callback it will end on, and its cookie.
 async fn begin(router: &Router, path: &str) -> (String, String) {
-    let answer = get(router, path, &[]).await;
+    begin_with(router, path, &[]).await
+}
+
+async fn begin_with(router: &Router, path: &str, headers: &[(header::HeaderName, &str)]) -> (String, String) {
+    let answer = get(router, path, headers).await;
     assert_eq!(answer.status(), StatusCode::FOUND);
     let url = Url::parse(&header_of(&answer, header::LOCATION)).unwrap();
     let state = url.query_pairs().find(|(key, _)| key == "state").unwrap().1.into_owned();
@@ -180,6 +184,18 @@ async fn a_callback_in_another_browser_is_refused_with_the_reason() {
         let page = text(answer).await;
         let told = "<p>This authorization was begun in another browser.</p>\n<p>Open the link again in this one.</p>\n<p>Nothing was changed.</p>";
         assert!(page.contains(told), "{page}");
+    }
+    assert_eq!(bench.authorization("a").await, None);
+}
+
+#[tokio::test]
+async fn a_browser_without_the_cookie_finishes_nothing_whatever_was_begun_elsewhere() {
+    let (bench, router) = bench().await;
+    // Whoever begins chooses a cookie that a careless reading would take for none.
+    for chosen in ["none", "null", "0"] {
+        let chosen = format!("shopsyncd-browser={chosen}");
+        let (callback, _) = begin_with(&router, "/authorize/a", &[(header::COOKIE, &chosen)]).await;
+        assert_eq!(get(&router, &callback, &[]).await.status(), StatusCode::FORBIDDEN);
     }
     assert_eq!(bench.authorization("a").await, None);
 }

@@ -2,7 +2,7 @@
 //!
 //! Vendor pages: "Webhooks overview", "Upcoming authorization expiration" (type 7), "Seller deauthorization" (type 6).
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 
 use super::{TikTokShop, place_id, sign};
@@ -13,6 +13,8 @@ use crate::{
 
 const DEAUTHORIZED: i64 = 6;
 const ENDS_SOON: i64 = 7;
+/// No authorization reaches further: a year, and some days.
+const LONGEST: SignedDuration = SignedDuration::from_hours(24 * 400);
 
 #[derive(Deserialize)]
 struct Wire {
@@ -41,22 +43,25 @@ impl TikTokShop {
         }
         let wire: Wire =
             serde_json::from_slice(&request.body).map_err(|error| WebhookFault::Unreadable(error.to_string()))?;
+        let said_at =
+            Timestamp::from_second(wire.timestamp).map_err(|error| WebhookFault::Unreadable(error.to_string()))?;
         let about = About::Place(place_id(&wire.shop_id));
         let news = match wire.r#type {
             DEAUTHORIZED => vec![News { about, ends: None }],
-            ENDS_SOON => vec![News { about, ends: Some(end_of(&wire.data)?) }],
+            ENDS_SOON => vec![News { about, ends: Some(end_of(&wire.data, said_at)?) }],
             _ => Vec::new(),
         };
-        let said_at =
-            Timestamp::from_second(wire.timestamp).map_err(|error| WebhookFault::Unreadable(error.to_string()))?;
         Ok(Webhook { id: wire.tts_notification_id, kind: wire.r#type.to_string(), said_at: Some(said_at), news })
     }
 }
 
-/// No call tells this end, so the webhook is believed.
-fn end_of(data: &Data) -> Result<Ending, WebhookFault> {
+/// No call tells this end, so the webhook is believed: of an end that lies ahead, and no further than one authorization reaches.
+fn end_of(data: &Data, said_at: Timestamp) -> Result<Ending, WebhookFault> {
     let text = data.expiration_time.as_deref().unwrap_or_default();
-    let at = text.parse().ok().filter(|seconds| *seconds > 0).and_then(|seconds| Timestamp::from_second(seconds).ok());
+    let at = text.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let at = at.ok_or_else(|| WebhookFault::Unreadable("expiration_time is not Unix seconds in a text".into()))?;
+    if at < said_at || at > said_at + LONGEST {
+        return Err(WebhookFault::Unreadable(format!("expiration_time {at} is not within 400 days of the message")));
+    }
     Ok(Ending { at, source: EndSource::Told })
 }

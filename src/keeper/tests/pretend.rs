@@ -515,7 +515,7 @@ impl Bench {
     ) -> Result<Consented, ConsentError> {
         let query = [("code".to_owned(), "code-1".to_owned()), ("state".to_owned(), state.to_owned())];
         let a = shop("a");
-        let by = browser.map_or(By::CommandLine(&a), |cookie| By::Browser { cookie, signed_in: false });
+        let by = browser.map_or(By::CommandLine(&a), |cookie| By::Browser { cookie: Some(cookie), signed_in: false });
         keeper.finish_consent(&"market".into(), &query, by).await
     }
 

@@ -127,7 +127,7 @@ async fn a_callback_without_a_state_is_finished_by_whoever_signed_in_for_the_sho
     let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
     bench.market().covers = ["b".into(), "elsewhere".into()].into();
     let finish = async |signed_in| {
-        let by = By::Browser { cookie: "browser", signed_in };
+        let by = By::Browser { cookie: Some("browser"), signed_in };
         bench.keeper.finish_consent(&"market".into(), &query(&[("code", "c")]), by).await
     };
     assert!(matches!(finish(false).await, Err(ConsentError::NoState)));
@@ -148,7 +148,7 @@ async fn a_callback_without_a_state_is_finished_by_whoever_signed_in_for_the_sho
 async fn a_channel_that_always_hands_the_state_back_is_not_believed_without_it() {
     let bench = Bench::new(&["a"], HALF_HOUR).await;
     bench.market().may_lack_state = false;
-    let by = By::Browser { cookie: "browser", signed_in: true };
+    let by = By::Browser { cookie: Some("browser"), signed_in: true };
     let error = bench.keeper.finish_consent(&"market".into(), &query(&[("code", "c")]), by).await.unwrap_err();
     assert!(matches!(error, ConsentError::Stateless), "{error}");
     assert_eq!(bench.market().exchanges, 0);
@@ -178,7 +178,7 @@ async fn a_callback_is_judged_by_the_shop_it_was_begun_for_else_by_one_to_which_
     let bench = Bench::new(&["a", "b", "c"], HALF_HOUR).await;
     let finish = async |state: &str| {
         let query = [("code", "x"), ("state", state), ("at", "z")].map(|(name, value)| (name.into(), value.into()));
-        let by = By::Browser { cookie: "browser", signed_in: false };
+        let by = By::Browser { cookie: Some("browser"), signed_in: false };
         bench.keeper.finish_consent(&"market".into(), &query, by).await.unwrap_err().to_string()
     };
     for (id, told) in [("c", "of stall z, not of c"), ("b", "of stall z, not of b"), ("a", "of stall z, not of a")] {
