@@ -314,12 +314,6 @@ pub trait Channel: Send + Sync {
         None
     }
 
-    /// How many of the `left` changes of a plan the next push should take: where a channel sends few in another way than many.
-    /// Never more than [`Abilities::push_batch`] are taken.
-    fn batch(&self, left: usize) -> usize {
-        left
-    }
-
     /// Sends changes: at most [`Abilities::push_batch`], but all SKUs of a product that is to be created come together, however
     /// many. An `Err` concerns the whole batch; a refused SKU does not. Sending a change twice does no harm. Never called where
     /// [`Abilities::export`] is empty.

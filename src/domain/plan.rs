@@ -53,7 +53,8 @@ pub struct GuardStop {
     pub guarded: Guarded,
 }
 
-/// Whether the plan would do too much. `live` is the number of active listings of the shop.
+/// Whether the plan would do too much. `live` is the number of the shop's listings that are on sale and of which the source wants
+/// something: a shop's other listings are not at stake, and must not make a great loss look small.
 ///
 /// A price of zero, or a move by more than the limit up or down, stops; so does retiring (or setting to zero stock
 /// because the source dropped them) more than the share allowed of the live listings.
@@ -153,8 +154,17 @@ fn guarded(change: &Change, rules: &Rules) -> Option<Guarded> {
     Some(Guarded(u128::from_str_radix(&hash, 16).expect("a digest is 32 hexadecimal digits")))
 }
 
+/// Whether a change takes away what buyers can buy because the source dropped it. Doing so once more to a listing that has nothing left is
+/// no loss: a SKU that cannot be taken off sale alone comes back with every complete pass.
 fn is_dropped(change: &Change) -> bool {
-    change.wanted.retired || change.wanted.dropped
+    let on_sale =
+        |listing: &Listing| listing.status == ListingStatus::Active && listing.stock.is_none_or(|stock| stock > 0);
+    (change.wanted.retired || change.wanted.dropped) && change.listing.as_ref().is_some_and(on_sale)
+}
+
+/// Whether a plan takes anything away, so that it matters how much there is.
+pub fn retires(plan: &[Change]) -> bool {
+    plan.iter().any(is_dropped)
 }
 
 #[cfg(test)]
@@ -219,6 +229,22 @@ mod tests {
         assert_eq!(guard(&[], 0, &rules()), None);
         let sold_out = change(&listing("A", "1 EUR"), &Values { stock: Some(0), ..Values::default() }).unwrap();
         assert_eq!(guard(&vec![sold_out; 50], 50, &rules()), None, "stock that ran out at the source is no retirement");
+    }
+
+    #[test]
+    fn what_has_nothing_left_to_lose_is_no_loss_again() {
+        let wanted = wanted_of_dropped(&Rules { retire: Retire::Deactivate, ..rules() }).unwrap();
+        let sold_out = Listing { stock: Some(0), ..listing("A", "1 EUR") };
+        let again = vec![change(&sold_out, &wanted).unwrap(); 50];
+        assert_eq!(
+            guard(&again, 50, &rules()),
+            None,
+            "it stands at no stock, because others of its product are on sale"
+        );
+        let off = Listing { status: ListingStatus::Inactive, ..listing("A", "1 EUR") };
+        let to_zero = wanted_of_dropped(&Rules { retire: Retire::ZeroStock, ..rules() }).unwrap();
+        assert_eq!(guard(&vec![change(&off, &to_zero).unwrap(); 50], 50, &rules()), None, "nobody can buy it now");
+        assert!(!retires(&again) && retires(&retiring(1, Retire::Deactivate)));
     }
 
     #[test]

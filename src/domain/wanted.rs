@@ -66,7 +66,7 @@ impl Rules {
 }
 
 /// The code of complaints about what cannot be wanted: a currency without a price, a conversion or a rule.
-pub const COMPLAINT: &str = "price";
+pub const COMPLAINT: &str = "no_price";
 
 /// What the source wants of this variant in a shop whose listing is priced in `currency`.
 ///

@@ -25,13 +25,13 @@ use crate::{
     crash,
     domain::{
         Complaint, Counts, Demand, ErrorKind, Failure, JobKind, Outcome, PassKind, Sku, Trigger,
-        plan::{Change, GuardStop, Guarded, change, guard},
+        plan::{Change, GuardStop, Guarded, change, guard, retires},
         wanted,
     },
     keeper::ShopEntry,
     notices::{News, owe_operator_mail},
     scheduler::{Context, End, Handler, Stopped},
-    store::{NewRun, RunFilter, Tx},
+    store::{NewRun, Refused, RunFilter, Tx},
 };
 
 /// Brings a shop's listings to what the source wants.
@@ -46,7 +46,7 @@ impl Handler for ProductExport {
             return Ok(End::Ended(Outcome::Cancelled, Counts::default()));
         };
         let mut counts = Counts::default();
-        match self.export(&context, &entry, &mut counts).await {
+        match self.carry_out(&context, &entry, &mut counts).await {
             Ok(outcome) => Ok(End::Ended(outcome, counts)),
             Err(halt) => halt.end(counts),
         }
@@ -59,14 +59,32 @@ impl ProductExport {
         Self { work }
     }
 
-    async fn export(&self, context: &Context, entry: &ShopEntry, counts: &mut Counts) -> Result<Outcome, Halt> {
+    /// Exports, and counts the SKUs of which the run has come to complain meanwhile, however it ended.
+    async fn carry_out(&self, context: &Context, entry: &ShopEntry, counts: &mut Counts) -> Result<Outcome, Halt> {
+        let before = self.refused(context, entry).await?;
+        let exported = self.export(context, entry, counts).await;
+        let after = self.refused(context, entry).await?;
+        counts.refused = after.saturating_sub(before);
+        exported.map(|()| if after > 0 { Outcome::Partly } else { Outcome::Done })
+    }
+
+    /// How many SKUs the run complains of.
+    async fn refused(&self, context: &Context, entry: &ShopEntry) -> Result<u64, Halt> {
+        let mut tx = self.work.store.read(self.work.clock.now()).await?;
+        let standing = tx.complaints_of(&entry.shop.id, JobKind::ProductExport).await?;
+        let own = standing.into_iter().filter(|one| one.run == context.run).map(|one| one.complaint.sku);
+        Ok(own.collect::<BTreeSet<_>>().len() as u64)
+    }
+
+    async fn export(&self, context: &Context, entry: &ShopEntry, counts: &mut Counts) -> Result<(), Halt> {
         settle(&self.work, context, entry, counts).await?;
         self.read_once(context, entry).await?;
-        self.want(context, entry, counts).await?;
+        self.want(context, entry).await?;
         let mut tx = self.work.write(context).await?;
         resolve_settled(&mut tx, entry).await?;
         let Plan { changes, lacking } = plan(&mut tx, entry).await?;
-        counts.refused += note_lacking(&mut tx, context, entry, &lacking).await?;
+        let (shop, job) = (&entry.shop.id, JobKind::ProductExport);
+        tx.replace_complaints(shop, job, context.run, &lacking).await?;
         let verdict = self.ask_guards(&mut tx, context, entry, &changes).await?;
         tx.commit().await?;
         let released = match verdict {
@@ -75,10 +93,7 @@ impl ProductExport {
         };
         counts.seen = changes.len() as u64;
         self.send(context, entry, &changes, released, counts).await?;
-        wait_for_judgement(&self.work, entry).await?;
-        let mut tx = self.work.store.read(self.work.clock.now()).await?;
-        let standing = tx.complaints_of(&entry.shop.id, JobKind::ProductExport).await?;
-        Ok(if standing.iter().any(|one| one.run == context.run) { Outcome::Partly } else { Outcome::Done })
+        wait_for_judgement(&self.work, entry).await
     }
 
     /// Makes sure that both sides of the comparison are known: the source was read completely, and so was the shop.
@@ -112,9 +127,9 @@ impl ProductExport {
             return Ok(());
         }
         if !read && !under_way {
-            let demand = Demand { full: true, ..Demand::default() };
-            tx.run_now(&NewRun { shop: Some(shop.clone()), job: JobKind::ProductImport, demand }, Trigger::Schedule)
-                .await?;
+            // Not a complete pass by demand: the first one is complete anyway, and one that took longer than a run goes on.
+            let run = NewRun { shop: Some(shop.clone()), job: JobKind::ProductImport, demand: Demand::default() };
+            tx.run_now(&run, Trigger::Schedule).await?;
         }
         let halt = soon(tx.now, LOOK_AGAIN, format!("shop `{shop}` is being read first"), String::new());
         tx.commit().await?;
@@ -122,14 +137,12 @@ impl ProductExport {
     }
 
     /// Computes what is wanted where the source, the rules or the listings changed since it was last computed.
-    async fn want(&self, context: &Context, entry: &ShopEntry, counts: &mut Counts) -> Result<(), Halt> {
+    async fn want(&self, context: &Context, entry: &ShopEntry) -> Result<(), Halt> {
         let mut after = Some(Progress::Begin);
         while let Some(at) = after {
             let mut tx = self.work.write(context).await?;
-            let (next, refused) = want_chunk(&mut tx, context.run, entry, at).await?;
+            after = want_chunk(&mut tx, context.run, entry, at).await?;
             tx.commit().await?;
-            counts.refused += refused;
-            after = next;
         }
         Ok(())
     }
@@ -144,7 +157,7 @@ impl ProductExport {
         plan: &[Change],
     ) -> Result<Verdict, Halt> {
         let shop = &entry.shop.id;
-        let live = tx.live_listings(shop).await?;
+        let live = if retires(plan) { tx.live_listings(shop).await? } else { 0 };
         let row = tx.shop(shop).await?;
         let (told, released) = row.map_or((None, None), |row| (row.stopped_plan, row.released_plan));
         let Some(stop) = guard(plan, live, &entry.rules) else {
@@ -179,8 +192,7 @@ impl ProductExport {
             if context.cancel.is_cancelled() {
                 return Err(Halt::Cancelled);
             }
-            let most = entry.channel.batch(rest.len()).min(entry.abilities.push_batch);
-            let (batch, after) = rest.split_at(next_batch(rest, most));
+            let (batch, after) = rest.split_at(next_batch(rest, entry.abilities.push_batch));
             rest = after;
             let results = self.push(entry, batch).await?;
             let mut tx = self.work.write(context).await?;
@@ -191,9 +203,13 @@ impl ProductExport {
                 let left = (!released.is_nothing()).then(|| released.to_string());
                 tx.set_plans(&entry.shop.id, None, left.as_deref()).await?;
             }
+            let at = tx.now;
             crash::point("export.before_commit");
             tx.commit().await?;
             crash::point("export.after_commit");
+            if answered.len() < batch.len() {
+                return Err(cut_off(entry, at, batch.len() - answered.len(), !answered.is_empty()));
+            }
             context.progress.set(context.run, (plan.len() - rest.len()) as u64, Some(plan.len() as u64));
         }
         Ok(())
@@ -224,23 +240,22 @@ fn stopped(entry: &ShopEntry, stop: GuardStop) -> Halt {
     Halt::new(Failure::Guarded, ErrorKind::Guard, stop.text, remedy)
 }
 
+/// A shop said nothing of some changes, because it was cut off or would not hear more at once. What is left is planned anew at once, not
+/// sent as it was planned: a SKU that was to come with others of a new product joins them now.
+fn cut_off(entry: &ShopEntry, now: Timestamp, unsaid: usize, some_said: bool) -> Halt {
+    let text = format!("shop `{}` said nothing of {unsaid} changes that it was sent", entry.shop.id);
+    if some_said {
+        return soon(now, LOOK_AGAIN, text, String::new());
+    }
+    Halt::new(Failure::Unavailable { retry_at: None }, ErrorKind::Unavailable, text, "")
+}
+
 /// How long it takes until the next look at an import that goes first.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
 
 /// Another look after a while, which is no failed attempt: what is waited for is under way.
 fn soon(now: Timestamp, wait: SignedDuration, text: String, remedy: String) -> Halt {
     Halt::new(Failure::Throttled { until: now + wait }, ErrorKind::Waiting, text, remedy)
-}
-
-/// Keeps what changes lack as complaints. Returns how many this run has not told of before.
-async fn note_lacking(tx: &mut Tx, context: &Context, entry: &ShopEntry, lacking: &[Complaint]) -> Result<u64, Halt> {
-    let (shop, job) = (&entry.shop.id, JobKind::ProductExport);
-    let standing = tx.complaints_of(shop, job).await?;
-    let told: BTreeSet<&str> =
-        standing.iter().filter(|one| one.run == context.run).map(|one| one.complaint.sku.as_str()).collect();
-    let new = lacking.iter().filter(|complaint| !told.contains(complaint.sku.as_str())).count();
-    tx.put_complaints(shop, job, context.run, lacking).await?;
-    Ok(new as u64)
 }
 
 /// Resolves refusals that are no matter any more: somebody has brought the listing to what is wanted past us, it is gone, or
@@ -292,16 +307,26 @@ async fn note_results(
         }
     }
     counts.sent += accepted.len() as u64;
-    counts.refused += complaints.len() as u64;
     let done: Vec<Sku> = accepted.iter().map(|row| row.listing.sku.clone()).collect();
-    let refused: Vec<Sku> = complaints.iter().filter_map(|complaint| complaint.sku.parse().ok()).collect();
-    let judged = [done.as_slice(), refused.as_slice()].concat();
+    let refused: Vec<Refused> =
+        changes.iter().filter(|it| is_refused(it, &complaints)).map(|it| refusal(it, entry)).collect();
+    let judged: Vec<Sku> = done.iter().cloned().chain(refused.iter().map(|one| one.sku.clone())).collect();
     tx.put_accepted(shop, &accepted).await?;
     tx.put_refused(shop, &refused).await?;
     tx.resolve_complaints(shop, JobKind::ProductExport, &done.iter().map(ToString::to_string).collect::<Vec<_>>())
         .await?;
-    tx.put_complaints(shop, JobKind::ProductExport, context.run, &complaints).await?;
+    tx.replace_complaints(shop, JobKind::ProductExport, context.run, &complaints).await?;
     tx.drop_tickets(shop, &judged).await?;
     tx.put_tickets(shop, &waiting).await?;
     Ok(judged.into_iter().chain(waiting.into_iter().map(|(_, change)| change.sku)).collect())
+}
+
+fn is_refused(change: &Change, complaints: &[Complaint]) -> bool {
+    complaints.iter().any(|complaint| complaint.sku == change.sku.as_str())
+}
+
+/// What was refused: this change, whatever is wanted by now.
+fn refusal(change: &Change, entry: &ShopEntry) -> Refused {
+    let seen_hash = change.listing.as_ref().map(|listing| listing.values(&entry.rules.fields).hash());
+    Refused { sku: change.sku.clone(), wanted_hash: change.wanted.hash(), seen_hash: seen_hash.unwrap_or_default() }
 }

@@ -10,7 +10,7 @@ mod storing;
 use std::collections::{BTreeSet, HashSet};
 
 use async_trait::async_trait;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 pub(crate) use storing::seen;
 use storing::store_page;
 
@@ -18,12 +18,12 @@ use super::{Halt, Work};
 use crate::{
     channels::{From as PullFrom, Page},
     crash,
-    domain::{Complaint, Counts, Cursor, JobKind, Outcome, Pass, PassKind, Period, Sku},
+    domain::{Complaint, Counts, Cursor, ErrorKind, Failure, JobKind, Outcome, Pass, PassKind, Period, RunError, Sku},
     keeper::ShopEntry,
     scheduler::{Context, End, Handler, Stopped},
 };
 
-/// How long one run reads at most; then it ends well and the next one goes on.
+/// How long one run reads at most that nobody asked for a complete pass; then it ends well and the next one goes on.
 const BUDGET: SignedDuration = SignedDuration::from_mins(10);
 
 /// Reads a shop's listings; from the product source also the products.
@@ -130,9 +130,19 @@ impl ProductImport {
     async fn read(&self, reading: &mut Reading<'_>, from: PullFrom) -> Result<(), Halt> {
         let until = self.work.clock.now() + BUDGET;
         let (entry, kind) = (reading.entry, reading.pass.kind);
-        let mut page = Some(self.pull(entry, from).await?);
-        while let Some(read) = page.take() {
-            let goes_on = read.next.clone().filter(|_| self.work.clock.now() < until);
+        // Whoever asks for a complete pass waits for the whole of it.
+        let unbound = reading.context.demand.full;
+        let resumed = from.cursor.is_some() && !from.first;
+        let first = self.pull(entry, from).await;
+        if let Err(Halt::Failed(error)) = &first
+            && resumed
+            && matches!(error.failure, Failure::Rejected | Failure::Bug)
+        {
+            return Err(self.begin_anew(reading, error).await?);
+        }
+        let mut page = Some(first?);
+        while let Some((asked_at, read)) = page.take() {
+            let goes_on = read.next.clone().filter(|_| unbound || self.work.clock.now() < until);
             let following = async {
                 match goes_on {
                     Some(cursor) => {
@@ -143,7 +153,7 @@ impl ProductImport {
             };
             let resume = read.next.is_none().then(|| read.resume.clone());
             // The page just read is stored whatever becomes of the next one.
-            let (stored, fetched) = tokio::join!(store_page(&self.work, reading, read), following);
+            let (stored, fetched) = tokio::join!(store_page(&self.work, reading, read, asked_at), following);
             stored?;
             if let Some(resume) = resume.filter(|_| kind == PassKind::Full) {
                 Self::tell_stored(entry, resume.as_ref()).await;
@@ -160,7 +170,21 @@ impl ProductImport {
         }
     }
 
-    async fn pull(&self, entry: &ShopEntry, from: PullFrom) -> Result<Page, Halt> {
+    /// The place where a stored pass stood is not known to the channel any more, for example because its page tokens have ended meanwhile:
+    /// the pass begins anew.
+    async fn begin_anew(&self, reading: &Reading<'_>, error: &RunError) -> Result<Halt, Halt> {
+        let shop = &reading.entry.shop.id;
+        let mut tx = self.work.write(reading.context).await?;
+        tx.drop_open_pass(shop, reading.pass.number).await?;
+        tx.commit().await?;
+        tracing::warn!(event = "import.begun_anew", shop.id = %shop, run.id = %reading.context.run, "{}", error.text);
+        let text = format!("the pass cannot go on where it stood ({}), so it begins anew", error.text);
+        Ok(Halt::new(Failure::Throttled { until: self.work.clock.now() }, ErrorKind::Waiting, text, ""))
+    }
+
+    /// A page, and the instant at which it was asked for.
+    async fn pull(&self, entry: &ShopEntry, from: PullFrom) -> Result<(Timestamp, Page), Halt> {
+        let asked_at = self.work.clock.now();
         self.work
             .call(entry, |access| {
                 let from = from.clone();
@@ -172,6 +196,7 @@ impl ProductImport {
                 }
             })
             .await
+            .map(|page| (asked_at, page))
     }
 }
 

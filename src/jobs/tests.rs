@@ -30,7 +30,7 @@ use crate::{
     notices::{Language, People, Recipient},
     scheduler::{Handler, Progress},
     secrets::Sealer,
-    store::{Finish, Finished, NewRun, WantedShop},
+    store::{Finish, Finished, NewRun, RunFilter, WantedShop},
 };
 
 static ABILITIES: Abilities = Abilities {
@@ -68,8 +68,12 @@ struct Shelf {
     judged: bool,
     /// SKUs that lack something before they can be sent.
     lacks: BTreeSet<&'static str>,
-    /// How many changes it wants at once.
-    batch: Option<usize>,
+    /// So many changes of a push are answered; of the rest nothing is said.
+    answers: Option<usize>,
+    /// Its page tokens have ended.
+    forgot: bool,
+    /// Nothing can be learnt of tickets any more.
+    lost_tickets: bool,
     /// The SKUs that came in each push, with their siblings.
     pushes: Vec<String>,
     /// The pages that were asked for.
@@ -116,6 +120,9 @@ impl Channel for Stall {
         if shelf.silent_at.take_if(|at| *at == index).is_some() {
             return Err(silent());
         }
+        if shelf.forgot && index > 0 {
+            return Err(ChannelError { failure: Failure::Rejected, ..silent() });
+        }
         let restart = shelf.restarts_at.take_if(|at| *at == index).is_some();
         if restart {
             index = 0;
@@ -143,10 +150,6 @@ impl Channel for Stall {
         lacks.then(|| complaint(change.sku.as_str(), "category"))
     }
 
-    fn batch(&self, left: usize) -> usize {
-        self.shelf.lock().unwrap().batch.unwrap_or(left)
-    }
-
     async fn push(&self, _: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
         let mut shelf = self.shelf.lock().unwrap();
         let told = changes.iter().map(|change| {
@@ -156,7 +159,7 @@ impl Channel for Stall {
         let told = told.collect::<Vec<_>>().join(" ");
         shelf.pushes.push(told);
         let mut results = Vec::new();
-        for change in changes {
+        for change in changes.iter().take(shelf.answers.unwrap_or(usize::MAX)) {
             if shelf.judges_later.contains(change.sku.as_str()) && !shelf.judged {
                 let ticket = Ticket(change.sku.as_str()[..1].to_owned());
                 results.push(PushResult::Pending { sku: change.sku.clone(), ticket });
@@ -187,6 +190,9 @@ impl Channel for Stall {
 
     async fn settle(&self, access: &Access, ticket: &Ticket, changes: &[Change]) -> Result<Settled, ChannelError> {
         assert!(changes.iter().all(|change| change.sku.as_str().starts_with(&ticket.0)), "{ticket:?} {changes:?}");
+        if self.shelf.lock().unwrap().lost_tickets {
+            return Err(ChannelError { failure: Failure::Bug, ..silent() });
+        }
         if !self.shelf.lock().unwrap().judged {
             return Ok(Settled::Open);
         }
@@ -362,6 +368,14 @@ impl World {
         Went { run, end, counts }
     }
 
+    /// The import of `uk` that somebody asked for last.
+    async fn carry_out_import(&self) -> Went {
+        let filter =
+            RunFilter { shop: Some("uk".parse().unwrap()), job: Some(JobKind::ProductImport), ..RunFilter::default() };
+        let runs = self.store.read(self.clock.now()).await.unwrap().runs(&filter, 1).await.unwrap();
+        self.attempt(runs[0].id).await
+    }
+
     /// The complaints that stand about `uk`: `SKU code run`.
     async fn complaints(&self) -> Vec<String> {
         let mut tx = self.store.read(self.clock.now()).await.unwrap();
@@ -401,7 +415,7 @@ fn entry(id: &str, source: bool, shelf: &Arc<Mutex<Shelf>>, clock: &Clock) -> Sh
             guard_price: "0.5".parse().unwrap(),
         },
         jobs: BTreeMap::new(),
-        full_import: Period::None,
+        full_import: Period::Every(SignedDuration::from_hours(24)),
         match_barcode: false,
         is_source: source && id == "erp",
         has_source: source,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::runs::ComplaintView;
 use crate::{
     config::Config,
-    domain::{Complaint, Field, Listing, ShopId, Sku, Values, Variant},
+    domain::{Complaint, Field, JobKind, Listing, ShopId, Sku, Values, Variant},
     store::{StoreError, StoredListing, Tx},
 };
 
@@ -184,7 +184,9 @@ pub async fn product_show(tx: &mut Tx, config: &Config, sku: &Sku) -> Result<Opt
     let mut shops = Vec::new();
     for (shop, stored) in listings {
         if config.product_source.as_ref() != Some(&shop) {
-            let complaint = complaints.iter().find(|complaint| complaint.shop == shop).cloned();
+            let of_shop = || complaints.iter().filter(|complaint| complaint.shop == shop);
+            // What keeps the SKU from being as it is wanted, before what is worth knowing of it.
+            let complaint = of_shop().find(|it| it.job == JobKind::ProductExport).or_else(|| of_shop().next()).cloned();
             shops.push(in_shop(config, shop, stored, complaint));
         }
     }

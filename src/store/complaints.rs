@@ -71,6 +71,27 @@ impl Tx {
         Ok(())
     }
 
+    /// Keeps complaints of a run, and resolves what the job said of the same SKUs before: what stands is what was said last.
+    pub async fn replace_complaints(
+        &mut self,
+        shop: &ShopId,
+        job: JobKind,
+        run: RunId,
+        complaints: &[Complaint],
+    ) -> Result<(), StoreError> {
+        const SQL: Both = bulk!([sku, code] "
+            delete from complaints
+            where shop = $2 and job = $3 and sku in (select sku from page)
+                and not exists (select 1 from page where page.sku = complaints.sku and page.code = complaints.code)");
+        if complaints.is_empty() {
+            return Ok(());
+        }
+        let row = |one: &Complaint| json!({ "sku": without_nul(&one.sku), "code": without_nul(&one.code) });
+        let rows: Vec<_> = complaints.iter().map(row).collect();
+        on_db!(self.execute(SQL, json_text(&rows), shop.as_str(), job.as_str()))?;
+        self.put_complaints(shop, job, run, complaints).await
+    }
+
     /// Resolves the complaints about SKUs.
     pub async fn resolve_complaints(&mut self, shop: &ShopId, job: JobKind, skus: &[String]) -> Result<(), StoreError> {
         const SQL: Both = bulk!([sku] "

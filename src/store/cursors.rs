@@ -89,6 +89,14 @@ impl Tx {
         Ok(())
     }
 
+    /// Forgets the open pass: the next one begins anew.
+    pub async fn drop_open_pass(&mut self, shop: &ShopId, number: i64) -> Result<(), StoreError> {
+        const SQL: &str = "delete from passes where shop = $1 and number = $2 and ended_at is null";
+        on_db!(self.execute(SQL, shop.as_str(), number))?;
+        on_db!(self.execute("delete from passes_seen where shop = $1 and number = $2", shop.as_str(), number))?;
+        Ok(())
+    }
+
     /// Forgets every pass of a shop: the next import is complete.
     pub async fn forget_passes(&mut self, shop: &ShopId) -> Result<(), StoreError> {
         on_db!(self.execute("delete from passes where shop = $1", shop.as_str()))?;

@@ -47,8 +47,16 @@ pub struct StoredListing {
     pub refused: bool,
 }
 
-/// A listing that differs from what is wanted.
-pub type Difference = StoredListing;
+/// A change that a shop refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refused {
+    /// The SKU.
+    pub sku: Sku,
+    /// [`Values::hash`] of what was sent.
+    pub wanted_hash: String,
+    /// [`Values::hash`] of what the shop was seen to have then; empty for a SKU that was to be created.
+    pub seen_hash: String,
+}
 
 const TABLE: &str = "listings";
 
@@ -93,14 +101,14 @@ fn rows_of(page: &[SeenListing]) -> String {
 }
 
 impl Tx {
-    /// Stores a page read by a pass that started at `pass_started_at`. Unchanged listings are not written; one for which the shop
-    /// accepted a change since the pass started is left alone; one that was gone comes back; what was refused of one that
+    /// Stores a page that was asked for at `asked_at`. Unchanged listings are not written; one for which the shop
+    /// accepted a change since then is left alone; one that was gone comes back; what was refused of one that
     /// changed is worth another try. Of a SKU that comes twice the last one counts. Counts `seen`, `changed`, `unchanged`.
     pub async fn put_listings(
         &mut self,
         shop: &ShopId,
         page: &[SeenListing],
-        pass_started_at: Timestamp,
+        asked_at: Timestamp,
     ) -> Result<Counts, StoreError> {
         // Equal rows are left out before the conflict, not in its `where`: PostgreSQL locks whatever conflicts, and a lock
         // is written to the row's page.
@@ -114,7 +122,7 @@ impl Tx {
                 set body = excluded.body, hash = excluded.hash, seen_hash = excluded.seen_hash,
                     currency = excluded.currency, refused_hash = null, gone_at = null
             where listings.accepted_at is null or listings.accepted_at < $3");
-        let changed = on_db!(self.execute(SQL, rows_of(page), shop.as_str(), ms(pass_started_at)))?;
+        let changed = on_db!(self.execute(SQL, rows_of(page), shop.as_str(), ms(asked_at)))?;
         let seen = page.len() as u64;
         Ok(Counts { seen, changed, unchanged: seen.saturating_sub(changed), ..Counts::default() })
     }
@@ -132,13 +140,18 @@ impl Tx {
         Ok(())
     }
 
-    /// Marks differences that the shop refused: not listed again by `differences` until what is wanted or seen changes.
-    pub async fn put_refused(&mut self, shop: &ShopId, skus: &[Sku]) -> Result<(), StoreError> {
-        const SQL: Both = bulk!([sku] "
-            update listings set refused_hash = wanted_hash || '/' || coalesce(seen_hash, '')
+    /// Marks differences that the shop refused: not listed again by `differences` until what is wanted or seen changes. What was refused
+    /// is what was sent; if something else is wanted by now, that is sent.
+    pub async fn put_refused(&mut self, shop: &ShopId, refused: &[Refused]) -> Result<(), StoreError> {
+        const SQL: Both = bulk!([sku, refused_hash] "
+            update listings set refused_hash = (select page.refused_hash from page where page.sku = listings.sku)
             where shop = $2 and sku in (select sku from page) and wanted_hash is not null
-                and refused_hash is distinct from wanted_hash || '/' || coalesce(seen_hash, '')");
-        on_db!(self.execute(SQL, sku_rows(skus.iter().map(Sku::as_str)), shop.as_str()))?;
+                and refused_hash is distinct from (select page.refused_hash from page where page.sku = listings.sku)");
+        let by_sku: BTreeMap<_, _> = refused.iter().map(|one| (&one.sku, one)).collect();
+        let row =
+            |one: &Refused| json!({ "sku": one.sku, "refused_hash": format!("{}/{}", one.wanted_hash, one.seen_hash) });
+        let rows: Vec<_> = by_sku.into_values().map(row).collect();
+        on_db!(self.execute(SQL, json_text(&rows), shop.as_str()))?;
         Ok(())
     }
 
@@ -267,12 +280,12 @@ impl Tx {
         shop: &ShopId,
         after: Option<&Sku>,
         limit: u32,
-    ) -> Result<Vec<Difference>, StoreError> {
+    ) -> Result<Vec<StoredListing>, StoreError> {
         let after = after.map_or("", Sku::as_str);
         on_db!(self.rows(DIFFERENCES, shop.as_str(), after, i64::from(limit)))?.iter().map(stored).collect()
     }
 
-    /// How many listings of a shop are there (not gone).
+    /// How many listings of a shop are on sale that the source wants something of. Reads them all.
     pub async fn live_listings(&mut self, shop: &ShopId) -> Result<u64, StoreError> {
         Ok(on_db!(self.row(LIVE_LISTINGS, shop.as_str()))?.map_or(Ok(0), |row| row.int("live"))? as u64)
     }
@@ -310,8 +323,12 @@ const USUAL_CURRENCY: &str = "
 const LIVE_LISTINGS: Both = Both {
     sqlite: "
         select count(*) as live from listings indexed by listings_live
-        where shop = $1 and currency is not null and gone_at is null",
-    postgres: "select count(*) as live from listings where shop = $1 and currency is not null and gone_at is null",
+        where shop = $1 and currency is not null and gone_at is null and wanted_hash is not null
+            and json_extract(body, '$.status') = 'active'",
+    postgres: "
+        select count(*) as live from listings
+        where shop = $1 and currency is not null and gone_at is null and wanted_hash is not null
+            and body::json ->> 'status' = 'active'",
 };
 
 /// Repeats the condition of the index `listings_differ` to the letter, or SQLite could not use it; left to itself it would walk the

@@ -78,7 +78,7 @@ pub use complaints::Standing;
 pub use finish::{Finish, Finished, Stood};
 pub use history::RunFilter;
 pub use leases::InstanceRow;
-pub use listings::{Difference, SeenListing, StoredListing, WantedRow};
+pub use listings::{Refused, SeenListing, StoredListing, WantedRow};
 pub use outbox::{Delivery, Mail, MailState, NewMail, StuckMail};
 pub use products::StoredVariant;
 pub use reminders::{ReminderKind, ReminderRow};

@@ -12,7 +12,7 @@ use shopsyncd::{
     },
     secrets::Sealed,
     store::{
-        Delivery, MailState, NewGrant, NewMail, NewRun, OpenTicket, ReminderKind, SealedGrant, SealedTokens,
+        Delivery, MailState, NewGrant, NewMail, NewRun, OpenTicket, Refused, ReminderKind, SealedGrant, SealedTokens,
         SeenListing, Standing, Store, Tx, WantedRow, WantedSchedule, WantedShop,
     },
 };
@@ -45,6 +45,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     a_refused_difference_comes_back_when_wanted_or_seen_changes,
     what_is_no_longer_wanted_leaves_no_trace,
     the_usual_currency_is_that_of_most_live_listings,
+    at_stake_is_what_is_on_sale_and_wanted,
     a_sku_is_found_in_every_shop,
     a_pass_moves_with_its_page,
     a_pass_that_begins_abandons_the_open_one,
@@ -179,6 +180,22 @@ async fn lease(tx: &mut Tx, holder: &str) -> Lease {
 
 async fn put(tx: &mut Tx, id: &str, page: &[SeenListing]) {
     tx.put_listings(&shop(id), page, at(0)).await.unwrap();
+}
+
+/// Refusals of a price that was wanted where another was seen (none: it was to be created).
+fn refused(rows: &[(&str, &str, &str)]) -> Vec<Refused> {
+    let row = |(code, wanted_amount, seen_amount): &(&str, &str, &str)| Refused {
+        sku: sku(code),
+        wanted_hash: wanted(code, wanted_amount).wanted.unwrap().hash(),
+        seen_hash: if seen_amount.is_empty() { String::new() } else { seen(code, seen_amount).seen_hash },
+    };
+    rows.iter().map(row).collect()
+}
+
+/// How many listings of a shop there are and not gone.
+async fn there(tx: &mut Tx, id: &str) -> usize {
+    let all = tx.listings(&shop(id), None, 1_000).await.unwrap();
+    all.iter().filter(|one| one.listing.is_some() && !one.gone).count()
 }
 
 async fn differing(tx: &mut Tx, id: &str) -> Vec<String> {
@@ -363,7 +380,7 @@ async fn an_equal_page_of_listings_rewrites_no_row(store: Store) {
     let counts = tx.put_listings(&shop("x"), &page, at(0)).await.unwrap();
     assert_eq!((counts.seen, counts.changed, counts.unchanged), (3, 3, 0));
     tx.put_wanted(&shop("x"), &[wanted("a", "5"), wanted("new", "5")]).await.unwrap();
-    tx.put_refused(&shop("x"), &skus(&["a"])).await.unwrap();
+    tx.put_refused(&shop("x"), &refused(&[("a", "5", "1")])).await.unwrap();
     tx.commit().await.unwrap();
     let before = writes(&store, &tables).await;
 
@@ -371,7 +388,7 @@ async fn an_equal_page_of_listings_rewrites_no_row(store: Store) {
     let counts = tx.put_listings(&shop("x"), &page, at(15)).await.unwrap();
     assert_eq!((counts.seen, counts.changed, counts.unchanged), (3, 0, 3));
     tx.put_wanted(&shop("x"), &[wanted("a", "5.00"), wanted("new", "5")]).await.unwrap();
-    tx.put_refused(&shop("x"), &skus(&["a", "b"])).await.unwrap();
+    tx.put_refused(&shop("x"), &refused(&[("a", "5", "1"), ("b", "5", "2")])).await.unwrap();
     let hashes: Vec<_> = page.iter().map(|one| (one.listing.sku.clone(), one.seen_hash.clone())).collect();
     tx.put_seen_hashes(&shop("x"), &hashes).await.unwrap();
     tx.commit().await.unwrap();
@@ -483,14 +500,14 @@ async fn only_what_a_complete_pass_did_not_see_is_gone(store: Store) {
             assert_eq!(&after, before, "seen, accepted since, or never there");
         }
     }
-    assert_eq!(tx.live_listings(&shop("x")).await.unwrap(), 3);
+    assert_eq!(there(&mut tx, "x").await, 3);
     assert_eq!(
         tx.drop_unseen_listings(&shop("y"), pass.number, pass.started_at + SignedDuration::from_secs(5)).await.unwrap(),
         1,
         "the chunks of the other shop were still there"
     );
     put(&mut tx, "x", &[seen("c", "1")]).await;
-    assert_eq!(tx.live_listings(&shop("x")).await.unwrap(), 4, "what is seen again is back");
+    assert_eq!(there(&mut tx, "x").await, 4, "what is seen again is back");
 }
 
 async fn a_variant_that_the_source_dropped_gets_a_revision(store: Store) {
@@ -551,19 +568,21 @@ async fn a_refused_difference_comes_back_when_wanted_or_seen_changes(store: Stor
     let mut tx = store.write(at(20)).await.unwrap();
     put(&mut tx, "x", &[seen("a", "1"), seen("b", "1")]).await;
     tx.put_wanted(&shop("x"), &[wanted("a", "2"), wanted("b", "2"), wanted("new", "2")]).await.unwrap();
-    tx.put_refused(&shop("x"), &skus(&["a", "new"])).await.unwrap();
+    tx.put_refused(&shop("x"), &refused(&[("a", "2", "1"), ("new", "2", "")])).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, ["b"]);
     assert!(tx.listings_of(&shop("x"), &skus(&["a"])).await.unwrap()[0].refused);
     assert!(!tx.listings_of(&shop("x"), &skus(&["b"])).await.unwrap()[0].refused);
 
     tx.put_wanted(&shop("x"), &[wanted("a", "3")]).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, ["a", "b"]);
-    tx.put_refused(&shop("x"), &skus(&["a"])).await.unwrap();
+    tx.put_refused(&shop("x"), &refused(&[("a", "2", "1")])).await.unwrap();
+    assert_eq!(differing(&mut tx, "x").await, ["a", "b"], "what was refused late is not what is wanted by now");
+    tx.put_refused(&shop("x"), &refused(&[("a", "3", "1")])).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, ["b"]);
     tx.put_listings(&shop("x"), &[seen("a", "1.5")], at(10)).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, ["a", "b"]);
 
-    tx.put_refused(&shop("x"), &skus(&["a", "b"])).await.unwrap();
+    tx.put_refused(&shop("x"), &refused(&[("a", "3", "1.5"), ("b", "2", "1")])).await.unwrap();
     tx.put_listings(&shop("x"), &[seen("a", "1.5"), seen("b", "1")], at(10)).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, Vec::<String>::new(), "nothing has changed");
     let mut mended = seen("b", "1");
@@ -571,7 +590,7 @@ async fn a_refused_difference_comes_back_when_wanted_or_seen_changes(store: Stor
     mended.hash = mended.listing.content_hash();
     tx.put_listings(&shop("x"), &[mended], at(10)).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, ["b"], "whatever changed may be what the shop minded");
-    tx.put_refused(&shop("x"), &skus(&["a", "b"])).await.unwrap();
+    tx.put_refused(&shop("x"), &refused(&[("a", "3", "1.5"), ("b", "2", "1")])).await.unwrap();
     tx.retry_refused(&shop("x")).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, ["a", "b", "new"]);
 }
@@ -600,7 +619,19 @@ async fn the_usual_currency_is_that_of_most_live_listings(store: Store) {
     put(&mut tx, "x", &page).await;
     tx.put_wanted(&shop("x"), &[wanted("new", "2")]).await.unwrap();
     assert_eq!(tx.usual_currency(&shop("x")).await.unwrap(), Some("GBP".parse().unwrap()));
-    assert_eq!(tx.live_listings(&shop("x")).await.unwrap(), 5, "those without a price too, those only wanted not");
+    assert_eq!(there(&mut tx, "x").await, 5, "those without a price too, those only wanted not");
+}
+
+async fn at_stake_is_what_is_on_sale_and_wanted(store: Store) {
+    let mut tx = store.write(at(20)).await.unwrap();
+    let mut page = vec![seen("a", "1"), seen("b", "1"), seen("off", "1"), seen("own", "1"), seen("gone", "1")];
+    page[2].listing.status = ListingStatus::Inactive;
+    put(&mut tx, "x", &page).await;
+    let rows = ["a", "b", "off", "gone", "new"].map(|code| wanted(code, "2"));
+    tx.put_wanted(&shop("x"), &rows).await.unwrap();
+    tx.note_seen(&shop("x"), 1, &skus(&["a", "b", "off", "own"])).await.unwrap();
+    tx.drop_unseen_listings(&shop("x"), 1, at(30)).await.unwrap();
+    assert_eq!(tx.live_listings(&shop("x")).await.unwrap(), 2);
 }
 
 async fn a_sku_is_found_in_every_shop(store: Store) {
@@ -627,7 +658,7 @@ async fn a_pass_moves_with_its_page(store: Store) {
     drop(tx);
     let mut tx = store.write(at(40)).await.unwrap();
     assert_eq!(tx.open_pass(&shop("x")).await.unwrap(), Some(pass), "page and cursor were undone together");
-    assert_eq!(tx.live_listings(&shop("x")).await.unwrap(), 0);
+    assert_eq!(there(&mut tx, "x").await, 0);
     put(&mut tx, "x", &[seen("a", "1")]).await;
     tx.note_seen(&shop("x"), 1, &skus(&["a"])).await.unwrap();
     tx.note_seen(&shop("x"), 1, &skus(&["b", "c"])).await.unwrap();
@@ -1058,7 +1089,7 @@ async fn a_shop_that_moves_elsewhere_starts_anew(store: Store) {
     assert_eq!((moved.stopped_plan, moved.released_plan), (None, None));
     assert_eq!((moved.place.as_deref(), moved.place_data, moved.configured), (Some("9"), json!(null), true));
     assert_eq!(tx.last_pass(&shop("a"), PassKind::Full).await.unwrap(), None, "the next import is complete");
-    assert_eq!(tx.live_listings(&shop("a")).await.unwrap(), 1, "and will tell what is gone");
+    assert_eq!(there(&mut tx, "a").await, 1, "and will tell what is gone");
     assert_eq!(tx.shop(&shop("b")).await.unwrap(), stays);
     assert!(tx.last_pass(&shop("b"), PassKind::Full).await.unwrap().is_some());
     assert_eq!(tx.shops_of(id).await.unwrap().iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["b"]);
@@ -1191,7 +1222,7 @@ async fn a_shop_in_the_settings_is_not_forgotten(store: Store) {
     put(&mut tx, "a", &[seen("a", "1")]).await;
     assert_eq!(tx.forget_shop(&shop("a")).await.unwrap(), []);
     assert_eq!(tx.forget_shop(&shop("unknown")).await.unwrap(), []);
-    assert_eq!(tx.live_listings(&shop("a")).await.unwrap(), 1);
+    assert_eq!(there(&mut tx, "a").await, 1);
 }
 
 async fn an_authorization_outlives_the_first_of_two_shops(store: Store) {
@@ -1206,7 +1237,7 @@ async fn an_authorization_outlives_the_first_of_two_shops(store: Store) {
     let words = |gone: Vec<(String, u64)>| gone.into_iter().map(|one| one.0).collect::<Vec<_>>();
     assert_eq!(words(tx.forget_shop(&shop("a")).await.unwrap()), ["listings", "shop"]);
     assert!(tx.authorization(id).await.unwrap().is_some());
-    assert_eq!(tx.live_listings(&shop("b")).await.unwrap(), 1);
+    assert_eq!(there(&mut tx, "b").await, 1);
     assert_eq!(words(tx.forget_shop(&shop("b")).await.unwrap()), ["listings", "authorization", "shop"]);
     assert_eq!(tx.authorization(id).await.unwrap(), None);
 }

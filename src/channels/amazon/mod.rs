@@ -248,11 +248,6 @@ impl Channel for Amazon {
         self.lacks_of(change)
     }
 
-    /// A feed takes minutes until it is judged and is asked for a few times an hour: few changes go one by one.
-    fn batch(&self, left: usize) -> usize {
-        left.min(push::MANY)
-    }
-
     async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
         self.push_changes(access, changes).await
     }

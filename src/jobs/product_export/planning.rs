@@ -31,13 +31,13 @@ pub(super) enum Progress {
     Newcomers(Option<Sku>),
 }
 
-/// One transaction's worth of computing; returns where to go on and how many complaints it made.
+/// One transaction's worth of computing; returns where to go on.
 pub(super) async fn want_chunk(
     tx: &mut Tx,
     run: RunId,
     entry: &ShopEntry,
     at: Progress,
-) -> Result<(Option<Progress>, u64), Halt> {
+) -> Result<Option<Progress>, Halt> {
     let shop = &entry.shop.id;
     let digest = entry.rules.digest();
     match at {
@@ -46,9 +46,9 @@ pub(super) async fn want_chunk(
             let (known, since) = row.map_or((None, 0), |row| (row.rules_digest, row.wanted_revision));
             if known.as_deref() == Some(&digest) {
                 let upto = tx.variants_revision().await?;
-                Ok((Some(Progress::Variants { since, upto, after: None }), 0))
+                Ok(Some(Progress::Variants { since, upto, after: None }))
             } else {
-                Ok((Some(Progress::Hashing(None)), 0))
+                Ok(Some(Progress::Hashing(None)))
             }
         }
         Progress::Hashing(after) => {
@@ -59,33 +59,33 @@ pub(super) async fn want_chunk(
                 .collect();
             tx.put_seen_hashes(shop, &hashes).await?;
             if let Some(last) = rows.last() {
-                return Ok((Some(Progress::Hashing(Some(last.sku.clone()))), 0));
+                return Ok(Some(Progress::Hashing(Some(last.sku.clone()))));
             }
             let upto = tx.variants_revision().await?;
-            Ok((Some(Progress::Variants { since: 0, upto, after: None }), 0))
+            Ok(Some(Progress::Variants { since: 0, upto, after: None }))
         }
         Progress::Variants { since, upto, after } => {
             let variants = tx.variants_since(since, after.as_ref(), CHUNK).await?;
             let Some(last) = variants.last().map(|row| row.variant.sku.clone()) else {
                 tx.set_wanted_mark(shop, &digest, upto).await?;
-                return Ok((Some(Progress::Newcomers(None)), 0));
+                return Ok(Some(Progress::Newcomers(None)));
             };
-            let refused = want_variants(tx, run, entry, &variants).await?;
-            Ok((Some(Progress::Variants { since, upto, after: Some(last) }), refused))
+            want_variants(tx, run, entry, &variants).await?;
+            Ok(Some(Progress::Variants { since, upto, after: Some(last) }))
         }
         Progress::Newcomers(after) => {
             let variants = tx.newcomers(shop, after.as_ref(), CHUNK).await?;
             let Some(last) = variants.last().map(|row| row.variant.sku.clone()) else {
-                return Ok((None, 0));
+                return Ok(None);
             };
-            let refused = want_variants(tx, run, entry, &variants).await?;
-            Ok((Some(Progress::Newcomers(Some(last))), refused))
+            want_variants(tx, run, entry, &variants).await?;
+            Ok(Some(Progress::Newcomers(Some(last))))
         }
     }
 }
 
-/// Computes and stores what is wanted of some variants; returns how many complaints that made.
-async fn want_variants(tx: &mut Tx, run: RunId, entry: &ShopEntry, variants: &[StoredVariant]) -> Result<u64, Halt> {
+/// Computes and stores what is wanted of some variants, and complains where nothing can be.
+async fn want_variants(tx: &mut Tx, run: RunId, entry: &ShopEntry, variants: &[StoredVariant]) -> Result<(), Halt> {
     let shop = &entry.shop.id;
     let usual = tx.usual_currency(shop).await?;
     let listings = listings_of(tx, shop, variants).await?;
@@ -104,8 +104,7 @@ async fn want_variants(tx: &mut Tx, run: RunId, entry: &ShopEntry, variants: &[S
     // Only what this step itself complains of: a refusal by the shop stands until the shop accepts.
     let resolved: Vec<String> = variants.iter().map(|row| row.variant.sku.to_string()).collect();
     tx.resolve_coded(shop, JobKind::ProductExport, wanted::COMPLAINT, &resolved).await?;
-    tx.put_complaints(shop, JobKind::ProductExport, run, &complaints).await?;
-    Ok(complaints.len() as u64)
+    Ok(tx.replace_complaints(shop, JobKind::ProductExport, run, &complaints).await?)
 }
 
 /// How a shop has these variants, gone ones too.

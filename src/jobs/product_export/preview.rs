@@ -8,7 +8,7 @@ use super::planning::{CHUNK, Plan, change_of, listings_of, wanted_of};
 use crate::{
     domain::{
         Complaint, ErrorKind, Failure, PassKind, RunError, ShopId, Sku,
-        plan::{Change, GuardStop, guard},
+        plan::{Change, GuardStop, guard, retires},
     },
     jobs::Halt,
     keeper::ShopEntry,
@@ -58,7 +58,8 @@ pub async fn preview(
         }
         let waiting = tx.waiting_skus(shop).await?.into_iter().collect();
         let Plan { changes: plan, lacking } = planned(&mut tx, entry, &waiting).await?;
-        let stop = guard(&plan, tx.live_listings(shop).await?, &entry.rules);
+        let live = if retires(&plan) { tx.live_listings(shop).await? } else { 0 };
+        let stop = guard(&plan, live, &entry.rules);
         Ok(Preview { first: None, plan, lacking, waiting: waiting.len(), stop })
     };
     previewed.await.map_err(|halt| match halt {
@@ -85,7 +86,7 @@ async fn comes_first(tx: &mut Tx, shop: &ShopId, source: &ShopId) -> Result<Opti
 async fn planned(tx: &mut Tx, entry: &ShopEntry, waiting: &BTreeSet<Sku>) -> Result<Plan, Halt> {
     let shop = &entry.shop.id;
     let usual = tx.usual_currency(shop).await?;
-    let (mut plan, mut after) = (Vec::new(), None);
+    let (mut plan, mut unwantable, mut after) = (Vec::new(), Vec::new(), None);
     loop {
         let variants = tx.variants_since(0, after.as_ref(), CHUNK).await?;
         let Some(last) = variants.last() else { break };
@@ -93,15 +94,21 @@ async fn planned(tx: &mut Tx, entry: &ShopEntry, waiting: &BTreeSet<Sku>) -> Res
         let mut listings = listings_of(tx, shop, &variants).await?;
         for row in variants.into_iter().filter(|row| !waiting.contains(&row.variant.sku)) {
             let stored = listings.remove(&row.variant.sku);
-            // A listing that is gone is not brought back, and a complaint is no change.
+            // A listing that is gone is not brought back.
             if stored.as_ref().is_some_and(|stored| stored.gone) {
                 continue;
             }
-            if let Ok(Some(wanted)) = wanted_of(&row, stored.as_ref(), usual, entry) {
-                let listing = stored.and_then(|stored| stored.listing);
-                plan.extend(change_of(row.variant.sku.clone(), listing, wanted, Some(row), entry));
+            match wanted_of(&row, stored.as_ref(), usual, entry) {
+                Ok(Some(wanted)) => {
+                    let listing = stored.and_then(|stored| stored.listing);
+                    plan.extend(change_of(row.variant.sku.clone(), listing, wanted, Some(row), entry));
+                }
+                Ok(None) => {}
+                Err(complaint) => unwantable.push(complaint),
             }
         }
     }
-    Plan::of(tx, entry, plan).await
+    let mut plan = Plan::of(tx, entry, plan).await?;
+    plan.lacking.extend(unwantable);
+    Ok(plan)
 }

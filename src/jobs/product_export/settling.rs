@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::{note_results, soon};
 use crate::{
     channels::{PushResult, Settled, Ticket},
-    domain::{Complaint, Counts, plan::Change},
+    domain::{Complaint, Counts, Failure, plan::Change},
     jobs::{Halt, Work},
     keeper::ShopEntry,
     scheduler::Context,
@@ -28,8 +28,17 @@ pub(super) async fn settle(work: &Work, context: &Context, entry: &ShopEntry, co
         }
         let asked = Ticket(ticket);
         let (ticket, sent) = (&asked, changes.as_slice());
-        let settled =
-            work.call(entry, |access| async move { entry.channel.settle(&access, ticket, sent).await }).await?;
+        let settled = work.call(entry, |access| async move { entry.channel.settle(&access, ticket, sent).await }).await;
+        let settled = match settled {
+            Ok(settled) => settled,
+            // A ticket that cannot be asked after keeps nothing else from being sent.
+            Err(Halt::Failed(error)) if matches!(error.failure, Failure::Rejected | Failure::Bug) => {
+                tracing::warn!(event = "export.unjudged", shop.id = %entry.shop.id, run.id = %context.run,
+                    "what became of {} changes cannot be learnt: {}", sent.len(), error.text);
+                Settled::Open
+            }
+            Err(halt) => return Err(halt),
+        };
         let results = match settled {
             Settled::Judged(results) => results,
             Settled::Open if since + PATIENCE > work.clock.now() => continue,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jiff::Timestamp;
+
 use super::{Reading, matching::match_barcodes};
 use crate::{
     channels::Page,
@@ -15,8 +17,13 @@ use crate::{
     store::{SeenListing, Tx},
 };
 
-/// Stores a page, its complaints and the cursor together; at the end of the pass also what follows from it.
-pub(super) async fn store_page(work: &Work, reading: &mut Reading<'_>, page: Page) -> Result<(), Halt> {
+/// Stores a page that was asked for at `asked_at`, its complaints and the cursor together; at the end of the pass also what follows from it.
+pub(super) async fn store_page(
+    work: &Work,
+    reading: &mut Reading<'_>,
+    page: Page,
+    asked_at: Timestamp,
+) -> Result<(), Halt> {
     let Reading { context, entry, .. } = *reading;
     let shop = &entry.shop.id;
     // Asked before anything is locked: a channel may take its time.
@@ -36,7 +43,7 @@ pub(super) async fn store_page(work: &Work, reading: &mut Reading<'_>, page: Pag
     let (listings, ambiguous) = match_barcodes(&mut tx, reading, page.listings).await?;
     let (listings, doubled) = first_of_each_sku(&mut tx, reading, listings).await?;
     let mut complaints: Vec<Complaint> = page.complaints.into_iter().chain(doubled).collect();
-    let mut counts = put_page(&mut tx, entry, &listings, &reading.pass).await?;
+    let mut counts = put_page(&mut tx, entry, &listings, asked_at).await?;
     counts.refused = complaints.len() as u64;
     complaints.extend(page.remarks.into_iter().chain(ambiguous));
     note_seen(&mut tx, shop, &reading.pass, &listings, &complaints).await?;
@@ -83,9 +90,9 @@ async fn put_complaints(
 }
 
 /// Stores valid listings, and from the source their products and variants.
-async fn put_page(tx: &mut Tx, entry: &ShopEntry, listings: &[Listing], pass: &Pass) -> Result<Counts, Halt> {
+async fn put_page(tx: &mut Tx, entry: &ShopEntry, listings: &[Listing], asked_at: Timestamp) -> Result<Counts, Halt> {
     let seen: Vec<SeenListing> = listings.iter().map(|listing| seen(listing.clone(), &entry.rules)).collect();
-    let mut counts = tx.put_listings(&entry.shop.id, &seen, pass.started_at).await?;
+    let mut counts = tx.put_listings(&entry.shop.id, &seen, asked_at).await?;
     if entry.is_source {
         let variants: Vec<_> = listings.iter().map(product_of).collect();
         let of_source = tx.put_variants(&variants).await?;

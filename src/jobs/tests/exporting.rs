@@ -225,6 +225,68 @@ async fn what_the_shop_judges_later_is_asked_after_and_not_sent_again_meanwhile(
 }
 
 #[tokio::test]
+async fn a_refusal_of_what_was_wanted_before_keeps_nothing_from_being_sent_that_is_wanted_now() {
+    let (world, went) = waiting().await;
+    world.source(&[("A1", "11"), ("A2", "12"), ("B", "17"), ("C", "14")]).await;
+    world.shelf("uk").judged = true;
+    world.shelf("uk").refuses = ["B"].into();
+    world.shelf("uk").pushes.clear();
+    assert_eq!(world.attempt(went.run).await.end.unwrap(), Some(Outcome::Partly));
+    let pushes = world.shelf("uk").pushes.clone();
+    assert_eq!(pushes, ["A1 A2", "B", "B"], "two judgements, and the price that nobody has refused");
+    assert_eq!(world.exports().await.counts.sent, 0, "now it is refused too");
+}
+
+#[tokio::test]
+async fn a_ticket_that_cannot_be_asked_after_keeps_nothing_else_from_being_sent() {
+    let (world, went) = waiting().await;
+    world.shelf("uk").lost_tickets = true;
+    world.source(&[("A1", "11"), ("A2", "12"), ("B", "13"), ("C", "16")]).await;
+    let again = world.attempt(went.run).await;
+    assert_eq!(again.counts.sent, 1, "C");
+    assert!(waits(&again).contains("3 changes"));
+    world.clock.set(world.clock.now() + SignedDuration::from_hours(24));
+    let last = world.attempt(went.run).await;
+    assert_eq!((last.end.unwrap(), last.counts.refused), (Some(Outcome::Partly), 3));
+}
+
+#[tokio::test]
+async fn what_the_shop_said_nothing_of_is_sent_in_the_same_run() {
+    let world = World::new(true).await;
+    world.set(|entry| entry.rules.create = true);
+    world.shelf("erp").pages = vec![["B1", "B2", "B3"].map(|sku| of("mug", sku, "1")).into()];
+    world.imports("erp", true).await;
+    world.imports("uk", true).await;
+    world.shelf("uk").answers = Some(1);
+    let went = world.exports().await;
+    assert_eq!(went.end.unwrap_err().text, "shop `uk` said nothing of 2 changes that it was sent");
+    world.shelf("uk").answers = None;
+    assert_eq!(world.attempt(went.run).await.end.unwrap(), Some(Outcome::Done));
+    assert_eq!(world.shelf("uk").pushes, ["B1 B2 B3", "B2+B1 B3+B1"], "the rest joins what is there");
+    world.shelf("uk").answers = Some(0);
+    world.source(&[("B1", "2")]).await;
+    let error = world.exports().await.end.unwrap_err();
+    assert_eq!(error.kind, ErrorKind::Unavailable, "not asked again without a growing wait");
+}
+
+#[tokio::test]
+async fn a_shop_whose_first_pass_takes_longer_than_a_run_is_read_to_its_end_and_exported_to() {
+    let world = World::new(true).await;
+    world.source(&[("A", "2")]).await;
+    world.shelf("uk").pages = vec![page(&[("A", "1")]), page(&[("B", "1")]), page(&[("C", "1")])];
+    world.shelf("uk").slow = true;
+    assert_eq!(world.imports("uk", false).await.end.unwrap(), Some(Outcome::Done));
+    let went = world.exports().await;
+    assert!(went.end.unwrap_err().text.contains("is being read first"));
+    for _ in 0..2 {
+        world.carry_out_import().await;
+        let _ = world.attempt(went.run).await;
+    }
+    assert_eq!(world.shelf("uk").asked, [0, 1, 2], "each run went on where the last had stopped");
+    assert_eq!(world.shelf("uk").sent, ["A 2.00 EUR 5"]);
+}
+
+#[tokio::test]
 async fn a_shop_that_never_judges_is_not_waited_for_longer_than_a_day() {
     let (world, went) = waiting().await;
     world.clock.set(world.clock.now() + SignedDuration::from_hours(23));
@@ -265,7 +327,6 @@ async fn skus_of_a_new_product_come_together_and_those_of_a_known_one_with_their
     // One at a time is what the channel takes, but a product is made in one call.
     assert_eq!(world.shelf("uk").pushes, ["A3+A1+A2", "B1 B2 B3", "C1"]);
     world.shelf("uk").pushes.clear();
-    world.shelf("uk").batch = Some(1);
     assert!(is_done(&world.exports().await));
     assert_eq!(world.shelf("uk").pushes, Vec::<String>::new(), "all of it is there");
 }

@@ -1,6 +1,14 @@
 //! Passes: what they complain of, over several runs too.
 
 use super::*;
+use crate::domain::ErrorKind;
+
+/// A complete pass that takes more than one run, begun by the shop's period and not by a person, who would wait for its end.
+async fn slow_pass(world: &World) -> RunId {
+    world.shelf("uk").slow = true;
+    world.clock.set(world.clock.now() + SignedDuration::from_hours(25));
+    world.imports("uk", false).await.run
+}
 
 #[tokio::test]
 async fn complaints_of_a_pass_over_two_runs_stand_and_those_before_it_are_resolved() {
@@ -9,9 +17,8 @@ async fn complaints_of_a_pass_over_two_runs_stand_and_those_before_it_are_resolv
     world.shelf("uk").unreadable = [(0, vec!["old"])].into();
     assert_eq!(world.imports("uk", true).await.end.unwrap(), Some(Outcome::Partly));
 
-    world.shelf("uk").slow = true;
     world.shelf("uk").unreadable = [(0, vec!["first"]), (1, vec!["second"])].into();
-    let begun = world.imports("uk", true).await.run;
+    let begun = slow_pass(&world).await;
     assert_eq!(world.complaints().await, [format!("first title {begun}"), "old title 1".to_owned()]);
     let ended = world.imports("uk", false).await.run;
     assert_eq!(world.shelf("uk").asked, [0, 1, 0, 1], "the second run went on where the first had stopped");
@@ -23,8 +30,7 @@ async fn what_a_pass_said_before_it_began_anew_does_not_count() {
     let world = World::new(false).await;
     world.shelf("uk").pages = vec![page(&[("A", "1")]), page(&[("B", "1")])];
     world.shelf("uk").unreadable = [(0, vec!["mended"])].into();
-    world.shelf("uk").slow = true;
-    world.imports("uk", true).await;
+    slow_pass(&world).await;
     assert_eq!(world.complaints().await.len(), 1);
     world.shelf("uk").slow = false;
     world.shelf("uk").unreadable.clear();
@@ -49,6 +55,50 @@ async fn a_complete_pass_that_is_demanded_goes_on_after_a_failure_but_never_with
     assert_eq!(world.shelf("uk").asked, [0, 0], "page 1 of the older pass was not asked for");
     assert_eq!(world.attempt(demanded.run).await.end.unwrap(), Some(Outcome::Done));
     assert_eq!(world.shelf("uk").asked, [0, 0, 1]);
+}
+
+#[tokio::test]
+async fn whoever_asks_for_a_complete_pass_gets_the_whole_of_it_in_one_run() {
+    let world = World::new(false).await;
+    world.shelf("uk").pages = vec![page(&[("A", "1")]), page(&[("B", "1")]), page(&[("C", "1")])];
+    world.shelf("uk").slow = true;
+    assert_eq!(world.imports("uk", true).await.counts.seen, 3);
+}
+
+#[tokio::test]
+async fn a_pass_whose_place_the_channel_has_forgotten_begins_anew() {
+    let world = World::new(false).await;
+    world.shelf("uk").pages = vec![page(&[("A", "1")]), page(&[("B", "1")])];
+    slow_pass(&world).await;
+    world.shelf("uk").slow = false;
+    world.shelf("uk").forgot = true;
+    let went = world.imports("uk", false).await;
+    let error = went.end.unwrap_err();
+    assert_eq!(
+        (error.kind, error.text.as_str()),
+        (ErrorKind::Waiting, "the pass cannot go on where it stood (no answer), so it begins anew")
+    );
+    world.shelf("uk").forgot = false;
+    assert_eq!(world.attempt(went.run).await.end.unwrap(), Some(Outcome::Done));
+    assert_eq!(world.shelf("uk").asked, [0, 0, 1]);
+    world.shelf("uk").forgot = true;
+    assert_eq!(
+        world.imports("uk", true).await.end.unwrap_err().kind,
+        ErrorKind::Rejected,
+        "within a run it is a refusal"
+    );
+}
+
+#[tokio::test]
+async fn a_page_asked_for_after_a_change_was_accepted_tells_what_is_there_now() {
+    let world = World::read(&[("A", "2")], &[("A", "1")]).await;
+    // The pass began before the change and reads the SKU after it: the shop's owner has meanwhile set another price.
+    world.shelf("uk").pages = vec![page(&[("Z", "1")]), page(&[("A", "1")])];
+    slow_pass(&world).await;
+    assert_eq!(world.exports().await.counts.sent, 1);
+    world.shelf("uk").pages[1] = page(&[("A", "7")]);
+    world.imports("uk", false).await;
+    assert_eq!(world.known().await, ["A 7 EUR", "Z 1 EUR"]);
 }
 
 #[tokio::test]

@@ -46,9 +46,12 @@ async fn what_is_forged_or_absurd_is_refused() {
         assert_eq!(read(&scene.fake, &forged), Err(WebhookFault::Forged));
     }
     let far = (scene.clock.now() + HOUR * 24 * 401).as_second().to_string();
-    for absurd in
-        [json!({}), json!({"expiration_time": "soon"}), json!({"expiration_time": "1"}), json!({"expiration_time": far})]
-    {
+    for absurd in [
+        json!({}),
+        json!({"expiration_time": "soon"}),
+        json!({"expiration_time": "1"}),
+        json!({"expiration_time": far}),
+    ] {
         let told = read(&scene.fake, &scene.fake.webhook(7, SHOP, absurd));
         assert!(matches!(told, Err(WebhookFault::Unreadable(_))), "{told:?}");
     }
