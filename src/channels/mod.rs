@@ -226,6 +226,8 @@ pub struct Page {
     pub listings: Vec<Listing>,
     /// What was not valid, one each. A SKU with a complaint is there all the same: it is not gone.
     pub complaints: Vec<Complaint>,
+    /// The products, by the channel's ids, of which nothing could be read. Whatever was known of their listings is there all the same.
+    pub unread: Vec<String>,
     /// What is worth knowing of valid listings, for example that an empty SKU was replaced by a derived one.
     pub remarks: Vec<Complaint>,
     /// Where to go on; `None`: the pass has ended.
@@ -314,8 +316,8 @@ pub trait Channel: Send + Sync {
         None
     }
 
-    /// Sends changes: at most [`Abilities::push_batch`], but all SKUs of a product that is to be created come together, however
-    /// many. An `Err` concerns the whole batch; a refused SKU does not. Sending a change twice does no harm. Never called where
+    /// Sends changes: at most [`Abilities::push_batch`], but all SKUs of a product that is to be created, or of which something is taken
+    /// off sale, come together, however many. An `Err` concerns the whole batch; a refused SKU does not. Sending a change twice does no harm. Never called where
     /// [`Abilities::export`] is empty.
     async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
         let _ = (access, changes);

@@ -201,7 +201,7 @@ impl ProductImport {
 }
 
 /// Whether a complete pass is due: there was none, or its period has passed since the last began.
-fn is_full_due(last: Option<&Pass>, period: &Period, now: jiff::Timestamp) -> bool {
+fn is_full_due(last: Option<&Pass>, period: &Period, now: Timestamp) -> bool {
     match last {
         None => true,
         Some(last) => period.length(last.started_at).is_some_and(|length| last.started_at + length <= now),

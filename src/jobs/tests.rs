@@ -52,6 +52,8 @@ struct Shelf {
     changed: Vec<Vec<Listing>>,
     /// SKUs that cannot be read, by page.
     unreadable: BTreeMap<usize, Vec<&'static str>>,
+    /// Products of which nothing can be read, by page.
+    unread: BTreeMap<usize, Vec<String>>,
     /// Each page takes longer than a run may.
     slow: bool,
     /// The page at which the channel does not answer, once.
@@ -138,6 +140,7 @@ impl Channel for Stall {
         Ok(Page {
             listings: pages.get(index).cloned().unwrap_or_default(),
             complaints,
+            unread: shelf.unread.get(&index).cloned().unwrap_or_default(),
             next: more.then(|| Cursor((index + 1).to_string())),
             resume: (!more).then(|| Cursor("later".to_owned())),
             restart,
@@ -176,9 +179,14 @@ impl Channel for Stall {
             shelf.accepts = shelf.accepts.map(|left| left - 1);
             let new = || of("product of its own", change.sku.as_str(), "1");
             let mut listing = change.listing.clone().unwrap_or_else(new);
-            listing.prices.splice(.., change.wanted.price);
-            listing.stock = change.wanted.stock;
-            shelf.sent.push(format!("{} {:?} {:?}", change.sku, listing.prices[0], listing.stock.unwrap()));
+            if change.wanted.retired {
+                listing.status = ListingStatus::Inactive;
+                shelf.sent.push(format!("{} off", change.sku));
+            } else {
+                listing.prices.splice(.., change.wanted.price);
+                listing.stock = change.wanted.stock;
+                shelf.sent.push(format!("{} {:?} {:?}", change.sku, listing.prices[0], listing.stock.unwrap()));
+            }
             match shelf.pages.iter_mut().flatten().find(|shown| shown.sku == change.sku) {
                 Some(shown) => *shown = listing.clone(),
                 None => shelf.pages.push(vec![listing.clone()]),

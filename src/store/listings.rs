@@ -267,6 +267,24 @@ impl Tx {
         on_db!(self.rows(LISTINGS_OF, rows, shop.as_str()))?.iter().map(stored).collect()
     }
 
+    /// The SKUs of the listings, not gone, that belong to these products of the shop. Reads all of the shop's listings where any is asked.
+    pub async fn skus_of_listed(&mut self, shop: &ShopId, products: &[String]) -> Result<Vec<Sku>, StoreError> {
+        const SQL: Both = bulk!([product]
+            sqlite: "
+                select sku from listings
+                where shop = $2 and gone_at is null and body is not null
+                    and json_extract(body, '$.product_id') in (select product from page)",
+            postgres: "
+                select sku from listings
+                where shop = $2 and gone_at is null and body is not null
+                    and body::json ->> 'product_id' in (select product from page)");
+        if products.is_empty() {
+            return Ok(Vec::new());
+        }
+        let rows: Vec<_> = products.iter().map(|product| json!({ "product": product })).collect();
+        on_db!(self.rows(SQL, json_text(&rows), shop.as_str()))?.iter().map(sku).collect()
+    }
+
     /// The currency most listings of a shop are priced in.
     pub async fn usual_currency(&mut self, shop: &ShopId) -> Result<Option<Currency>, StoreError> {
         let row = on_db!(self.row(USUAL_CURRENCY, shop.as_str()))?;

@@ -236,7 +236,8 @@ fn product_of(change: &Change) -> (bool, Option<&str>) {
 }
 
 /// How many changes from the front of a plan make the next batch of at most `most` SKUs. Those of one product stay together where they
-/// fit: some channels take only whole products off sale. A new product is never parted: it is made in one call.
+/// fit. A new product is never parted: it is made in one call. Nor is one of which something is taken off sale: some channels take only
+/// whole products off.
 pub(super) fn next_batch(plan: &[Change], most: usize) -> usize {
     let most = most.max(1);
     if plan.len() <= most {
@@ -247,5 +248,7 @@ pub(super) fn next_batch(plan: &[Change], most: usize) -> usize {
     if let Some(end) = (1..=most).rev().find(parts) {
         return end;
     }
-    if product_of(&plan[0]).0 { (most..plan.len()).find(parts).unwrap_or(plan.len()) } else { most }
+    let whole = (most..plan.len()).find(parts).unwrap_or(plan.len());
+    let retires = plan[..whole].iter().any(|change| change.wanted.retired);
+    if product_of(&plan[0]).0 || retires { whole } else { most }
 }

@@ -46,7 +46,8 @@ pub(super) async fn store_page(
     let mut counts = put_page(&mut tx, entry, &listings, asked_at).await?;
     counts.refused = complaints.len() as u64;
     complaints.extend(page.remarks.into_iter().chain(ambiguous));
-    note_seen(&mut tx, shop, &reading.pass, &listings, &complaints).await?;
+    let unread = tx.skus_of_listed(shop, &page.unread).await?;
+    note_seen(&mut tx, shop, &reading.pass, &listings, &complaints, unread).await?;
     put_complaints(&mut tx, shop, context.run, &listings, &complaints).await?;
     match &page.next {
         Some(cursor) => tx.move_pass(shop, reading.pass.number, cursor).await?,
@@ -60,17 +61,18 @@ pub(super) async fn store_page(
     Ok(())
 }
 
-/// Notes what the pass has seen. A SKU with a complaint is there all the same: a price that cannot be read must not look
-/// like a product that was dropped.
+/// Notes what the pass has seen. A SKU with a complaint is there all the same, and so are those of a product of which nothing could be read:
+/// a price that cannot be read must not look like a product that was dropped.
 async fn note_seen(
     tx: &mut Tx,
     shop: &ShopId,
     pass: &Pass,
     listings: &[Listing],
     complaints: &[Complaint],
+    unread: Vec<Sku>,
 ) -> Result<(), Halt> {
     let complained = complaints.iter().filter_map(|complaint| complaint.sku.parse::<Sku>().ok());
-    let skus: Vec<Sku> = listings.iter().map(|listing| listing.sku.clone()).chain(complained).collect();
+    let skus: Vec<Sku> = listings.iter().map(|listing| listing.sku.clone()).chain(complained).chain(unread).collect();
     Ok(tx.note_seen(shop, pass.number, &skus).await?)
 }
 

@@ -287,6 +287,24 @@ async fn a_shop_whose_first_pass_takes_longer_than_a_run_is_read_to_its_end_and_
 }
 
 #[tokio::test]
+async fn what_goes_off_sale_goes_with_its_whole_product() {
+    let world = World::new(true).await;
+    world.set(|entry| {
+        entry.rules.retire = Retire::Deactivate;
+        entry.rules.guard_retire = 1.into();
+    });
+    let cups = ["A1", "A2", "A3"].map(|sku| of("17", sku, "1"));
+    world.shelf("uk").pages = vec![cups.to_vec()];
+    world.shelf("erp").pages = vec![cups.to_vec()];
+    world.imports("erp", true).await;
+    world.imports("uk", true).await;
+    world.shelf("erp").pages = vec![page(&[("B", "1")])];
+    world.imports("erp", true).await;
+    world.exports().await;
+    assert_eq!(world.shelf("uk").pushes, ["A1 A2 A3"], "one at a time is what the channel takes otherwise");
+}
+
+#[tokio::test]
 async fn a_shop_that_never_judges_is_not_waited_for_longer_than_a_day() {
     let (world, went) = waiting().await;
     world.clock.set(world.clock.now() + SignedDuration::from_hours(23));

@@ -102,6 +102,19 @@ async fn a_page_asked_for_after_a_change_was_accepted_tells_what_is_there_now() 
 }
 
 #[tokio::test]
+async fn a_product_of_which_nothing_can_be_read_is_not_gone() {
+    let world = World::new(false).await;
+    world.shelf("uk").pages = vec![vec![of("17", "A", "1"), of("17", "B", "1"), of("18", "C", "1")]];
+    world.imports("uk", true).await;
+    world.shelf("uk").pages = vec![vec![]];
+    world.shelf("uk").unread = [(0, vec!["17".to_owned()])].into();
+    assert_eq!(world.imports("uk", true).await.counts.gone, 1, "C alone");
+    assert_eq!(world.known().await, ["A 1 EUR", "B 1 EUR"]);
+    world.shelf("uk").unread.clear();
+    assert_eq!(world.imports("uk", true).await.counts.gone, 2);
+}
+
+#[tokio::test]
 async fn a_sku_of_two_products_is_a_complaint_on_whatever_page_it_comes_again() {
     for slow in [false, true] {
         let world = World::new(false).await;
