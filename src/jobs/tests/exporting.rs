@@ -227,7 +227,7 @@ async fn what_the_shop_judges_later_is_asked_after_and_not_sent_again_meanwhile(
 #[tokio::test]
 async fn a_refusal_of_what_was_wanted_before_keeps_nothing_from_being_sent_that_is_wanted_now() {
     let (world, went) = waiting().await;
-    world.source(&[("A1", "11"), ("A2", "12"), ("B", "17"), ("C", "14")]).await;
+    world.source(&[("A1", "11"), ("A2", "12"), ("B", "14"), ("C", "14")]).await;
     world.shelf("uk").judged = true;
     world.shelf("uk").refuses = ["B"].into();
     world.shelf("uk").pushes.clear();
@@ -264,7 +264,7 @@ async fn what_the_shop_said_nothing_of_is_sent_in_the_same_run() {
     assert_eq!(world.attempt(went.run).await.end.unwrap(), Some(Outcome::Done));
     assert_eq!(world.shelf("uk").pushes, ["B1 B2 B3", "B2+B1 B3+B1"], "the rest joins what is there");
     world.shelf("uk").answers = Some(0);
-    world.source(&[("B1", "2")]).await;
+    world.source(&[("B1", "1.40")]).await;
     let error = world.exports().await.end.unwrap_err();
     assert_eq!(error.kind, ErrorKind::Unavailable, "not asked again without a growing wait");
 }
@@ -272,7 +272,7 @@ async fn what_the_shop_said_nothing_of_is_sent_in_the_same_run() {
 #[tokio::test]
 async fn a_shop_whose_first_pass_takes_longer_than_a_run_is_read_to_its_end_and_exported_to() {
     let world = World::new(true).await;
-    world.source(&[("A", "2")]).await;
+    world.source(&[("A", "1.40")]).await;
     world.shelf("uk").pages = vec![page(&[("A", "1")]), page(&[("B", "1")]), page(&[("C", "1")])];
     world.shelf("uk").slow = true;
     assert_eq!(world.imports("uk", false).await.end.unwrap(), Some(Outcome::Done));
@@ -283,7 +283,7 @@ async fn a_shop_whose_first_pass_takes_longer_than_a_run_is_read_to_its_end_and_
         let _ = world.attempt(went.run).await;
     }
     assert_eq!(world.shelf("uk").asked, [0, 1, 2], "each run went on where the last had stopped");
-    assert_eq!(world.shelf("uk").sent, ["A 2.00 EUR 5"]);
+    assert_eq!(world.shelf("uk").sent, ["A 1.40 EUR 5"]);
 }
 
 #[tokio::test]

@@ -76,7 +76,7 @@ async fn a_pass_whose_place_the_channel_has_forgotten_begins_anew() {
     let error = went.end.unwrap_err();
     assert_eq!(
         (error.kind, error.text.as_str()),
-        (ErrorKind::Waiting, "the pass cannot go on where it stood (no answer), so it begins anew")
+        (ErrorKind::Waiting, "the pass cannot go on where it stood (shop `uk`: no answer), so it begins anew")
     );
     world.shelf("uk").forgot = false;
     assert_eq!(world.attempt(went.run).await.end.unwrap(), Some(Outcome::Done));
@@ -91,7 +91,7 @@ async fn a_pass_whose_place_the_channel_has_forgotten_begins_anew() {
 
 #[tokio::test]
 async fn a_page_asked_for_after_a_change_was_accepted_tells_what_is_there_now() {
-    let world = World::read(&[("A", "2")], &[("A", "1")]).await;
+    let world = World::read(&[("A", "1.40")], &[("A", "1")]).await;
     // The pass began before the change and reads the SKU after it: the shop's owner has meanwhile set another price.
     world.shelf("uk").pages = vec![page(&[("Z", "1")]), page(&[("A", "1")])];
     slow_pass(&world).await;

@@ -74,7 +74,7 @@ async fn a_refusal_within_an_hour_of_the_end_is_a_lapse() {
     bench.market().script.push_back(Next::Refuse(ended("expired")));
     bench.keeper.access(&shop("a")).await.unwrap_err();
     assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Lapsed);
-    assert_eq!(bench.mails().await, ["ended"]);
+    assert_eq!(bench.mails().await, ["ended", "operator"]);
 }
 
 #[tokio::test]
@@ -152,14 +152,14 @@ async fn the_end_date_lapses_and_a_renewal_catches_up() {
     let error = bench.keeper.look(&shop("a")).await.unwrap_err();
     assert!(matches!(error, KeeperError::Held { hold: Hold::Lapsed, .. }), "{error}");
     assert_eq!(bench.holds("b").await, [Some(Hold::Lapsed); 3]);
-    assert_eq!(bench.mails().await, ["ended"]);
+    assert_eq!(bench.mails().await, ["ended", "operator"]);
     assert_eq!(bench.market().refreshes, 0);
     // The next look comes in a day, and changes nothing while the end stays where it is.
     assert_eq!(bench.next_look("a").await, Some(start() + DAY * 366));
     bench.clock.advance(DAY);
     bench.keeper.look(&shop("a")).await.unwrap_err();
     assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Lapsed);
-    assert_eq!(bench.mails().await, ["ended"]);
+    assert_eq!(bench.mails().await, ["ended", "operator"]);
     assert_eq!(bench.waiting("a").await, []);
 
     bench.market().ends_at = Some(start() + DAY * 800);
@@ -169,7 +169,7 @@ async fn the_end_date_lapses_and_a_renewal_catches_up() {
         let jobs = JobKind::OF_SHOPS.map(|job| (job, Trigger::Renewal));
         assert_eq!(bench.waiting(id).await, jobs, "{id}");
     }
-    assert_eq!(bench.mails().await, ["ended", "renewed"]);
+    assert_eq!(bench.mails().await, ["ended", "operator", "renewed"]);
 }
 
 #[tokio::test]
@@ -310,7 +310,7 @@ async fn a_token_that_is_refused_again_in_its_last_hour_has_lapsed() {
     bench.market().probe = Some(Failure::TokenRejected);
     bench.keeper.test(&shop("a")).await.unwrap_err();
     assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Lapsed);
-    assert_eq!(bench.mails().await, ["ended"]);
+    assert_eq!(bench.mails().await, ["ended", "operator"]);
 }
 
 #[tokio::test]
