@@ -149,7 +149,7 @@ impl Asia {
         let resume = next.is_none().then(|| Place::Resume { since: under.started }.cursor());
         let Found { listings, complaints, remarks, .. } = found;
         let next = next.map(|under| Place::Under(under).cursor());
-        Ok(Page { listings, complaints, remarks, next, resume, total: None, restart: false })
+        Ok(Page { listings, complaints, remarks, next, resume, total: None, restart: false, unread: Vec::new() })
     }
 
     /// Reads something of the API.

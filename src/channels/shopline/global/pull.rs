@@ -132,7 +132,7 @@ impl Global {
         };
         let Found { listings, complaints, remarks, .. } = found;
         // The vendor counts products, not SKUs, so there is no total to show.
-        Ok(Page { listings, complaints, remarks, next, resume, total: None, restart })
+        Ok(Page { listings, complaints, remarks, next, resume, total: None, restart, unread: Vec::new() })
     }
 
     /// Reads something of the Admin API.
