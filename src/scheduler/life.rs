@@ -174,7 +174,6 @@ async fn beat(shared: Arc<Shared>, state: Arc<State>) {
             match ticked.unwrap_or(Err(StoreError::Unanswered(state.pace.beat))) {
                 Ok(true) => state.beat_at.store(before, Ordering::Release),
                 Ok(false) => {
-                    tracing::warn!(event = "instance.refused", "peers declared this instance dead; it begins anew");
                     state.beat_at.store(OVER, Ordering::Release);
                     state.changed.notify_one();
                     return;

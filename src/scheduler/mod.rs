@@ -332,7 +332,9 @@ impl Scheduler {
                 life.end(&shared, pace.silent).await?;
                 return done;
             }
-            // Declared dead: whatever still goes on here may go on elsewhere too.
+            // Said here, whoever found it out: the beat, or the planner's own look.
+            tracing::warn!(event = "instance.refused", "peers declared this instance dead; it begins anew");
+            // Whatever still goes on here may go on elsewhere too.
             runner.drain(SignedDuration::try_from(pace.beat).unwrap_or_default()).await;
             incarnation += 1;
         }

@@ -14,6 +14,7 @@ use super::*;
 use crate::{
     domain::{ErrorKind, Failure, InstanceId, Period, Run, RunState},
     store::{Finish, Finished, RunFilter, WantedSchedule},
+    telemetry::kept::Log,
 };
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
@@ -441,6 +442,42 @@ async fn the_next_daemon_goes_on_at_once_with_what_a_killed_one_left() {
     let run = second.handle.wait(again.run).await.unwrap();
     assert_eq!(run.instance, Some(InstanceId("two".to_owned())));
     second.stop().await;
+}
+
+#[tokio::test]
+async fn whoever_finds_out_that_peers_declared_this_instance_dead_it_says_so_once_and_begins_anew() {
+    const RARELY: Duration = Duration::from_hours(1);
+    const OFTEN: Duration = Duration::from_millis(10);
+    // The next beat finds it out, or the planner's own look, where that comes first.
+    for often in [OFTEN, RARELY] {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:x.db", folder.path()).await.unwrap();
+        let settings = Settings {
+            holder: InstanceId("one".to_owned()),
+            slots: 4,
+            shared: true,
+            settings_digest: String::new(),
+            standing_by: false,
+            metrics: Metrics::new(),
+        };
+        let (log, _kept) = Log::kept();
+        let (mut scheduler, handle) =
+            Scheduler::new(store.clone(), Clock::manual(noon()), Handlers::new(), settings.clone());
+        scheduler.pace = Pace { beat: often, watch: often, silent: RARELY, dead: RARELY, covered: RARELY };
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(scheduler.run(stop.clone(), SignedDuration::from_secs(5)));
+        handle.look().await;
+        let mut tx = store.write(noon()).await.unwrap();
+        tx.take_over(&settings.holder).await.unwrap();
+        tx.commit().await.unwrap();
+        while handle.holder() == settings.holder {
+            handle.look().await;
+        }
+        assert_eq!(handle.holder(), InstanceId("one+1".to_owned()));
+        assert_eq!(log.text().matches("instance.refused").count(), 1, "a beat every {often:?}: {}", log.text());
+        stop.cancel();
+        running.await.unwrap().unwrap();
+    }
 }
 
 /// A waiting run whose attempts so far failed `failures` times and were cut off by deaths `deaths` times.

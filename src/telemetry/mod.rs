@@ -1,4 +1,6 @@
 //! What the daemon tells about itself: log lines and metrics.
 
+#[cfg(test)]
+pub(crate) mod kept;
 pub mod logging;
 pub mod metrics;
