@@ -1,6 +1,6 @@
 //! The owner's consent: the way to the channel's page and back, and tokens handed in by hand.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -29,6 +29,10 @@ pub use started::Started;
 
 /// How long the way to the channel's page and back may take.
 const STATE_LIFE: SignedDuration = SignedDuration::from_mins(30);
+
+/// How long a consent waits for a renewal of the old tokens that is under way here, which usually takes a moment. A person sits
+/// before the browser, and the code is good for a few minutes at some channels.
+pub(super) const EXCHANGE_UNDER_WAY: Duration = Duration::from_secs(2);
 
 /// What an owner's consent came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -164,6 +168,9 @@ impl TokenKeeper {
 
     /// Trades the code and keeps what comes of it, whoever goes away meanwhile: a code works only once. Looks at the account
     /// on record wait until then, so that none takes the end of its old tokens for the end of the permission.
+    ///
+    /// None of that needs the right to spend the old tokens, so nobody who does (here, or at a peer) is waited for for long:
+    /// the new pair makes a new generation, and an answer to the renewal of an older one is thrown away.
     async fn trade(
         &self,
         asked: Option<Arc<ShopEntry>>,
@@ -177,7 +184,7 @@ impl TokenKeeper {
                 None => None,
             };
             let _turn = match &queue {
-                Some(queue) => Some(queue.lock().await),
+                Some(queue) => tokio::time::timeout(EXCHANGE_UNDER_WAY, queue.lock()).await.ok(),
                 None => None,
             };
             let authorized_at = keeper.0.clock.now();
@@ -189,7 +196,7 @@ impl TokenKeeper {
     }
 
     /// Where exchanges for the account on record of a shop wait for each other.
-    async fn queue_of(&self, shop: &ShopId) -> Result<Option<Arc<Mutex<Option<Lease>>>>, StoreError> {
+    pub(super) async fn queue_of(&self, shop: &ShopId) -> Result<Option<Arc<Mutex<Option<Lease>>>>, StoreError> {
         let on_record = self.0.store.read(self.0.clock.now()).await?.shop(shop).await?;
         Ok(on_record.and_then(|row| row.authorization).map(|id| self.queue(id)))
     }

@@ -63,6 +63,12 @@ impl TokenKeeper {
     }
 
     async fn prove_ended(&self, shop: &ShopId) -> Result<(), KeeperError> {
+        // A consent under way may be what has ended the tokens of the one before it.
+        let queue = self.queue_of(shop).await?;
+        let _turn = match &queue {
+            Some(queue) => Some(queue.lock().await),
+            None => None,
+        };
         let standing = self.standing(shop).await?;
         let Some((authorization, tokens)) = standing.granted() else { return Ok(()) };
         if authorization.state != AuthorizationState::Active {

@@ -117,7 +117,12 @@ impl TokenKeeper {
                     return Err(self.standing(&entry.shop.id).await?.held(Hold::Revoked));
                 }
                 Turn::Taken if self.0.clock.now() >= until => return Err(KeeperError::Busy(entry.shop.id.clone())),
-                Turn::Taken => self.0.clock.sleep(GLANCE).await,
+                // A peer's exchange is no reason to keep a consent waiting here.
+                Turn::Taken => {
+                    drop(held);
+                    self.0.clock.sleep(GLANCE).await;
+                    held = queue.lock().await;
+                }
             }
         }
     }
@@ -312,6 +317,8 @@ impl TokenKeeper {
             // A consent (or, after a takeover, somebody's repetition) stored newer ones: those count.
             let moved = tx.sealed_tokens(id).await?.is_none_or(|tokens| tokens.generation != spend.generation);
             if moved {
+                tx.give_back(lease).await?;
+                tx.commit().await?;
                 return Ok(true);
             }
             let Some(again) = tx.take_lease(&lease.name, &self.holder(), COVER_MS).await? else { return Ok(false) };

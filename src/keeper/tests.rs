@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use pretend::{Bench, DAY, Next, failed, shop, start};
 
-use super::{ConsentError, HandedIn, KeeperError, LinkFault, Links, Looked};
+use super::{ConsentError, HandedIn, KeeperError, LinkFault, Links, Looked, consent::EXCHANGE_UNDER_WAY};
 use crate::{
     channels::Access,
     domain::{AuthorizationState, EndSource, Failure, Hold, JobKind, Period, Trigger},

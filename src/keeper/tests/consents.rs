@@ -92,6 +92,34 @@ async fn a_renewal_cancels_owed_reminders_in_the_same_step() {
     assert_eq!(bench.authorization("a").await.unwrap().grant_number, 2);
 }
 
+#[tokio::test]
+async fn what_a_consent_does_to_the_old_tokens_is_not_taken_for_the_end_of_the_permission() {
+    let bench = Bench::authorized(&["a"]).await;
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    bench.market().exchange_waits = Some((Arc::clone(&begun), Arc::clone(&go_on)));
+    let meanwhile = async {
+        begun.notified().await;
+        // The code is traded, and the old tokens are no good any more: a call meets that.
+        bench.market().probe = Some(ended("the account was authorized anew"));
+        let keeper = bench.keeper.clone();
+        let met = failed(ended("the account was authorized anew"));
+        let noted = tokio::spawn(async move { keeper.note_failure(&shop("a"), &met).await });
+        // Many more questions to the database than it takes to note it.
+        for _ in 0..100 {
+            bench.authorization("a").await.unwrap();
+        }
+        bench.market().probe = None;
+        go_on.notify_one();
+        noted.await.unwrap()
+    };
+    let (consented, noted) = tokio::join!(bench.consent("a"), meanwhile);
+    consented.unwrap();
+    noted.unwrap();
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!((after.state, after.grant_number), (AuthorizationState::Active, 2));
+    assert!(!bench.mails().await.contains(&"ended".to_owned()), "nobody is told that it has ended");
+}
+
 fn handed(json: &str) -> Result<HandedIn, ConsentError> {
     HandedIn::parse(&Secret::new(json))
 }

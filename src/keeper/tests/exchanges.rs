@@ -399,6 +399,44 @@ async fn an_intent_found_after_a_crash_is_repeated_once() {
     assert_eq!(bench.market().spent["refresh-1"], 2);
 }
 
+#[tokio::test]
+async fn a_consent_does_not_wait_for_a_renewal_of_the_old_tokens_and_what_it_brought_stands() {
+    // The renewal is under way here, or at a peer for which this instance waits, too; then it is answered, or refused.
+    for (at_a_peer, refused) in [(false, false), (true, false), (true, true)] {
+        let told = format!("at a peer: {at_a_peer}, refused: {refused}");
+        let bench = Bench::authorized(&["a"]).await;
+        bench.clock.advance(LATER);
+        let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        bench.market().script.push_back(Next::Wait(Arc::clone(&begun), Arc::clone(&go_on)));
+        let spender = if at_a_peer { bench.another() } else { bench.keeper.clone() };
+        let renewal = tokio::spawn(async move { spender.access(&shop("a")).await });
+        begun.notified().await;
+        let keeper = bench.keeper.clone();
+        let waits = tokio::spawn(async move { keeper.access(&shop("a")).await });
+
+        let asked = std::time::Instant::now();
+        bench.consent("a").await.unwrap();
+        assert!(!at_a_peer || asked.elapsed() < EXCHANGE_UNDER_WAY, "{told}: {:?}", asked.elapsed());
+        let authorized = bench.authorization("a").await.unwrap();
+        assert_eq!((authorized.grant_number, authorized.state), (2, AuthorizationState::Active), "{told}");
+
+        bench.market().spent.insert("refresh-1".into(), if refused { 2 } else { 0 });
+        go_on.notify_one();
+        assert_eq!(token(&renewal.await.unwrap().unwrap()), "access-2", "{told}: what the consent brought");
+        while !waits.is_finished() {
+            pass(&bench, 1).await;
+        }
+        assert_eq!(token(&waits.await.unwrap().unwrap()), "access-2", "{told}");
+        assert_eq!(bench.authorization("a").await.unwrap(), authorized, "{told}: the late answer changes nothing");
+        assert_eq!(bench.market().refreshes, 1, "{told}");
+        assert!(!bench.mails().await.contains(&"ended".to_owned()), "{told}");
+
+        bench.clock.advance(LATER);
+        assert_ne!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2", "{told}: the lease is free");
+        assert_eq!(bench.market().refreshes, 2, "{told}");
+    }
+}
+
 /// Lets so many minutes pass, a moment at a time.
 async fn pass(bench: &Bench, minutes: i64) {
     for _ in 0..minutes * 240 {
