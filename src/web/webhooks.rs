@@ -1,5 +1,7 @@
 //! Webhooks: checked, noted, answered. Nothing is called before the answer; what has to be done is a run.
 
+use std::time::Duration;
+
 use axum::{
     body::Bytes,
     extract::{
@@ -14,7 +16,14 @@ use crate::{
     channels::{RawWebhook, WebhookFault},
     domain::ChannelName,
     keeper::NewsError,
+    store::StoreError,
 };
+
+/// Within this time a webhook is noted and answered, or given back so that its sender repeats it. TikTok Shop waits for three
+/// seconds and repeats what has no answer by then ("Respond to the webhook" in the vendor's configuration guide, see
+/// <https://partner.tiktokshop.com/docv2/page/tts-webhooks-overview>), the others for longer; a second is left for the way there
+/// and back. A real span: whoever sends it goes by the clock on the wall. Before it only the body is read, which is small.
+const ANSWERED_WITHIN: Duration = Duration::from_secs(2);
 
 /// Answers with an empty body, as every channel accepts: some count any other as a failure.
 pub(super) async fn receive(
@@ -35,9 +44,11 @@ pub(super) async fn receive(
     url.set_query(uri.query());
     let text = |value: &axum::http::HeaderValue| value.to_str().map(str::to_owned).ok();
     let headers = headers.iter().filter_map(|(name, value)| Some((name.as_str().to_owned(), text(value)?))).collect();
-    let Err(error) = people.keeper.hear(&channel, &RawWebhook { url, headers, body }).await else {
-        return StatusCode::OK;
-    };
+    let webhook = RawWebhook { url, headers, body };
+    let heard = tokio::time::timeout(ANSWERED_WITHIN, people.keeper.hear(&channel, &webhook)).await;
+    // Cut off in the middle of its transaction it is undone as a whole, or (cut off after it) a repetition.
+    let heard = heard.unwrap_or(Err(NewsError::Store(StoreError::Unanswered(ANSWERED_WITHIN))));
+    let Err(error) = heard else { return StatusCode::OK };
     tracing::warn!(event = "webhook.refused", channel.name = %channel, "a webhook was not taken: {error}");
     match error {
         NewsError::NoSuchChannel(_) | NewsError::Silent(_) => StatusCode::NOT_FOUND,

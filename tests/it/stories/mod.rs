@@ -12,3 +12,4 @@ mod reminders;
 mod settings;
 mod shopee;
 mod shopline;
+mod webhooks;

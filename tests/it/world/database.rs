@@ -5,7 +5,11 @@
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use shopsyncd::secrets::Sealer;
-use sqlx::Executor as _;
+use sqlx::{
+    ConnectOptions as _, Connection as _, Executor as _, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions,
+};
+
+use super::World;
 
 /// Where a story's daemon keeps its state.
 pub(crate) enum Database {
@@ -63,6 +67,42 @@ impl Drop for Database {
             && !std::thread::panicking()
         {
             panic!("cannot drop {name}: {error}");
+        }
+    }
+}
+
+/// A transaction of somebody else that keeps the daemon from noting webhooks, until it is over.
+pub(crate) enum Holding {
+    Sqlite(SqliteConnection),
+    Postgres(PgConnection),
+}
+
+impl World {
+    /// Begins such a transaction.
+    pub(crate) async fn hold_database(&self) -> Holding {
+        match self.database.url() {
+            None => {
+                let file = SqliteConnectOptions::new().filename(self.state_dir().join("shopsyncd.db"));
+                let mut connection = file.connect().await.unwrap();
+                connection.execute("begin immediate").await.unwrap();
+                Holding::Sqlite(connection)
+            }
+            Some(url) => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                connection.execute("begin").await.unwrap();
+                connection.execute("lock table webhooks in exclusive mode").await.unwrap();
+                Holding::Postgres(connection)
+            }
+        }
+    }
+}
+
+impl Holding {
+    /// Ends it.
+    pub(crate) async fn let_go(self) {
+        match self {
+            Self::Sqlite(connection) => connection.close().await.unwrap(),
+            Self::Postgres(connection) => connection.close().await.unwrap(),
         }
     }
 }
