@@ -1,6 +1,6 @@
 //! What all pretend marketplaces have in common: a server on loopback, answers that go wrong, and a page to agree on.
 
-use std::{fmt::Write, net::SocketAddr};
+use std::{fmt::Write, net::SocketAddr, sync::Arc};
 
 use axum::{
     Router,
@@ -10,6 +10,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use url::Url;
 
 /// A server on loopback. It stops when dropped.
@@ -84,6 +85,31 @@ impl Mishap {
     /// Whether it is done, but the caller does not learn of it.
     pub fn loses_reply(self) -> bool {
         matches!(self, Self::CutOff | Self::ReplyLost)
+    }
+}
+
+/// An answer that is held back after what was asked has been done.
+#[derive(Debug, Clone, Default)]
+pub struct Held {
+    done: Arc<Notify>,
+    let_go: Arc<Notify>,
+}
+
+impl Held {
+    /// Waits until it is done, and only the answer is missing.
+    pub async fn done(&self) {
+        self.done.notified().await;
+    }
+
+    /// Lets the answer go.
+    pub fn let_go(&self) {
+        self.let_go.notify_one();
+    }
+
+    /// The marketplace's side: it is done, and now it waits.
+    pub async fn wait(&self) {
+        self.done.notify_one();
+        self.let_go.notified().await;
     }
 }
 

@@ -30,7 +30,8 @@ pub struct Rules {
     pub authorization_life: SignedDuration,
     /// Whether the app is a draft: its consent links must say `version=beta`.
     pub draft: bool,
-    /// Whether a renewed authorization ends the tokens of the one before. The vendor does not say.
+    /// Whether a renewed authorization ends the tokens of the one before. The vendor does not say of public apps, and has said both
+    /// of private ones; here it does, since a daemon that relies on the old ones would be the worse for it.
     pub renewal_ends_old_tokens: bool,
     /// Whether the answer to a renewal of tokens leaves out the refresh token, which stays the same.
     pub leaves_out_refresh_token: bool,
@@ -68,7 +69,7 @@ impl Default for Rules {
             access_token_life: SignedDuration::from_hours(1),
             authorization_life: SignedDuration::from_hours(365 * 24),
             draft: false,
-            renewal_ends_old_tokens: false,
+            renewal_ends_old_tokens: true,
             leaves_out_refresh_token: false,
             role_missing: false,
             rates: true,

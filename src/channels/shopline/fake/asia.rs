@@ -8,7 +8,7 @@ use url::Url;
 use super::{
     ASIA_APP_SECRET, ASIA_CLIENT_ID, Shared,
     answers::Said,
-    state::{Code, World},
+    state::{Code, Issued, World},
 };
 use crate::{
     channels::{
@@ -96,7 +96,8 @@ fn exchange(world: &mut World, code: &str, redirect: &str, now: Timestamp) -> Sa
     code.used = true;
     let account = code.account.clone();
     world.stats.exchanges += 1;
-    granted(world, &account, None, now)
+    let issued = world.grant(&account, now);
+    granted(issued, &account, now)
 }
 
 fn refresh(world: &mut World, text: &str, lost: bool, now: Timestamp) -> Said {
@@ -121,15 +122,15 @@ fn refresh(world: &mut World, text: &str, lost: bool, now: Timestamp) -> Said {
         unread.revoked = true;
     }
     world.stats.refreshes += 1;
-    granted(world, &account, lost.then_some(text), now)
-}
-
-/// Hands out a pair. `unread`: what it is traded for, where the reply will not arrive.
-fn granted(world: &mut World, account: &str, unread: Option<&str>, now: Timestamp) -> Said {
-    let Some(issued) = world.issue(account, now) else { return Said::grant_refused(400, "invalid_grant") };
-    if let Some(token) = unread.and_then(|text| world.refresh.get_mut(text)) {
+    let issued = world.issue(&account, now);
+    if let (true, Some(token), Some(issued)) = (lost, world.refresh.get_mut(text), &issued) {
         token.unread.clone_from(&issued.refresh_token);
     }
+    granted(issued, &account, now)
+}
+
+fn granted(issued: Option<Issued>, account: &str, now: Timestamp) -> Said {
+    let Some(issued) = issued else { return Said::grant_refused(400, "invalid_grant") };
     let life = issued.access_token_ends_at.as_second() - now.as_second();
     Said::ok(json!({
         "access_token": issued.access_token, "token_type": "Bearer", "expires_in": life,

@@ -143,7 +143,7 @@ fn exchange(world: &mut World, account: &str, body: &str, now: Timestamp) -> Sai
     };
     code.used = true;
     world.stats.exchanges += 1;
-    granted(world.issue(account, now))
+    granted(world.grant(account, now))
 }
 
 fn refresh(world: &mut World, account: &str, body: &str, now: Timestamp) -> Said {

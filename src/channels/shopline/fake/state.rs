@@ -42,6 +42,9 @@ pub struct Rules {
     pub refresh_rest: SignedDuration,
     /// Whether calls are counted against the documented limits, by the real clock.
     pub limits: bool,
+    /// Whether a new consent ends the tokens of the one before at once, but for those made by hand. The vendor does not say; here it
+    /// does, since a daemon that relies on the old ones would be the worse for it.
+    pub renewal_ends_old_tokens: bool,
     /// Whether a spent refresh token of Asia works once more when the reply to its first use was lost. The vendor does not say.
     pub lost_reply_forgiven: bool,
     /// Whether Global's access tokens tell the store's id.
@@ -63,6 +66,7 @@ impl Default for Rules {
             asia_access_token_life: SignedDuration::from_secs(15_778_476),
             refresh_rest: SignedDuration::from_mins(1),
             limits: true,
+            renewal_ends_old_tokens: true,
             lost_reply_forgiven: false,
             readable_tokens: true,
             page_cap: 999,
@@ -212,6 +216,16 @@ impl World {
         let mine = |store: &&Store| store.platform == platform && handle.is_none_or(|handle| store.handle == handle);
         let stores = self.stores.iter().filter(|(_, store)| mine(store));
         stores.map(|(account, store)| (account.clone(), store.name.clone())).collect()
+    }
+
+    /// Hands out the tokens of a consent.
+    pub(super) fn grant(&mut self, account: &str, now: Timestamp) -> Option<Issued> {
+        if self.rules.renewal_ends_old_tokens {
+            let access = self.access.values_mut().filter(|token| token.account == account && !token.by_hand);
+            access.for_each(|token| token.revoked = true);
+            self.refresh.values_mut().filter(|token| token.account == account).for_each(|token| token.revoked = true);
+        }
+        self.issue(account, now)
     }
 
     /// Hands out tokens to the app.

@@ -23,7 +23,7 @@ pub use self::rig::rig;
 pub use self::state::{Audit, Issued, Rules, Seed, Stats};
 use self::state::{Seller, Shop, World, currency_of};
 use super::sign;
-pub use crate::channels::fake::Mishap;
+pub use crate::channels::fake::{Held, Mishap};
 use crate::{
     channels::{
         RawWebhook,
@@ -215,6 +215,11 @@ impl FakeTikTok {
     /// The next answer of the token host has this mishap.
     pub fn fail_next_token_call(&self, mishap: Mishap) {
         self.shared.world().next_of_tokens.push_back(mishap);
+    }
+
+    /// The next answer of the token host is held back.
+    pub fn hold_next_token_answer(&self) -> Held {
+        self.shared.world().held_of_tokens.insert(Held::default()).clone()
     }
 
     /// A webhook as it would be sent to the app: `kind` as the vendor numbers them.

@@ -8,7 +8,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::{channels::fake::Mishap, domain::Currency, secrets::random_text};
+use crate::{
+    channels::fake::{Held, Mishap},
+    domain::Currency,
+    secrets::random_text,
+};
 
 /// How the pretend marketplace behaves. The defaults are the vendor's where the vendor says.
 #[derive(Debug, Clone)]
@@ -25,6 +29,9 @@ pub struct Rules {
     pub rates: Option<(u32, u32)>,
     /// Whether too many calls are told by a code inside a 200 instead of by a 429.
     pub throttles_by_code: bool,
+    /// Whether a new consent ends the tokens of the one before. No page of the vendor's says; here it does, since a daemon that
+    /// relies on the old ones would be the worse for it.
+    pub renewal_ends_old_tokens: bool,
     /// Whether a spent refresh token works once more when the reply to its first use was lost.
     pub lost_reply_forgiven: bool,
     /// Whether the reply to a renewal counts as lost until one of its tokens is used: for callers that are killed, of whom nobody
@@ -59,6 +66,7 @@ impl Default for Rules {
             page_cap: 100,
             rates: Some((10, 3)),
             throttles_by_code: false,
+            renewal_ends_old_tokens: true,
             lost_reply_forgiven: false,
             unread_until_used: false,
             refuses_zero_stock: false,
@@ -236,6 +244,7 @@ pub(super) struct World {
     pub(super) broken: Option<Mishap>,
     pub(super) next_of_api: VecDeque<Mishap>,
     pub(super) next_of_tokens: VecDeque<Mishap>,
+    pub(super) held_of_tokens: Option<Held>,
     pub(super) stats: Stats,
     /// Calls within the last second per (shop, endpoint).
     pub(super) recent: HashMap<(String, String), VecDeque<Instant>>,

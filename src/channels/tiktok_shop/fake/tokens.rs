@@ -89,12 +89,20 @@ pub(super) fn decide(shared: &Shared, query: &Query, seller: Option<&str>) -> Re
 
 /// Both calls of the token host.
 async fn token_call(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
+    let (answer, held) = answer_token_call(&shared, &uri);
+    if let Some(held) = held {
+        held.wait().await;
+    }
+    answer
+}
+
+fn answer_token_call(shared: &Shared, uri: &Uri) -> (Response, Option<fake::Held>) {
     let query = read_query(uri.query());
     let mut world = shared.world();
     *world.stats.calls.entry(uri.path().to_owned()).or_default() += 1;
-    let mishap = world.next_of_tokens.pop_front();
+    let (mishap, held) = (world.next_of_tokens.pop_front(), world.held_of_tokens.take());
     if let Some(response) = instead(mishap) {
-        return response;
+        return (response, held);
     }
     let lost = mishap.is_some_and(fake::Mishap::loses_reply);
     let said = if get(&query, "app_key") != Some(APP_KEY) {
@@ -103,12 +111,12 @@ async fn token_call(State(shared): State<Arc<Shared>>, uri: Uri) -> Response {
         Said::error(200, 98_001_004, "app_secret is invalid")
     } else {
         match (uri.path().ends_with("/get"), get(&query, "grant_type")) {
-            (true, Some("authorized_code")) => exchange(&mut world, &shared, &query),
-            (false, Some("refresh_token")) => refresh(&mut world, &shared, &query, lost),
+            (true, Some("authorized_code")) => exchange(&mut world, shared, &query),
+            (false, Some("refresh_token")) => refresh(&mut world, shared, &query, lost),
             _ => Said::error(200, 98_001_004, "grant_type is invalid"),
         }
     };
-    said.respond(mishap)
+    (said.respond(mishap), held)
 }
 
 fn exchange(world: &mut World, shared: &Shared, query: &Query) -> Said {
@@ -120,6 +128,9 @@ fn exchange(world: &mut World, shared: &Shared, query: &Query) -> Said {
     code.used = true;
     let (open_id, life) = (code.open_id.clone(), code.life);
     world.stats.exchanges += 1;
+    if world.rules.renewal_ends_old_tokens {
+        world.revoke(&open_id);
+    }
     let issued = world.issue(&open_id, now, now + life, now);
     granted(world, &issued)
 }
