@@ -16,12 +16,13 @@ async fn two_daemons_share_the_work_never_overlap_and_the_survivor_takes_over() 
     for shop in SHOPS {
         world.offer(shop, &[("A", "9.50", 5)]);
     }
+    // Each daemon keeps to a rate by itself, and two of them meet the marketplace's limit, which passes by a clock that nobody moves.
+    world.fake.rules(|rules| rules.rates = None);
     world.start().await;
-    // Before there is a peer: a consent that finds the peer at work waits by the clock, which nobody moves meanwhile.
+    let peer = world.start_apart();
     for shop in SHOPS {
         assert_eq!(world.owner_agrees(shop).await, 200);
     }
-    let peer = world.start_apart();
     world.pass(minutes(60)).await;
     let (mut workers, mut seen) = (BTreeSet::new(), 0);
     for shop in SHOPS {
@@ -65,4 +66,46 @@ async fn two_daemons_share_the_work_never_overlap_and_the_survivor_takes_over() 
         assert_eq!((last.outcome, last.instance.unwrap().0), (Some(Outcome::Done), world.holder()), "{shop}");
     }
     world.end().await;
+}
+
+#[tokio::test]
+async fn a_consent_in_the_middle_of_a_peers_renewal_is_answered_at_once_and_its_tokens_stand() {
+    let Some(database) = Database::postgres().await else { return };
+    let mut world = World::new(database, "2026-03-02T09:00", &["uk"]);
+    world.fake.rules(|rules| rules.rates = None);
+    world.source(&[("A", "10.00", 5)]);
+    world.offer("uk", &[("A", "10.00", 5)]);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.settle().await;
+    world.stop().await;
+
+    // The only daemon there is renews the tokens; the answer is on its way when another one starts, to which the owner comes.
+    let peer = world.start_apart();
+    world.expire_access_tokens("uk");
+    let answer = world.fake.hold_next_token_answer();
+    world.clock.advance(minutes(61));
+    answer.done().await;
+    world.start().await;
+    let before = world.fake.stats();
+    assert_eq!(world.owner_agrees("uk").await, 200, "the browser is not kept waiting");
+    assert_eq!(world.shop("uk").await["state"], "active");
+    let consented = world.shop("uk").await["authorization"]["authorized_at"].clone();
+    assert_eq!(world.fake.stats().exchanges, before.exchanges + 1, "the code was traded meanwhile");
+
+    answer.let_go();
+    world.pass(minutes(70)).await;
+    let after = world.fake.stats();
+    let stands = world.shop("uk").await;
+    assert_eq!((&stands["state"], &stands["authorization"]["authorized_at"]), (&"active".into(), &consented));
+    assert_eq!(
+        (after.refreshes, after.bad_tokens),
+        (before.refreshes, before.bad_tokens),
+        "what the owner gave is what is used"
+    );
+    for job in [IMPORT, EXPORT] {
+        assert_eq!(world.last_run("uk", job).await.outcome, Some(Outcome::Done), "{job}");
+    }
+    peer.vanish();
+    world.end_with_mails().await;
 }
