@@ -17,6 +17,7 @@ mod points;
 mod random;
 mod stage;
 mod stopped;
+mod unforgiven;
 
 use daemon::Daemon;
 use invariants::Seen;

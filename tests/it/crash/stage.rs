@@ -12,7 +12,7 @@ use shopsyncd::{
     channels::tiktok_shop::fake::{APP_SECRET, FakeTikTok, Seed},
     clock::Clock,
     control::{self, Hidden, Refusal, Request},
-    domain::InstanceId,
+    domain::{InstanceId, JobKind},
 };
 
 use super::daemon::Daemon;
@@ -46,6 +46,7 @@ impl Stage {
         fake.rules(|rules| {
             rules.access_token_life = SignedDuration::from_secs(4);
             rules.lost_reply_forgiven = true;
+            rules.renewal_ends_old_tokens = false;
             rules.unread_until_used = true;
             // Nobody's daemon is started as often as this one.
             rules.rates = None;
@@ -61,6 +62,16 @@ impl Stage {
         fs::write(stage.path("secret"), APP_SECRET).unwrap();
         fs::write(stage.path("shopsyncd.toml"), stage.settings()).unwrap();
         stage.write_source();
+        stage
+    }
+
+    /// The same with a marketplace that forgives nothing: a refresh token works once, and a consent ends the tokens before it.
+    pub(super) fn unforgiving(database: Database) -> Self {
+        let stage = Self::new(database);
+        stage.fake.rules(|rules| {
+            rules.lost_reply_forgiven = false;
+            rules.renewal_ends_old_tokens = true;
+        });
         stage
     }
 
@@ -179,6 +190,13 @@ product_import = "1 second"
         let link = begun["link"].as_str().unwrap().parse().unwrap();
         let address = self.fake.consent(&link, Some(account)).unwrap().to_string();
         self.ask(&Request::Authorized { shop: id.parse().unwrap(), address: Hidden(address) }).await
+    }
+
+    /// What `jobs why` says of the first shop.
+    pub(super) async fn why(&self, job: JobKind) -> String {
+        let shop = SHOPS[0].0.parse().unwrap();
+        let why = self.ask(&Request::Why { shop, job }).await.unwrap();
+        why["text"].as_str().unwrap().to_owned()
     }
 
     async fn ask(&self, request: &Request) -> Result<Value, Refusal> {
