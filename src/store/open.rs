@@ -196,7 +196,14 @@ impl Store {
             )
         };
         match self {
-            Self::Sqlite { writer, .. } => migrator(false).run(writer).await,
+            Self::Sqlite { writer, readers } => {
+                let migrated = migrator(false).run(writer).await;
+                // A connection that knows the tables as they were would trip over rows with more columns than it expects.
+                while let Some(idle) = readers.try_acquire() {
+                    idle.close().await?;
+                }
+                migrated
+            }
             Self::Postgres(pool) => migrator(true).run(pool).await,
         }
         .map_err(|error| match error {
