@@ -352,11 +352,25 @@ pub trait Channel: Send + Sync {
     fn consent(&self) -> Option<&dyn Consent>;
 }
 
+/// Our credentials at a channel: where it refuses them, all shops wait that work by the same ones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Credentials {
+    /// What tells them from others. Several apps in the sense of [`Consent::app`] may share them.
+    pub client: String,
+    /// The keys under which the id and the secret stand in the settings, below `channels.NAME`.
+    pub keys: [&'static str; 2],
+}
+
 /// How a shop's owner gives, and a machine keeps, permission.
 #[async_trait]
 pub trait Consent: Send + Sync {
     /// Our app on the channel: part of [`crate::domain::Account`].
     fn app(&self) -> String;
+
+    /// The credentials of that app.
+    fn credentials(&self) -> Credentials {
+        Credentials { client: self.app(), keys: ["client_id", "client_secret"] }
+    }
 
     /// The channel's consent page. `state` comes back with the callback.
     fn link(&self, state: &str) -> Url;

@@ -183,7 +183,12 @@ fn machines_clocks(shop: &Value, now: &Zoned) -> Option<String> {
 fn to_authorize(shop: &Value) -> Option<String> {
     let link = format!("the link shown by `shopsyncd shops authorize {}`", word(&shop["id"]));
     match shop["state"].as_str()? {
-        "pending" => Some(format!("nobody has authorized the shop yet; ask its owner to open {link}")),
+        "pending" => Some(match shop["other_app"].as_str() {
+            Some(app) => format!(
+                "the authorization was given to the app `{app}`, and the settings name another one now; ask its owner to open {link}, or set the app back"
+            ),
+            None => format!("nobody has authorized the shop yet; ask its owner to open {link}"),
+        }),
         "lapsed" | "revoked" => {
             let why = shop["authorization"]["why"].as_str().unwrap_or_default().trim_end_matches('.');
             let why = if why.is_empty() { String::new() } else { format!("{why}; ") };
@@ -381,7 +386,7 @@ mod tests {
         insta::assert_snapshot!(told(&status), @r"
           JOB             STATE     LAST                     NEXT           PERIOD
         de (amazon)  active
-          amazon refuses our app, so all its shops wait; mend `channels.amazon` and reload (`shopsyncd jobs why` says what it answered)
+          amazon refuses our app, so all its shops wait; mend its keys at `channels.amazon` and reload (`shopsyncd jobs why` names them, and says what it answered)
           a               held      -                        -              1 hour
           b               held      -                        -              1 hour
         fr (amazon)  active
@@ -397,6 +402,12 @@ mod tests {
           product_export  held      held 1 min 0 s ago       -              1 hour
             a guard stopped it: would retire 9 SKUs; look at `shopsyncd jobs run it product_export --dry-run`, and let this plan through with `shopsyncd jobs run it product_export --release-guard`
         ");
+    }
+
+    #[test]
+    fn a_permission_of_another_app_is_not_called_none() {
+        let shop = json!({ "id": "vn", "state": "pending", "other_app": "2001" });
+        insta::assert_snapshot!(to_authorize(&shop).unwrap(), @"the authorization was given to the app `2001`, and the settings name another one now; ask its owner to open the link shown by `shopsyncd shops authorize vn`, or set the app back");
     }
 
     #[test]

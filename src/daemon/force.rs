@@ -8,7 +8,7 @@ use crate::{
     config::Config,
     domain::{Shop, ShopId},
     keeper::{Page, ShopBook, ShopEntry, settle_holds},
-    settings,
+    notices, settings,
     store::{StoreError, Tx, WantedSchedule, WantedShop},
 };
 
@@ -55,6 +55,7 @@ pub(super) async fn sync(tx: &mut Tx, config: &Config, shops: &ShopBook) -> Resu
     for entry in &entries {
         settle_holds(tx, entry).await?;
     }
+    notices::note_shops_changed(tx).await?;
     tx.set_fact("settings.digest", &config.digest).await?;
     tx.set_fact("settings.loaded_at", &tx.now.to_string()).await?;
     tx.set_fact("settings.error", "").await
@@ -62,7 +63,7 @@ pub(super) async fn sync(tx: &mut Tx, config: &Config, shops: &ShopBook) -> Resu
 
 fn wanted_shop(entry: &ShopEntry) -> WantedShop {
     let Shop { id, channel, name } = entry.shop.clone();
-    WantedShop { id, channel, name, place: entry.channel.place() }
+    WantedShop { id, channel, name, place: entry.channel.place(), app: entry.app() }
 }
 
 fn wanted_schedules(entries: &[Arc<ShopEntry>]) -> Vec<WantedSchedule> {

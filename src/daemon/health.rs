@@ -76,12 +76,11 @@ impl Shared {
         let mut tx = self.store.read(self.clock.now()).await?;
         let (owed, refused) = tx.mail_counts().await?;
         self.metrics.set_mail(owed, refused);
-        let ends: BTreeMap<_, _> =
-            tx.authorizations().await?.into_iter().map(|known| (known.id, known.ends.map(|ends| ends.at))).collect();
+        let known: BTreeMap<_, _> = tx.authorizations().await?.into_iter().map(|known| (known.id, known)).collect();
         for shop in tx.shops().await? {
-            let ends_at =
-                shop.authorization.filter(|_| shop.configured).and_then(|id| ends.get(&id).copied().flatten());
-            self.metrics.set_authorization_end(&shop.id, &shop.channel, ends_at);
+            let known = shop.authorization.filter(|_| shop.configured).and_then(|id| known.get(&id));
+            let ends = known.filter(|known| shop.works_with(known)).and_then(|known| known.ends);
+            self.metrics.set_authorization_end(&shop.id, &shop.channel, ends.map(|ends| ends.at));
         }
         Ok(())
     }

@@ -231,7 +231,13 @@ impl App {
             stands_by: ArcSwapOption::empty(),
             reloading: tokio::sync::Mutex::default(),
         });
+        let digest = Some(shared.config.load().digest.clone());
+        let edited = shared.store.read(shared.clock.now()).await?.fact("settings.digest").await? != digest;
         shared.agree().await?;
+        if edited && shared.standing_by().is_none() {
+            let channels = shared.shops.all().iter().map(|entry| entry.shop.channel.clone()).collect();
+            shared.note_apps_changed(&channels).await;
+        }
         shared.metrics.set_settings_accepted(shared.clock.now());
         Ok(Self { shared, scheduler, people: people_listener, internal: internal_listener, _lock: lock })
     }
@@ -279,6 +285,11 @@ impl App {
     /// Where the page listens: tests bind port 0.
     pub fn page_address(&self) -> Option<SocketAddr> {
         self.people.as_ref().and_then(|listener| listener.local_addr().ok())
+    }
+
+    /// Where the listener for machines listens.
+    pub fn machines_address(&self) -> Option<SocketAddr> {
+        self.internal.as_ref().and_then(|listener| listener.local_addr().ok())
     }
 
     /// What a person's hand on the daemon can do: the same requests as through the control socket.

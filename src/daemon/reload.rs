@@ -1,6 +1,6 @@
 //! New settings while the daemon runs: read, judged, compared, and put in force whole, or not at all.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -13,6 +13,7 @@ use crate::{
         watch::{Watch, Watched},
     },
     control::Refusal,
+    domain::ChannelName,
     notices, settings,
 };
 
@@ -122,15 +123,20 @@ impl Shared {
         self.people.store(Arc::new(people));
         self.mailer.replace(mailer);
         self.config.store(Arc::new(config));
-        for channel in &changes.channels_changed {
+        self.note_apps_changed(&changes.channels_changed).await;
+        self.handle.wake();
+        self.metrics.set_settings_accepted(self.clock.now());
+        Ok(changes.lines)
+    }
+
+    /// Apps of these channels that were refused may have been mended with the settings that are in force now.
+    pub(super) async fn note_apps_changed(&self, channels: &BTreeSet<ChannelName>) {
+        for channel in channels {
             // Not done now, it is done when a person asks for a probe: the settings are in force all the same.
             if let Err(error) = self.keeper.note_app_changed(channel).await {
                 tracing::warn!(event = "store.failed", channel.name = %channel, "an app alarm could not be ended: {error}");
             }
         }
-        self.handle.wake();
-        self.metrics.set_settings_accepted(self.clock.now());
-        Ok(changes.lines)
     }
 
     /// Tells that an edit was refused: log, metric, `status`. One edit may be noticed twice: what is refused again for the same

@@ -270,6 +270,7 @@ impl World {
                 channel: entry.shop.channel.clone(),
                 name: entry.shop.name.clone(),
                 place: entry.channel.place(),
+                app: entry.app(),
             })
             .collect();
         let mut tx = store.write(clock.now()).await.unwrap();

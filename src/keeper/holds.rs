@@ -1,15 +1,15 @@
 //! What holds a shop's jobs, noted when it is learnt and cleared when it has passed.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{KeeperError, ShopEntry, Standing, TokenKeeper, standing_in};
 use crate::{
-    channels::ChannelError,
+    channels::{ChannelError, Credentials},
     domain::{
         Authorization, AuthorizationId, AuthorizationState, ChannelName, Demand, Ending, Failure, Hold, JobKind,
         ShopId, Trigger, hold::held_by,
     },
-    store::{NewRun, StoreError, Tx},
+    store::{AppAlarm, NewRun, StoreError, Tx},
 };
 
 /// Works out what holds each job of a shop, as this transaction sees it, and writes it to the schedules. To be called
@@ -17,9 +17,6 @@ use crate::{
 pub async fn settle_holds(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<(JobKind, Option<Hold>)>, StoreError> {
     let mut facts = tx.hold_facts(&entry.shop.id, entry.needs_authorization(), entry.has_source).await?;
     facts.refresh_none = entry.refresh_is_none();
-    if facts.authorization.is_some() && tx.app_of(&entry.shop.id).await?.is_some_and(|app| !entry.is_of_app(&app)) {
-        facts.authorization = None;
-    }
     let holds: Vec<_> = JobKind::OF_SHOPS
         .into_iter()
         .filter(|job| entry.jobs.contains_key(job))
@@ -213,31 +210,48 @@ impl TokenKeeper {
     async fn note_app_refused(&self, shop: &ShopId, why: &str) -> Result<(), KeeperError> {
         let Some(entry) = self.0.shops.get(shop) else { return Ok(()) };
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
-        self.raise_alarm(&mut tx, &entry.shop.channel, why).await?;
+        self.raise_alarm(&mut tx, &entry, why).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    /// All shops of the channel wait; the operator hears once.
-    pub(super) async fn raise_alarm(&self, tx: &mut Tx, channel: &ChannelName, why: &str) -> Result<(), KeeperError> {
-        if !tx.raise_channel_alarm(channel, why).await? {
+    /// All shops wait that work by the same credentials; the operator hears once.
+    pub(super) async fn raise_alarm(&self, tx: &mut Tx, entry: &ShopEntry, why: &str) -> Result<(), KeeperError> {
+        let Some(Credentials { keys, .. }) = entry.credentials() else { return Ok(()) };
+        let (channel, refused) = (&entry.shop.channel, self.by_same_credentials(entry));
+        let alarm = AppAlarm { keys: keys.map(str::to_owned), why: why.to_owned() };
+        let mut raised = false;
+        for app in refused.iter().filter_map(|entry| entry.app()).collect::<BTreeSet<_>>() {
+            raised |= tx.raise_app_alarm(channel, &app, &alarm).await?;
+        }
+        if !raised {
             return Ok(());
         }
-        for entry in self.0.shops.of_channel(channel) {
-            settle_holds(tx, &entry).await?;
+        for entry in &refused {
+            settle_holds(tx, entry).await?;
         }
-        tx.note("daemon", "channel.refused", None, &format!("channel {channel} refuses our app: {why}")).await?;
+        let [id_key, secret_key] = keys;
+        tx.note("daemon", "channel.refused", None, &format!("channel {channel} refuses the app of `{id_key}`: {why}"))
+            .await?;
         tracing::error!(event = "channel.refused", channel.name = %channel,
-            "the channel refuses our app: {why}; check its `client_id` and `client_secret`, then `shopsyncd reload`");
-        self.tell_app_refused(tx, channel, why).await?;
+            "the channel refuses our app: {why}; check its `{id_key}` and `{secret_key}`, then `shopsyncd reload`");
+        self.tell_app_refused(tx, channel, &refused, &alarm).await?;
         Ok(())
     }
 
-    /// New credentials of our app on a channel have come with the settings: its shops try again at once. Does nothing
+    /// The shops whose app has the same credentials as that of a shop, which is one of them.
+    fn by_same_credentials(&self, entry: &ShopEntry) -> Vec<Arc<ShopEntry>> {
+        let client = entry.credentials().map(|credentials| credentials.client);
+        let mut all = self.0.shops.of_channel(&entry.shop.channel);
+        all.retain(|other| other.credentials().map(|credentials| credentials.client) == client);
+        all
+    }
+
+    /// New credentials of our apps on a channel have come with the settings: its shops try again at once. Does nothing
     /// where no alarm stands.
     pub async fn note_app_changed(&self, channel: &ChannelName) -> Result<(), KeeperError> {
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
-        if tx.clear_channel_alarm(channel).await? {
+        if tx.clear_app_alarms(channel).await? {
             tx.note("daemon", "channel.changed", None, &format!("new credentials for channel {channel} are in force"))
                 .await?;
             for entry in self.0.shops.of_channel(channel) {
@@ -275,7 +289,7 @@ impl TokenKeeper {
         Ok(())
     }
 
-    /// Clears what held the shop (and its channel, and its account's other shops) and asks for what was missed.
+    /// Clears what held the shop (and those of the same credentials, and its account's) and asks for what was missed.
     async fn clear_obstacles(&self, tx: &mut Tx, standing: &Standing) -> Result<(), KeeperError> {
         let shop = &standing.entry.shop;
         let mut affected = vec![Arc::clone(&standing.entry)];
@@ -285,10 +299,13 @@ impl TokenKeeper {
         if standing.row.scope_missing.is_some() {
             tx.set_scope_missing(&shop.id, None).await?;
         }
-        if standing.alarm.is_some() && tx.clear_channel_alarm(&shop.channel).await? {
-            tx.note("daemon", "channel.accepted", None, &format!("channel {} accepts our app again", shop.channel))
-                .await?;
-            affected = self.0.shops.of_channel(&shop.channel);
+        if let Some(AppAlarm { keys: [id_key, _], .. }) = &standing.alarm {
+            affected = self.by_same_credentials(&standing.entry);
+            for app in affected.iter().filter_map(|entry| entry.app()).collect::<BTreeSet<_>>() {
+                tx.clear_app_alarm(&shop.channel, &app).await?;
+            }
+            let text = format!("channel {} accepts the app of `{id_key}` again", shop.channel);
+            tx.note("daemon", "channel.accepted", None, &text).await?;
         } else if let Some(authorization) = &standing.authorization {
             affected = self.entries_of(tx, authorization.id).await?;
         }

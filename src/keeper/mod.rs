@@ -22,7 +22,7 @@ use crate::{
     domain::{Authorization, AuthorizationId, AuthorizationState, Failure, Hold, Holder, Lease, ShopId},
     notices::SharedPeople,
     secrets::{Sealer, Secret},
-    store::{SealedTokens, ShopRow, Store, Tx},
+    store::{AppAlarm, SealedTokens, ShopRow, Store, Tx},
     telemetry::metrics::Metrics,
 };
 
@@ -87,7 +87,7 @@ struct Standing {
     /// The app that its authorization was given to, where the settings name another one now: then it counts as none.
     other_app: Option<String>,
     tokens: Option<SealedTokens>,
-    alarm: Option<String>,
+    alarm: Option<AppAlarm>,
 }
 
 impl TokenKeeper {
@@ -309,21 +309,26 @@ impl Standing {
         let authorization = self.authorization.as_ref();
         let why = authorization.and_then(|authorization| authorization.why.clone()).unwrap_or_default();
         let ask_owner = format!("ask its owner to open the link shown by `shopsyncd shops authorize {shop}`");
+        let channel = &self.entry.shop.channel;
+        let AppAlarm { why: refusal, keys: [id_key, secret_key] } = self.alarm.clone().unwrap_or_default();
         let (text, remedy) = match hold {
             Hold::RefreshNone => (
                 "its `authorization_refresh` is \"None\", so no automatic call is made for it".to_owned(),
                 format!("set a period at `shops.{shop}.jobs.authorization_refresh`"),
             ),
             Hold::AppAlarm => (
-                format!("the channel refuses our app: {}", self.alarm.as_deref().unwrap_or_default()),
-                format!("check `client_id` and `client_secret` of channel `{}`", self.entry.shop.channel),
+                format!("the channel refuses our app: {refusal}"),
+                format!("check `{id_key}` and `{secret_key}` of channel `{channel}`"),
             ),
             Hold::Pending if self.other_app.is_some() => (
                 format!(
                     "its authorization was given to the app `{}`, and the settings name another one now",
                     self.other_app.as_deref().unwrap_or_default()
                 ),
-                format!("{ask_owner}, or set `client_id` of channel `{}` back", self.entry.shop.channel),
+                format!(
+                    "{ask_owner}, or set `{}` of channel `{channel}` back",
+                    self.entry.credentials().map_or("client_id", |app| app.keys[0])
+                ),
             ),
             Hold::Pending => ("nobody has authorized it yet".to_owned(), ask_owner),
             Hold::Lapsed => (
@@ -364,7 +369,7 @@ async fn standing_in(tx: &mut Tx, entry: Arc<ShopEntry>) -> Result<Standing, Kee
             }
         }
     }
-    let alarm = if entry.needs_authorization() { tx.channel_alarm(&entry.shop.channel).await? } else { None };
+    let alarm = tx.app_alarm(id).await?;
     Ok(Standing { entry, row, authorization, other_app, tokens, alarm })
 }
 

@@ -420,7 +420,7 @@ impl TokenKeeper {
                     return Ok(());
                 }
             }
-            Failure::AppCredentialRejected { why } => self.raise_alarm(&mut tx, &entry.shop.channel, why).await?,
+            Failure::AppCredentialRejected { why } => self.raise_alarm(&mut tx, entry, why).await?,
             _ => {}
         }
         tx.commit().await?;

@@ -6,7 +6,7 @@ use arc_swap::ArcSwap;
 use url::Url;
 
 use crate::{
-    channels::{Abilities, AuthorizationKind, Channel, Consent, OwnersEnd, calls::address},
+    channels::{Abilities, AuthorizationKind, Channel, Consent, Credentials, OwnersEnd, calls::address},
     domain::{ChannelName, JobKind, Period, Shop, ShopId, wanted::Rules},
 };
 
@@ -53,9 +53,18 @@ impl ShopEntry {
         JobKind::OF_SHOPS.into_iter().filter(|job| self.jobs.get(job).is_some_and(|period| *period != Period::None))
     }
 
+    /// The app that the settings name for it; `None`: its channel needs none.
+    pub fn app(&self) -> Option<String> {
+        self.consent().map(Consent::app)
+    }
+
     /// Whether an authorization of this app is of use: the settings may name another one since.
     pub(super) fn is_of_app(&self, app: &str) -> bool {
         self.consent().is_some_and(|consent| consent.app() == app)
+    }
+
+    pub(super) fn credentials(&self) -> Option<Credentials> {
+        self.consent().map(Consent::credentials)
     }
 
     pub(super) fn consent(&self) -> Option<&dyn Consent> {

@@ -1,10 +1,12 @@
 //! What people are told when a permission begins or ends, in the transaction in which it does.
 
-use super::TokenKeeper;
+use std::sync::Arc;
+
+use super::{ShopEntry, TokenKeeper};
 use crate::{
     domain::{Authorization, ChannelName, ShopId},
     notices,
-    store::{StoreError, Tx},
+    store::{AppAlarm, StoreError, Tx},
 };
 
 impl TokenKeeper {
@@ -30,15 +32,15 @@ impl TokenKeeper {
         notices::note_obstacle(tx, &self.0.people.load_full(), shop, scope).await
     }
 
-    /// The channel refuses our app: the operator hears once.
+    /// The channel refuses the app of these shops: the operator hears once.
     pub(super) async fn tell_app_refused(
         &self,
         tx: &mut Tx,
         channel: &ChannelName,
-        why: &str,
+        refused: &[Arc<ShopEntry>],
+        alarm: &AppAlarm,
     ) -> Result<(), StoreError> {
-        let people = self.0.people.load_full();
-        let shops: Vec<ShopId> = self.0.shops.of_channel(channel).iter().map(|entry| entry.shop.id.clone()).collect();
-        notices::note_app_refused(tx, &people, channel, &shops, why).await
+        let shops: Vec<ShopId> = refused.iter().map(|entry| entry.shop.id.clone()).collect();
+        notices::note_app_refused(tx, &self.0.people.load_full(), channel, &shops, alarm).await
     }
 }

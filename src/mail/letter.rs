@@ -107,6 +107,11 @@ pub enum Obstacle {
     ScopeMissing(String),
 }
 
+/// A mail that was owed before apps were told apart is of the only one there was.
+fn usual_keys() -> [String; 2] {
+    ["client_id", "client_secret"].map(str::to_owned)
+}
+
 /// What the operator has to know. Kept in the outbox as it is.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "news", rename_all = "snake_case")]
@@ -149,6 +154,9 @@ pub enum News {
     AppRejected {
         /// What people call the channel.
         channel: String,
+        /// Under which keys of the settings the app's id and secret stand.
+        #[serde(default = "usual_keys")]
+        keys: [String; 2],
         /// The channel's word for it.
         why: String,
     },

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{ChannelName, JobKind, ShopId},
-    store::{Mail, MailState, StoreError, Tx},
+    store::{AppAlarm, Mail, MailState, StoreError, Tx},
 };
 
 const KIND: &str = "operator";
@@ -94,16 +94,17 @@ pub async fn gather(tx: &mut Tx, mail: Mail) -> Result<Option<Mail>, StoreError>
     tx.mail(mail.id).await
 }
 
-/// A channel refuses our app. For the keeper, in the transaction that raises the alarm: once per alarm.
+/// A channel refuses the app of these shops. For the keeper, in the transaction that raises the alarm: once per alarm.
 pub async fn note_app_refused(
     tx: &mut Tx,
     people: &People,
     channel: &ChannelName,
     shops: &[ShopId],
-    why: &str,
+    alarm: &AppAlarm,
 ) -> Result<(), StoreError> {
-    let news = News::AppRejected { channel: people.channel_title(shops, channel), why: why.to_owned() };
-    let dedup = format!("app-refused/{channel}/{}", tx.now.as_millisecond());
+    let AppAlarm { keys, why } = alarm.clone();
+    let dedup = format!("app-refused/{channel}/{}/{}", keys[0], tx.now.as_millisecond());
+    let news = News::AppRejected { channel: people.channel_title(shops, channel), keys, why };
     owe_operator_mail(tx, people, &dedup, shops, &news).await?;
     Ok(())
 }

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{
-        Authorization, AuthorizationState, JobKind, ShopId,
+        Authorization, AuthorizationId, AuthorizationState, JobKind, ShopId,
         reminder::{Due, Step},
     },
     store::{Mail, MailState, NewMail, ReminderKind, StoreError, Tx},
@@ -80,9 +80,7 @@ pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
 /// For the keeper, in the transaction of the renewal. A first grant is not a renewal: see [`note_end_moved`].
 pub async fn note_renewal(tx: &mut Tx, people: &People, authorization: &Authorization) -> Result<(), StoreError> {
     tx.cancel_reminders(authorization.id).await?;
-    for mail in tx.mails(Some(MailState::Owed), MANY).await? {
-        settle(tx, &mail, authorization).await?;
-    }
+    settle_all(tx, authorization.id, authorization.grant_number).await?;
     if let Some(one) = watch(tx, people, authorization.clone()).await? {
         let noted = tx.owe_reminder(authorization.id, authorization.grant_number, ReminderKind::Renewed, None).await?;
         if noted {
@@ -90,6 +88,18 @@ pub async fn note_renewal(tx: &mut Tx, people: &People, authorization: &Authoriz
         }
     }
     deliver_soon(tx).await?;
+    note_end_moved(tx).await
+}
+
+/// Other settings are in force: of an authorization that no shop works with any more, its own having left the settings or being of
+/// another app now, nobody is reminded; and the reminders are worked out again, for one that serves again among others. In the transaction
+/// that brings the shops in line.
+pub async fn note_shops_changed(tx: &mut Tx) -> Result<(), StoreError> {
+    for authorization in tx.authorizations().await? {
+        if tx.shops_of(authorization.id).await?.is_empty() && tx.forget_owed_reminders(authorization.id).await? > 0 {
+            settle_all(tx, authorization.id, authorization.grant_number + 1).await?;
+        }
+    }
     note_end_moved(tx).await
 }
 
@@ -345,21 +355,29 @@ pub(super) fn merge(all: &mut Vec<ShopId>, more: Vec<ShopId>) {
     all.dedup();
 }
 
-/// Takes a renewed authorization out of a mail that is still owed.
-async fn settle(tx: &mut Tx, mail: &Mail, renewed: &Authorization) -> Result<(), StoreError> {
-    let settled = |grant: &GrantRef| grant.authorization == renewed.id && grant.grant_number < renewed.grant_number;
+/// Takes an authorization out of all mails that are still owed: its grants before this one.
+async fn settle_all(tx: &mut Tx, authorization: AuthorizationId, before: i64) -> Result<(), StoreError> {
+    for mail in tx.mails(Some(MailState::Owed), MANY).await? {
+        settle(tx, &mail, authorization, before).await?;
+    }
+    Ok(())
+}
+
+async fn settle(tx: &mut Tx, mail: &Mail, id: AuthorizationId, before: i64) -> Result<(), StoreError> {
+    let settled = |grant: &GrantRef| grant.authorization == id && grant.grant_number < before;
     match Payload::of(mail) {
         Some(Payload::Ended(grant) | Payload::Renewed(grant)) if settled(&grant) => {
-            tx.cancel_mail(mail.id, "the permission was renewed").await?;
+            tx.cancel_mail(mail.id, "the permission was renewed, or is that of a former app").await?;
         }
         Some(Payload::Reminder { steps }) => {
             let count = steps.len();
-            let left: Vec<StepRef> = steps.into_iter().filter(|step| step.authorization != renewed.id).collect();
+            let left: Vec<StepRef> = steps.into_iter().filter(|step| step.authorization != id).collect();
             if left.is_empty() {
-                tx.cancel_mail(mail.id, "the permission was renewed").await?;
+                tx.cancel_mail(mail.id, "the permission was renewed, or is that of a former app").await?;
             } else if left.len() < count {
-                // Once frozen it goes as it is; the note of the renewal follows it.
-                let gone: Vec<ShopId> = tx.shops_of(renewed.id).await?.into_iter().map(|shop| shop.id).collect();
+                // Once frozen it goes as it is; after a renewal the note of it follows.
+                let tied = tx.shops().await?.into_iter().filter(|shop| shop.authorization == Some(id));
+                let gone: Vec<ShopId> = tied.map(|shop| shop.id).collect();
                 let shops: Vec<ShopId> = mail.shops.iter().filter(|shop| !gone.contains(shop)).cloned().collect();
                 tx.amend_mail(mail.id, &shops, &Payload::Reminder { steps: left }.to_json()).await?;
             }

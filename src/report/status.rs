@@ -50,6 +50,8 @@ pub struct ShopStatus {
     pub account_name: Option<String>,
     /// The authorization's state; null where the channel needs none.
     pub state: Option<AuthorizationState>,
+    /// The app that its authorization was given to, where the settings name another one now: that one has none yet.
+    pub other_app: Option<String>,
     /// The owner's clock; null where the channel needs none, or nobody has authorized yet.
     pub authorization: Option<AuthorizationView>,
     /// The access token's clock.
@@ -218,7 +220,8 @@ pub async fn status(
     let mut shops = Vec::new();
     for (id, shop) in &config.shops {
         let row = rows.get(id);
-        let authorization = row.and_then(|row| row.authorization).and_then(|number| authorizations.get(&number));
+        let given = row.and_then(|row| row.authorization).and_then(|number| authorizations.get(&number));
+        let authorization = given.filter(|known| row.is_some_and(|row| row.works_with(known)));
         let mut jobs = jobs_of(id, shop, schedules.get(id).map_or(&[][..], Vec::as_slice), &latest, now);
         for (job, view) in &mut jobs {
             view.complaints_by_code = complaints.remove(&(id.clone(), *job)).unwrap_or_default();
@@ -229,6 +232,7 @@ pub async fn status(
         if let Some(token) = status.refresh_token.as_mut().filter(|token| token.source.is_some()) {
             token.source = Some(refresh_token_end(&shop.channel));
         }
+        status.other_app = given.filter(|_| authorization.is_none()).map(|given| given.account.app.clone());
         status.next_reminder_at = reminders.get(id).copied();
         if let Some(view) = status.authorization.as_mut().filter(|_| status.state == Some(AuthorizationState::Revoked))
         {
@@ -282,6 +286,7 @@ fn shop_status(
         account: known.map(|known| known.account.account.clone()),
         account_name: known.and_then(|known| known.account_name.clone()),
         state,
+        other_app: None,
         authorization: known.map(|known| authorization_view(known, now)),
         access_token: known.map(TokenView::access),
         refresh_token: known.map(|known| TokenView::told(known.refresh_token_ends_at)),

@@ -10,7 +10,7 @@ use super::{
 use crate::{
     config::Config,
     domain::{Authorization, ErrorKind, Hold, JobKind, JobState, Outcome, Period, Run, RunState, ShopId, counted},
-    store::{RunFilter, ScheduleRow, ShopRow, StoreError, Tx},
+    store::{AppAlarm, RunFilter, ScheduleRow, ShopRow, StoreError, Tx},
 };
 
 /// What lies around the database.
@@ -45,7 +45,9 @@ struct Known<'a> {
     schedule: Option<ScheduleRow>,
     row: Option<ShopRow>,
     authorization: Option<Authorization>,
-    alarm: Option<String>,
+    /// Whether that was given to the app that the settings name.
+    of_this_app: bool,
+    alarm: Option<AppAlarm>,
     runs: Vec<Run>,
     complaints: u64,
     settings_error: Option<String>,
@@ -66,10 +68,8 @@ pub async fn why(
         Some(id) => tx.authorization(id).await?,
         None => None,
     };
-    let alarm = match config.shops.get(shop) {
-        Some(known) => tx.channel_alarm(&known.channel).await?,
-        None => None,
-    };
+    let of_this_app =
+        authorization.as_ref().zip(row.as_ref()).is_some_and(|(authorization, row)| row.works_with(authorization));
     let filter = RunFilter { shop: Some(shop.clone()), job: Some(job), ..RunFilter::default() };
     let known = Known {
         schedule: tx.schedules(Some(shop)).await?.into_iter().find(|schedule| schedule.job == job),
@@ -77,9 +77,10 @@ pub async fn why(
         complaints: complaints_of(tx, shop, job).await?,
         settings_error: tx.fact("settings.error").await?.filter(|error| !error.is_empty()),
         now: tx.now,
+        alarm: tx.app_alarm(shop).await?,
         row,
         authorization,
-        alarm,
+        of_this_app,
         shop,
         job,
         config,
@@ -194,7 +195,13 @@ impl Known<'_> {
             Some(Hold::Paused) => {
                 format!("{name} is paused by a person; `shopsyncd shops resume {shop}` ends the pause")
             }
-            Some(Hold::Pending) => format!("{name} is held: nobody has authorized the shop yet; {ask}"),
+            Some(Hold::Pending) => match self.authorization.as_ref().filter(|_| !self.of_this_app) {
+                Some(given) => format!(
+                    "{name} is held: the authorization was given to the app `{}`, and the settings name another one now; {ask}, or set the app back",
+                    given.account.app
+                ),
+                None => format!("{name} is held: nobody has authorized the shop yet; {ask}"),
+            },
             Some(Hold::Lapsed) => format!(
                 "{name} is held: the authorization ended{}; {ask}",
                 ended.map(|at| format!(" on {at}")).unwrap_or_default()
@@ -216,10 +223,10 @@ impl Known<'_> {
                 format!("{name} is held: the authorization lacks a right ({scope}); {ask}")
             }
             Some(Hold::AppAlarm) => {
-                let why = self.alarm.clone().unwrap_or_default();
+                let AppAlarm { why, keys: [id_key, secret_key] } = self.alarm.clone().unwrap_or_default();
                 let channel = self.config.shops.get(shop).map(|known| known.channel.to_string()).unwrap_or_default();
                 format!(
-                    "{name} is held: {channel} refuses our app ({why}), so all its shops wait; mend `channels.{channel}` and reload"
+                    "{name} is held: {channel} refuses our app ({why}), so all its shops wait; mend `{id_key}` and `{secret_key}` of `channels.{channel}` and reload"
                 )
             }
             Some(Hold::NoSource) => format!(

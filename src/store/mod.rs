@@ -84,7 +84,7 @@ pub use products::StoredVariant;
 pub use reminders::{ReminderKind, ReminderRow};
 pub use runs::{Asked, Claimed, NewRun};
 pub use schedules::{Due, Planned, ScheduleRow, WantedSchedule};
-pub use shops::{ShopRow, WantedShop};
+pub use shops::{AppAlarm, ShopRow, WantedShop};
 pub use tickets::OpenTicket;
 pub use wake::Wakes;
 

@@ -74,6 +74,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0009_doubts.sql"),
         include_str!("../../migrations/postgres/0009_doubts.sql"),
     ),
+    (
+        10,
+        "apps",
+        include_str!("../../migrations/sqlite/0010_apps.sql"),
+        include_str!("../../migrations/postgres/0010_apps.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

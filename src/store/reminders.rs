@@ -128,6 +128,13 @@ impl Tx {
         on_db!(self.execute(SQL, authorization.0))
     }
 
+    /// Forgets what is owed of an authorization and was told to nobody: while no shop works with it nobody is to be told, and should
+    /// one do so again, what is due then is owed anew. How many were forgotten.
+    pub async fn forget_owed_reminders(&mut self, authorization: AuthorizationId) -> Result<u64, StoreError> {
+        const SQL: &str = "delete from reminders where authorization_id = $1 and state = 'owed'";
+        on_db!(self.execute(SQL, authorization.0))
+    }
+
     /// The reminders of a grant, in order of kind and date.
     pub async fn reminders_of(
         &mut self,

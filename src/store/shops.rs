@@ -8,7 +8,7 @@ use super::{
     StoreError, Tx,
     row::{Both, Row, json as json_text, ms},
 };
-use crate::domain::{AuthorizationId, AuthorizationState, ChannelName, Period, ShopId, hold::Facts};
+use crate::domain::{Authorization, AuthorizationId, AuthorizationState, ChannelName, Period, ShopId, hold::Facts};
 
 /// A shop as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,7 +23,9 @@ pub struct ShopRow {
     pub place: Option<String>,
     /// What the channel noted for its calls; null without.
     pub place_data: serde_json::Value,
-    /// Its authorization.
+    /// The app that the settings name for it; `None`: its channel needs none.
+    pub app: Option<String>,
+    /// Its authorization, whichever app it was given to.
     pub authorization: Option<AuthorizationId>,
     /// Whether it stands in the settings.
     pub configured: bool,
@@ -45,6 +47,13 @@ pub struct ShopRow {
     pub released_plan: Option<String>,
 }
 
+impl ShopRow {
+    /// Whether its authorization is of use: it may have been given to an app that the settings name no more.
+    pub fn works_with(&self, authorization: &Authorization) -> bool {
+        self.authorization == Some(authorization.id) && self.app.as_ref() == Some(&authorization.account.app)
+    }
+}
+
 /// A shop as the settings want it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WantedShop {
@@ -56,6 +65,17 @@ pub struct WantedShop {
     pub name: String,
     /// The channel's word for the place of sale.
     pub place: String,
+    /// The app that the settings name for it; `None`: its channel needs none.
+    pub app: Option<String>,
+}
+
+/// The alarm that a channel refuses an app.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct AppAlarm {
+    /// Under which keys of the settings the app's id and secret stand.
+    pub keys: [String; 2],
+    /// The channel's word for it.
+    pub why: String,
 }
 
 fn shop(row: &Row) -> Result<ShopRow, StoreError> {
@@ -65,6 +85,7 @@ fn shop(row: &Row) -> Result<ShopRow, StoreError> {
         name: row.text("name")?,
         place: row.opt_text("place")?,
         place_data: row.opt_json("shops", "place_data")?.unwrap_or_default(),
+        app: row.opt_text("app")?,
         authorization: row.opt_int("authorization_id")?.map(AuthorizationId),
         configured: row.flag("configured")?,
         paused: row.flag("paused")?,
@@ -95,18 +116,19 @@ impl Tx {
             update shops set authorization_id = null, place_data = null, closed_why = null, scope_missing = null,
                 seen_fingerprint = null, stopped_plan = null, released_plan = null
             where id = $1";
-        const PUT: Both = bulk!([id, channel, name, place] "
-            insert into shops (id, channel, name, place, configured)
-            select id, channel, name, place, 1 from page where not exists (
+        const PUT: Both = bulk!([id, channel, name, place, app] "
+            insert into shops (id, channel, name, place, app, configured)
+            select id, channel, name, place, app, 1 from page where not exists (
                 select 1 from shops known
                 where known.id = page.id and known.channel = page.channel and known.name = page.name
-                    and known.place = page.place and known.configured = 1)
+                    and known.place = page.place and known.app is not distinct from page.app and known.configured = 1)
             on conflict (id) do update
-                set channel = excluded.channel, name = excluded.name, place = excluded.place, configured = 1");
+                set channel = excluded.channel, name = excluded.name, place = excluded.place, app = excluded.app,
+                    configured = 1");
         let rows: Vec<_> = wanted
             .iter()
             .map(|shop| {
-                json!({ "id": shop.id.as_str(), "channel": shop.channel.as_str(), "name": shop.name, "place": shop.place })
+                json!({ "id": shop.id.as_str(), "channel": shop.channel.as_str(), "name": shop.name, "place": shop.place, "app": shop.app })
             })
             .collect();
         let rows = json_text(&rows);
@@ -158,9 +180,11 @@ impl Tx {
         on_db!(self.rows("select * from shops order by id"))?.iter().map(shop).collect()
     }
 
-    /// The configured shops that work with an authorization.
+    /// The configured shops that work with an authorization: not those whose settings name another app than it was given to.
     pub async fn shops_of(&mut self, authorization: AuthorizationId) -> Result<Vec<ShopRow>, StoreError> {
-        const SQL: &str = "select * from shops where authorization_id = $1 and configured = 1 order by id";
+        const SQL: &str = "
+            select s.* from shops s join authorizations a on a.id = s.authorization_id and a.app = s.app
+            where s.authorization_id = $1 and s.configured = 1 order by s.id";
         on_db!(self.rows(SQL, authorization.0))?.iter().map(shop).collect()
     }
 
@@ -177,13 +201,6 @@ impl Tx {
         let place_data = (!place_data.is_null()).then(|| json_text(place_data));
         on_db!(self.execute(SQL, shop.as_str(), authorization.0, place_data.as_deref()))?;
         Ok(())
-    }
-
-    /// The app that the authorization of a shop was given to.
-    pub async fn app_of(&mut self, shop: &ShopId) -> Result<Option<String>, StoreError> {
-        const SQL: &str = "
-            select a.app from shops s join authorizations a on a.id = s.authorization_id where s.id = $1";
-        on_db!(self.row(SQL, shop.as_str()))?.map(|row| row.text("app")).transpose()
     }
 
     /// Pauses a shop, or ends its pause.
@@ -250,23 +267,41 @@ impl Tx {
         Ok(())
     }
 
-    /// Raises the alarm that a channel refuses our app. `false`: it stands already.
-    pub async fn raise_channel_alarm(&mut self, channel: &ChannelName, why: &str) -> Result<bool, StoreError> {
+    /// Raises the alarm that a channel refuses one of our apps. `false`: it stands already.
+    pub async fn raise_app_alarm(
+        &mut self,
+        channel: &ChannelName,
+        app: &str,
+        alarm: &AppAlarm,
+    ) -> Result<bool, StoreError> {
         const SQL: &str = "
-            insert into channel_alarms (channel, why, since) values ($1, $2, $3) on conflict (channel) do nothing";
-        let now = ms(self.now);
-        Ok(on_db!(self.execute(SQL, channel.as_str(), why, now))? > 0)
+            insert into app_alarms (channel, app, id_key, secret_key, why, since) values ($1, $2, $3, $4, $5, $6)
+            on conflict (channel, app) do nothing";
+        let ([id, secret], now) = (&alarm.keys, ms(self.now));
+        let raised =
+            on_db!(self.execute(SQL, channel.as_str(), app, id.as_str(), secret.as_str(), alarm.why.as_str(), now))?;
+        Ok(raised > 0)
     }
 
-    /// Ends it. `false`: there was none.
-    pub async fn clear_channel_alarm(&mut self, channel: &ChannelName) -> Result<bool, StoreError> {
-        Ok(on_db!(self.execute("delete from channel_alarms where channel = $1", channel.as_str()))? > 0)
+    /// Ends the alarm of an app. `false`: there was none.
+    pub async fn clear_app_alarm(&mut self, channel: &ChannelName, app: &str) -> Result<bool, StoreError> {
+        const SQL: &str = "delete from app_alarms where channel = $1 and app = $2";
+        Ok(on_db!(self.execute(SQL, channel.as_str(), app))? > 0)
     }
 
-    /// The channel's alarm, if one stands: why.
-    pub async fn channel_alarm(&mut self, channel: &ChannelName) -> Result<Option<String>, StoreError> {
-        let row = on_db!(self.row("select why from channel_alarms where channel = $1", channel.as_str()))?;
-        row.map(|row| row.text("why")).transpose()
+    /// Ends the alarms of all apps of a channel. `false`: there was none.
+    pub async fn clear_app_alarms(&mut self, channel: &ChannelName) -> Result<bool, StoreError> {
+        Ok(on_db!(self.execute("delete from app_alarms where channel = $1", channel.as_str()))? > 0)
+    }
+
+    /// The alarm of the app that the settings name for a shop, if one stands.
+    pub async fn app_alarm(&mut self, shop: &ShopId) -> Result<Option<AppAlarm>, StoreError> {
+        const SQL: &str = "
+            select c.id_key, c.secret_key, c.why
+            from shops s join app_alarms c on c.channel = s.channel and c.app = s.app where s.id = $1";
+        let row = on_db!(self.row(SQL, shop.as_str()))?;
+        row.map(|row| Ok(AppAlarm { keys: [row.text("id_key")?, row.text("secret_key")?], why: row.text("why")? }))
+            .transpose()
     }
 
     /// The facts that hold a shop's jobs, as the database knows them; `refresh_none` by the stored schedule. The caller fills in
@@ -278,10 +313,10 @@ impl Tx {
         has_source: bool,
     ) -> Result<Facts, StoreError> {
         const SQL: &str = "
-            select s.paused, s.closed_why, s.scope_missing, a.state, c.channel as alarmed, r.period
+            select s.paused, s.closed_why, s.scope_missing, a.state, c.app as alarmed, r.period
             from shops s
-                left join authorizations a on a.id = s.authorization_id
-                left join channel_alarms c on c.channel = s.channel
+                left join authorizations a on a.id = s.authorization_id and a.app = s.app
+                left join app_alarms c on c.channel = s.channel and c.app = s.app
                 left join schedules r on r.shop = s.id and r.job = 'authorization_refresh'
             where s.id = $1";
         let mut facts = Facts {

@@ -51,8 +51,13 @@ fn instance(id: &str) -> InstanceId {
 
 /// Shops with their accounts, the authorizations granted.
 async fn with_shops(tx: &mut Tx, shops: &[(String, String)]) -> Checked {
-    let wanted =
-        |id: &String| WantedShop { id: shop(id), channel: "market".into(), name: id.clone(), place: id.clone() };
+    let wanted = |id: &String| WantedShop {
+        id: shop(id),
+        channel: "market".into(),
+        name: id.clone(),
+        place: id.clone(),
+        app: None,
+    };
     tx.sync_shops(&shops.iter().map(|(id, _)| wanted(id)).collect::<Vec<_>>()).await?;
     for (id, account) in shops {
         let authorization = granted(tx, account).await;

@@ -12,8 +12,8 @@ use shopsyncd::{
     },
     secrets::Sealed,
     store::{
-        Delivery, MailState, NewGrant, NewMail, NewRun, OpenTicket, Refused, ReminderKind, SealedGrant, SealedTokens,
-        SeenListing, Standing, Store, Tx, WantedRow, WantedSchedule, WantedShop,
+        AppAlarm, Delivery, MailState, NewGrant, NewMail, NewRun, OpenTicket, Refused, ReminderKind, SealedGrant,
+        SealedTokens, SeenListing, ShopRow, Standing, Store, Tx, WantedRow, WantedSchedule, WantedShop,
     },
 };
 
@@ -66,7 +66,9 @@ pub(crate) const CHECKS: &[Check] = checks![
     a_shop_that_moves_elsewhere_starts_anew,
     a_locked_shop_is_read_after_whoever_locked_it_first,
     the_facts_that_hold_a_shop_are_those_noted,
-    an_alarm_of_a_channel_is_raised_once,
+    an_alarm_of_an_app_is_raised_once_and_is_of_its_shops_alone,
+    an_authorization_is_of_no_use_while_the_settings_name_another_app,
+    what_is_owed_of_an_authorization_can_be_forgotten_and_owed_anew,
     forgetting_a_shop_says_what_went,
     a_shop_in_the_settings_is_not_forgotten,
     an_authorization_outlives_the_first_of_two_shops,
@@ -139,7 +141,13 @@ fn variant(product: &str, title: &str, code: &str, amount: &str) -> (Product, Va
 }
 
 fn wanted_shop(id: &str, place: &str) -> WantedShop {
-    WantedShop { id: shop(id), channel: ChannelName::from("tiktok_shop"), name: id.to_owned(), place: place.to_owned() }
+    WantedShop {
+        id: shop(id),
+        channel: ChannelName::from("tiktok_shop"),
+        name: id.to_owned(),
+        place: place.to_owned(),
+        app: Some("app".to_owned()),
+    }
 }
 
 fn sealed(text: &str) -> Sealed {
@@ -324,6 +332,7 @@ async fn authorizations_that_no_shop_names_any_more_are_erased(store: Store) {
         channel: "market".into(),
         name: id.to_owned(),
         place: place.to_owned(),
+        app: Some("app".to_owned()),
     };
     let mut tx = store.write(at(5)).await.unwrap();
     tx.sync_shops(&[wanted("a", "1"), wanted("b", "2")]).await.unwrap();
@@ -1139,7 +1148,7 @@ async fn the_facts_that_hold_a_shop_are_those_noted(store: Store) {
     tx.set_closed(&shop("a"), Some("frozen")).await.unwrap();
     tx.set_scope_missing(&shop("a"), Some("products")).await.unwrap();
     assert_eq!(tx.hold_facts(&shop("b"), true, true).await.unwrap(), plain, "the other shop is free");
-    tx.raise_channel_alarm(&ChannelName::from("tiktok_shop"), "client secret").await.unwrap();
+    tx.raise_app_alarm(&ChannelName::from("tiktok_shop"), "app", &alarm("client secret")).await.unwrap();
     let held = tx.hold_facts(&shop("a"), false, false).await.unwrap();
     assert!(held.paused && held.app_alarm && held.closed && held.scope_missing && held.refresh_none);
     assert_eq!((held.needs_authorization, held.has_source), (false, false));
@@ -1150,15 +1159,66 @@ async fn the_facts_that_hold_a_shop_are_those_noted(store: Store) {
     }
 }
 
-async fn an_alarm_of_a_channel_is_raised_once(store: Store) {
+fn alarm(why: &str) -> AppAlarm {
+    AppAlarm { keys: ["client_id".to_owned(), "client_secret".to_owned()], why: why.to_owned() }
+}
+
+async fn an_alarm_of_an_app_is_raised_once_and_is_of_its_shops_alone(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
-    let (one, other) = (ChannelName::from("tiktok_shop"), ChannelName::from("shopee"));
-    assert!(tx.raise_channel_alarm(&one, "wrong secret").await.unwrap());
-    assert!(!tx.raise_channel_alarm(&one, "again").await.unwrap());
-    assert_eq!(tx.channel_alarm(&one).await.unwrap().as_deref(), Some("wrong secret"));
-    assert_eq!(tx.channel_alarm(&other).await.unwrap(), None);
-    assert!(tx.clear_channel_alarm(&one).await.unwrap());
-    assert!(!tx.clear_channel_alarm(&one).await.unwrap());
+    let elsewhere = WantedShop { channel: "shopee".into(), ..wanted_shop("c", "3") };
+    let other_app = WantedShop { app: Some("other".to_owned()), ..wanted_shop("b", "2") };
+    tx.sync_shops(&[wanted_shop("a", "1"), other_app, elsewhere]).await.unwrap();
+    let channel = ChannelName::from("tiktok_shop");
+    assert!(tx.raise_app_alarm(&channel, "app", &alarm("wrong secret")).await.unwrap());
+    assert!(!tx.raise_app_alarm(&channel, "app", &alarm("again")).await.unwrap());
+    assert_eq!(tx.app_alarm(&shop("a")).await.unwrap(), Some(alarm("wrong secret")));
+    for free in ["b", "c"] {
+        assert_eq!(tx.app_alarm(&shop(free)).await.unwrap(), None, "{free}");
+        assert!(!tx.hold_facts(&shop(free), true, true).await.unwrap().app_alarm, "{free}");
+    }
+    assert!(tx.raise_app_alarm(&channel, "other", &alarm("it too")).await.unwrap());
+    assert!(tx.clear_app_alarm(&channel, "app").await.unwrap());
+    assert!(!tx.clear_app_alarm(&channel, "app").await.unwrap());
+    assert_eq!(tx.app_alarm(&shop("b")).await.unwrap(), Some(alarm("it too")));
+    assert!(tx.clear_app_alarms(&channel).await.unwrap());
+    assert!(!tx.clear_app_alarms(&channel).await.unwrap());
+}
+
+async fn an_authorization_is_of_no_use_while_the_settings_name_another_app(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let ids = |rows: Vec<ShopRow>| rows.iter().map(|row| row.id.to_string()).collect::<Vec<_>>();
+    for (app, serves) in [("app", true), ("other", false), ("app", true)] {
+        let wanted = ["a", "b"].map(|id| WantedShop { app: Some(app.to_owned()), ..wanted_shop(id, id) });
+        tx.sync_shops(&wanted).await.unwrap();
+        let id = match tx.shop(&shop("a")).await.unwrap().unwrap().authorization {
+            Some(id) => id,
+            None => granted(&mut tx, "account").await,
+        };
+        for one in ["a", "b"] {
+            tx.tie_shop(&shop(one), id, &json!(null)).await.unwrap();
+            let state = tx.hold_facts(&shop(one), true, true).await.unwrap().authorization;
+            assert_eq!(state, serves.then_some(AuthorizationState::Active), "{app}: {one}");
+        }
+        let known = tx.authorization(id).await.unwrap().expect("it is kept");
+        assert_eq!(tx.shop(&shop("a")).await.unwrap().unwrap().works_with(&known), serves);
+        assert_eq!(ids(tx.shops_of(id).await.unwrap()), if serves { vec!["a", "b"] } else { vec![] }, "{app}");
+    }
+}
+
+async fn what_is_owed_of_an_authorization_can_be_forgotten_and_owed_anew(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let (one, two) = (granted(&mut tx, "one").await, granted(&mut tx, "two").await);
+    let step = ReminderKind::Step;
+    for day in [6, 13] {
+        tx.owe_reminder(one, 1, step, Some(civil::date(2027, 6, day))).await.unwrap();
+    }
+    tx.owe_reminder(two, 1, step, Some(civil::date(2027, 6, 6))).await.unwrap();
+    tx.mark_reminded(one, 1, step, Some(civil::date(2027, 6, 6))).await.unwrap();
+    assert_eq!(tx.forget_owed_reminders(one).await.unwrap(), 1);
+    let rows = tx.reminders_of(one, 1).await.unwrap();
+    assert_eq!(rows.iter().map(|row| row.state.as_str()).collect::<Vec<_>>(), ["sent"], "what was told stays told");
+    assert_eq!(tx.reminders_of(two, 1).await.unwrap().len(), 1);
+    assert!(tx.owe_reminder(one, 1, step, Some(civil::date(2027, 6, 13))).await.unwrap());
 }
 
 /// A shop with something in every table that forgetting concerns.

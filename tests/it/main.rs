@@ -4,6 +4,7 @@ mod crash;
 mod demo;
 mod docs;
 mod house;
+mod migrations;
 mod peers;
 mod program;
 mod secrets;

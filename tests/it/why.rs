@@ -17,7 +17,8 @@ use shopsyncd::{
     secrets::Sealed,
     settings,
     store::{
-        Finish, Finished, InstanceRow, NewGrant, NewRun, SealedGrant, ShopRow, Store, Tx, WantedSchedule, WantedShop,
+        AppAlarm, Finish, Finished, InstanceRow, NewGrant, NewRun, SealedGrant, ShopRow, Store, Tx, WantedSchedule,
+        WantedShop,
     },
 };
 use tempfile::TempDir;
@@ -123,6 +124,7 @@ async fn enter(tx: &mut Tx, config: &Config) {
             channel: shop.channel.clone(),
             name: shop.name.clone(),
             place: id.to_string(),
+            app: Some("app".to_owned()),
         })
         .collect();
     let schedules: Vec<_> = config
@@ -393,11 +395,15 @@ async fn a_channel_that_refuses_our_app_holds_all_its_shops() {
     let scene = Scene::authorized().await;
     scene
         .change(async |tx, _| {
-            tx.raise_channel_alarm(&"tiktok_shop".into(), "app secret is wrong").await.unwrap();
+            let alarm = AppAlarm {
+                keys: ["client_id".to_owned(), "client_secret".to_owned()],
+                why: "app secret is wrong".to_owned(),
+            };
+            tx.raise_app_alarm(&"tiktok_shop".into(), "app", &alarm).await.unwrap();
         })
         .await;
     insta::assert_snapshot!(scene.tell(IMPORT).await, @r#"
-    product_import of shop `uk` is held: tiktok_shop refuses our app (app secret is wrong), so all its shops wait; mend `channels.tiktok_shop` and reload
+    product_import of shop `uk` is held: tiktok_shop refuses our app (app secret is wrong), so all its shops wait; mend `client_id` and `client_secret` of `channels.tiktok_shop` and reload
     nothing that was missed is lost: it is caught up unasked once this has passed
     "#);
 }

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     channels::{
-        Acted, Callback, ChannelError, Consent, Grant, Identity, OwnersEnd, Place, Start, Tokens,
+        Acted, Callback, ChannelError, Consent, Credentials, Grant, Identity, OwnersEnd, Place, Start, Tokens,
         calls::{address, declined, the_one, unusable},
     },
     domain::Failure,
@@ -39,6 +39,11 @@ impl Consent for Amazon {
     /// An authorization belongs to one region.
     fn app(&self) -> String {
         format!("{} {}", self.client.client_id, self.marketplace.region.name())
+    }
+
+    /// One client serves all regions.
+    fn credentials(&self) -> Credentials {
+        Credentials { client: self.client.client_id.clone(), keys: ["client_id", "client_secret"] }
     }
 
     fn link(&self, state: &str) -> Url {

@@ -19,8 +19,8 @@ use super::{
 };
 use crate::{
     channels::{
-        About, Access, Acted, Callback, Channel, ChannelError, Consent, From, Grant, Identity, News, OwnersEnd, Page,
-        PushResult, RawWebhook, ShopStatus, Tokens, Webhook, WebhookFault,
+        About, Access, Acted, Callback, Channel, ChannelError, Consent, Credentials, From, Grant, Identity, News,
+        OwnersEnd, Page, PushResult, RawWebhook, ShopStatus, Tokens, Webhook, WebhookFault,
         calls::{address, the_one, token_of, unusable},
     },
     domain::{Complaint, Failure, plan::Change},
@@ -75,6 +75,10 @@ impl Channel for Asia {
 impl Consent for Asia {
     fn app(&self) -> String {
         self.0.app()
+    }
+
+    fn credentials(&self) -> Credentials {
+        self.0.credentials()
     }
 
     fn link(&self, state: &str) -> Url {

@@ -30,8 +30,8 @@ pub(super) struct Client {
     pub(super) app_key: String,
     /// `None` where the secret cannot be read here (`check` as an ordinary user).
     pub(super) app_secret: Option<Secret>,
-    /// Under which key of the settings the secret stands.
-    pub(super) secret_key: &'static str,
+    /// Under which keys of the settings both stand.
+    pub(super) keys: [&'static str; 2],
     pub(super) api_url: Url,
     pub(super) token_url: Url,
 }
@@ -60,9 +60,10 @@ pub(super) struct TokenCall<'a> {
 impl Client {
     /// The app's secret, or why nothing can be called.
     pub(super) fn secret(&self) -> Result<&Secret, ChannelError> {
+        let [_, key] = self.keys;
         secret_of(self.app_secret.as_ref(), TITLE, NAME).map_err(|error| ChannelError {
-            remedy: format!("set channels.{NAME}.{}", self.secret_key),
-            text: error.text.replace("client_secret", self.secret_key),
+            remedy: format!("set channels.{NAME}.{key}"),
+            text: error.text.replace("client_secret", key),
             ..error
         })
     }

@@ -20,8 +20,8 @@ use super::{
 };
 use crate::{
     channels::{
-        About, Access, Acted, Callback, Channel, ChannelError, Consent, From, Grant, Identity, News, OwnersEnd, Page,
-        PushResult, RawWebhook, ShopStatus, Start, Tokens, Webhook, WebhookFault,
+        About, Access, Acted, Callback, Channel, ChannelError, Consent, Credentials, From, Grant, Identity, News,
+        OwnersEnd, Page, PushResult, RawWebhook, ShopStatus, Start, Tokens, Webhook, WebhookFault,
         calls::{address, the_one, token_of, unusable},
     },
     domain::{Complaint, Failure, plan::Change},
@@ -70,6 +70,10 @@ impl Channel for Global {
 impl Consent for Global {
     fn app(&self) -> String {
         self.0.app()
+    }
+
+    fn credentials(&self) -> Credentials {
+        self.0.credentials()
     }
 
     /// The parameters stand behind the `#`, as the vendor's page has them.
@@ -208,7 +212,7 @@ impl Global {
         if !sign::query_is_genuine(secret, query) {
             return Err(unusable(
                 TITLE,
-                &format!("the signature of the {what} is wrong; if it stays so, {} is", client.secret_key),
+                &format!("the signature of the {what} is wrong; if it stays so, {} is", client.keys[1]),
             ));
         }
         let sent = timestamp.parse().ok().and_then(|ms| Timestamp::from_millisecond(ms).ok());

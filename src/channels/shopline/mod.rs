@@ -20,7 +20,8 @@ use url::Url;
 
 use self::{asia::Asia, client::Client, global::Global};
 use super::{
-    Abilities, AuthorizationKind, Built, ChannelDef, ChannelError, Key, Place, RawWebhook, ShopSettings, Tools,
+    Abilities, AuthorizationKind, Built, ChannelDef, ChannelError, Credentials, Key, Place, RawWebhook, ShopSettings,
+    Tools,
     calls::declined,
     mapping::Mapping,
     reader::{Reader, text_of},
@@ -158,6 +159,10 @@ impl Store {
         format!("{} {}", self.platform.as_str(), self.client.app_key)
     }
 
+    fn credentials(&self) -> Credentials {
+        Credentials { client: self.app(), keys: self.client.keys }
+    }
+
     fn place_id(&self, handle: &str) -> String {
         format!("{NAME} {} {handle}", self.platform.as_str())
     }
@@ -234,9 +239,9 @@ fn store(reader: &mut Reader<'_>, platform: Platform, handle: &str, tools: &Tool
             clock: tools.clock.clone(),
             platform,
             handle: handle.to_owned(),
-            app_key: reader.app_text(app.key),
+            app_key: reader.app_text(app.keys[0]),
             app_secret: app.secret,
-            secret_key: app.secret_key,
+            keys: app.keys,
             api_url: reader.url("api_url", api),
             token_url: reader.url("token_url", token),
         },
@@ -245,8 +250,7 @@ fn store(reader: &mut Reader<'_>, platform: Platform, handle: &str, tools: &Tool
 
 /// The keys under which a platform's app stands in the settings.
 struct App {
-    key: &'static str,
-    secret_key: &'static str,
+    keys: [&'static str; 2],
     secret: Option<Secret>,
 }
 
@@ -265,9 +269,9 @@ fn app(reader: &mut Reader<'_>, platform: Platform) -> App {
     }
     if platform == Platform::Asia && written.contains(&true) {
         let open = reader.settings.secrets.get(secret).cloned().flatten();
-        return App { key: id, secret_key: secret, secret: open };
+        return App { keys: [id, secret], secret: open };
     }
-    App { key: "client_id", secret_key: "client_secret", secret: reader.settings.client_secret.clone() }
+    App { keys: ["client_id", "client_secret"], secret: reader.settings.client_secret.clone() }
 }
 
 /// The handle in lower case, as host names are: a part of one.

@@ -15,7 +15,7 @@ pub(super) fn holds(shop: &Value) -> Vec<String> {
         let line = match view["held_by"].as_str() {
             Some("paused") => format!("paused by a person; `shopsyncd shops resume {id}` ends the pause"),
             Some("app_alarm") => format!(
-                "{channel} refuses our app, so all its shops wait; mend `channels.{channel}` and reload (`shopsyncd jobs why` says what it answered)"
+                "{channel} refuses our app, so all its shops wait; mend its keys at `channels.{channel}` and reload (`shopsyncd jobs why` names them, and says what it answered)"
             ),
             Some("refresh_none") => format!(
                 "`authorization_refresh` of this shop is `None`, so no automatic call is made for it; set `shops.{id}.jobs.authorization_refresh` to a period to let its jobs run"

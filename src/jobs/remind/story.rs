@@ -113,6 +113,7 @@ impl World {
                 channel: "tiktok_shop".into(),
                 name: (*id).to_owned(),
                 place: (*id).to_owned(),
+                app: Some("app".to_owned()),
             })
             .collect();
         // Long periods: whatever happens in these stories in time happens because it was asked for.

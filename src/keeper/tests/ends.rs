@@ -101,6 +101,57 @@ async fn a_refused_app_holds_all_shops_of_the_channel_and_the_operator_hears_onc
     assert_eq!(bench.waiting("b").await, caught_up);
 }
 
+async fn alarmed(bench: &Bench, id: &str) -> bool {
+    bench.holds(id).await == [Some(Hold::AppAlarm); 3]
+}
+
+#[tokio::test]
+async fn a_refused_app_leaves_the_shops_of_another_app_alone_and_is_told_by_its_own_keys() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    bench.market().apps = [("a".into(), "other".into())].into();
+    for id in ["a", "b"] {
+        bench.settle(id).await;
+        bench.market().covers = [id.into()].into();
+        bench.market().account = format!("seller of {id}");
+        bench.consent(id).await.unwrap();
+    }
+    let refused = failed(Failure::AppCredentialRejected { why: "bad secret".into() });
+    bench.keeper.note_failure(&shop("a"), &refused).await.unwrap();
+    assert_eq!((alarmed(&bench, "a").await, alarmed(&bench, "b").await), (true, false));
+    let error = bench.keeper.access(&shop("a")).await.unwrap_err();
+    assert_eq!(error.remedy(), "check `other_id` and `other_secret` of channel `market`");
+    bench.keeper.access(&shop("b")).await.unwrap();
+
+    // A call that works ends the alarm of its own app alone.
+    bench.keeper.note_failure(&shop("b"), &refused).await.unwrap();
+    assert_eq!(bench.mails().await, ["operator", "operator"], "the other app has keys of its own to mend");
+    bench.keeper.test(&shop("b")).await.unwrap();
+    assert_eq!((alarmed(&bench, "a").await, alarmed(&bench, "b").await), (true, false));
+    bench.clock.advance(LATER);
+    bench.keeper.test(&shop("a")).await.unwrap();
+    assert_eq!(bench.holds("a").await, [None; 3]);
+}
+
+#[tokio::test]
+async fn apps_with_the_same_credentials_are_alarmed_together_and_once() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    bench.market().apps = [("a".into(), "client north".into()), ("b".into(), "client south".into())].into();
+    bench.market().one_client = true;
+    for id in ["a", "b"] {
+        bench.settle(id).await;
+        bench.market().covers = [id.into()].into();
+        bench.consent(id).await.unwrap();
+    }
+    let refused = failed(Failure::AppCredentialRejected { why: "bad secret".into() });
+    for id in ["a", "b"] {
+        bench.keeper.note_failure(&shop(id), &refused).await.unwrap();
+    }
+    assert_eq!((alarmed(&bench, "a").await, alarmed(&bench, "b").await), (true, true));
+    assert_eq!(bench.mails().await, ["operator"]);
+    bench.keeper.test(&shop("b")).await.unwrap();
+    assert_eq!((alarmed(&bench, "a").await, alarmed(&bench, "b").await), (false, false));
+}
+
 #[tokio::test]
 async fn new_credentials_of_the_app_end_the_alarm_at_once() {
     let bench = Bench::authorized(&["a"]).await;
@@ -333,6 +384,7 @@ async fn a_permission_given_to_another_app_counts_as_none_until_that_app_is_name
 
     // Whoever authorizes the new app need not be the old account, and stays when the old app's word comes.
     bench.market().app = "another app".into();
+    bench.settle("a").await;
     bench.market().account = "seller-2".into();
     assert_eq!(bench.consent("a").await.unwrap().shops, [shop("a"), shop("b")]);
     assert_eq!(bench.holds("a").await, [None; 3]);

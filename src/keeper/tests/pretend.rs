@@ -12,9 +12,9 @@ use url::Url;
 
 use crate::{
     channels::{
-        Abilities, About, Access, Acted, AuthorizationKind, Callback, Channel, ChannelError, Consent, From as PullFrom,
-        Grant, Identity, News, OwnersEnd, Page as ListingPage, Place, PushResult, RawWebhook, ShopStatus, Start,
-        Tokens, Webhook, WebhookFault,
+        Abilities, About, Access, Acted, AuthorizationKind, Callback, Channel, ChannelError, Consent, Credentials,
+        From as PullFrom, Grant, Identity, News, OwnersEnd, Page as ListingPage, Place, PushResult, RawWebhook,
+        ShopStatus, Start, Tokens, Webhook, WebhookFault,
     },
     clock::Clock,
     domain::{
@@ -27,7 +27,7 @@ use crate::{
     mail::{Language, Sender},
     notices::{People, Recipient, SharedPeople, ShopPeople},
     secrets::{Sealer, Secret},
-    store::{InstanceRow, RunFilter, Store, WantedSchedule, WantedShop},
+    store::{InstanceRow, RunFilter, Store, Tx, WantedSchedule, WantedShop},
 };
 
 pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
@@ -64,6 +64,12 @@ pub(crate) enum Next {
 pub(crate) struct Market {
     /// Our app, as the settings name it.
     pub(crate) app: String,
+    /// The apps of single stalls, where they differ.
+    pub(crate) apps: BTreeMap<String, String>,
+    /// Whether they all have the same credentials.
+    pub(crate) one_client: bool,
+    /// Stalls that are not what the settings say of them.
+    pub(crate) unlike: BTreeSet<String>,
     pub(crate) account: String,
     pub(crate) covers: BTreeSet<String>,
     /// Accounts that a consent grants beside `account`, with what they cover.
@@ -187,7 +193,14 @@ impl Channel for Stall {
 #[async_trait]
 impl Consent for Stall {
     fn app(&self) -> String {
-        self.market.lock().unwrap().app.clone()
+        let market = self.market.lock().unwrap();
+        market.apps.get(&self.place).unwrap_or(&market.app).clone()
+    }
+
+    fn credentials(&self) -> Credentials {
+        let (app, one_client) = (self.app(), self.market.lock().unwrap().one_client);
+        let keys = if app == "other" { ["other_id", "other_secret"] } else { ["client_id", "client_secret"] };
+        Credentials { client: if one_client { "client".into() } else { app }, keys }
     }
 
     fn link(&self, state: &str) -> Url {
@@ -285,6 +298,14 @@ impl Consent for Stall {
         Ok(Identity { places: covers.iter().map(place).collect(), ends: None })
     }
 
+    fn check_place(&self, place: &Place) -> Result<(), ChannelError> {
+        if self.market.lock().unwrap().unlike.contains(&place.id) {
+            let text = format!("stall {} is not what the settings say", place.id);
+            return Err(ChannelError { text, ..failed(Failure::Rejected) });
+        }
+        Ok(())
+    }
+
     /// `?for=ACCOUNT`, or `?of=STALL` for one stall alone.
     fn start(&self, query: &[(String, String)], state: &str) -> Result<Option<Start>, ChannelError> {
         let get = |name: &str| query.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
@@ -355,6 +376,9 @@ impl Bench {
         let clock = Clock::manual(start());
         let market = Arc::new(Mutex::new(Market {
             app: "app".into(),
+            apps: BTreeMap::new(),
+            one_client: false,
+            unlike: BTreeSet::new(),
             account: "seller-1".into(),
             covers: shops.iter().map(|id| (*id).to_owned()).collect(),
             ends_at: Some(start() + DAY * 365),
@@ -428,16 +452,7 @@ impl Bench {
             };
             tx.add_instance(&instance).await.unwrap();
         }
-        let wanted: Vec<WantedShop> = shops
-            .iter()
-            .map(|id| WantedShop {
-                id: shop(id),
-                channel: "market".into(),
-                name: (*id).to_owned(),
-                place: (*id).to_owned(),
-            })
-            .collect();
-        tx.sync_shops(&wanted).await.unwrap();
+        self.sync_shops(&mut tx).await;
         let mut schedules: Vec<WantedSchedule> = shops
             .iter()
             .flat_map(|id| {
@@ -484,9 +499,21 @@ impl Bench {
         tx.commit().await.unwrap();
     }
 
+    async fn sync_shops(&self, tx: &mut Tx) {
+        let wanted = |entry: &Arc<ShopEntry>| WantedShop {
+            id: entry.shop.id.clone(),
+            channel: entry.shop.channel.clone(),
+            name: entry.shop.name.clone(),
+            place: entry.shop.id.to_string(),
+            app: entry.app(),
+        };
+        tx.sync_shops(&self.keeper.shops().all().iter().map(wanted).collect::<Vec<_>>()).await.unwrap();
+    }
+
     /// Holds anew, as after a reload.
     pub(crate) async fn settle(&self, id: &str) {
         let mut tx = self.store.write(self.clock.now()).await.unwrap();
+        self.sync_shops(&mut tx).await;
         settle_holds(&mut tx, &self.keeper.shops().get(&shop(id)).unwrap()).await.unwrap();
         tx.commit().await.unwrap();
     }

@@ -266,10 +266,10 @@ fn occasion(news: &News, now: &Zoned) -> (String, String) {
                 one_line(why)
             ),
         ),
-        News::AppRejected { channel, why } => (
-            format!("{channel} verweigert unsere App: alle seine Shops warten"),
+        News::AppRejected { channel, keys: [id, secret], why } => (
+            format!("{channel} verweigert unsere App: alle ihre Shops warten"),
             format!(
-                "{channel} verweigert die Zugangsdaten unserer App: {}. Alle Shops dieses Kanals warten. Bitte `client_id` und `client_secret` in den Einstellungen berichtigen; die Aufgaben laufen dann von selbst weiter.",
+                "{channel} verweigert die Zugangsdaten unserer App: {}. Alle Shops, die mit ihr arbeiten, warten. Bitte `{id}` und `{secret}` in den Einstellungen berichtigen; die Aufgaben laufen dann von selbst weiter.",
                 one_line(why)
             ),
         ),

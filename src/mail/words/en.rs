@@ -267,10 +267,10 @@ fn occasion(news: &News, now: &Zoned) -> (String, String) {
                 one_line(why)
             ),
         ),
-        News::AppRejected { channel, why } => (
+        News::AppRejected { channel, keys: [id, secret], why } => (
             format!("{channel} refuses our app: all its shops wait"),
             format!(
-                "{channel} refuses the credentials of our app: {}. All shops of this channel wait. Correct `client_id` and `client_secret` in the settings; the jobs go on by themselves.",
+                "{channel} refuses the credentials of our app: {}. All shops that work with it wait. Correct `{id}` and `{secret}` in the settings; the jobs go on by themselves.",
                 one_line(why)
             ),
         ),

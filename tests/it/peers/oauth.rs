@@ -113,9 +113,9 @@ impl Bench {
             dead: false,
         };
         tx.add_instance(&row).await.unwrap();
-        let wanted = WantedShop { id: shop(), channel: channel(), name: "Stall".into(), place: "everything".into() };
-        tx.sync_shops(&[wanted]).await.unwrap();
         let entry = self.keeper.shops().get(&shop()).unwrap();
+        let (name, place, app) = ("Stall".into(), "everything".into(), entry.app());
+        tx.sync_shops(&[WantedShop { id: shop(), channel: channel(), name, place, app }]).await.unwrap();
         let of_shop = entry.jobs.iter().map(|(job, period)| (Some(shop()), *job, period.clone()));
         let of_daemon = JobKind::OF_DAEMON.map(|job| (None, job, Period::Every(SignedDuration::from_hours(24))));
         let schedules: Vec<_> =
@@ -170,7 +170,7 @@ impl Bench {
 
     async fn alarm(&self) -> Option<String> {
         let mut tx = self.store.read(self.clock.now()).await.unwrap();
-        tx.channel_alarm(&channel()).await.unwrap()
+        tx.app_alarm(&shop()).await.unwrap().map(|alarm| alarm.why)
     }
 
     /// The kinds of all mails that are owed.

@@ -2,13 +2,18 @@
 
 use serde_json::Value;
 use shopsyncd::{
+    channels::tiktok_shop::fake::{APP_KEY, Seed},
     control::Request,
-    domain::{Demand, Outcome},
+    domain::{Demand, Outcome, Trigger},
 };
 
-use crate::world::{Database, EXPORT, IMPORT, Log, REFRESH, World, minutes};
+use crate::world::{Database, EXPORT, IMPORT, Log, REFRESH, World, berlin, minutes, number, on_both_databases};
 
 const MORNING: &str = "2026-03-02T09:00";
+
+on_both_databases! {
+    a_shop_waits_while_the_settings_name_another_app_and_works_again_with_either,
+}
 
 async fn a_working_shop() -> World {
     let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
@@ -151,5 +156,93 @@ async fn a_paused_shop_rests_and_catches_up_when_the_pause_ends() {
     world.settle().await;
     assert_eq!(world.offers("uk"), ["A 10.50 5"], "caught up at once");
     assert_eq!(world.last_run("uk", EXPORT).await.outcome, Some(Outcome::Done));
+    world.end().await;
+}
+
+async fn a_shop_waits_while_the_settings_name_another_app_and_works_again_with_either(database: Database) {
+    const PERIODS: [&str; 3] = ["1 day"; 3];
+    const ENDS: &str = "shopsyncd_authorization_ends_timestamp_seconds{";
+    let mut world = World::new(database, "2026-05-01T12:00", &["uk"]);
+    let [refresh, import, export] = PERIODS;
+    world.write_main(refresh, import, export);
+    world.fake.rules(|rules| rules.authorization_life = minutes(60 * 24 * 60));
+    world.source(&[("A", "10.00", 5)]);
+    world.offer("uk", &[("A", "10.00", 5)]);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.settle().await;
+    assert_eq!(world.metrics(ENDS).await.len(), 1);
+    let given = world.shop("uk").await["authorization"].clone();
+    // The first reminder cannot leave: what stands in the folder's place is none.
+    let mails = world.state_dir().join("mail");
+    std::fs::write(&mails, "").unwrap();
+    world.leap(berlin("2026-05-30T08:00")).await;
+    world.pass(minutes(1)).await;
+    assert_eq!(world.status().await["mail"]["owed"], 1);
+
+    let mut other = world.another_app(&["uk"]);
+    world.change_app(&mut other, PERIODS);
+    world.ask(Request::Reload).await.unwrap();
+    world.settle().await;
+    let waiting = world.shop("uk").await;
+    let known =
+        ["state", "authorization", "access_token", "next_reminder_at", "account"].map(|key| waiting[key].clone());
+    assert_eq!(known, ["pending".into(), Value::Null, Value::Null, Value::Null, Value::Null]);
+    assert_eq!(waiting["other_app"], APP_KEY);
+    for job in [REFRESH, IMPORT, EXPORT] {
+        assert_eq!(world.job("uk", job).await["held_by"], "pending", "{job}");
+        let why = world.why("uk", job).await;
+        let told = format!("the authorization was given to the app `{APP_KEY}`, and the settings name another one now");
+        assert!(why.contains(&told) && why.contains("shopsyncd shops authorize uk"), "{why}");
+        assert_eq!(world.run_now("uk", job, Demand::default()).await.unwrap_err().exit, 77);
+    }
+    assert_eq!(world.status().await["mail"]["owed"], 0, "what was owed is not owed any more");
+    assert_eq!(world.metrics(ENDS).await, Vec::<String>::new());
+    std::fs::remove_file(&mails).unwrap();
+    world.source(&[("A", "11.00", 4)]);
+    let calls = other.stats().calls;
+    world.leap(berlin("2026-06-06T09:00")).await;
+    world.pass(minutes(1)).await;
+    assert_eq!(world.mails().await, Vec::<String>::new());
+    assert_eq!((world.fake.stats().calls.len(), other.stats().calls), (0, calls), "no call by either app");
+
+    // The app is set back: the permission serves again, and the ladder goes on.
+    world.change_app(&mut other, PERIODS);
+    world.ask(Request::Reload).await.unwrap();
+    world.pass(minutes(11)).await;
+    let back = world.shop("uk").await;
+    assert_eq!((&back["state"], &back["other_app"]), (&"active".into(), &Value::Null));
+    assert_eq!((&back["authorization"]["id"], &back["authorization"]["ends_at"]), (&given["id"], &given["ends_at"]));
+    assert_eq!(world.offers("uk"), ["A 11.00 4"], "what was missed is caught up");
+    let reminder = "2026-06-06 09:01 reminder owner@example.com: Shop uk: permission ends in 24 days, on 30 June";
+    assert_eq!(world.mails().await, [reminder], "the latest step that was missed");
+    assert_eq!(back["next_reminder_at"], "2026-06-13T06:00:00Z");
+
+    // The owner renews for the other app.
+    other
+        .seed_products(
+            &number("uk"),
+            &[Seed { sku: "A".into(), price: "9.00".into(), stock: Some(1), ..Seed::default() }],
+        )
+        .unwrap();
+    world.change_app(&mut other, PERIODS);
+    world.ask(Request::Reload).await.unwrap();
+    world.settle().await;
+    assert_eq!(world.shop("uk").await["state"], "pending");
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.pass(minutes(2)).await;
+    let renewed = world.shop("uk").await;
+    assert_eq!((&renewed["state"], &renewed["other_app"]), (&"active".into(), &Value::Null));
+    assert_ne!(renewed["authorization"]["id"], given["id"]);
+    for job in [REFRESH, IMPORT, EXPORT] {
+        let run = world.last_run("uk", job).await;
+        assert_eq!((run.trigger, run.outcome), (Trigger::Renewal, Some(Outcome::Done)), "{run:?}");
+    }
+    assert_eq!(world.offers("uk"), ["A 11.00 4"]);
+    for at in ["2026-06-13T08:00", "2026-06-30T13:00"] {
+        world.leap(berlin(at)).await;
+        world.pass(minutes(1)).await;
+    }
+    assert_eq!(world.mails().await, Vec::<String>::new(), "of the former permission nobody is told any more");
     world.end().await;
 }

@@ -7,10 +7,11 @@ use shopsyncd::{
         shopline::fake::{APP_SECRET, ASIA_APP_SECRET, FakeShopline},
     },
     control::Request,
+    domain::{Outcome, Trigger},
 };
 use url::Url;
 
-use crate::world::{Database, Log, REFRESH, World, minutes};
+use crate::world::{Database, EXPORT, IMPORT, Log, REFRESH, World, minutes};
 
 const MORNING: &str = "2026-03-02T09:00";
 const STORE: &str = "1672369729606";
@@ -25,15 +26,17 @@ async fn started(platform: &str) -> (World, FakeShopline) {
     fake.add_asia("teststore", MERCHANT, "Test Shop");
     // The page's own port is not known before it listens; what the app has set as its callback is the settings'.
     fake.set_redirect_url("http://127.0.0.1:0/oauth/shopline/callback".parse().unwrap());
-    let app = toml::to_string(&fake.app_settings()).unwrap();
-    world.add_to_main(&format!(
-        "[channels.shopline]\nclient_secret = \"{APP_SECRET}\"\nasia_client_secret = \"{ASIA_APP_SECRET}\"\n{app}"
-    ));
+    world.add_to_main(&section(&fake, ASIA_APP_SECRET));
     world
         .write_shop_file("sl", &format!("channel = \"shopline\"\nplatform = \"{platform}\"\nhandle = \"teststore\"\n"));
     world.source(&[("A", "10.00", 5)]);
     world.start().await;
     (world, fake)
+}
+
+fn section(fake: &FakeShopline, asia_secret: &str) -> String {
+    let app = toml::to_string(&fake.app_settings()).unwrap();
+    format!("[channels.shopline]\nclient_secret = \"{APP_SECRET}\"\nasia_client_secret = \"{asia_secret}\"\n{app}")
 }
 
 /// The owner opens the shop's page and agrees at SHOPLINE.
@@ -142,6 +145,68 @@ async fn shops_of_both_platforms_live_in_one_daemon_each_by_its_own_app() {
             assert_eq!(world.shop(stays).await["state"], "active", "{stays}");
         }
     }
+    world.end_with_mails().await;
+}
+
+#[tokio::test]
+async fn a_wrong_secret_of_asias_app_holds_asias_shops_alone_until_an_edit_mends_it() {
+    a_wrong_secret_of_asias_app_is_mended(false).await;
+}
+
+#[tokio::test]
+async fn a_wrong_secret_of_asias_app_that_was_mended_while_no_daemon_ran_holds_nobody() {
+    a_wrong_secret_of_asias_app_is_mended(true).await;
+}
+
+async fn a_wrong_secret_of_asias_app_is_mended(with_a_restart: bool) {
+    let (log, _kept) = Log::kept();
+    let (mut world, fake) = started("global").await;
+    fake.rules(|rules| rules.asia_access_token_life = minutes(8 * 60));
+    world.write_shop_file("tw", "channel = \"shopline\"\nplatform = \"asia\"\nhandle = \"teststore\"\n");
+    world.ask(Request::Reload).await.unwrap();
+    assert_eq!(owner_agrees_for(&world, &fake, "sl", STORE).await, 200);
+    assert_eq!(owner_agrees_for(&world, &fake, "tw", MERCHANT).await, 200);
+    world.pass(minutes(5)).await;
+    let edit = |world: &World, asia_secret: &str| {
+        world.write_main("1 hour", "1 hour", "10 minutes");
+        world.add_to_main(&section(&fake, asia_secret));
+    };
+    edit(&world, "mistyped");
+    world.ask(Request::Reload).await.unwrap();
+    world.pass(minutes(12 * 60)).await;
+    for job in [REFRESH, IMPORT, EXPORT] {
+        assert_eq!(world.job("tw", job).await["held_by"], "app_alarm", "{job}");
+        assert_eq!(world.job("sl", job).await["held_by"], serde_json::Value::Null, "{job}");
+    }
+    let sl = world.last_run("sl", IMPORT).await;
+    assert_eq!((sl.outcome, sl.due_at > world.clock.now() - minutes(61)), (Some(Outcome::Done), true), "{sl:?}");
+    let why = world.why("tw", IMPORT).await;
+    assert!(why.contains("mend `asia_client_id` and `asia_client_secret` of `channels.shopline`"), "{why}");
+    let refused = log.lines("channel.refused");
+    assert_eq!(refused.len(), 1, "{refused:?}");
+    assert!(refused[0].contains("check its `asia_client_id` and `asia_client_secret`"), "{refused:?}");
+    let mut told = world.mail_payloads().await;
+    told.retain(|payload| payload["news"]["news"] == "app_rejected");
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert_eq!(told[0]["news"]["keys"], serde_json::json!(["asia_client_id", "asia_client_secret"]));
+    let mails = world.mails().await;
+    let refusal = "operator ops@example.com: SHOPLINE refuses our app: all its shops wait";
+    assert!(mails.iter().any(|mail| mail.ends_with(refusal)), "{mails:?}");
+
+    if with_a_restart {
+        world.stop().await;
+        edit(&world, ASIA_APP_SECRET);
+        world.start().await;
+    } else {
+        edit(&world, ASIA_APP_SECRET);
+        world.ask(Request::Reload).await.unwrap();
+    }
+    world.settle().await;
+    for job in [REFRESH, IMPORT, EXPORT] {
+        assert_eq!(world.job("tw", job).await["held_by"], serde_json::Value::Null, "{job}");
+    }
+    let run = world.last_run("tw", IMPORT).await;
+    assert_eq!((run.trigger, run.outcome), (Trigger::Recovery, Some(Outcome::Done)), "{run:?}");
     world.end_with_mails().await;
 }
 

@@ -68,6 +68,7 @@ struct Daemon {
     handle: Handle,
     store: Store,
     page: Option<std::net::SocketAddr>,
+    machines: Option<std::net::SocketAddr>,
     stop: CancellationToken,
     running: JoinHandle<Result<(), Ended>>,
 }
@@ -162,7 +163,7 @@ state_dir = "{folder}/state"
 {database}
 [web]
 listen = "127.0.0.1:0"
-internal = "None"
+internal = "127.0.0.1:0"
 
 [mail]
 transport = "folder"
@@ -260,10 +261,42 @@ to = ["owner@example.com"]
     /// Starts a daemon (another one, where one runs) from the settings files.
     pub(crate) async fn start(&mut self) {
         let daemon = self.launch().await.unwrap();
-        if let Some(page) = daemon.page {
+        self.daemons.push(daemon);
+        self.lead_back();
+    }
+
+    /// Tells the marketplace where consents lead back to.
+    fn lead_back(&self) {
+        if let Some(page) = self.daemon().page {
             self.fake.set_redirect_url(format!("http://{page}/oauth/tiktok_shop/callback").parse().unwrap());
         }
-        self.daemons.push(daemon);
+    }
+
+    /// From the next look at the settings on they name the app that `other` knows, with the marketplace's default periods.
+    pub(crate) fn change_app(&mut self, other: &mut FakeTikTok, periods: [&str; 3]) {
+        std::mem::swap(&mut self.fake, other);
+        self.lead_back();
+        let [refresh, import, export] = periods;
+        self.write_main(refresh, import, export);
+    }
+
+    /// The sellers' side of the marketplace, for another app: the same shops, of which that app knows no tokens.
+    pub(crate) fn another_app(&self, shops: &[&str]) -> FakeTikTok {
+        let fake = FakeTikTok::new(self.clock.clone()).unwrap();
+        fake.rules(|rules| rules.app_key = "69another0app".to_owned());
+        for shop in shops {
+            fake.add_seller(&account(shop), &format!("Seller of {shop}"), "GB");
+            fake.add_shop(&account(shop), &number(shop), shop, "GB");
+        }
+        fake
+    }
+
+    /// The lines of `/metrics` that begin so.
+    pub(crate) async fn metrics(&self, name: &str) -> Vec<String> {
+        let machines = self.daemon().machines.unwrap();
+        let answer = get(&format!("http://{machines}/metrics").parse().unwrap(), None).await;
+        let text = String::from_utf8(answer.body.to_vec()).unwrap();
+        text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
     }
 
     pub(crate) fn state_dir(&self) -> PathBuf {
@@ -417,6 +450,14 @@ to = ["owner@example.com"]
         self.runs(shop, job).await.pop().expect("there is a run")
     }
 
+    /// What all mails are composed from, the oldest first.
+    pub(crate) async fn mail_payloads(&self) -> Vec<Value> {
+        let mut tx = self.store().read(self.clock.now()).await.unwrap();
+        let mut mails = tx.mails(None, 1_000).await.unwrap();
+        mails.reverse();
+        mails.into_iter().map(|mail| mail.payload).collect()
+    }
+
     /// The mails that arrived since the last look, the oldest first: `WHEN KIND TO: SUBJECT`.
     pub(crate) async fn mails(&mut self) -> Vec<String> {
         let mut tx = self.store().read(self.clock.now()).await.unwrap();
@@ -537,10 +578,11 @@ async fn launch(config: PathBuf, clock: Clock) -> Result<Daemon, StartError> {
     let Some(settings) = loaded.config else { panic!("the settings are refused: {:#?}", loaded.findings) };
     let files = Files { config: Some(config), env, read: loaded.files };
     let app = App::build(settings, files, clock, None).await?;
-    let (answerer, handle, store, page) = (app.answerer(), app.handle(), app.store(), app.page_address());
+    let (answerer, handle, store) = (app.answerer(), app.handle(), app.store());
+    let (page, machines) = (app.page_address(), app.machines_address());
     let stop = CancellationToken::new();
     let running = tokio::spawn(app.run(stop.clone()));
-    Ok(Daemon { answerer, handle, store, page, stop, running })
+    Ok(Daemon { answerer, handle, store, page, machines, stop, running })
 }
 
 fn is_mail(file: &fs::DirEntry) -> bool {

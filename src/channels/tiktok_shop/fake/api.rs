@@ -12,7 +12,7 @@ use jiff::SignedDuration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{APP_KEY, APP_SECRET, Query, Said, Shared, catalogue, get, instead, products, read_query, state::World};
+use super::{APP_SECRET, Query, Said, Shared, catalogue, get, instead, products, read_query, state::World};
 use crate::{channels::tiktok_shop::sign, secrets::Secret};
 
 /// How old a call may be.
@@ -78,7 +78,7 @@ fn gate<'a>(
     let content_type = headers.get("content-type").and_then(|value| value.to_str().ok()).unwrap_or_default();
     let is_form = content_type.starts_with("multipart/form-data");
     let now = shared.clock.now();
-    if get(query, "app_key") != Some(APP_KEY) {
+    if get(query, "app_key") != Some(&world.rules.app_key) {
         return Err(Said::error(400, 36_009_004, "Invalid app_key"));
     }
     let sent = get(query, "timestamp").and_then(|text| text.parse().ok());

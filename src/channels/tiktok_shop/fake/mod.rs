@@ -88,7 +88,7 @@ impl FakeTikTok {
     pub fn app_settings(&self) -> Map<String, Value> {
         let url = self.url();
         let settings = json!({
-            "client_id": APP_KEY, "service_id": SERVICE_ID,
+            "client_id": self.shared.world().rules.app_key, "service_id": SERVICE_ID,
             "api_url": url, "token_url": url, "consent_url": url,
         });
         settings.as_object().cloned().expect("an object, as written above")
@@ -230,7 +230,7 @@ impl FakeTikTok {
             "timestamp": now.as_second(), "data": data,
         });
         let body = body.to_string();
-        let signature = sign::of_webhook(&Secret::new(APP_SECRET), APP_KEY, body.as_bytes());
+        let signature = sign::of_webhook(&Secret::new(APP_SECRET), &self.shared.world().rules.app_key, body.as_bytes());
         RawWebhook {
             url: "https://shops.example.com/webhooks/tiktok_shop".parse().expect("a constant"),
             headers: vec![("authorization".to_owned(), signature)],

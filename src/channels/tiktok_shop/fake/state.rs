@@ -43,6 +43,8 @@ pub struct Rules {
     pub loops_pages: bool,
     /// What becomes of products that are created, and of edits of their texts.
     pub audit: Audit,
+    /// The key of the one app that it knows: where another app is meant, it knows none of that one's tokens.
+    pub app_key: String,
 }
 
 /// How TikTok's audit goes.
@@ -72,6 +74,7 @@ impl Default for Rules {
             refuses_zero_stock: false,
             loops_pages: false,
             audit: Audit::Passes,
+            app_key: super::APP_KEY.to_owned(),
         }
     }
 }

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{
-    APP_KEY, APP_SECRET, Query, SERVICE_ID, Said, Shared, get, instead, read_query,
+    APP_SECRET, Query, SERVICE_ID, Said, Shared, get, instead, read_query,
     state::{Code, Issued, World},
 };
 use crate::{channels::fake, secrets::random_text};
@@ -76,7 +76,7 @@ pub(super) fn decide(shared: &Shared, query: &Query, seller: Option<&str>) -> Re
             let code = format!("ROW_{}", random_text(24));
             let noted = Code { open_id: open_id.to_owned(), until: now + CODE_LIFE, life, used: false };
             world.codes.insert(code.clone(), noted);
-            back.append_pair("app_key", APP_KEY).append_pair("code", &code).append_pair("locale", "en");
+            back.append_pair("app_key", &world.rules.app_key).append_pair("code", &code).append_pair("locale", "en");
             back.append_pair("shop_region", &region);
         }
     }
@@ -105,7 +105,7 @@ fn answer_token_call(shared: &Shared, uri: &Uri) -> (Response, Option<fake::Held
         return (response, held);
     }
     let lost = mishap.is_some_and(fake::Mishap::loses_reply);
-    let said = if get(&query, "app_key") != Some(APP_KEY) {
+    let said = if get(&query, "app_key") != Some(&world.rules.app_key) {
         Said::error(200, 98_001_004, "app_key is invalid")
     } else if get(&query, "app_secret") != Some(APP_SECRET) {
         Said::error(200, 98_001_004, "app_secret is invalid")

@@ -1,0 +1,74 @@
+//! Databases of earlier programs, with rows in them, brought up to date on both databases.
+#![expect(clippy::unwrap_used, reason = "tests")]
+
+use std::path::Path;
+
+use shopsyncd::{
+    clock::Clock,
+    domain::ShopId,
+    store::{AppAlarm, Store},
+};
+use sqlx::{Executor as _, migrate::Migrator};
+
+use crate::world::{Database, on_both_databases};
+
+on_both_databases! {
+    the_alarm_of_a_channel_becomes_one_of_each_of_its_apps,
+}
+
+/// Makes a database as the program of this version left it, with these rows, and opens it with the program of today.
+async fn brought_up_to_date(database: &Database, folder: &Path, version: i64, rows: &str) -> Store {
+    let as_then = async |files: &str| {
+        let all = Migrator::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(files)).await.unwrap();
+        Migrator::with_migrations(all.iter().filter(|one| one.version <= version).cloned().collect())
+    };
+    let rows = sqlx::AssertSqlSafe(rows.to_owned());
+    let url = database.url().unwrap_or("sqlite:then.db");
+    if let Some(url) = database.url() {
+        let pool = sqlx::PgPool::connect(url).await.unwrap();
+        as_then("postgres").await.run(&pool).await.unwrap();
+        pool.execute(rows).await.unwrap();
+        pool.close().await;
+    } else {
+        let file = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("then.db")).create_if_missing(true);
+        let pool = sqlx::SqlitePool::connect_with(file).await.unwrap();
+        as_then("sqlite").await.run(&pool).await.unwrap();
+        pool.execute(rows).await.unwrap();
+        pool.close().await;
+    }
+    Store::open(url, folder).await.unwrap()
+}
+
+async fn the_alarm_of_a_channel_becomes_one_of_each_of_its_apps(database: Database) {
+    const ROWS: &str = "
+        insert into authorizations (id, channel, app, account, state, grant_number, generation, authorized_at,
+            access_token, access_token_issued_at, access_token_ends_at)
+        values (1, 'shopline', 'global g', '1', 'active', 1, 1, 0, '', 0, 0),
+            (2, 'shopline', 'asia a', '2', 'active', 1, 1, 0, '', 0, 0),
+            (3, 'amazon', 'client eu', '3', 'active', 1, 1, 0, '', 0, 0);
+        insert into shops (id, channel, name, place, authorization_id)
+        values ('sl', 'shopline', 'SL', 'sl', 1), ('tw', 'shopline', 'TW', 'tw', 2), ('new', 'shopline', 'New', 'new', null),
+            ('de', 'amazon', 'DE', 'de', 3);
+        insert into channel_alarms (channel, why, since) values ('shopline', 'wrong secret', 7);";
+    // SQLite keeps what it is given: bytes are written as such.
+    let rows = if database.url().is_none() { ROWS.replace("0, '', 0, 0)", "0, x'', 0, 0)") } else { ROWS.to_owned() };
+    let folder = tempfile::tempdir().unwrap();
+    let store = brought_up_to_date(&database, folder.path(), 9, &rows).await;
+    let mut tx = store.read(Clock::system().now()).await.unwrap();
+    let alarm = AppAlarm { keys: ["client_id".to_owned(), "client_secret".to_owned()], why: "wrong secret".to_owned() };
+    for (shop, app, alarmed) in [
+        ("sl", Some("global g"), true),
+        ("tw", Some("asia a"), true),
+        ("new", None, false),
+        ("de", Some("client eu"), false),
+    ] {
+        let shop: ShopId = shop.parse().unwrap();
+        let row = tx.shop(&shop).await.unwrap().unwrap();
+        assert_eq!(row.app.as_deref(), app, "{shop}");
+        assert_eq!(tx.app_alarm(&shop).await.unwrap(), alarmed.then(|| alarm.clone()), "{shop}");
+        let facts = tx.hold_facts(&shop, true, true).await.unwrap();
+        assert_eq!((facts.app_alarm, facts.authorization.is_some()), (alarmed, app.is_some()), "{shop}");
+    }
+    drop(tx);
+    store.close().await;
+}
