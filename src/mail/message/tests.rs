@@ -6,7 +6,7 @@ use mail_parser::{MessageParser, MimeHeaders as _};
 use super::*;
 use crate::{
     domain::AuthorizationId,
-    mail::{Item, News, RenewLink, ShopLine},
+    mail::{Item, News, Obstacle, RenewLink, ShopLine},
 };
 
 const NOON: &str = "2026-12-13T11:00:00Z";
@@ -169,6 +169,104 @@ fn notices_and_notes_say_what_happened() {
     -- 
     Gesendet von shopsyncd, das sich um die Shops kümmert.
     "#);
+}
+
+fn obstructed(obstacle: Obstacle) -> Letter {
+    Letter::Obstacle { shop: shop("tt-uk", "TikTok UK"), channel: "TikTok Shop".to_owned(), obstacle }
+}
+
+#[test]
+fn a_closed_shop_is_told_with_the_channels_words() {
+    let letter = obstructed(Obstacle::Closed("the shop is frozen".to_owned()));
+    assert_eq!(subject(&letter, Language::En, NOON), "TikTok UK: TikTok Shop says that the shop is closed");
+    insta::assert_snapshot!(text(&letter, Language::En, NOON), @r#"
+    TikTok Shop lets nobody work in this shop at present. Its words: “the shop is frozen”.
+
+    Product import and product export stand still. Nothing is lost: the shop's jobs wait, and once it is open again everything that was missed is caught up unasked.
+
+    TikTok UK
+
+    Please look into the shop at TikTok Shop. Nothing has to be renewed here; whether the shop is open again is looked at once a day.
+
+    -- 
+    Sent by shopsyncd, which looks after your shops.
+    "#);
+    assert_eq!(subject(&letter, Language::De, NOON), "TikTok UK: TikTok Shop meldet, dass der Shop geschlossen ist");
+    insta::assert_snapshot!(text(&letter, Language::De, NOON), @r#"
+    TikTok Shop lässt zurzeit niemanden in diesem Shop arbeiten. Seine Worte: „the shop is frozen“.
+
+    Produktimport und Produktexport stehen still. Verloren geht nichts: Die Aufgaben des Shops warten, und sobald er wieder offen ist, wird alles Versäumte von selbst nachgeholt.
+
+    TikTok UK
+
+    Bitte bei TikTok Shop nach dem Shop sehen. Zu erneuern ist hier nichts; ob der Shop wieder offen ist, wird einmal am Tag geprüft.
+
+    -- 
+    Gesendet von shopsyncd, das sich um die Shops kümmert.
+    "#);
+}
+
+#[test]
+fn a_right_that_is_missing_is_told_with_the_way_to_give_it() {
+    let letter = obstructed(Obstacle::ScopeMissing("seller.product.write".to_owned()));
+    assert_eq!(subject(&letter, Language::En, NOON), "TikTok UK: the permission lacks a right");
+    insta::assert_snapshot!(text(&letter, Language::En, NOON), @r#"
+    The permission to work in this shop lacks a right that shopsyncd needs: “seller.product.write”.
+
+    Product import and product export stand still. Nothing is lost: the shop's jobs wait, and after the renewal everything that was missed is caught up unasked.
+
+    TikTok UK
+      Renew the permission:
+      https://shops.example.com/authorize/tt-uk?t=abc
+
+    To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks. The link works until 17 January 2027.
+
+    -- 
+    Sent by shopsyncd, which looks after your shops.
+    "#);
+    assert_eq!(subject(&letter, Language::De, NOON), "TikTok UK: der Berechtigung fehlt ein Recht");
+    insta::assert_snapshot!(text(&letter, Language::De, NOON), @r#"
+    Der Berechtigung, in diesem Shop zu arbeiten, fehlt ein Recht, das shopsyncd braucht: „seller.product.write“.
+
+    Produktimport und Produktexport stehen still. Verloren geht nichts: Die Aufgaben des Shops warten, und nach der Erneuerung wird alles Versäumte von selbst nachgeholt.
+
+    TikTok UK
+      Berechtigung erneuern:
+      https://shops.example.com/authorize/tt-uk?t=abc
+
+    Zum Erneuern den Link öffnen, sich beim Marktplatz mit dem Konto des Shops anmelden und zustimmen. Das dauert nur wenige Klicks. Der Link gilt bis zum 17. Januar 2027.
+
+    -- 
+    Gesendet von shopsyncd, das sich um die Shops kümmert.
+    "#);
+}
+
+#[test]
+fn a_refused_app_is_told_with_the_keys_that_stand_in_the_settings() {
+    let news = News::AppRejected {
+        channel: "SHOPLINE".to_owned(),
+        keys: ["asia_client_id".to_owned(), "asia_client_secret".to_owned()],
+        why: "invalid_client".to_owned(),
+    };
+    let letter = Letter::Operator(vec![news]);
+    assert_eq!(subject(&letter, Language::En, NOON), "SHOPLINE refuses our app: all its shops wait");
+    insta::assert_snapshot!(text(&letter, Language::En, NOON), @r#"
+    SHOPLINE refuses the credentials of our app: invalid_client. All shops that work with it wait. Correct `asia_client_id` and `asia_client_secret` in the settings; the jobs go on by themselves.
+
+    -- 
+    Sent by shopsyncd, which looks after your shops.
+    "#);
+    assert_eq!(subject(&letter, Language::De, NOON), "SHOPLINE verweigert unsere App: alle ihre Shops warten");
+    insta::assert_snapshot!(text(&letter, Language::De, NOON), @r#"
+    SHOPLINE verweigert die Zugangsdaten unserer App: invalid_client. Alle Shops, die mit ihr arbeiten, warten. Bitte `asia_client_id` und `asia_client_secret` in den Einstellungen berichtigen; die Aufgaben laufen dann von selbst weiter.
+
+    -- 
+    Gesendet von shopsyncd, das sich um die Shops kümmert.
+    "#);
+    // One that waited in the outbox while the program was replaced.
+    let older = r#"{"news": "app_rejected", "channel": "Amazon", "why": "invalid_client"}"#;
+    let older = Letter::Operator(vec![serde_json::from_str(older).unwrap()]);
+    assert!(text(&older, Language::En, NOON).contains("Correct `client_id` and `client_secret` in the settings"));
 }
 
 #[test]

@@ -69,12 +69,13 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
 
 fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle, now: &Zoned) -> Page {
     let (name, channel) = (one_line(&shop.name), one_line(channel));
-    let (subject, opening, closing, links) = match obstacle {
+    let (subject, opening, then, closing, links) = match obstacle {
         Obstacle::Closed(why) => (
             format!("{name}: {channel} meldet, dass der Shop geschlossen ist"),
             format!("{channel} lässt zurzeit niemanden in diesem Shop arbeiten. Seine Worte: „{}“.", one_line(why)),
+            "Verloren geht nichts: Die Aufgaben des Shops warten, und sobald er wieder offen ist, wird alles Versäumte von selbst nachgeholt.",
             format!(
-                "Bitte bei {channel} nach dem Shop sehen. Zu erneuern ist nichts; sobald der Shop wieder offen ist, was einmal am Tag geprüft wird, geht alles von selbst weiter."
+                "Bitte bei {channel} nach dem Shop sehen. Zu erneuern ist hier nichts; ob der Shop wieder offen ist, wird einmal am Tag geprüft."
             ),
             Vec::new(),
         ),
@@ -84,13 +85,14 @@ fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle, now: &Zoned) 
                 "Der Berechtigung, in diesem Shop zu arbeiten, fehlt ein Recht, das shopsyncd braucht: „{}“.",
                 one_line(scope)
             ),
+            catches_up(1),
             how(std::slice::from_ref(shop), now),
             vec![("Berechtigung erneuern".to_owned(), shop.renew.url.to_string())],
         ),
     };
     Page {
         subject,
-        opening: vec![opening, format!("Produktimport und Produktexport stehen still. {}", catches_up(1))],
+        opening: vec![opening, format!("Produktimport und Produktexport stehen still. {then}")],
         blocks: vec![Block { heading: name, lines: Vec::new(), links }],
         closing: vec![closing],
         footer: footer(),

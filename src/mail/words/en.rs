@@ -69,15 +69,16 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
 
 fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle, now: &Zoned) -> Page {
     let (name, channel) = (one_line(&shop.name), one_line(channel));
-    let (subject, opening, closing, links) = match obstacle {
+    let (subject, opening, then, closing, links) = match obstacle {
         Obstacle::Closed(why) => (
             format!("{name}: {channel} says that the shop is closed"),
             format!(
                 "{channel} lets nobody work in this shop at present. Its words: \u{201c}{}\u{201d}.",
                 one_line(why)
             ),
+            "Nothing is lost: the shop's jobs wait, and once it is open again everything that was missed is caught up unasked.",
             format!(
-                "Please look into the shop at {channel}. Nothing has to be renewed; once the shop is open again, which is looked at once a day, everything goes on by itself."
+                "Please look into the shop at {channel}. Nothing has to be renewed here; whether the shop is open again is looked at once a day."
             ),
             Vec::new(),
         ),
@@ -87,13 +88,14 @@ fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle, now: &Zoned) 
                 "The permission to work in this shop lacks a right that shopsyncd needs: \u{201c}{}\u{201d}.",
                 one_line(scope)
             ),
+            catches_up(1),
             how(std::slice::from_ref(shop), now),
             vec![("Renew the permission".to_owned(), shop.renew.url.to_string())],
         ),
     };
     Page {
         subject,
-        opening: vec![opening, format!("Product import and product export stand still. {}", catches_up(1))],
+        opening: vec![opening, format!("Product import and product export stand still. {then}")],
         blocks: vec![Block { heading: name, lines: Vec::new(), links }],
         closing: vec![closing],
         footer: footer(),
