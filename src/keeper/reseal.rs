@@ -1,7 +1,7 @@
 //! Sealing everything anew with the first key of the ring, a row at a time: it may be interrupted and begun again.
 
 use super::{KeeperError, TokenKeeper};
-use crate::{domain::AuthorizationId, secrets::Sealed, store::SealedTokens};
+use crate::{crash, domain::AuthorizationId, secrets::Sealed, store::SealedTokens};
 
 /// How many rows are looked at in one transaction.
 const CHUNK: u32 = 100;
@@ -22,7 +22,9 @@ impl TokenKeeper {
                     resealed += u64::from(tx.put_sealed(id, tokens.generation, &sealed).await?);
                 }
             }
+            crash::point("reseal.before_commit");
             tx.commit().await?;
+            crash::point("reseal.after_commit");
         }
     }
 

@@ -15,6 +15,7 @@ mod invariants;
 mod peers;
 mod points;
 mod random;
+mod reseal;
 mod stage;
 mod stopped;
 mod unforgiven;
@@ -56,6 +57,11 @@ async fn consent_reminders_and_mail_survive_any_death() {
     each_of(points::PEOPLE).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sealing_anew_survives_any_death() {
+    each_of(points::KEYS).await;
+}
+
 /// Dies at each point of a group, again and again.
 async fn each_of(group: &[&str]) {
     let mut tally = Tally::default();
@@ -66,6 +72,12 @@ async fn each_of(group: &[&str]) {
 }
 
 async fn die_often(point: String) -> (String, usize) {
+    if points::belongs(&point, points::KEYS) {
+        for chunk in 1..=reseal::CHUNKS {
+            reseal::die_over_keys(Stage::new(Database::Sqlite), &format!("{point}#{chunk}")).await;
+        }
+        return (point, reseal::CHUNKS);
+    }
     if points::belongs(&point, points::PEOPLE) {
         for time in 0..TIMES {
             die_once_over_people(Stage::new(Database::Sqlite), &point, 1 + time % 2).await;

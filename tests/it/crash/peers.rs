@@ -11,7 +11,7 @@ use super::{
     daemon::Daemon,
     die_at, die_once_over_people, die_over_work, end_in_line, in_lanes,
     points::{self, Tally},
-    seconds,
+    reseal, seconds,
     stage::{SHOPS, Stage},
     working,
 };
@@ -27,8 +27,22 @@ const TAKES_OVER_EXCHANGE: Duration = Duration::from_secs(20 + 2);
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_point_is_survived_on_postgres() {
     let mut tally = Tally::default();
-    for point in in_lanes(LANES, points::in_source().into_iter().map(die_once)).await.into_iter().flatten() {
+    let others = points::in_source().into_iter().filter(|point| !points::belongs(point, points::KEYS));
+    for point in in_lanes(LANES, others.map(die_once)).await.into_iter().flatten() {
         tally.count(&point, 1);
+    }
+    tally.print("PostgreSQL");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sealing_anew_survives_any_death_on_postgres() {
+    let mut tally = Tally::default();
+    for point in points::in_group(points::KEYS) {
+        for chunk in 1..=reseal::CHUNKS {
+            let Some(database) = Database::postgres().await else { return };
+            reseal::die_over_keys(Stage::new(database), &format!("{point}#{chunk}")).await;
+            tally.count(&point, 1);
+        }
     }
     tally.print("PostgreSQL");
 }

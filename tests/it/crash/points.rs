@@ -9,9 +9,10 @@ use std::{
 pub(super) const PLAN_AND_IMPORT: &[&str] = &["plan.", "finish.", "import."];
 pub(super) const EXPORT_AND_REFRESH: &[&str] = &["export.", "refresh."];
 pub(super) const PEOPLE: &[&str] = &["consent.", "remind.", "mail."];
+pub(super) const KEYS: &[&str] = &["reseal."];
 
 /// The beginnings of names, one group a test.
-pub(super) const GROUPS: [&[&str]; 3] = [PLAN_AND_IMPORT, EXPORT_AND_REFRESH, PEOPLE];
+pub(super) const GROUPS: [&[&str]; 4] = [PLAN_AND_IMPORT, EXPORT_AND_REFRESH, PEOPLE, KEYS];
 
 /// Whether a group dies at a point.
 pub(super) fn belongs(name: &str, group: &[&str]) -> bool {

@@ -13,6 +13,7 @@ use shopsyncd::{
     clock::Clock,
     control::{self, Hidden, Refusal, Request},
     domain::{InstanceId, JobKind},
+    secrets::Secret,
 };
 
 use super::daemon::Daemon;
@@ -181,6 +182,26 @@ product_import = "1 second"
         let mut tokens = serde_json::to_value(self.fake.grant_tokens(account, day * 345, day * 20)).unwrap();
         tokens["authorized_at"] = json!(Clock::system().now() - day * 345);
         self.ask(&Request::HandIn { shop: id.parse().unwrap(), tokens: Hidden(tokens) }).await
+    }
+
+    /// With which keys the daemon seals and opens from its next start on; the first seals.
+    pub(super) fn seal_with(&mut self, ring: &[&Secret]) {
+        let keys: Vec<&str> = ring.iter().map(|key| key.expose()).collect();
+        match &mut self.database {
+            Database::Sqlite => {
+                fs::create_dir_all(self.state_dir()).unwrap();
+                fs::write(self.state_dir().join("seal-key"), keys.join("\n")).unwrap();
+            }
+            Database::Postgres { seal_key, .. } => {
+                *seal_key = keys.join("\\n");
+                fs::write(self.path("shopsyncd.toml"), self.settings()).unwrap();
+            }
+        }
+    }
+
+    /// Has everything sealed anew.
+    pub(super) async fn reseal(&self) -> Result<Value, Refusal> {
+        self.ask(&Request::Reseal).await
     }
 
     /// The owner of the first shop opens the link, agrees, and the address on which the browser ended is handed over.
