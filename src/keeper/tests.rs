@@ -1,6 +1,8 @@
 mod consents;
+mod cut_off;
 mod ends;
 mod exchanges;
+mod looks;
 mod news;
 pub(crate) mod pretend;
 mod reseal;
@@ -27,6 +29,14 @@ const LATER: SignedDuration = SignedDuration::from_hours(5);
 
 fn token(access: &Access) -> &str {
     access.token.as_ref().unwrap().expose()
+}
+
+/// Lets so many minutes pass, a moment at a time.
+async fn pass(bench: &Bench, minutes: i64) {
+    for _ in 0..minutes * 240 {
+        bench.clock.advance(SignedDuration::from_millis(250));
+        tokio::task::yield_now().await;
+    }
 }
 
 fn ended(why: &str) -> Failure {

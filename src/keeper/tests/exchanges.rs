@@ -437,14 +437,6 @@ async fn a_consent_does_not_wait_for_a_renewal_of_the_old_tokens_and_what_it_bro
     }
 }
 
-/// Lets so many minutes pass, a moment at a time.
-async fn pass(bench: &Bench, minutes: i64) {
-    for _ in 0..minutes * 240 {
-        bench.clock.advance(SignedDuration::from_millis(250));
-        tokio::task::yield_now().await;
-    }
-}
-
 #[tokio::test]
 async fn an_answer_that_arrived_outlives_a_database_that_is_away_for_minutes() {
     let bench = Bench::authorized(&["a"]).await;

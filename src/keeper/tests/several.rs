@@ -201,3 +201,44 @@ async fn the_log_of_a_consent_that_was_not_taken_names_the_shop_where_the_state_
     bench.finish(&state, Some("thief")).await.unwrap_err();
     assert!(log.text().contains("shop.id=b"), "{}", log.text());
 }
+
+#[tokio::test]
+async fn of_two_accounts_that_consent_at_once_the_first_that_is_recorded_stays() {
+    let bench = Bench::new(&["a"], HALF_HOUR).await;
+    bench.market().silent_about = ["seller-1".into()].into();
+    let state = bench.begin("a", Some("browser")).await;
+    let first = async { bench.finish(&state, Some("browser")).await };
+    let second = async {
+        // The first one's code has been traded; what it covers is asked again and again.
+        while bench.market().exchanges == 0 {
+            tokio::task::yield_now().await;
+        }
+        bench.market().account = "seller-2".into();
+        let state = bench.begin("a", Some("other")).await;
+        bench.finish_at(&bench.another(), &state, Some("other")).await.unwrap();
+        bench.market().silent_about.clear();
+        pass(&bench, 1).await;
+    };
+    let (first, ()) = tokio::join!(first, second);
+    assert!(matches!(first, Err(ConsentError::OtherAccount { .. })), "{first:?}");
+    assert_eq!(bench.authorization("a").await.unwrap().account.account, "seller-2");
+}
+
+#[tokio::test]
+async fn a_consent_covers_no_shop_of_another_app() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    bench.market().apps = [("b".into(), "other".into())].into();
+    bench.settle("b").await;
+    assert_eq!(bench.consent("a").await.unwrap().shops, [shop("a")]);
+    assert_eq!(bench.authorization("b").await, None);
+}
+
+#[tokio::test]
+async fn a_place_that_is_not_what_the_settings_say_is_refused_and_left_out_of_other_consents() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    bench.market().unlike = ["b".into()].into();
+    let error = bench.consent("b").await.unwrap_err();
+    assert!(error.to_string().contains("stall b is not what the settings say"), "{error}");
+    assert_eq!(bench.consent("a").await.unwrap().shops, [shop("a")]);
+    assert_eq!(bench.authorization("b").await, None);
+}
