@@ -1,15 +1,15 @@
 //! Putting settings in force: the shops that jobs work with, and the tables brought in line.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{StartError, own_schedules};
 use crate::{
     channels::{Tools, find},
     config::Config,
-    domain::{Shop, ShopId},
+    domain::{Demand, JobKind, Shop, ShopId, Trigger},
     keeper::{Page, ShopBook, ShopEntry, settle_holds},
     notices, settings,
-    store::{StoreError, Tx, WantedSchedule, WantedShop},
+    store::{Named, NewRun, StoreError, Tx, WantedSchedule, WantedShop},
 };
 
 /// Where people reach the page.
@@ -52,8 +52,23 @@ pub(super) async fn sync(tx: &mut Tx, config: &Config, shops: &ShopBook) -> Resu
     let entries = shops.all();
     tx.sync_shops(&entries.iter().map(|entry| wanted_shop(entry)).collect::<Vec<_>>()).await?;
     tx.sync_schedules(&wanted_schedules(&entries)).await?;
+    let mut held = BTreeSet::new();
     for entry in &entries {
-        settle_holds(tx, entry).await?;
+        let holds = settle_holds(tx, entry).await?;
+        held.extend(holds.into_iter().filter_map(|(job, hold)| hold.map(|_| (entry.shop.id.clone(), job))));
+    }
+    let source = config.product_source.as_ref();
+    let import = JobKind::ProductImport;
+    // Every export waits for a source that has not been read as such: it is not left to its period.
+    if tx.name_product_source(source).await? == Named::Anew
+        && let Some(source) = entries.iter().find(|entry| entry.is_source)
+        && source.running_jobs().any(|job| job == import)
+        && !held.contains(&(source.shop.id.clone(), import))
+    {
+        // An import that began before is none that was demanded: another one follows it.
+        let demand = Demand { full: true, ..Demand::default() };
+        let run = NewRun { shop: Some(source.shop.id.clone()), job: import, demand };
+        tx.run_now(&run, Trigger::Schedule).await?;
     }
     notices::note_shops_changed(tx).await?;
     tx.set_fact("settings.digest", &config.digest).await?;

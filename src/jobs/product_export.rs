@@ -24,7 +24,7 @@ use crate::{
     channels::PushResult,
     crash,
     domain::{
-        Complaint, Counts, Demand, ErrorKind, Failure, JobKind, Outcome, PassKind, Sku, Trigger,
+        Complaint, Counts, Demand, ErrorKind, Failure, JobKind, Outcome, PassKind, RunState, ShopId, Sku, Trigger,
         plan::{Change, GuardStop, Guarded, change, guard, retires},
         wanted,
     },
@@ -78,7 +78,7 @@ impl ProductExport {
 
     async fn export(&self, context: &Context, entry: &ShopEntry, counts: &mut Counts) -> Result<(), Halt> {
         settle(&self.work, context, entry, counts).await?;
-        self.read_once(context, entry).await?;
+        let source = self.read_once(context, entry).await?;
         self.want(context, entry).await?;
         let mut tx = self.work.write(context).await?;
         resolve_settled(&mut tx, entry).await?;
@@ -92,12 +92,12 @@ impl ProductExport {
             Verdict::Stop(stop) => return Err(stopped(entry, stop)),
         };
         counts.seen = changes.len() as u64;
-        self.send(context, entry, &changes, released, counts).await?;
+        self.send(context, entry, &source, &changes, released, counts).await?;
         wait_for_judgement(&self.work, entry).await
     }
 
-    /// Makes sure that both sides of the comparison are known: the source was read completely, and so was the shop.
-    async fn read_once(&self, context: &Context, entry: &ShopEntry) -> Result<(), Halt> {
+    /// Makes sure that both sides of the comparison are known: the source was read completely, and so was the shop. Returns the source.
+    async fn read_once(&self, context: &Context, entry: &ShopEntry) -> Result<ShopId, Halt> {
         let Some(source) = self.work.shops.source() else {
             return Err(Halt::new(
                 Failure::Rejected,
@@ -107,12 +107,7 @@ impl ProductExport {
             ));
         };
         let mut tx = self.work.write(context).await?;
-        if tx.last_pass(&source, PassKind::Full).await?.is_none() {
-            let text = format!("product source `{source}` has not been read completely yet");
-            let remedy =
-                format!("nothing, if its import is about to run; see `shopsyncd jobs why {source} product_import`");
-            return Err(soon(tx.now, LOOK_AGAIN, text, remedy));
-        }
+        ask_source(&mut tx, &source).await?;
         // The import has its own run, so that nobody else walks its pass.
         let shop = &entry.shop.id;
         let filter = RunFilter { shop: Some(shop.clone()), job: Some(JobKind::ProductImport), ..RunFilter::default() };
@@ -124,7 +119,7 @@ impl ProductExport {
             [Some(run.trigger), run.follow_up].iter().any(|it| matches!(it, Some(Trigger::Renewal | Trigger::Recovery)))
         });
         if read && !(under_way && first) {
-            return Ok(());
+            return Ok(source);
         }
         if !read && !under_way {
             // Not a complete pass by demand: the first one is complete anyway, and one that took longer than a run goes on.
@@ -183,6 +178,7 @@ impl ProductExport {
         &self,
         context: &Context,
         entry: &ShopEntry,
+        source: &ShopId,
         plan: &[Change],
         mut released: Guarded,
         counts: &mut Counts,
@@ -192,6 +188,8 @@ impl ProductExport {
             if context.cancel.is_cancelled() {
                 return Err(Halt::Cancelled);
             }
+            // Another source may be named meanwhile: what this one wants is no longer the truth then.
+            ask_source(&mut self.work.store.read(self.work.clock.now()).await?, source).await?;
             let (batch, after) = rest.split_at(next_batch(rest, entry.abilities.push_batch));
             rest = after;
             let results = self.push(entry, batch).await?;
@@ -252,6 +250,25 @@ fn cut_off(entry: &ShopEntry, now: Timestamp, unsaid: usize, some_said: bool) ->
 
 /// How long it takes until the next look at an import that goes first.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
+/// The same for an import that has yet to begin.
+const LOOK_AT_REST: SignedDuration = SignedDuration::from_secs(10);
+
+/// Makes sure that the products are those of the source.
+async fn ask_source(tx: &mut Tx, source: &ShopId) -> Result<(), Halt> {
+    if tx.is_source_read(source).await? {
+        return Ok(());
+    }
+    let running = RunFilter {
+        shop: Some(source.clone()),
+        job: Some(JobKind::ProductImport),
+        state: Some(RunState::Running),
+        ..RunFilter::default()
+    };
+    let wait = if tx.runs(&running, 1).await?.is_empty() { LOOK_AT_REST } else { LOOK_AGAIN };
+    let text = format!("product source `{source}` has not been read completely yet since it became the source");
+    let remedy = format!("nothing, if its import is about to run; see `shopsyncd jobs why {source} product_import`");
+    Err(soon(tx.now, wait, text, remedy))
+}
 
 /// Another look after a while, which is no failed attempt: what is waited for is under way.
 fn soon(now: Timestamp, wait: SignedDuration, text: String, remedy: String) -> Halt {

@@ -21,6 +21,7 @@ use crate::{
     domain::{Complaint, Counts, Cursor, ErrorKind, Failure, JobKind, Outcome, Pass, PassKind, Period, RunError, Sku},
     keeper::ShopEntry,
     scheduler::{Context, End, Handler, Stopped},
+    store::Tx,
 };
 
 /// How long one run reads at most that nobody asked for a complete pass; then it ends well and the next one goes on.
@@ -99,6 +100,7 @@ impl ProductImport {
     ) -> Result<Option<(Pass, PullFrom)>, Halt> {
         let shop = &entry.shop.id;
         let mut tx = self.work.write(context).await?;
+        still_stands(&mut tx, entry).await?;
         if let Some(pass) = tx.open_pass(shop).await?
             && (!full || (pass.kind == PassKind::Full && pass.run == context.run))
         {
@@ -198,6 +200,13 @@ impl ProductImport {
             .await
             .map(|page| (asked_at, page))
     }
+}
+
+/// Whether the shop is to the settings in force what it was when the attempt began: the product source, or not. What is read as the
+/// one must not be stored as the other.
+async fn still_stands(tx: &mut Tx, entry: &ShopEntry) -> Result<(), Halt> {
+    let is_source = tx.product_source().await?.as_ref() == Some(&entry.shop.id);
+    if is_source == entry.is_source { Ok(()) } else { Err(Halt::Cancelled) }
 }
 
 /// Whether a complete pass is due: there was none, or its period has passed since the last began.

@@ -3,6 +3,7 @@
 
 mod exporting;
 mod importing;
+mod sources;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -84,6 +85,8 @@ struct Shelf {
     sent: Vec<String>,
     /// How often something was refused.
     refused: usize,
+    /// While the next change is on its way, this shop is named as the product source.
+    names: Option<(Store, ShopId)>,
 }
 
 struct Stall {
@@ -154,6 +157,10 @@ impl Channel for Stall {
     }
 
     async fn push(&self, _: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
+        let names = self.shelf.lock().unwrap().names.take();
+        if let Some((store, source)) = names {
+            name_source(&store, &self.clock, Some(&source)).await;
+        }
         let mut shelf = self.shelf.lock().unwrap();
         let told = changes.iter().map(|change| {
             let skus = std::iter::once(&change.sku).chain(change.siblings.iter().map(|sibling| &sibling.sku));
@@ -276,6 +283,7 @@ impl World {
         let mut tx = store.write(clock.now()).await.unwrap();
         tx.sync_shops(&wanted).await.unwrap();
         tx.commit().await.unwrap();
+        name_source(&store, &clock, source.then(|| "erp".parse().unwrap()).as_ref()).await;
         let page = keeper::Page { public_url: "http://127.0.0.1:8420".parse().unwrap(), loopback: true };
         let shops = ShopBook::new(page, entries);
         let people = people();
@@ -403,6 +411,13 @@ impl World {
     async fn mails(&self) -> usize {
         self.store.read(self.clock.now()).await.unwrap().mails(None, 100).await.unwrap().len()
     }
+}
+
+/// Settings that name this source are put in force.
+async fn name_source(store: &Store, clock: &Clock, source: Option<&ShopId>) {
+    let mut tx = store.write(clock.now()).await.unwrap();
+    tx.name_product_source(source).await.unwrap();
+    tx.commit().await.unwrap();
 }
 
 fn entry(id: &str, source: bool, shelf: &Arc<Mutex<Shelf>>, clock: &Clock) -> ShopEntry {

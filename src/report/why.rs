@@ -176,7 +176,10 @@ impl Known<'_> {
             Some((ErrorKind::Throttled, text, _)) => {
                 format!("{} is throttled by the channel ({text}) and goes on {when}", self.name())
             }
-            Some((ErrorKind::Waiting, text, _)) => format!("{} waits ({text}) and goes on {when}", self.name()),
+            Some((ErrorKind::Waiting, text, remedy)) => {
+                let remedy = if remedy.is_empty() { String::new() } else { format!("; {remedy}") };
+                format!("{} waits ({text}{remedy}) and looks again {when}", self.name())
+            }
             Some((_, text, _)) => {
                 format!("{} failed in attempt {} ({text}) and is tried again {when}", self.name(), run.attempt)
             }

@@ -68,6 +68,7 @@ mod runs;
 mod schedules;
 mod sessions;
 mod shops;
+mod sources;
 mod states;
 mod tickets;
 mod wake;
@@ -85,6 +86,7 @@ pub use reminders::{ReminderKind, ReminderRow};
 pub use runs::{Asked, Claimed, NewRun};
 pub use schedules::{Due, Planned, ScheduleRow, WantedSchedule};
 pub use shops::{AppAlarm, ShopRow, WantedShop};
+pub use sources::{Comparison, Named};
 pub use tickets::OpenTicket;
 pub use wake::Wakes;
 

@@ -12,8 +12,8 @@ use shopsyncd::{
     },
     secrets::Sealed,
     store::{
-        AppAlarm, Delivery, MailState, NewGrant, NewMail, NewRun, OpenTicket, Refused, ReminderKind, SealedGrant,
-        SealedTokens, SeenListing, ShopRow, Standing, Store, Tx, WantedRow, WantedSchedule, WantedShop,
+        AppAlarm, Comparison, Delivery, MailState, Named, NewGrant, NewMail, NewRun, OpenTicket, Refused, ReminderKind,
+        SealedGrant, SealedTokens, SeenListing, ShopRow, Standing, Store, Tx, WantedRow, WantedSchedule, WantedShop,
     },
 };
 
@@ -64,6 +64,8 @@ pub(crate) const CHECKS: &[Check] = checks![
     a_renewal_cancels_what_is_owed_and_keeps_what_was_sent,
     shops_that_swap_their_places_both_stay,
     a_shop_that_moves_elsewhere_starts_anew,
+    a_source_is_unread_until_it_was_read_completely_as_the_source,
+    a_source_is_compared_with_what_another_shop_has,
     a_locked_shop_is_read_after_whoever_locked_it_first,
     the_facts_that_hold_a_shop_are_those_noted,
     an_alarm_of_an_app_is_raised_once_and_is_of_its_shops_alone,
@@ -1102,6 +1104,77 @@ async fn a_shop_that_moves_elsewhere_starts_anew(store: Store) {
     assert_eq!(tx.shop(&shop("b")).await.unwrap(), stays);
     assert!(tx.last_pass(&shop("b"), PassKind::Full).await.unwrap().is_some());
     assert_eq!(tx.shops_of(id).await.unwrap().iter().map(|one| one.id.as_str()).collect::<Vec<_>>(), ["b"]);
+}
+
+async fn a_source_is_unread_until_it_was_read_completely_as_the_source(store: Store) {
+    async fn read(tx: &mut Tx, id: &str, kind: PassKind) {
+        let pass = tx.begin_pass(&shop(id), kind, RunId(7)).await.unwrap();
+        tx.end_pass(&shop(id), pass.number, None).await.unwrap();
+    }
+    let (a, b) = (shop("a"), shop("b"));
+    let mut tx = store.write(at(20)).await.unwrap();
+    assert_eq!(tx.product_source().await.unwrap(), None);
+    assert_eq!(tx.name_product_source(Some(&a)).await.unwrap(), Named::First);
+    assert!(!tx.is_source_read(&a).await.unwrap());
+    read(&mut tx, "a", PassKind::Changes).await;
+    assert!(!tx.is_source_read(&a).await.unwrap(), "that was no complete one");
+    for id in ["a", "b"] {
+        read(&mut tx, id, PassKind::Full).await;
+    }
+    assert_eq!(tx.name_product_source(Some(&a)).await.unwrap(), Named::Known);
+    assert!(tx.is_source_read(&a).await.unwrap());
+    assert!(!tx.is_source_read(&b).await.unwrap(), "it is not the source");
+
+    // A pass of its own that has ended, or is under way, says nothing of its products.
+    tx.begin_pass(&b, PassKind::Changes, RunId(7)).await.unwrap();
+    assert_eq!(tx.name_product_source(Some(&b)).await.unwrap(), Named::Anew);
+    assert_eq!(tx.product_source().await.unwrap(), Some(b.clone()));
+    assert!(!tx.is_source_read(&b).await.unwrap() && !tx.is_source_read(&a).await.unwrap());
+    assert_eq!(tx.open_pass(&b).await.unwrap(), None);
+    assert!(tx.last_pass(&a, PassKind::Full).await.unwrap().is_some(), "the one before has been read all the same");
+    read(&mut tx, "b", PassKind::Full).await;
+    assert!(tx.is_source_read(&b).await.unwrap());
+
+    // Back to one that was the source before, and by way of none.
+    assert_eq!(tx.name_product_source(Some(&a)).await.unwrap(), Named::Anew);
+    assert!(!tx.is_source_read(&a).await.unwrap());
+    read(&mut tx, "a", PassKind::Full).await;
+    assert_eq!(tx.name_product_source(None).await.unwrap(), Named::Anew);
+    assert_eq!((tx.product_source().await.unwrap(), tx.is_source_read(&a).await.unwrap()), (None, false));
+    assert_eq!(tx.name_product_source(None).await.unwrap(), Named::Known);
+    assert_eq!(tx.name_product_source(Some(&a)).await.unwrap(), Named::Anew);
+    assert!(!tx.is_source_read(&a).await.unwrap());
+}
+
+async fn a_source_is_compared_with_what_another_shop_has(store: Store) {
+    let mut tx = store.write(at(20)).await.unwrap();
+    assert_eq!(tx.source_size().await.unwrap(), (0, 0));
+    let shops = [("erp", "1"), ("new", "2"), ("uk", "3"), ("de", "4")];
+    tx.sync_shops(&shops.map(|(id, place)| wanted_shop(id, place))).await.unwrap();
+    let pass = tx.begin_pass(&shop("erp"), PassKind::Full, RunId(7)).await.unwrap();
+    tx.end_pass(&shop("erp"), pass.number, None).await.unwrap();
+    let named = tx.name_product_source(Some(&shop("erp"))).await.unwrap();
+    assert_eq!(named, Named::Anew, "nobody knows as what it was read");
+    let of_source = [("p1", "A"), ("p1", "B"), ("p2", "C"), ("p3", "D")];
+    tx.put_variants(&of_source.map(|(product, sku)| variant(product, "Cup", sku, "1"))).await.unwrap();
+    assert_eq!(tx.source_size().await.unwrap(), (3, 4));
+
+    // C was matched by barcode: as a source, the shop would say its own SKU.
+    let mut matched = seen("C", "1");
+    matched.listing.shop_sku = Some(sku("own-c"));
+    put(&mut tx, "new", &[seen("A", "1"), matched, seen("X", "1")]).await;
+    tx.put_wanted(&shop("new"), &[wanted("D", "1")]).await.unwrap();
+    assert_eq!(tx.compared_with_source(&shop("new")).await.unwrap(), Comparison { skus: 3, common: 1 });
+    assert_eq!(tx.compared_with_source(&shop("de")).await.unwrap(), Comparison { skus: 0, common: 0 });
+
+    put(&mut tx, "uk", &[seen("A", "1"), seen("B", "1"), seen("C", "1"), seen("OWN", "1")]).await;
+    put(&mut tx, "de", &[seen("A", "1"), seen("B", "1")]).await;
+    let without = tx.listed_without(&shop("new")).await.unwrap();
+    assert_eq!(without, [(shop("de"), 1), (shop("uk"), 2)]);
+    let pass = tx.begin_pass(&shop("de"), PassKind::Full, RunId(7)).await.unwrap();
+    tx.note_seen(&shop("de"), pass.number, &skus(&["A"])).await.unwrap();
+    tx.drop_unseen_listings(&shop("de"), pass.number, at(30)).await.unwrap();
+    assert_eq!(tx.listed_without(&shop("new")).await.unwrap(), [(shop("uk"), 2)], "what is gone is listed nowhere");
 }
 
 async fn a_locked_shop_is_read_after_whoever_locked_it_first(store: Store) {

@@ -69,9 +69,9 @@ pub async fn preview(
 }
 
 async fn comes_first(tx: &mut Tx, shop: &ShopId, source: &ShopId) -> Result<Option<String>, Halt> {
-    if tx.last_pass(source, PassKind::Full).await?.is_none() {
+    if !tx.is_source_read(source).await? {
         return Ok(Some(format!(
-            "product source `{source}` has not been read completely yet; an export would wait for its import"
+            "product source `{source}` has not been read completely yet since it became the source; an export would wait for its import"
         )));
     }
     if tx.last_pass(shop, PassKind::Full).await?.is_none() {

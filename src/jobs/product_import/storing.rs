@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Reading, matching::match_barcodes};
+use super::{Reading, matching::match_barcodes, still_stands};
 use crate::{
     channels::Page,
     crash,
@@ -29,6 +29,7 @@ pub(super) async fn store_page(
     // Asked before anything is locked: a channel may take its time.
     let fingerprint = if page.restart { Some(entry.channel.fingerprint().await) } else { None };
     let mut tx = work.write(context).await?;
+    still_stands(&mut tx, entry).await?;
     if tx.open_pass(shop).await?.is_none_or(|open| open.number != reading.pass.number) {
         // Somebody began another pass: what this one saw is worth nothing to it.
         return Err(Halt::Cancelled);
@@ -142,7 +143,7 @@ async fn end_pass(
 /// failure of the run: whether they are one at all is for people to say.
 async fn name_unknown(work: &Work, tx: &mut Tx, reading: &Reading<'_>) -> Result<(), Halt> {
     let Some(source) = work.shops.source() else { return Ok(()) };
-    if tx.last_pass(&source, PassKind::Full).await?.is_none() {
+    if !tx.is_source_read(&source).await? {
         return Ok(());
     }
     let (shop, run, complete) = (&reading.entry.shop.id, reading.context.run, reading.pass.kind == PassKind::Full);

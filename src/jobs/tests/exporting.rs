@@ -173,7 +173,7 @@ async fn a_preview_shows_what_was_refused_because_a_person_who_asks_for_a_run_tr
 #[tokio::test]
 async fn a_preview_says_what_has_to_be_read_first() {
     let world = World::new(true).await;
-    insta::assert_snapshot!(world.preview().await.first.unwrap(), @"product source `erp` has not been read completely yet; an export would wait for its import");
+    insta::assert_snapshot!(world.preview().await.first.unwrap(), @"product source `erp` has not been read completely yet since it became the source; an export would wait for its import");
     world.source(&[("A", "11")]).await;
     insta::assert_snapshot!(world.preview().await.first.unwrap(), @"shop `uk` has not been read completely yet; an export would import it first, and compare then");
     world.shelf("uk").pages = vec![page(&[("A", "10")])];
