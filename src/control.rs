@@ -49,7 +49,7 @@ impl<T> std::fmt::Debug for Hidden<T> {
 pub enum Request {
     /// Read the settings again, now. Answers what changed, in lines.
     Reload,
-    /// What a reload would change.
+    /// What a reload would change: `{"changes": [lines], "source": …}`, the latter null where the product source stays.
     Diff,
     /// Whether the daemon is well: `{"healthy": bool, "reasons": []}`.
     Health,

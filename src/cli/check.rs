@@ -29,7 +29,7 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
     // What is wrong here is told whatever the daemon answers.
     let (changes, unanswered) = match diff.then_some(&Request::Diff) {
         Some(request) => {
-            env.ask(request).await.map_or_else(|refusal| (None, Some(refusal)), |changes| (Some(changes), None))
+            env.ask(request).await.map_or_else(|refusal| (None, Some(refusal)), |answer| (Some(answer), None))
         }
         None => (None, None),
     };
@@ -37,7 +37,8 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
     if env.json {
         let unanswered = unanswered.as_ref().map(|refusal| &refusal.text);
         print::json(&json!({
-            "files": loaded.files, "state_dir": loaded.readable.state_dir, "findings": findings, "database": database, "changes": changes,
+            "files": loaded.files, "state_dir": loaded.readable.state_dir, "findings": findings, "database": database,
+            "changes": changes.as_ref().map(|answer| &answer["changes"]), "source": changes.as_ref().map(|answer| &answer["source"]),
             "unanswered": unanswered,
         }))?;
     } else {
@@ -48,12 +49,9 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
         for finding in &findings {
             print::text(&print::finding_line(finding))?;
         }
-        if let Some(changes) = changes.as_ref().and_then(serde_json::Value::as_array) {
-            for line in changes.iter().filter_map(serde_json::Value::as_str) {
-                print::text(line)?;
-            }
-            if changes.is_empty() {
-                print::text("a reload would change nothing")?;
+        if let Some(changes) = &changes {
+            for line in change_lines(changes) {
+                print::text(&line)?;
             }
         }
         let database = database.map(|database| format!("the database {database}; ")).unwrap_or_default();
@@ -66,6 +64,25 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
         Some(refusal) => Err(refusal),
         None => Ok(()),
     }
+}
+
+/// What a reload would change, a line each; what follows from another product source stands below its line.
+fn change_lines(answer: &serde_json::Value) -> Vec<String> {
+    let texts = |value: &serde_json::Value| -> Vec<String> {
+        value.as_array().into_iter().flatten().filter_map(|line| line.as_str().map(str::to_owned)).collect()
+    };
+    let mut lines = Vec::new();
+    for line in texts(&answer["changes"]) {
+        let of_source = line.starts_with("product_source:");
+        lines.push(line);
+        if of_source {
+            lines.extend(texts(&answer["source"]["lines"]).into_iter().map(|line| format!("  {line}")));
+        }
+    }
+    if lines.is_empty() {
+        lines.push("a reload would change nothing".to_owned());
+    }
+    lines
 }
 
 /// Looks at what the settings name, as it is now; returns how the database stands.
@@ -120,5 +137,21 @@ fn summary(errors: usize, others: usize) -> String {
         (0, 0) => "the settings are good".into(),
         (0, others) => format!("the settings have no errors; worth knowing: {others}"),
         (errors, others) => format!("errors: {errors}; worth knowing: {others}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_from_another_source_stands_below_its_line() {
+        let answer = json!({
+            "changes": ["product_source: erp -> erp2", "timezone: UTC -> Asia/Taipei"],
+            "source": { "lines": ["exports wait"] },
+        });
+        let lines = ["product_source: erp -> erp2", "  exports wait", "timezone: UTC -> Asia/Taipei"];
+        assert_eq!(change_lines(&answer), lines);
+        assert_eq!(change_lines(&json!({ "changes": [], "source": null })), ["a reload would change nothing"]);
     }
 }

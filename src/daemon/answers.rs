@@ -23,7 +23,11 @@ impl Answerer for Shared {
     async fn answer(&self, request: Request, progress: ProgressSink) -> Answered {
         match request {
             Request::Reload => Ok(json!(self.reload(Cause::Asked).await?)),
-            Request::Diff => Ok(json!(self.difference()?.lines)),
+            Request::Diff => {
+                let (changes, config) = self.difference()?;
+                let source = report::source_change(&mut self.reading().await?, &self.config.load(), &config).await;
+                Ok(json!({ "changes": changes.lines, "source": source.map_err(unavailable)? }))
+            }
             Request::Health => {
                 let reasons = self.ailments().await;
                 Ok(json!({ "healthy": reasons.is_empty(), "reasons": reasons }))

@@ -56,10 +56,10 @@ impl Shared {
         settings::load(self.files.config.as_deref(), &self.files.env, &self.tools)
     }
 
-    /// What a reload would change.
-    pub(super) fn difference(&self) -> Result<Diff, Refusal> {
+    /// What a reload would change, and what it would put in force.
+    pub(super) fn difference(&self) -> Result<(Diff, Config), Refusal> {
         let config = accepted(self.read_settings())?;
-        Ok(diff(&self.config.load(), &config))
+        Ok((diff(&self.config.load(), &config), config))
     }
 
     /// Reads the settings again and puts them in force. Anything wrong: the old ones keep serving, and the findings are

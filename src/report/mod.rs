@@ -6,6 +6,7 @@ mod jobs;
 mod mail;
 mod products;
 mod runs;
+mod source_change;
 mod status;
 mod why;
 
@@ -13,6 +14,7 @@ pub use jobs::{HeldBy, job_state};
 pub use mail::{MailList, mail_list};
 pub use products::{ProductList, ProductShow, product_show, products, unmatched};
 pub use runs::{ComplaintView, ErrorView, RunView, RunsView, run_show, runs};
+pub use source_change::{Compared, ShopEffect, SourceChange, source_change};
 pub use status::{Status, status};
 pub use why::{Surroundings, why};
 

@@ -12,4 +12,5 @@ mod reminders;
 mod settings;
 mod shopee;
 mod shopline;
+mod sources;
 mod webhooks;

@@ -81,6 +81,14 @@ impl Elsewhere {
         fs::write(&draft, fs::read_to_string(&file).unwrap() + text).unwrap();
         fs::rename(draft, file).unwrap();
     }
+
+    /// Writes a file of its settings anew, with another text in the place of one that stands there.
+    pub(crate) fn replace(&self, file: &str, old: &str, new: &str) {
+        let file = self.folder.join(file);
+        let text = fs::read_to_string(&file).unwrap();
+        assert!(text.contains(old), "{text}");
+        fs::write(&file, text.replace(old, new)).unwrap();
+    }
 }
 
 async fn ailments(daemon: &Daemon) -> Vec<String> {

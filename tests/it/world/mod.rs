@@ -105,6 +105,15 @@ pub(crate) fn minutes(count: i64) -> SignedDuration {
     SignedDuration::from_mins(count)
 }
 
+/// A product file.
+fn products(items: &[Item]) -> String {
+    let mut text = "sku,title,price,currency,stock\n".to_owned();
+    for (sku, price, stock) in items {
+        writeln!(text, "{sku},Product {sku},{price},GBP,{stock}").unwrap();
+    }
+    text
+}
+
 /// The marketplace's own number of a shop.
 pub(crate) fn number(shop: &str) -> String {
     format!("749{:016}", shop.bytes().fold(0_u64, |sum, byte| sum * 31 + u64::from(byte)))
@@ -215,11 +224,32 @@ to = ["owner@example.com"]
 
     /// What the source says from now on.
     pub(crate) fn source(&self, items: &[Item]) {
-        let mut text = "sku,title,price,currency,stock\n".to_owned();
-        for (sku, price, stock) in items {
-            writeln!(text, "{sku},Product {sku},{price},GBP,{stock}").unwrap();
-        }
-        self.write("products.csv", &text);
+        self.write("products.csv", &products(items));
+    }
+
+    /// Another product file, of a shop of its own, with these products from now on.
+    pub(crate) fn other_source(&self, shop: &str, items: &[Item]) {
+        self.other_source_text(shop, &products(items));
+        let file = self.folder.path().join(format!("{shop}.csv"));
+        // Nothing is written to it while it is not the source.
+        let jobs = format!("[shops.{shop}.jobs]\nproduct_export = \"None\"\n");
+        let path = file.display();
+        let shop_file = format!("channel = \"file\"\nname = \"Other ERP\"\npath = \"{path}\"\n{jobs}");
+        self.write_shop_file(shop, &shop_file);
+    }
+
+    /// What stands in another product file from now on, to the letter.
+    pub(crate) fn other_source_text(&self, shop: &str, text: &str) {
+        self.write(&format!("{shop}.csv"), text);
+    }
+
+    /// From now on the settings name this shop as the product source, or `None`.
+    pub(crate) fn name_source(&self, source: &str) {
+        let main = fs::read_to_string(self.folder.path().join("shopsyncd.toml")).unwrap();
+        let (_, rest) = main.split_once("product_source = \"").unwrap();
+        let (before, _) = rest.split_once('"').unwrap();
+        let named = |source: &str| format!("product_source = \"{source}\"");
+        self.write("shopsyncd.toml", &main.replace(&named(before), &named(source)));
     }
 
     /// What stands in the source's file from now on, to the letter.
