@@ -44,6 +44,8 @@ struct Reading<'a> {
     seen: HashSet<Sku>,
     /// The SKUs that the last complete pass found under several products.
     doubled: BTreeSet<String>,
+    /// What waits for the end of the pass to be matched by barcode.
+    stand_back: Vec<matching::StandsBack>,
     counts: Counts,
 }
 
@@ -84,7 +86,8 @@ impl ProductImport {
         let doubled = tx.complained_with(&entry.shop.id, JobKind::ProductImport, Complaint::DUPLICATE_SKU).await?;
         drop(tx);
         let doubled = doubled.into_iter().collect();
-        let mut reading = Reading { context, entry, pass, fingerprint, seen, doubled, counts: Counts::default() };
+        let (stand_back, none) = (Vec::new(), Counts::default());
+        let mut reading = Reading { context, entry, pass, fingerprint, seen, doubled, stand_back, counts: none };
         let read = self.read(&mut reading, from).await;
         *counts += reading.counts;
         read

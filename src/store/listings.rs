@@ -206,6 +206,12 @@ impl Tx {
         on_db!(self.execute(DROP, shop.as_str(), number, ms(pass_started_at), now))
     }
 
+    /// Forgets how a shop had a SKU, which is the other name of a listing that stands under the source's.
+    pub async fn forget_listing(&mut self, shop: &ShopId, sku: &Sku) -> Result<(), StoreError> {
+        on_db!(self.execute("delete from listings where shop = $1 and sku = $2", shop.as_str(), sku.as_str()))?;
+        Ok(())
+    }
+
     /// Writes what is wanted of SKUs. Rows that are neither seen nor wanted go.
     pub async fn put_wanted(&mut self, shop: &ShopId, rows: &[WantedRow]) -> Result<(), StoreError> {
         const PUT: Both = bulk!([sku, wanted, wanted_hash] "

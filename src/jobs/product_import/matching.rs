@@ -3,17 +3,23 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::Reading;
+use super::{Reading, seen};
 use crate::{
     domain::{Complaint, Listing, Sku, barcode_key},
     jobs::Halt,
     store::Tx,
 };
 
+/// A listing that could not be matched because another one stood for the variant before this pass.
+pub(super) struct StandsBack {
+    listing: Listing,
+    variant: Sku,
+}
+
 /// The listings of a page, those that were matched under the source's SKU; and a complaint for each that could mean several.
 pub(super) async fn match_barcodes(
     tx: &mut Tx,
-    reading: &Reading<'_>,
+    reading: &mut Reading<'_>,
     mut listings: Vec<Listing>,
 ) -> Result<(Vec<Listing>, Vec<Complaint>), Halt> {
     if !reading.entry.match_barcode || reading.entry.is_source {
@@ -54,9 +60,34 @@ pub(super) async fn match_barcodes(
             let cause =
                 format!("barcode {key} is that of `{variant}`, for which the shop's SKU `{holder}` stands already");
             complaints.push(ambiguous(listing, &cause));
+            reading.stand_back.push(StandsBack { listing: listing.clone(), variant: variant.clone() });
         }
     }
     Ok((listings, complaints))
+}
+
+/// Matches what stood back for a listing that a complete pass, which has just ended, did not find any more: a SKU that was renamed in
+/// the shop. Returns how many.
+pub(super) async fn match_freed(tx: &mut Tx, reading: &Reading<'_>) -> Result<u64, Halt> {
+    let Reading { entry, pass, stand_back, .. } = reading;
+    let shop = &entry.shop.id;
+    let variants: Vec<Sku> = stand_back.iter().map(|one| one.variant.clone()).collect();
+    if variants.is_empty() {
+        return Ok(0);
+    }
+    let stored = tx.listings_of(shop, &variants).await?.into_iter();
+    let mut freed: BTreeSet<Sku> = stored.filter(|stored| stored.gone).map(|stored| stored.sku).collect();
+    let mut matched = 0;
+    // Of several the first, as on a page.
+    for StandsBack { listing, variant } in stand_back.iter().filter(|one| freed.remove(&one.variant)) {
+        let own = listing.sku.clone();
+        let renamed = Listing { sku: variant.clone(), shop_sku: Some(own.clone()), ..listing.clone() };
+        tx.forget_listing(shop, &own).await?;
+        tx.put_listings(shop, &[seen(renamed, &entry.rules)], pass.started_at).await?;
+        tx.resolve_seen(shop, &[own]).await?;
+        matched += 1;
+    }
+    Ok(matched)
 }
 
 fn ambiguous(listing: &Listing, cause: &str) -> Complaint {

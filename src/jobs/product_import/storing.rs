@@ -4,7 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::{Reading, matching::match_barcodes, still_stands};
+use super::{
+    Reading,
+    matching::{match_barcodes, match_freed},
+    still_stands,
+};
 use crate::{
     channels::Page,
     crash,
@@ -39,6 +43,7 @@ pub(super) async fn store_page(
         tx.resolve_complaints_since(shop, JobKind::ProductImport, reading.pass.run).await?;
         reading.pass = tx.begin_pass(shop, reading.pass.kind, context.run).await?;
         reading.seen.clear();
+        reading.stand_back.clear();
         reading.fingerprint = fingerprint;
     }
     let (listings, ambiguous) = match_barcodes(&mut tx, reading, page.listings).await?;
@@ -121,7 +126,8 @@ async fn end_pass(
         if entry.is_source {
             tx.drop_unseen_variants(shop, pass.number).await?;
         }
-        counts.gone = tx.drop_unseen_listings(shop, pass.number, pass.started_at).await?;
+        let gone = tx.drop_unseen_listings(shop, pass.number, pass.started_at).await?;
+        counts.gone = gone.saturating_sub(match_freed(tx, reading).await?);
     }
     if entry.is_source {
         tx.resolve_known().await?;

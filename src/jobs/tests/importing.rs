@@ -221,15 +221,33 @@ async fn a_sku_that_the_source_does_not_know_is_matched_by_barcode_and_written_t
     ]];
     world.imports("erp", true).await;
     world.imports("uk", true).await;
-    assert_eq!(
-        world.complaints().await,
-        ["Y ambiguous_barcode 4", "Y unknown_sku 4"],
-        "B was there until this pass ended"
-    );
-    world.imports("uk", true).await;
+    assert_eq!(world.complaints().await, Vec::<String>::new(), "B was renamed to Y, which stands for it from now on");
+    assert_eq!(world.known().await, ["A 10 EUR", "B 10 EUR"]);
     assert_eq!(world.exports().await.counts.sent, 1);
     assert_eq!(world.shelf("uk").sent, ["B 10.00 EUR 3"]);
     assert_eq!(world.complaints().await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_renamed_sku_is_matched_at_the_end_of_the_pass_that_no_longer_found_the_old_one() {
+    let both = [("B", "2"), ("C", "3")];
+    let world = matched(&both, &both).await;
+    // Two new SKUs claim the barcode of B; C is unreadable, which is not gone.
+    let new = ["Y", "Z"].map(|sku| vec![barcoded(sku, sku, "2")]);
+    world.shelf("uk").pages = [new.as_slice(), &[vec![barcoded("7", "W", "3")]]].concat();
+    world.shelf("uk").unreadable = [(2, vec!["C"])].into();
+    let run = world.imports("uk", true).await;
+    assert_eq!((run.counts.gone, run.counts.refused), (0, 1));
+    assert_eq!(world.known().await, ["B 10 EUR", "C 10 EUR", "W 10 EUR", "Z 10 EUR"], "the first one stands for B");
+    let told = ["C title", "W ambiguous_barcode", "W unknown_sku", "Z ambiguous_barcode", "Z unknown_sku"];
+    assert_eq!(world.complaints().await, told.map(|one| format!("{one} {}", run.run)));
+
+    // A pass of changes cannot tell that the old one is gone.
+    let world = matched(&both, &both).await;
+    world.shelf("uk").changed = vec![vec![barcoded("9", "Y", "2")]];
+    let run = world.imports("uk", false).await.run;
+    assert_eq!(world.complaints().await, [format!("Y ambiguous_barcode {run}"), format!("Y unknown_sku {run}")]);
+    assert_eq!(world.known().await, ["B 10 EUR", "C 10 EUR", "Y 10 EUR"]);
 }
 
 #[tokio::test]
