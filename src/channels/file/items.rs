@@ -155,7 +155,17 @@ impl<'a> Items<'a> {
             }
             rows.push(record);
         }
-        for (line, row, notice) in columns.rows(&rows, &self.name) {
+        let variants = columns.rows(&rows, &self.name);
+        if let Some(first) = rows.first().filter(|_| variants.is_empty()) {
+            let place = Row { place: format!("{}:{}", self.name, first.line), ..Row::default() };
+            let cause = format!(
+                "the product `{}` has no variant: none of its rows says a SKU, a price or an option",
+                columns.handle(first)
+            );
+            let notice = place.complaint("no_variations", &cause, "export the product again, with its variants");
+            entries.push(Entry { line: first.line, sku: String::new(), listing: None, notice: Some(notice) });
+        }
+        for (line, row, notice) in variants {
             let ragged = rows.iter().find(|record| record.line == line && record.width() != columns.width);
             let width = ragged.map(|record| (record.width(), columns.width));
             let mut entry = self.entry(line, row, width);

@@ -95,11 +95,77 @@ fn files_without_products_are_refused_in_every_format() {
 fn the_same_sku_twice_counts_once_in_every_format() {
     let woo = "Type,SKU,Name,Regular price,Parent\nsimple,A,Cup,1,\nvariable,P,Big,,\nvariation,A,Big - S,2,P\n";
     let google = "id\ttitle\tprice\tavailability\tlink\nA\tCup\t1 EUR\tin_stock\tx\nA\tMug\t2 EUR\tin_stock\tx\n";
-    for content in [woo, google] {
+    let shopify = "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price\ncup,Cup,,,A,1\nmug,Mug,,,A,2\n";
+    let csv = format!("{HEADER}A,Cup,1,EUR,1,\nA,Mug,2,EUR,1,\n");
+    let line = |title: &str| format!("{{\"sku\":\"A\",\"title\":\"{title}\",\"price\":1,\"stock\":1}}\n");
+    let lines = line("Cup") + &line("Mug");
+    for content in [woo, google, shopify, &csv, &lines] {
         let (listings, complaints, _) = Shop::with("p.csv", content, &json!({ "currency": "EUR" })).read().unwrap();
-        assert_eq!((listings.len(), listings[0].title.as_str()), (1, "Cup"));
-        assert_eq!(complaints[0].code, "duplicate_sku");
+        assert_eq!((listings.len(), listings[0].title.as_str()), (1, "Cup"), "{content}");
+        assert_eq!((complaints.len(), complaints[0].code.as_str()), (1, "duplicate_sku"), "{content}");
     }
+}
+
+#[test]
+fn odd_skus_are_the_same_in_every_format() {
+    let odd = ["a/b c", "Größé ß", "☕🇩🇪", "a,\"b", "0012"];
+    let cells = odd.map(|sku| format!("\"{}\"", sku.replace('"', "\"\"")));
+    let rows = |end: &str| cells.iter().map(|cell| format!("{cell}{end}\n")).collect::<String>();
+    let files = [
+        format!("Variant SKU,Handle,Title,Variant Price,Option1 Name,Option1 Value\n{}", rows(",cup,Cup,1,,")),
+        format!("SKU,Type,Name,Regular price\n{}", rows(",simple,Cup,1")),
+        format!("id,title,price,availability,link\n{}", rows(",Cup,1 EUR,in_stock,x")),
+        format!("sku,title,price,stock\n{}", rows(",Cup,1,1")),
+        odd.map(|sku| format!("{}\n", json!({ "sku": sku, "title": "Cup", "price": 1, "stock": 1 }))).concat(),
+    ];
+    for content in files {
+        let (listings, complaints, _) = Shop::with("p.txt", &content, &json!({ "currency": "EUR" })).read().unwrap();
+        assert_eq!(complaints, [], "{content}");
+        assert_eq!(listings.iter().map(|listing| listing.sku.as_str()).collect::<Vec<_>>(), odd, "{content}");
+    }
+}
+
+#[test]
+fn a_product_has_all_its_variants_however_many() {
+    for count in [1, 500] {
+        let rows = |row: &dyn Fn(usize) -> String| (0..count).map(row).collect::<String>();
+        let files = [
+            format!(
+                "sku,title,price,stock,product_id,option.Size\n{}",
+                rows(&|n| format!("S-{n},Tee,1,{n},tee,{n}\n"))
+            ),
+            rows(&|n| {
+                format!("{{\"sku\":\"S-{n}\",\"title\":\"Tee\",\"price\":1,\"stock\":{n},\"product_id\":\"tee\"}}\n")
+            }),
+            format!(
+                "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price\n{}",
+                rows(&|n| format!("tee,{},Size,{n},S-{n},1\n", if n == 0 { "Tee" } else { "" }))
+            ),
+            format!(
+                "id\ttitle\tprice\tavailability\tlink\titem_group_id\n{}",
+                rows(&|n| format!("S-{n}\tTee\t1 EUR\tin_stock\tx\ttee\n"))
+            ),
+        ];
+        for content in files {
+            let (listings, complaints, _) =
+                Shop::with("p.txt", &content, &json!({ "currency": "EUR" })).read().unwrap();
+            let start = &content[..40];
+            assert_eq!((listings.len(), complaints), (count, Vec::new()), "{start}");
+            assert!(listings.iter().all(|listing| listing.product_id == "tee" && listing.title == "Tee"), "{start}");
+        }
+    }
+}
+
+#[test]
+fn a_product_without_variants_is_named() {
+    let content = "Handle,Title,Option1 Name,Option1 Value,Variant SKU,Variant Price,Image Src\n\
+        cup,Cup,,,A,1,\nbare,Bare,,,,,https://x.test/1.jpg\nbare,,,,,,https://x.test/2.jpg\nmug,Mug,,,B,1,\n";
+    let shop = Shop::with("export.csv", content, &json!({ "currency": "EUR" }));
+    insta::assert_snapshot!(shop.brief(), @r"
+    A | Cup | [1 EUR] | None
+    B | Mug | [1 EUR] | None
+    export.csv:3 [no_variations] export.csv:3: the product `bare` has no variant: none of its rows says a SKU, a price or an option; export the product again, with its variants
+    ");
 }
 
 #[test]
