@@ -10,8 +10,19 @@ use super::{
 use crate::domain::Currency;
 
 /// The columns with fixed names. `price.CUR` and `option.NAME` come beside them.
-pub(super) const KNOWN: &[&str] =
-    &["sku", "title", "price", "currency", "stock", "product_id", "description", "brand", "barcode", "images"];
+pub(super) const KNOWN: &[&str] = &[
+    "sku",
+    "title",
+    "price",
+    "currency",
+    "stock",
+    "product_id",
+    "description",
+    "brand",
+    "category",
+    "barcode",
+    "images",
+];
 
 /// Those a file cannot do without. `currency` is another, unless the settings name one.
 const NEEDED: &[&str] = &["sku", "title", "price", "stock"];
@@ -106,6 +117,7 @@ impl Columns {
             title: text("title"),
             description: text("description"),
             brand: text("brand"),
+            category: text("category"),
             barcode: text("barcode"),
             images: read_images(&text("images")),
             options: self

@@ -106,6 +106,7 @@ fn cell(column: &str, product: &Product, variant: &Variant) -> String {
         "product_id" => product.id.clone(),
         "description" => product.description.clone().unwrap_or_default(),
         "brand" => product.brand.clone().unwrap_or_default(),
+        "category" => product.category.clone().unwrap_or_default(),
         "barcode" => variant.barcode.clone().unwrap_or_default(),
         "images" => product.images.join(" "),
         further => further_cell(further, variant),

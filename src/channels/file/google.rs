@@ -24,6 +24,8 @@ pub(super) const KNOWN: &[&str] = &[
     "item_group_id",
     "gtin",
     "brand",
+    "product_type",
+    "google_product_category",
     "condition",
     "color",
     "size",
@@ -44,6 +46,12 @@ const QUANTITIES: [&str; 2] = ["quantity", "sell_on_google_quantity"];
 
 const MORE_IMAGES: &str = "additional_image_link";
 
+/// The seller's own category; that of Google's taxonomy stands in `google_product_category`.
+const PRODUCT_TYPE: &str = "product_type";
+
+/// Columns that a feed may have several times.
+const REPEATED: [&str; 2] = [MORE_IMAGES, PRODUCT_TYPE];
+
 /// Whether a header is one of a feed.
 pub(super) fn is_header(header: &Record) -> bool {
     let names: Vec<String> = (0..header.width()).map(|index| plain(&header.cell(index).unwrap_or_default())).collect();
@@ -59,7 +67,7 @@ impl Columns {
     /// Reads a header.
     pub(super) fn read(record: &Record, delimiter: u8, settings: &Settings) -> Result<Self, Fault> {
         let header = Header::read(record, delimiter, &settings.columns);
-        let single: Vec<&str> = KNOWN.iter().copied().filter(|name| *name != MORE_IMAGES).collect();
+        let single: Vec<&str> = KNOWN.iter().copied().filter(|name| !REPEATED.contains(name)).collect();
         header.refuse(record.line, "a feed for Google Merchant Center", NEEDED, &single)?;
         Ok(Self(header))
     }
@@ -76,6 +84,7 @@ impl Columns {
             title: text("title"),
             description: text("description"),
             brand: text("brand"),
+            category: self.category(record),
             barcode: text("gtin"),
             images: self.images(record),
             options: options.filter(|(_, value)| !value.is_empty()).collect(),
@@ -88,6 +97,13 @@ impl Columns {
             Err(fault) => row.fault = Some(fault),
         }
         row
+    }
+
+    /// The seller's own word, of several the first, as Google counts them too; else Google's.
+    fn category(&self, record: &Record) -> String {
+        let own = self.0.text(record, PRODUCT_TYPE);
+        let first = own.split(',').map(str::trim).find(|word| !word.is_empty()).map(str::to_owned);
+        first.unwrap_or_else(|| self.0.text(record, "google_product_category"))
     }
 
     fn images(&self, record: &Record) -> Vec<String> {
@@ -137,6 +153,8 @@ impl Columns {
             "sku" => at("id"),
             "product_id" => at("item_group_id"),
             "title" | "description" | "brand" => at(name),
+            // A comma would part it into two.
+            "category" => Some(vec![(self.0.index(PRODUCT_TYPE)?, text.replace(',', ""))]),
             "barcode" => at("gtin"),
             "price" => Some(vec![(self.0.index("price")?, format!("{text} {currency}"))]),
             "stock" => self.stock_cells(old, text),
@@ -189,6 +207,7 @@ impl Columns {
             "stock" => "availability",
             "images" => MORE_IMAGES,
             "barcode" => "gtin",
+            "category" => PRODUCT_TYPE,
             other => other,
         }
     }

@@ -107,6 +107,7 @@ impl<'a> Object<'a> {
                 "title" => row.title = text(),
                 "description" => row.description = text(),
                 "brand" => row.brand = text(),
+                "category" => row.category = text(),
                 "barcode" => row.barcode = text(),
                 "price" => row.price = text(),
                 "currency" => row.currency = text(),

@@ -19,6 +19,8 @@ pub(super) struct Row {
     pub(super) title: String,
     pub(super) description: String,
     pub(super) brand: String,
+    /// In the file's own word.
+    pub(super) category: String,
     pub(super) barcode: String,
     pub(super) images: Vec<String>,
     pub(super) options: Vec<(String, String)>,
@@ -64,7 +66,7 @@ impl Row {
             title: self.title.clone(),
             description: said(&self.description),
             brand: said(&self.brand),
-            category: None,
+            category: said(&self.category),
             barcode: said(&self.barcode),
             images: self.images.clone(),
             options: self.options.clone(),

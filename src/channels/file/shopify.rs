@@ -18,6 +18,10 @@ const HANDLE: Names = ["handle", "url handle"];
 const TITLE: Names = ["title", "title"];
 const BODY: Names = ["body (html)", "description"];
 const VENDOR: Names = ["vendor", "vendor"];
+/// The seller's own word for what it is.
+const TYPE: Names = ["type", "type"];
+/// The one of Shopify's taxonomy, under both wordings.
+const CATEGORY: Names = ["product category", "product category"];
 const STATUS: Names = ["status", "status"];
 const PUBLISHED: Names = ["published", "published on online store"];
 const SKU: Names = ["variant sku", "sku"];
@@ -37,6 +41,8 @@ pub(super) struct Columns {
     price: usize,
     body: Option<usize>,
     vendor: Option<usize>,
+    own_type: Option<usize>,
+    category: Option<usize>,
     status: Option<usize>,
     published: Option<usize>,
     sku: Option<usize>,
@@ -89,6 +95,8 @@ impl Columns {
             price: needed(PRICE)?,
             body: find(header, BODY),
             vendor: find(header, VENDOR),
+            own_type: find(header, TYPE),
+            category: find(header, CATEGORY),
             status: find(header, STATUS),
             published: find(header, PUBLISHED),
             sku: find(header, SKU),
@@ -121,6 +129,8 @@ impl Columns {
         let status = text(first, self.status).to_lowercase();
         let inactive = matches!(status.as_str(), "draft" | "archived" | "unlisted")
             || text(first, self.published).eq_ignore_ascii_case("false");
+        let category = Some(text(first, self.own_type)).filter(|word| !word.is_empty());
+        let category = category.unwrap_or_else(|| text(first, self.category));
         let mut rows = Vec::new();
         for record in records.iter().filter(|record| self.is_variant(record)) {
             let mut row = Row {
@@ -130,6 +140,7 @@ impl Columns {
                 title: text(first, Some(self.title)),
                 description: text(first, self.body),
                 brand: text(first, self.vendor),
+                category: category.clone(),
                 barcode: text(record, self.barcode).trim_start_matches('\'').to_owned(),
                 images: own_image_first(&images, &text(record, self.variant_image)),
                 options: self.option_values(record, &names),

@@ -212,3 +212,27 @@ async fn an_empty_or_half_written_source_file_empties_no_shop() {
     assert!(world.offers("uk").contains(&"A 10.50 5".to_owned()));
     world.end_with_mails().await;
 }
+
+#[tokio::test]
+async fn the_category_in_a_product_file_finds_its_own_at_the_marketplace() {
+    let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
+    let mapping = "categories = { \"Kitchen > Mugs\" = \"700123\" }\npackage_weight = \"500 g\"\nattributes = { 100089 = \"id:7\" }\n";
+    world.write_shop("uk", &format!("[shops.uk.export]\ncreate = true\n[shops.uk.mapping]\n{mapping}"));
+    let image = world.fake.image_url();
+    world.source_text(&format!(
+        "sku,title,price,currency,stock,description,images,category\n\
+         A,Mug,4.00,GBP,5,Blue,{image},Kitchen > Mugs\nB,Hat,9.00,GBP,5,Red,{image},Hats\n"
+    ));
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.pass(minutes(15)).await;
+    assert_eq!(world.offers("uk"), ["A 4.00 5"]);
+    assert_eq!(world.fake.listings(&crate::world::number("uk"))[0]["category"], "700123");
+    let mut tx = world.store().read(world.clock.now()).await.unwrap();
+    let complaints = tx.complaints_of(&"uk".parse().unwrap(), EXPORT).await.unwrap();
+    let told: Vec<_> = complaints.iter().map(|one| one.complaint.text.as_str()).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].contains("no category of the channel is named for `Hats`"), "{told:?}");
+    drop(tx);
+    world.end().await;
+}

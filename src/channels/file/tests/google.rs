@@ -75,9 +75,7 @@ fn a_feed_without_a_count_is_told_what_can_be_bought() {
     assert_eq!(shop.text(), plain.replace("in stock", "out_of_stock"));
 }
 
-#[test]
-fn new_skus_are_added_as_far_as_the_source_knows_them() {
-    let shop = Shop::new("feed.tsv", FEED);
+fn creation() -> Change {
     let product = Product {
         id: "jug".to_owned(),
         title: "Jug".to_owned(),
@@ -96,15 +94,20 @@ fn new_skus_are_added_as_far_as_the_source_knows_them() {
     };
     let wanted = Values { price: Some(price("8")), stock: Some(2), ..Values::default() };
     let fields = vec![Field::Price, Field::Stock];
-    let change = Change {
+    Change {
         sku: variant.sku.clone(),
         listing: None,
         product: Some((product, variant)),
         siblings: Vec::new(),
         wanted,
         fields,
-    };
-    assert_eq!(said(&shop.push(&[change]).unwrap()[0]), "done: J-1 | Jug | [8.00 EUR] | Some(2)");
+    }
+}
+
+#[test]
+fn new_skus_are_added_as_far_as_the_source_knows_them() {
+    let shop = Shop::new("feed.tsv", FEED);
+    assert_eq!(said(&shop.push(&[creation()]).unwrap()[0]), "done: J-1 | Jug | [8.00 EUR] | Some(2)");
     let added = "J-1\tJug\t\"Big\tand\nwide\"\t\thttps://x.test/j.jpg\t\tin_stock\t8.00 EUR\t\tjug\t4006381333931\tAcme\tred\t\t2\t\n";
     assert_eq!(shop.text(), format!("{FEED}{added}"));
 }
@@ -116,4 +119,21 @@ fn names_of_columns_may_have_blanks_and_other_names_are_mapped() {
     assert_eq!(shop.read().unwrap().0[0].images, ["https://x.test/1.jpg"]);
     let refusal = Shop::with("feed.txt", content, &json!({ "format": "google" })).refusal();
     assert!(refusal.contains("the header lacks `id`: this is not a feed for Google Merchant Center"), "{refusal}");
+}
+
+#[test]
+fn the_category_is_the_sellers_own_word_and_googles_where_there_is_none() {
+    let feed = "id\ttitle\tprice\tavailability\tlink\tproduct_type\tgoogle_product_category\tproduct_type\n\
+        A\tCup\t1 EUR\tin_stock\tx\tHome > Cups, Gifts\t2169\tMore\n\
+        B\tMug\t1 EUR\tin_stock\tx\t\tHome & Garden > Kitchen\t\n\
+        C\tJug\t1 EUR\tin_stock\tx\t\t\t\n";
+    let shop = Shop::new("feed.tsv", feed);
+    let (listings, complaints, _) = shop.read().unwrap();
+    assert_eq!(complaints, []);
+    let categories: Vec<_> = listings.iter().map(|listing| listing.category.as_deref()).collect();
+    assert_eq!(categories, [Some("Home > Cups"), Some("Home & Garden > Kitchen"), None], "of several the first counts");
+    let mut change = creation();
+    change.product.as_mut().unwrap().0.category = Some("Home, Jugs".to_owned());
+    shop.push(&[change]).unwrap();
+    assert_eq!(shop.text().lines().last(), Some("J-1\tJug\t8.00 EUR\tin_stock\t\tHome Jugs\t\t"));
 }

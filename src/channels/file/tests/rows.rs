@@ -7,8 +7,8 @@ use crate::channels::file::row::{NotANumber, read_images, read_number};
 fn every_column_arrives() {
     let shop = Shop::new(
         "products.csv",
-        "sku,title,price,currency,stock,product_id,description,brand,barcode,images,option.Size,price.GBP,note\n\
-         A-1,\"Cup, blue\",19.90,EUR,4,P1,\"<p>Two\nlines</p>\",Acme,4006381333931,https://x.test/1.jpg https://x.test/2.jpg,M,17,mine\n",
+        "sku,title,price,currency,stock,product_id,description,brand,category,barcode,images,option.Size,price.GBP,note\n\
+         A-1,\"Cup, blue\",19.90,EUR,4,P1,\"<p>Two\nlines</p>\",Acme,Cups > Blue,4006381333931,https://x.test/1.jpg https://x.test/2.jpg,M,17,mine\n",
     );
     let (listings, complaints, _) = shop.read().unwrap();
     assert_eq!(complaints, []);
@@ -21,6 +21,7 @@ fn every_column_arrives() {
         "title": "Cup, blue",
         "description": "<p>Two\nlines</p>",
         "brand": "Acme",
+        "category": "Cups > Blue",
         "barcode": "4006381333931",
         "images": [
           "https://x.test/1.jpg",

@@ -197,3 +197,21 @@ fn shopify_files_are_only_read() {
     insta::assert_snapshot!(answer.replace(&shop.folder.path().display().to_string(), "FOLDER"), @r#"refused: CAP [read_only] FOLDER/export.csv is Shopify's export, which is only read; write to a file of another format"#);
     assert_eq!(shop.text(), EXPORT);
 }
+
+#[test]
+fn the_category_is_the_products_type_and_that_of_shopify_where_there_is_none() {
+    let columns = ["Product Category,Type", "Product category,Type"];
+    for columns in columns {
+        let shop = Shop::with(
+            "export.csv",
+            format!(
+                "Handle,Title,{columns},Option1 Name,Option1 Value,Variant SKU,Variant Price\n\
+                 tee,Tee,Apparel > Shirts,Band shirts,Size,S,T-S,5\ntee,,,,,M,T-M,5\ncap,Cap,Apparel > Hats,,,,CAP,3\nmug,Mug,,,,,MUG,3\n"
+            ),
+            &json!({ "currency": "EUR" }),
+        );
+        let (listings, _, _) = shop.read().unwrap();
+        let categories: Vec<_> = listings.iter().map(|listing| listing.category.as_deref().unwrap_or("none")).collect();
+        assert_eq!(categories, ["Band shirts", "Band shirts", "Apparel > Hats", "none"]);
+    }
+}

@@ -54,7 +54,9 @@ fn what_belongs_to_a_product_is_that_of_its_row() {
     assert_eq!(red.images, ["https://x.test/1.jpg", "https://x.test/a,b.jpg"]);
     assert_eq!(red.options, [("Color".to_owned(), "Red".to_owned())]);
     assert_eq!(red.status, ListingStatus::Active);
+    assert_eq!(red.category.as_deref(), Some("Clothing > Tees"));
     let cap = of("cap");
+    assert_eq!(cap.category.as_deref(), Some("Hats"));
     assert_eq!((cap.product_id.as_str(), cap.barcode.as_deref()), ("cap", Some("4006381333931")));
     assert_eq!(cap.description.as_deref(), Some("Short"));
     assert!(cap.options.is_empty(), "an attribute of a simple product tells no variants apart");
@@ -152,6 +154,37 @@ fn creation(sku: &str, product_id: &str, options: &[(&str, &str)]) -> Change {
         wanted,
         fields,
     }
+}
+
+#[test]
+fn of_several_categories_the_one_with_most_levels_counts_and_a_new_product_says_its_own() {
+    let content = "Type,SKU,Name,Regular price,Categories,Parent,Attribute 1 name,Attribute 1 value(s)\n\
+        simple,A,Cup,1,\"Home, Home > Cups, Gifts > Cups\",,,\nsimple,B,Mug,1,\"Gifts, Home\",,,\n";
+    let shop = Shop::with("p.csv", content, &json!({ "currency": "EUR" }));
+    let (listings, _, _) = shop.read().unwrap();
+    assert_eq!(listings[0].category.as_deref(), Some("Home > Cups"));
+    assert_eq!(listings[1].category.as_deref(), Some("Gifts"));
+    let in_category = |mut change: Change| {
+        change.product.as_mut().unwrap().0.category = Some("Home > Cans, jugs".to_owned());
+        change
+    };
+    let changes = [in_category(creation("jug", "jug", &[])), in_category(creation("can-s", "can", &[("Size", "S")]))];
+    let results = shop.push(&changes).unwrap();
+    for result in &results {
+        let PushResult::Done { listing, .. } = result else { panic!("{result:?}") };
+        assert_eq!(listing.category.as_deref(), Some("Home > Cans, jugs"), "{listing:?}");
+    }
+    let text = shop.text();
+    let added: Vec<_> = text.lines().skip(3).collect();
+    assert_eq!(
+        added,
+        [
+            "variable,can,Jug,,\"Home > Cans\\, jugs\",,Size,S",
+            "simple,jug,Jug,12.50,\"Home > Cans\\, jugs\",,,",
+            "variation,can-s,Jug,12.50,,can,Size,S",
+        ],
+        "a variation's is that of its product"
+    );
 }
 
 #[test]

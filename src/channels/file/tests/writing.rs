@@ -25,7 +25,7 @@ fn creation(sku: &str) -> Change {
         title: "Jug; \"big\"".to_owned(),
         description: Some("<p>a</p>\n<p>b</p>".to_owned()),
         brand: Some("Acme".to_owned()),
-        category: None,
+        category: Some("Kitchen > Jugs, large".to_owned()),
         images: vec!["https://x.test/1.jpg".to_owned(), "https://x.test/2.jpg".to_owned()],
     };
     let variant = Variant {
@@ -68,6 +68,7 @@ fn what_the_source_has_is_written_so_that_it_reads_back_the_same() {
             assert_eq!((&listing.options, listing.stock), (&variant.options, variant.stock), "{name}");
             assert_eq!((&listing.title, &listing.description), (&product.title, &product.description), "{name}");
             assert_eq!((&listing.images, &listing.product_id), (&product.images, &product.id), "{name}");
+            assert_eq!((&listing.brand, &listing.category), (&product.brand, &product.category), "{name}");
         }
         assert_eq!(listings.len(), 2);
     }
@@ -148,6 +149,22 @@ fn new_skus_are_added_at_the_end_once() {
         let added = "\r\nN-1;;\"Jug; \"\"big\"\"\";12,50;EUR;2;11,00\r\n";
         assert_eq!(shop.text(), format!("{GERMAN}{added}"));
     }
+}
+
+#[test]
+fn a_new_sku_says_its_category_where_the_file_has_a_place_for_it() {
+    let header = "sku,title,price,currency,stock,category\n";
+    let shop = Shop::new("p.csv", format!("{header}A,Cup,1,EUR,1,Cups\n"));
+    let done = shop.push(&[creation("J")]).unwrap();
+    let PushResult::Done { listing, .. } = &done[0] else { panic!("{done:?}") };
+    assert_eq!(listing.category.as_deref(), Some("Kitchen > Jugs, large"));
+    assert_eq!(shop.text().lines().last(), Some("J,\"Jug; \"\"big\"\"\",12.50,EUR,2,\"Kitchen > Jugs, large\""));
+    let lines =
+        Shop::new("p.jsonl", "{\"sku\":\"A\",\"title\":\"Cup\",\"price\":1,\"currency\":\"EUR\",\"stock\":1}\n");
+    lines.push(&[creation("J")]).unwrap();
+    let (listings, _, _) = lines.read().unwrap();
+    assert_eq!(listings[1].category.as_deref(), Some("Kitchen > Jugs, large"));
+    assert_eq!(listings[0].category, None);
 }
 
 #[test]

@@ -20,6 +20,7 @@ use super::{
 };
 
 const GTIN: &str = "GTIN, UPC, EAN, or ISBN";
+const CATEGORIES: &str = "Categories";
 
 /// The columns that are read or written, beside those of attributes.
 pub(super) const KNOWN: &[&str] = &[
@@ -38,6 +39,7 @@ pub(super) const KNOWN: &[&str] = &[
     "Images",
     "Parent",
     "Brands",
+    CATEGORIES,
 ];
 
 const NEEDED: &[&str] = &["Type", "SKU", "Name", "Regular price"];
@@ -141,6 +143,7 @@ impl Columns {
             title: self.text(product, "Name"),
             description: self.description(product),
             brand: list(&self.text(product, "Brands")).into_iter().next().unwrap_or_default(),
+            category: category_of(&self.text(product, CATEGORIES)),
             barcode: self.text(record, GTIN),
             images: list(&self.text(product, "Images")),
             options: if is_variation { self.options(record) } else { Vec::new() },
@@ -213,6 +216,7 @@ impl Columns {
             "description" => at("Description", lines_out(text)),
             "images" => at("Images", list_text(&read_images(text))),
             "brand" => at("Brands", list_text(&[text.to_owned()])),
+            "category" => at(CATEGORIES, list_text(&[text.to_owned()])),
             "barcode" => at(GTIN, text.to_owned()),
             _ => None,
         }
@@ -241,6 +245,7 @@ impl Columns {
             "images" => "Images",
             "brand" => "Brands",
             "barcode" => GTIN,
+            "category" => CATEGORIES,
             other => other,
         }
     }
@@ -266,6 +271,14 @@ fn list(text: &str) -> Vec<String> {
         }
     }
     values.iter().map(|value| value.trim().to_owned()).filter(|value| !value.is_empty()).collect()
+}
+
+/// The category that says most of a product in several: the first of those with the most levels, `Clothing > Shirts` before
+/// `Clothing`.
+fn category_of(text: &str) -> String {
+    let levels = |category: &String| category.split('>').count();
+    // Of equals `max_by_key` takes the last.
+    list(text).into_iter().rev().max_by_key(levels).unwrap_or_default()
 }
 
 fn list_text(values: &[String]) -> String {

@@ -179,6 +179,7 @@ fn new_product(columns: &Columns, product: &Product) -> String {
         ("title", product.title.clone()),
         ("description", product.description.clone().unwrap_or_default()),
         ("brand", product.brand.clone().unwrap_or_default()),
+        ("category", product.category.clone().unwrap_or_default()),
         ("images", product.images.join(" ")),
     ];
     for (name, text) in texts {

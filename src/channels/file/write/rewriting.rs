@@ -30,8 +30,8 @@ use crate::{
     domain::{Complaint, Field, Listing, plan::Change},
 };
 
-/// What belongs to a product as a whole.
-const OF_PRODUCT: [&str; 3] = ["title", "description", "images"];
+/// What a variation does not say itself: it stands in the row of its product.
+const OF_PRODUCT: [&str; 3] = ["description", "images", "category"];
 
 /// A file on its way through.
 pub(super) struct Rewriting<'a> {
@@ -350,7 +350,7 @@ impl<'a> Rewriting<'a> {
                 }
                 let is_variation = !variant.options.is_empty() && product.id != change.sku.as_str();
                 let mut cells = columns.new_cells(is_variation);
-                let belongs = |(name, _): &&Pair| !is_variation || !OF_PRODUCT[1..].contains(&name.as_str());
+                let belongs = |(name, _): &&Pair| !is_variation || !OF_PRODUCT.contains(&name.as_str());
                 cells.extend(own(&mut pairs.iter().filter(belongs)));
                 if is_variation {
                     match parents.adopt(columns, product, variant, self.encoding)? {

@@ -78,6 +78,7 @@ pub(super) fn new_row(settings: &Settings, change: &Change, comma: bool) -> Resu
         pair("product_id", &product.id),
         pair("description", description.map_or("", String::as_str)),
         pair("brand", product.brand.as_deref().unwrap_or_default()),
+        pair("category", product.category.as_deref().unwrap_or_default()),
         pair("barcode", variant.barcode.as_deref().unwrap_or_default()),
         ("images".to_owned(), images),
     ];

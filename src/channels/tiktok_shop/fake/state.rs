@@ -387,6 +387,7 @@ impl Shop {
         skus.map(|(id, product, sku)| {
             json!({
                 "sku": sku.seller_sku, "product_id": id, "title": product.title, "status": product.status,
+                "category": product.category,
                 "price": self.amount(sku.price), "currency": self.currency,
                 "stock": sku.inventory[&self.warehouses[0]], "inventory": sku.inventory,
             })
