@@ -116,6 +116,14 @@ fn lines(change: &SourceChange, old: &Config, new: &Config) -> Vec<String> {
     let mut lines = Vec::new();
     let known = counted(change.products, "product", "products");
     let known = format!("{known} ({})", counted(change.skus, "SKU", "SKUs"));
+    if let Some(from) = change.from.as_ref().filter(|_| change.skus > 0) {
+        lines.push(format!("{known} of `{from}` are no longer the truth{}", compared(change)));
+    } else if change.skus > 0 {
+        lines.push(format!("{known} that an earlier source said are not the truth{}", compared(change)));
+    }
+    for effect in &change.shops {
+        lines.extend(effect_lines(effect, new));
+    }
     let Some(to) = &change.to else {
         let held = "every product_export is held until a product source is named";
         lines.push(format!("nothing is exported any more: {held}"));
