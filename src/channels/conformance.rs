@@ -190,6 +190,8 @@ pub struct Actual {
     pub stock: i64,
     /// Title.
     pub title: String,
+    /// Whether buyers can buy it, as far as its seller decides that.
+    pub on_sale: bool,
 }
 
 /// What can be wrong with a remote shop's answers.

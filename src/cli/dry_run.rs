@@ -82,6 +82,9 @@ fn lines_of(change: &Change) -> Vec<Line> {
     if change.wanted.retired {
         lines.push(line("on sale", "yes".to_owned(), "no".to_owned()));
     }
+    if change.wanted.relisted {
+        lines.push(line("on sale", "no".to_owned(), "yes".to_owned()));
+    }
     for field in &change.fields {
         let key = serde_json::to_value(field).unwrap_or_default();
         let key = key.as_str().unwrap_or_default();

@@ -277,6 +277,9 @@ pub struct Values {
     /// Only ever wanted: the source dropped the SKU, and this is what the shop's rule makes of that. Guards count it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dropped: bool,
+    /// Only ever wanted: put on sale again, because it was to be off sale while the source did not have the SKU.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub relisted: bool,
 }
 
 impl Values {

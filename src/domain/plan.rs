@@ -28,20 +28,32 @@ pub struct Change {
 /// The change that brings a listing to what is wanted; `None` where it has that already.
 ///
 /// Differences listed by hash may turn out to be none: nothing may be wanted of a field the listing has, and a listing
-/// that is off sale already need not be taken off.
+/// that is off sale already need not be taken off, nor one that is on sale put there.
 pub fn change(listing: &Listing, wanted: &Values) -> Option<Change> {
     let everything =
         [Field::Price, Field::Stock, Field::Title, Field::Description, Field::Images, Field::Attributes].into();
     let fields = wanted.differs(&listing.values(&everything));
     let retires = wanted.retired && listing.status == ListingStatus::Active;
-    (retires || !fields.is_empty()).then(|| Change {
+    let returns = wanted.relisted && listing.status == ListingStatus::Inactive;
+    (retires || returns || !fields.is_empty()).then(|| of_listing(listing, wanted, fields))
+}
+
+/// The change of a listing that is off sale and is to stay there, where [`change`] has none: for the case that another SKU of
+/// its product is put on sale again, on channels that know only whole products as on or off sale.
+pub fn rest(listing: &Listing, wanted: &Values) -> Option<Change> {
+    let rests = wanted.retired && listing.status == ListingStatus::Inactive;
+    rests.then(|| of_listing(listing, wanted, Vec::new()))
+}
+
+fn of_listing(listing: &Listing, wanted: &Values, fields: Vec<Field>) -> Change {
+    Change {
         sku: listing.sku.clone(),
         listing: Some(listing.clone()),
         product: None,
         siblings: Vec::new(),
         wanted: wanted.clone(),
         fields,
-    })
+    }
 }
 
 /// Why a guard stopped a plan.
@@ -205,7 +217,30 @@ mod tests {
         assert_eq!(change(&Listing { stock: Some(4), ..listing.clone() }, &wanted), None);
         let retired = Values { retired: true, ..Values::default() };
         assert_eq!(change(&listing, &retired).unwrap().fields, []);
-        assert_eq!(change(&Listing { status: ListingStatus::Inactive, ..listing }, &retired), None);
+        let off = Listing { status: ListingStatus::Inactive, ..listing.clone() };
+        assert_eq!(change(&off, &retired), None);
+        let returning = Values { relisted: true, ..wanted_as(&listing) };
+        assert_eq!(change(&off, &returning).unwrap().fields, [], "nothing but that it is off sale");
+        assert_eq!(change(&listing, &returning), None, "it is on sale");
+        assert_eq!(
+            change(&Listing { status: ListingStatus::Blocked, ..listing }, &returning),
+            None,
+            "not ours to decide"
+        );
+    }
+
+    fn wanted_as(listing: &Listing) -> Values {
+        listing.values(&[Field::Price, Field::Stock].into())
+    }
+
+    #[test]
+    fn what_rests_off_sale_is_no_retirement() {
+        let off = Listing { status: ListingStatus::Inactive, ..listing("A", "1 EUR") };
+        let wanted = wanted_of_dropped(&Rules { retire: Retire::Deactivate, ..rules() }).unwrap();
+        let resting = rest(&off, &wanted).unwrap();
+        assert_eq!(guard(&[resting], 1, &rules()), None);
+        assert_eq!(rest(&listing("A", "1 EUR"), &wanted), None, "it is on sale");
+        assert_eq!(rest(&off, &wanted_as(&off)), None, "nobody wants it off sale");
     }
 
     fn plan(changes: &[(&str, &str, &str)]) -> Vec<Change> {

@@ -24,14 +24,15 @@ use crate::{
     channels::PushResult,
     crash,
     domain::{
-        Complaint, Counts, Demand, ErrorKind, Failure, JobKind, Outcome, PassKind, RunState, ShopId, Sku, Trigger,
+        Complaint, Counts, Demand, ErrorKind, Failure, JobKind, ListingStatus, Outcome, PassKind, RunState, ShopId,
+        Sku, Trigger, Values,
         plan::{Change, GuardStop, Guarded, change, guard, retires},
         wanted,
     },
     keeper::ShopEntry,
     notices::{News, owe_operator_mail},
     scheduler::{Context, End, Handler, Stopped},
-    store::{NewRun, Refused, RunFilter, Tx},
+    store::{NewRun, Refused, RunFilter, SeenListing, Tx, WantedRow},
 };
 
 /// Brings a shop's listings to what the source wants.
@@ -301,6 +302,25 @@ async fn resolve_settled(tx: &mut Tx, entry: &ShopEntry) -> Result<(), Halt> {
     Ok(())
 }
 
+/// What is on sale again need not be put there any more: if its owner takes it off sale later, it stays so.
+async fn note_on_sale(tx: &mut Tx, shop: &ShopId, changes: &[Change], accepted: &[SeenListing]) -> Result<(), Halt> {
+    let returned = |seen: &&SeenListing| {
+        let sku = &seen.listing.sku;
+        seen.listing.status == ListingStatus::Active
+            && changes.iter().any(|change| change.sku == *sku && change.wanted.relisted)
+    };
+    let skus: Vec<Sku> = accepted.iter().filter(returned).map(|seen| seen.listing.sku.clone()).collect();
+    if skus.is_empty() {
+        return Ok(());
+    }
+    let stored = tx.listings_of(shop, &skus).await?.into_iter();
+    let wanted = stored.filter_map(|row| {
+        let wanted = row.wanted.filter(|wanted| wanted.relisted)?;
+        Some(WantedRow { sku: row.sku, wanted: Some(Values { relisted: false, ..wanted }) })
+    });
+    Ok(tx.put_wanted(shop, &wanted.collect::<Vec<_>>()).await?)
+}
+
 /// Accepted values count as seen; refused ones are kept as complaints and not sent again as they stand; what the shop judges later
 /// is kept with its ticket. Returns the SKUs of which the shop said any of this.
 async fn note_results(
@@ -329,6 +349,7 @@ async fn note_results(
         changes.iter().filter(|it| is_refused(it, &complaints)).map(|it| refusal(it, entry)).collect();
     let judged: Vec<Sku> = done.iter().cloned().chain(refused.iter().map(|one| one.sku.clone())).collect();
     tx.put_accepted(shop, &accepted).await?;
+    note_on_sale(tx, shop, changes, &accepted).await?;
     tx.put_refused(shop, &refused).await?;
     tx.resolve_complaints(shop, JobKind::ProductExport, &done.iter().map(ToString::to_string).collect::<Vec<_>>())
         .await?;

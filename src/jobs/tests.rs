@@ -192,7 +192,11 @@ impl Channel for Stall {
             } else {
                 listing.prices.splice(.., change.wanted.price);
                 listing.stock = change.wanted.stock;
-                shelf.sent.push(format!("{} {:?} {:?}", change.sku, listing.prices[0], listing.stock.unwrap()));
+                let on = if change.wanted.relisted { " on" } else { "" };
+                shelf.sent.push(format!("{} {:?} {:?}{on}", change.sku, listing.prices[0], listing.stock.unwrap()));
+                if change.wanted.relisted {
+                    listing.status = ListingStatus::Active;
+                }
             }
             match shelf.pages.iter_mut().flatten().find(|shown| shown.sku == change.sku) {
                 Some(shown) => *shown = listing.clone(),

@@ -110,7 +110,9 @@ impl Amazon {
         for work in works.iter_mut().filter(|work| work.refusals.is_empty()) {
             let number = number(work.change.sku.as_str());
             let Some(message) = self.message(work, number) else {
-                work.accepted = work.refusals.is_empty();
+                if work.refusals.is_empty() {
+                    work.accept();
+                }
                 continue;
             };
             let message = message.to_string();

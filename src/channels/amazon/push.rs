@@ -124,7 +124,9 @@ impl Amazon {
         let patches = work.patches(self.marketplace);
         if patches.is_empty() {
             // Nothing that could be sent differs.
-            work.accepted = work.refusals.is_empty();
+            if work.refusals.is_empty() {
+                work.accept();
+            }
             return Ok(());
         }
         let body = json!({"productType": work.product_type(), "patches": patches});

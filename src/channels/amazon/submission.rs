@@ -84,17 +84,24 @@ impl<'a> Work<'a> {
         if self.refusals.is_empty() { patches } else { Vec::new() }
     }
 
+    /// Takes the offer away. Where there is none, nothing is left to take off sale.
     fn retiring(&self, marketplace: &Marketplace) -> Option<Value> {
         if !self.change.wanted.retired {
             return None;
         }
-        let price = self.listing.as_ref()?.prices.first();
-        let currency = price.map_or(marketplace.currency, |price| price.currency.as_str());
+        let price = self.listing.as_ref()?.prices.first()?;
+        let currency = price.currency.as_str();
         let value = json!([{"marketplace_id": marketplace.id, "currency": currency, "audience": "ALL"}]);
         Some(json!({"op": "delete", "path": "/attributes/purchasable_offer", "value": value}))
     }
 
     fn price(&mut self, marketplace: &Marketplace) -> Option<Value> {
+        let known = self.listing.as_ref().is_some_and(|listing| !listing.prices.is_empty());
+        if self.change.wanted.relisted && !known && self.change.wanted.price.is_none() {
+            let text = "its offer was taken away when the source dropped it, and comes back with a price alone; \
+                        let export.fields name `price`, or give it a price in Seller Central";
+            self.refuse("price", text);
+        }
         let wanted = self.change.wanted.price.filter(|_| self.wants(Field::Price) && !self.change.wanted.retired)?;
         let offer = match offer(wanted, marketplace) {
             Ok(offer) => offer,
@@ -104,7 +111,6 @@ impl<'a> Work<'a> {
             }
         };
         // There is nothing to merge into where there is no offer yet.
-        let known = self.listing.as_ref().is_some_and(|listing| !listing.prices.is_empty());
         let op = if known { "merge" } else { "replace" };
         Some(json!({"op": op, "path": "/attributes/purchasable_offer", "value": [offer]}))
     }
@@ -171,6 +177,9 @@ impl<'a> Work<'a> {
         }
         if let Some(price) = wanted.price.filter(|_| fields.contains(&Field::Price)) {
             listing.prices = vec![price];
+        }
+        if wanted.relisted {
+            listing.status = ListingStatus::Active;
         }
         if let Some(title) = wanted.title.as_ref().filter(|_| fields.contains(&Field::Title)) {
             listing.title.clone_from(title);

@@ -7,7 +7,11 @@ use rust_decimal::Decimal;
 use super::{Actual, Rig, Verdict, World, checks, ensure, exports, read_all};
 use crate::{
     channels::{ChannelDef, PushResult, Settled, Ticket},
-    domain::{Complaint, Field, Listing, Price, Sku, Values, plan::Change, wanted::Retire},
+    domain::{
+        Complaint, Field, Listing, ListingStatus, Price, Sku, Values,
+        plan::{self, Change},
+        wanted::Retire,
+    },
 };
 
 checks! {
@@ -19,6 +23,7 @@ checks! {
     an_empty_push_does_nothing if exports;
     a_refused_sku_does_not_stop_the_rest if exports;
     a_dropped_sku_is_set_to_zero_stock if |def, _| def.abilities.retire.contains(&Retire::ZeroStock);
+    a_sku_that_was_taken_off_sale_comes_back_with_what_is_wanted_by_then if deactivates;
 }
 
 async fn a_push_changes_just_what_it_names(def: &ChannelDef, rig: &dyn Rig) -> Verdict {
@@ -143,6 +148,60 @@ async fn a_dropped_sku_is_set_to_zero_stock(_: &ChannelDef, rig: &dyn Rig) -> Ve
     accepted(world.as_ref(), &[change]).await?;
     ensure!(world.actual().await == expected, "something else than the stock changed");
     Ok(())
+}
+
+fn deactivates(def: &ChannelDef, _: &dyn Rig) -> bool {
+    def.abilities.retire.contains(&Retire::Deactivate)
+}
+
+async fn a_sku_that_was_taken_off_sale_comes_back_with_what_is_wanted_by_then(
+    def: &ChannelDef,
+    rig: &dyn Rig,
+) -> Verdict {
+    for moved in [false, true] {
+        let world = rig.start(3).await;
+        let read = read_all(world.as_ref()).await?;
+        let before = world.actual().await;
+        let sku = read.listings[1].sku.clone();
+        let fields = if moved { number_fields(def) } else { Vec::new() };
+        let wanted = change(&read.listings[1], &fields)?.wanted;
+
+        let dropped = Values { retired: true, dropped: true, ..Values::default() };
+        brought_to(world.as_ref(), &read.listings[1], &dropped).await?;
+        let shop = world.actual().await;
+        ensure!(shop.get(&sku).is_none_or(|actual| !actual.on_sale), "{sku} is still on sale");
+        ensure!(others(&shop, &sku) == others(&before, &sku), "another SKU is not as it was: {shop:?}");
+
+        let read = read_all(world.as_ref()).await?.by_sku();
+        let off = read.get(&sku).ok_or(format!("{sku} is not read any more once it is off sale"))?;
+        ensure!(off.status == ListingStatus::Inactive, "off sale it reads as {:?}", off.status);
+        let answered = brought_to(world.as_ref(), off, &Values { relisted: true, ..wanted.clone() }).await?;
+        ensure!(answered.status == ListingStatus::Active, "the answer has it as {:?}", answered.status);
+        let mut expected = before;
+        if let (Some(actual), Some(price), Some(stock)) = (expected.get_mut(&sku), wanted.price, wanted.stock) {
+            (actual.price, actual.stock) = (price, stock);
+        }
+        let shop = world.actual().await;
+        ensure!(shop == expected, "the shop has {shop:?} instead of {expected:?}");
+    }
+    Ok(())
+}
+
+fn others(shop: &BTreeMap<Sku, Actual>, but: &Sku) -> BTreeMap<Sku, Actual> {
+    shop.iter().filter(|(sku, _)| *sku != but).map(|(sku, actual)| (sku.clone(), actual.clone())).collect()
+}
+
+/// Sends what differs until nothing does, as an export does; answers the listing as it then is.
+async fn brought_to(world: &dyn World, listing: &Listing, wanted: &Values) -> Result<Listing, String> {
+    let mut listing = listing.clone();
+    for _ in 0..3 {
+        let Some(change) = plan::change(&listing, wanted) else { return Ok(listing) };
+        match push(world, &[change]).await?.as_slice() {
+            [PushResult::Done { listing: done, .. }] => listing = (**done).clone(),
+            other => return Err(format!("not accepted: {other:?}")),
+        }
+    }
+    Err(format!("there is still something to send after three times: {:?}", plan::change(&listing, wanted)))
 }
 
 pub(super) fn number_fields(def: &ChannelDef) -> Vec<Field> {

@@ -287,7 +287,7 @@ impl World for Folder {
         let currency: Currency = "EUR".parse().expect("three letters");
         let rows = self.read().into_iter().filter_map(|row| {
             let price = Price { amount: row.price, currency };
-            Some((row.sku.parse().ok()?, Actual { price, stock: row.stock, title: row.title }))
+            Some((row.sku.parse().ok()?, Actual { price, stock: row.stock, title: row.title, on_sale: true }))
         });
         rows.collect()
     }

@@ -1,4 +1,4 @@
-//! Export: prices and stock item by item, texts, and taking items off sale.
+//! Export: prices and stock item by item, texts, taking items off sale and putting them back.
 //!
 //! A call is about one item and up to 50 of its models; what it refuses of them stands in a list beside an empty `error`. Where
 //! it refuses all of them for what may be the fault of one, each goes alone. When a call fails, what has been judged until
@@ -39,6 +39,7 @@ struct Several {
 const PRICES: Several = Several { operation: "price update", path: "/api/v2/product/update_price", list: "price_list" };
 const STOCKS: Several = Several { operation: "stock update", path: "/api/v2/product/update_stock", list: "stock_list" };
 const UNLIST: &str = "unlist";
+const RELIST: &str = "putting on sale again";
 const TEXTS: &str = "item update";
 
 /// A change on its way, and what has become of it.
@@ -205,10 +206,14 @@ impl Work<'_> {
         }
     }
 
-    fn note_unlisted(&mut self) {
+    fn note_status(&mut self, way: Way) {
         if let Some(listing) = &mut self.listing {
-            listing.status = ListingStatus::Inactive;
-            listing.refs[refs::STATUS] = json!("UNLIST");
+            let (status, word) = match way {
+                Way::Leaves => (ListingStatus::Inactive, "UNLIST"),
+                Way::Stays | Way::Returns => (ListingStatus::Active, "NORMAL"),
+            };
+            listing.status = status;
+            listing.refs[refs::STATUS] = json!(word);
         }
     }
 
@@ -226,6 +231,17 @@ impl Work<'_> {
             }),
         }
     }
+}
+
+/// What becomes of an item beside what is sent of its SKUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Nothing.
+    Stays,
+    /// It is taken off sale.
+    Leaves,
+    /// It is put on sale again.
+    Returns,
 }
 
 /// Positions of works by what they belong to, in the order in which that comes first.
@@ -267,18 +283,22 @@ impl Shopee {
             }
             work.judged |= work.listing.is_none() && work.change.product.is_none();
         }
-        let mut leaving = Vec::new();
+        let (mut leaving, mut returning) = (Vec::new(), Vec::new());
         for (item, indices) in &items {
-            if self.push_item(access, *item, indices, works).await? {
-                leaving.push((*item, indices.as_slice()));
-            } else {
-                for index in indices {
-                    works[*index].judged = true;
+            match self.push_item(access, *item, indices, works).await? {
+                Way::Leaves => leaving.push((*item, indices.as_slice())),
+                Way::Returns => returning.push((*item, indices.as_slice())),
+                Way::Stays => {
+                    for index in indices {
+                        works[*index].judged = true;
+                    }
                 }
             }
         }
-        for batch in leaving.chunks(MOST) {
-            self.unlist(access, batch, works).await?;
+        for (way, items) in [(Way::Leaves, leaving), (Way::Returns, returning)] {
+            for batch in items.chunks(MOST) {
+                self.put_on_sale(access, way, batch, works).await?;
+            }
         }
         for (_, indices) in &new {
             self.create(access, indices, works).await?;
@@ -289,14 +309,14 @@ impl Shopee {
         Ok(())
     }
 
-    /// Sends what is to change about one item; answers whether all of it is to be taken off sale.
+    /// Sends what is to change about one item; answers whether all of it is to be taken off sale, or put on sale again.
     async fn push_item(
         &self,
         access: &Access,
         item: u64,
         indices: &[usize],
         works: &mut [Work<'_>],
-    ) -> Result<bool, ChannelError> {
+    ) -> Result<Way, ChannelError> {
         let retired: Vec<usize> = indices.iter().copied().filter(|index| works[*index].change.wanted.retired).collect();
         let leaves = !retired.is_empty() && works[retired[0]].whole_of_refs(refs::MODELS) == retired.len() as i64;
         let prices: Vec<_> = indices.iter().filter_map(|index| Some((*index, works[*index].price()?))).collect();
@@ -322,13 +342,23 @@ impl Shopee {
             }
         }
         self.push_texts(access, item, indices, works).await?;
-        if !leaves {
-            for index in retired {
-                let text = "the item's other SKUs are still on sale, and only whole items can be taken off sale; its stock was set to 0 instead";
-                works[index].refuse("siblings", text, None);
+        if leaves {
+            return Ok(Way::Leaves);
+        }
+        // Not with a price or a stock that is not wanted.
+        let sound = indices.iter().all(|index| works[*index].refusal.is_none());
+        let returns = indices.iter().any(|index| works[*index].change.wanted.relisted);
+        for index in indices.iter().filter(|_| returns && !sound) {
+            if works[*index].refusal.is_none() {
+                let text = "the item is not put on sale again, because Shopee refused a change of another of its SKUs";
+                works[*index].refuse("siblings", text, None);
             }
         }
-        Ok(leaves)
+        for index in retired {
+            let text = "the item's other SKUs are still on sale, and only whole items can be taken off sale; its stock was set to 0 instead";
+            works[index].refuse("siblings", text, None);
+        }
+        Ok(if returns && sound { Way::Returns } else { Way::Stays })
     }
 
     /// Sends entries about models of one item, and answers which were accepted.
@@ -445,14 +475,20 @@ impl Shopee {
         }
     }
 
-    async fn unlist(
+    /// Puts items on or off sale.
+    async fn put_on_sale(
         &self,
         access: &Access,
+        way: Way,
         batch: &[(u64, &[usize])],
         works: &mut [Work<'_>],
     ) -> Result<(), ChannelError> {
-        let list: Vec<_> = batch.iter().map(|(item, _)| json!({"item_id": item, "unlist": true})).collect();
-        let answer = self.write(access, UNLIST, "/api/v2/product/unlist_item", json!({"item_list": list})).await;
+        let (off, operation, what) = match way {
+            Way::Leaves => (true, UNLIST, "to take it off sale"),
+            Way::Stays | Way::Returns => (false, RELIST, "to put it on sale again"),
+        };
+        let list: Vec<_> = batch.iter().map(|(item, _)| json!({"item_id": item, "unlist": off})).collect();
+        let answer = self.write(access, operation, "/api/v2/product/unlist_item", json!({"item_list": list})).await;
         let answer = match answer {
             Err(trouble) if trouble.error.failure != Failure::Rejected => return Err(trouble.into()),
             answer => answer,
@@ -462,15 +498,15 @@ impl Shopee {
                 let work = &mut works[*index];
                 match &answer {
                     Ok(success) => match told_of(success, "item_id", *item) {
-                        None => work.note_unlisted(),
+                        None => work.note_status(way),
                         Some(reason) => {
-                            let text = format!("Shopee refused to take it off sale: {reason}");
+                            let text = format!("Shopee refused {what}: {reason}");
                             work.refuse("refused", &text, success.request_id.as_deref());
                         }
                     },
                     Err(trouble) => match failed(&trouble.response, "item_id", *item) {
                         Some(reason) => {
-                            let text = format!("Shopee refused to take it off sale: {reason}");
+                            let text = format!("Shopee refused {what}: {reason}");
                             work.refuse(&trouble.word, &text, trouble.error.request_id.as_deref());
                         }
                         None => work.refuse_for(trouble),

@@ -175,10 +175,10 @@ impl<'a> Work<'a> {
         }
     }
 
-    pub(super) fn note_off_sale(&mut self) {
+    pub(super) fn note_status(&mut self, on_sale: bool) {
         if let Some(listing) = &mut self.listing {
-            listing.status = ListingStatus::Inactive;
-            listing.refs[refs::STATUS] = json!("draft");
+            listing.status = if on_sale { ListingStatus::Active } else { ListingStatus::Inactive };
+            listing.refs[refs::STATUS] = json!(status(on_sale));
         }
     }
 
@@ -257,6 +257,35 @@ pub(super) fn by_product(works: &[Work<'_>]) -> Vec<Vec<usize>> {
         products.entry(key).or_default().push(index);
     }
     products.into_values().collect()
+}
+
+/// SHOPLINE's word for a product that is on sale, or that its seller has taken off.
+pub(super) const fn status(on_sale: bool) -> &'static str {
+    if on_sale { "active" } else { "draft" }
+}
+
+/// Whether a product is to be put on sale again: a SKU of it is, and nothing that was sent of any was refused. Where something was,
+/// the others are told.
+pub(super) fn returns(works: &mut [Work<'_>], indices: &[usize]) -> bool {
+    if !indices.iter().any(|index| works[*index].change.wanted.relisted) {
+        return false;
+    }
+    if indices.iter().all(|index| !works[*index].is_refused()) {
+        return true;
+    }
+    for index in indices.iter().filter(|index| works[**index].refusal.is_none()).copied().collect::<Vec<_>>() {
+        let text = "the product is not put on sale again, because SHOPLINE refused a change of another of its SKUs";
+        works[index].refuse("siblings", text, None);
+    }
+    false
+}
+
+/// Tells that a SKU stays off sale by having no stock, because the product's others are on sale.
+pub(super) fn refuse_partly(works: &mut [Work<'_>], indices: &[usize]) {
+    for index in indices.iter().filter(|index| works[**index].change.wanted.retired).copied().collect::<Vec<_>>() {
+        let text = "the product's other SKUs are still on sale, and only whole products can be taken off sale; its stock was set to 0 instead";
+        works[index].refuse("siblings", text, None);
+    }
 }
 
 /// What is known of the changes after `ended`. An error counts only where nothing is known.

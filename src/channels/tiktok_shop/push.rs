@@ -1,10 +1,14 @@
-//! Export: prices, stock, and taking products off sale, one product at a time.
+//! Export: prices, stock, taking products off sale and putting them back, one product at a time.
 //!
 //! Price and stock are calls per product with all its SKUs at once. A price call is all or nothing; a stock call and a
 //! deactivation may refuse parts inside a success. Titles are edits of the product, which are audited ([`super::settle`]). A stock call names every warehouse of a SKU, so those we do not write to go
 //! back as they were read.
 //!
-//! Vendor pages: "Update price (202309)", "Update inventory (202309)", "Deactivate products (202309)".
+//! Only a product that is on sale can be changed, and one that is put on sale again is audited first. So that comes alone, and what
+//! else differs is sent once the audit is over.
+//!
+//! Vendor pages: "Update price (202309)", "Update inventory (202309)", "Deactivate products (202309)", "Activate product
+//! (202309)".
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -27,9 +31,10 @@ use crate::{
 const PRICES: Operation = Operation::write("price update");
 const STOCKS: Operation = Operation::write("inventory update");
 const DEACTIVATE: Operation = Operation::write("deactivate");
+const ACTIVATE: Operation = Operation::write("activate");
 pub(super) const PARTIAL_EDIT: Operation = Operation::write("partial edit");
-/// The most products in one deactivation.
-const DEACTIVATE_BATCH: usize = 20;
+/// The most products in one call that puts them on or off sale.
+const STATUS_BATCH: usize = 20;
 /// A product that is in a promotion.
 const PROMOTED: i64 = 12_052_038;
 
@@ -171,6 +176,17 @@ impl Work<'_> {
     }
 }
 
+/// What becomes of a product beside what is sent of its SKUs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    /// Nothing.
+    Stays,
+    /// It is taken off sale.
+    Leaves,
+    /// It is put on sale again.
+    Returns,
+}
+
 impl TikTokShop {
     /// Sends changes. Answers in their order. Where calls fail in the middle, what is known by then is answered: the rest is
     /// sent once more.
@@ -207,20 +223,27 @@ impl TikTokShop {
                 _ => work.told = work.change.product.is_none(),
             }
         }
-        let mut leaving = Vec::new();
+        let (mut leaving, mut returning) = (Vec::new(), Vec::new());
         for (product, indices) in &products {
-            if self.push_product(access, product, indices, works).await? {
-                leaving.push((product.as_str(), indices.as_slice()));
-            } else {
-                for index in indices {
-                    works[*index].told = true;
+            match self.push_product(access, product, indices, works).await? {
+                Way::Leaves => leaving.push((product.as_str(), indices.as_slice())),
+                Way::Returns => returning.push((product.as_str(), indices.as_slice())),
+                Way::Stays => {
+                    for index in indices {
+                        works[*index].told = true;
+                    }
                 }
             }
         }
-        for batch in leaving.chunks(DEACTIVATE_BATCH) {
-            self.deactivate(access, batch, works).await?;
-            for index in batch.iter().flat_map(|(_, indices)| indices.iter()) {
-                works[*index].told = true;
+        for (way, products) in [(Way::Leaves, leaving), (Way::Returns, returning)] {
+            for batch in products.chunks(STATUS_BATCH) {
+                match way {
+                    Way::Returns => self.activate(access, batch, works).await?,
+                    Way::Leaves | Way::Stays => self.deactivate(access, batch, works).await?,
+                }
+                for index in batch.iter().flat_map(|(_, indices)| indices.iter()) {
+                    works[*index].told = true;
+                }
             }
         }
         for indices in by_product(works).values() {
@@ -232,17 +255,27 @@ impl TikTokShop {
         Ok(())
     }
 
-    /// Sends price and stock of one product; answers whether all of it is to be taken off sale.
+    /// Sends price and stock of one product; answers whether all of it is to be taken off sale, or put on sale again.
     async fn push_product(
         &self,
         access: &Access,
         product: &str,
         indices: &[usize],
         works: &mut [Work<'_>],
-    ) -> Result<bool, ChannelError> {
+    ) -> Result<Way, ChannelError> {
         let first = &works[indices[0]];
         let status = first.text(refs::STATUS).unwrap_or_default().to_owned();
         if status != "ACTIVATE" {
+            let returns = indices.iter().any(|index| works[*index].change.wanted.relisted);
+            match status.as_str() {
+                "SELLER_DEACTIVATED" if returns => return Ok(Way::Returns),
+                // It is on its way back.
+                "PENDING" if returns => {
+                    self.await_audit(product, indices, works);
+                    return Ok(Way::Stays);
+                }
+                _ => {}
+            }
             for index in indices {
                 let work = &mut works[*index];
                 if !work.change.wanted.retired {
@@ -252,7 +285,7 @@ impl TikTokShop {
                     work.refuse("not_active", &text, None);
                 }
             }
-            return Ok(false);
+            return Ok(Way::Stays);
         }
         let siblings =
             first.listing.as_ref().and_then(|listing| listing.refs.get(refs::SIBLINGS)).and_then(Value::as_u64);
@@ -272,7 +305,7 @@ impl TikTokShop {
                 );
             }
         }
-        Ok(all_retired)
+        Ok(if all_retired { Way::Leaves } else { Way::Stays })
     }
 
     async fn push_prices(
@@ -421,6 +454,53 @@ impl TikTokShop {
             }
         }
         Ok(())
+    }
+
+    /// Puts products on sale again, which are audited before they are. One that an earlier attempt has put there already is
+    /// refused, and waited for all the same.
+    async fn activate(
+        &self,
+        access: &Access,
+        batch: &[(&str, &[usize])],
+        works: &mut [Work<'_>],
+    ) -> Result<(), ChannelError> {
+        let ids: Vec<_> = batch.iter().map(|(product, _)| *product).collect();
+        let body = json!({"product_ids": ids});
+        let success = match self.write(access, ACTIVATE, "/product/202309/products/activate", body).await {
+            Ok(success) => success,
+            Err(trouble) => {
+                let indices: Vec<_> = batch.iter().flat_map(|(_, indices)| indices.iter().copied()).collect();
+                return refuse_all(trouble, &indices, works);
+            }
+        };
+        let errors = self.errors_in(ACTIVATE, &success)?;
+        for (product, indices) in batch {
+            let own = errors.iter().find(|error| error.detail.product_id.as_deref().is_none_or(|id| id == *product));
+            match own {
+                Some(error) if !self.is_returning(access, product).await? => {
+                    for index in *indices {
+                        refuse_part(&mut works[*index], error, success.request_id.as_deref());
+                    }
+                }
+                _ => self.await_audit(product, indices, works),
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_returning(&self, access: &Access, product: &str) -> Result<bool, ChannelError> {
+        let details = match self.details(access, product).await {
+            Err(trouble) if trouble.error.failure == Failure::Rejected => return Ok(false),
+            details => details?,
+        };
+        Ok(matches!(details.data.get("status").and_then(Value::as_str), Some("PENDING" | "ACTIVATE")))
+    }
+
+    fn await_audit(&self, product: &str, indices: &[usize], works: &mut [Work<'_>]) {
+        let ticket = ticket(Kind::Relisted, product, self.client.now());
+        for index in indices {
+            works[*index].pending = Some(ticket.clone());
+        }
     }
 
     pub(super) async fn write(

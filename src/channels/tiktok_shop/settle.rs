@@ -17,7 +17,7 @@ use crate::{
     domain::{Complaint, Failure, plan::Change},
 };
 
-/// How long the audit of a new product is waited for.
+/// How long the audit is waited for of a product that is not on sale: a new one, or one that was put on sale again.
 const NEW: SignedDuration = SignedDuration::from_hours(12);
 /// How long that of an edit.
 const EDIT: SignedDuration = SignedDuration::from_mins(30);
@@ -32,6 +32,8 @@ pub(super) enum Kind {
     Joined,
     /// A title.
     Edited,
+    /// A product that was put on sale again.
+    Relisted,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -83,8 +85,12 @@ impl TikTokShop {
         if status == "FAILED" || audit == "FAILED" {
             return refuse("audit_failed", &audit_reasons(&details.data), request_id);
         }
+        if kind == Kind::Relisted && status == "SELLER_DEACTIVATED" {
+            let text = "the product was taken off sale while its audit was waited for; activate it in Seller Center";
+            return refuse("not_active", text, request_id);
+        }
         let age = SignedDuration::from_secs(self.client.now().as_second() - since);
-        let patience = if kind == Kind::New { NEW } else { EDIT };
+        let patience = if matches!(kind, Kind::New | Kind::Relisted) { NEW } else { EDIT };
         if (status == "PENDING" || audit == "AUDITING") && age < patience {
             return Ok(Settled::Open);
         }

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     domain::{
-        Complaint, Currency, JobKind, Listing, RunId, ShopId, Sku, Values,
-        plan::{Change, change},
+        Complaint, Currency, JobKind, Listing, ListingStatus, RunId, ShopId, Sku, Values,
+        plan::{Change, change, rest},
         wanted,
     },
     jobs::Halt,
@@ -96,7 +96,9 @@ async fn want_variants(tx: &mut Tx, run: RunId, entry: &ShopEntry, variants: &[S
             Ok(wanted) => rows.push(WantedRow { sku: row.variant.sku.clone(), wanted }),
             Err(complaint) => {
                 complaints.push(complaint);
-                rows.push(WantedRow { sku: row.variant.sku.clone(), wanted: None });
+                // What is to be off sale stays wanted so, or nobody would know that it is to come back.
+                let wanted = listing.and_then(|stored| stored.wanted.clone()).filter(|wanted| wanted.retired);
+                rows.push(WantedRow { sku: row.variant.sku.clone(), wanted });
             }
         }
     }
@@ -133,7 +135,53 @@ pub(super) fn wanted_of(
         return Ok(None);
     }
     let currency = listed.and_then(|listing| listing.prices.first()).map(|price| price.currency).or(usual);
-    wanted::wanted(&row.product, &row.variant, currency, &entry.rules).map(Some)
+    let wanted = wanted::wanted(&row.product, &row.variant, currency, &entry.rules)?;
+    Ok(Some(Values { relisted: listing.is_some_and(returns), ..wanted }))
+}
+
+/// Whether a listing that the source has again is off sale because the source did not have it: what was wanted of it last says so.
+/// What its owner took off sale while the source had it stays off sale.
+fn returns(stored: &StoredListing) -> bool {
+    let off = stored.listing.as_ref().is_some_and(|listing| listing.status == ListingStatus::Inactive);
+    off && stored.wanted.as_ref().is_some_and(|wanted| wanted.retired || wanted.relisted)
+}
+
+/// What differs, as it is found.
+#[derive(Debug, Default)]
+pub(super) struct Differences {
+    changes: Vec<Change>,
+    /// What is off sale and is to stay there.
+    resting: Vec<Change>,
+}
+
+impl Differences {
+    /// Adds what is to be done with a SKU of which something is wanted: changed where the shop lists it, else created.
+    pub(super) fn add(
+        &mut self,
+        sku: Sku,
+        listing: Option<Listing>,
+        wanted: Values,
+        variant: Option<StoredVariant>,
+        entry: &ShopEntry,
+    ) {
+        let Some(listing) = listing else {
+            let product = variant.map(|stored| (stored.product, stored.variant));
+            let fields = entry.rules.fields.iter().copied().collect();
+            self.changes.push(Change { sku, listing: None, product, siblings: Vec::new(), wanted, fields });
+            return;
+        };
+        self.changes.extend(change(&listing, &wanted));
+        self.resting.extend(rest(&listing, &wanted));
+    }
+
+    /// All changes. What rests comes along where a SKU of its product is put on sale again.
+    fn into_changes(self) -> Vec<Change> {
+        let Self { mut changes, resting } = self;
+        let product = |change: &Change| change.listing.as_ref().map(|listing| listing.product_id.clone());
+        let returning: BTreeSet<_> = changes.iter().filter(|change| change.wanted.relisted).map(product).collect();
+        changes.extend(resting.into_iter().filter(|change| returning.contains(&product(change))));
+        changes
+    }
 }
 
 /// What is to be sent to a shop.
@@ -147,7 +195,8 @@ pub(super) struct Plan {
 
 impl Plan {
     /// Changes as they are found, in order, each with its siblings; those that lack something are told apart.
-    pub(super) async fn of(tx: &mut Tx, entry: &ShopEntry, mut changes: Vec<Change>) -> Result<Self, Halt> {
+    pub(super) async fn of(tx: &mut Tx, entry: &ShopEntry, found: Differences) -> Result<Self, Halt> {
+        let mut changes = found.into_changes();
         join_siblings(tx, &entry.shop.id, &mut changes).await?;
         in_order(&mut changes);
         let mut plan = Self::default();
@@ -164,7 +213,7 @@ impl Plan {
 /// Everything that is to be sent to the shop as things stand, but for SKUs of which the shop has not judged the last change yet.
 pub(super) async fn plan(tx: &mut Tx, entry: &ShopEntry) -> Result<Plan, Halt> {
     let waiting: BTreeSet<Sku> = tx.waiting_skus(&entry.shop.id).await?.into_iter().collect();
-    let mut plan = Vec::new();
+    let mut found = Differences::default();
     let mut after = None;
     loop {
         let rows = tx.differences(&entry.shop.id, after.as_ref(), CHUNK).await?;
@@ -176,10 +225,12 @@ pub(super) async fn plan(tx: &mut Tx, entry: &ShopEntry) -> Result<Plan, Halt> {
             variants.into_iter().map(|row| (row.variant.sku.clone(), row)).collect();
         for row in rows.into_iter().filter(|row| !waiting.contains(&row.sku)) {
             let variant = variants.remove(&row.sku);
-            plan.extend(row.wanted.and_then(|wanted| change_of(row.sku, row.listing, wanted, variant, entry)));
+            if let Some(wanted) = row.wanted {
+                found.add(row.sku, row.listing, wanted, variant, entry);
+            }
         }
     }
-    Plan::of(tx, entry, plan).await
+    Plan::of(tx, entry, found).await
 }
 
 /// Tells each SKU that is to be created how the shop has others of its product.
@@ -204,22 +255,6 @@ async fn join_siblings(tx: &mut Tx, shop: &ShopId, changes: &mut [Change]) -> Re
         }
     }
     Ok(())
-}
-
-/// What is to be done with a SKU of which something is wanted: changed where the shop lists it, else created.
-pub(super) fn change_of(
-    sku: Sku,
-    listing: Option<Listing>,
-    wanted: Values,
-    variant: Option<StoredVariant>,
-    entry: &ShopEntry,
-) -> Option<Change> {
-    if let Some(listing) = listing {
-        return change(&listing, &wanted);
-    }
-    let product = variant.map(|stored| (stored.product, stored.variant));
-    let fields = entry.rules.fields.iter().copied().collect();
-    Some(Change { sku, listing: None, product, siblings: Vec::new(), wanted, fields })
 }
 
 /// Product by product: those that the shop has by its own ids, then new ones by the source's.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use super::planning::{CHUNK, Plan, change_of, listings_of, wanted_of};
+use super::planning::{CHUNK, Differences, Plan, listings_of, wanted_of};
 use crate::{
     domain::{
         Complaint, ErrorKind, Failure, PassKind, RunError, ShopId, Sku,
@@ -86,7 +86,7 @@ async fn comes_first(tx: &mut Tx, shop: &ShopId, source: &ShopId) -> Result<Opti
 async fn planned(tx: &mut Tx, entry: &ShopEntry, waiting: &BTreeSet<Sku>) -> Result<Plan, Halt> {
     let shop = &entry.shop.id;
     let usual = tx.usual_currency(shop).await?;
-    let (mut plan, mut unwantable, mut after) = (Vec::new(), Vec::new(), None);
+    let (mut found, mut unwantable, mut after) = (Differences::default(), Vec::new(), None);
     loop {
         let variants = tx.variants_since(0, after.as_ref(), CHUNK).await?;
         let Some(last) = variants.last() else { break };
@@ -101,14 +101,14 @@ async fn planned(tx: &mut Tx, entry: &ShopEntry, waiting: &BTreeSet<Sku>) -> Res
             match wanted_of(&row, stored.as_ref(), usual, entry) {
                 Ok(Some(wanted)) => {
                     let listing = stored.and_then(|stored| stored.listing);
-                    plan.extend(change_of(row.variant.sku.clone(), listing, wanted, Some(row), entry));
+                    found.add(row.variant.sku.clone(), listing, wanted, Some(row), entry);
                 }
                 Ok(None) => {}
                 Err(complaint) => unwantable.push(complaint),
             }
         }
     }
-    let mut plan = Plan::of(tx, entry, plan).await?;
+    let mut plan = Plan::of(tx, entry, found).await?;
     plan.lacking.extend(unwantable);
     Ok(plan)
 }

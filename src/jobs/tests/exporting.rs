@@ -348,3 +348,83 @@ async fn skus_of_a_new_product_come_together_and_those_of_a_known_one_with_their
     assert!(is_done(&world.exports().await));
     assert_eq!(world.shelf("uk").pushes, Vec::<String>::new(), "all of it is there");
 }
+
+/// The shop takes off sale what the source drops.
+async fn deactivating(source: &[(&str, &str)], shop: Vec<Listing>) -> World {
+    let world = World::new(true).await;
+    world.set(|entry| {
+        entry.rules.retire = Retire::Deactivate;
+        entry.rules.guard_retire = 1.into();
+    });
+    world.shelf("uk").pages = vec![shop];
+    world.source(source).await;
+    world.imports("uk", true).await;
+    world
+}
+
+/// What was sent since the last look.
+fn sent(world: &World) -> Vec<String> {
+    std::mem::take(&mut world.shelf("uk").sent)
+}
+
+#[tokio::test]
+async fn what_the_source_drops_and_brings_back_is_on_sale_again_and_then_its_owners_to_decide() {
+    let both = [("A", "10"), ("B", "5")];
+    let world = deactivating(&both, page(&both)).await;
+    world.source(&both[1..]).await;
+    assert!(is_done(&world.exports().await));
+    assert_eq!(sent(&world), ["A off"]);
+    // While it is away an import and another rule compute everything anew.
+    world.imports("uk", true).await;
+    world.set(|entry| {
+        entry.rules.retire = Retire::Deactivate;
+        entry.rules.reserve = 1;
+    });
+    world.exports().await;
+    assert_eq!(sent(&world), ["B 5.00 EUR 4"]);
+
+    // With a price that nobody can want, it waits.
+    world.source(&[("A", "-1"), ("B", "5")]).await;
+    world.exports().await;
+    assert_eq!(sent(&world), Vec::<String>::new());
+    world.source(&both).await;
+    let shown = world.preview().await.plan;
+    assert_eq!(shown.iter().map(|change| change.wanted.relisted).collect::<Vec<_>>(), [true], "{shown:?}");
+    world.shelf("uk").refuses = ["A"].into();
+    world.exports().await;
+    world.shelf("uk").refuses.clear();
+    world.imports("uk", true).await;
+    world.exports().await;
+    assert_eq!(sent(&world), ["A 10.00 EUR 4 on"], "once the shop takes it");
+
+    let mut off = of("product of A", "A", "10");
+    (off.stock, off.status) = (Some(4), ListingStatus::Inactive);
+    world.shelf("uk").pages = vec![vec![off], vec![Listing { stock: Some(4), ..of("product of B", "B", "5") }]];
+    world.imports("uk", true).await;
+    world.source(&[("A", "11"), ("B", "5")]).await;
+    world.exports().await;
+    assert_eq!(sent(&world), ["A 11.00 EUR 4"], "its owner took it off sale: that stays so");
+}
+
+#[tokio::test]
+async fn what_stays_off_sale_is_told_where_its_product_is_put_on_sale_again() {
+    let both = [("A", "10"), ("B", "5")];
+    let alone = ("C", "1");
+    let world = deactivating(
+        &[both[0], both[1], alone],
+        vec![of("one", "A", "10"), of("one", "B", "5"), of("another", "C", "1")],
+    )
+    .await;
+    world.source(&[("D", "1")]).await;
+    world.exports().await;
+    assert_eq!(sent(&world), ["C off", "A off", "B off"]);
+    world.exports().await;
+    assert_eq!(sent(&world), Vec::<String>::new());
+    world.source(&[both[0], ("D", "1")]).await;
+    world.set(|entry| {
+        entry.rules.retire = Retire::Deactivate;
+        entry.rules.guard_retire = 0.into();
+    });
+    assert!(is_done(&world.exports().await), "nothing is taken away, so the guard has nothing to say");
+    assert_eq!(sent(&world), ["A 10.00 EUR 5 on", "B off"]);
+}

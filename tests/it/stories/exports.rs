@@ -236,3 +236,28 @@ async fn the_category_in_a_product_file_finds_its_own_at_the_marketplace() {
     drop(tx);
     world.end().await;
 }
+
+#[tokio::test]
+async fn what_the_source_drops_and_brings_back_is_on_sale_again() {
+    let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
+    world.write_shop("uk", "[shops.uk.export]\nretire = \"deactivate\"\nguard = { retire = \"100%\" }\n");
+    let both = [("A", "10.00", 5), ("B", "5.00", 7)];
+    world.source(&both);
+    world.offer("uk", &both);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.pass(minutes(5)).await;
+    let on_sale = |world: &World| -> Vec<bool> {
+        let listings = world.fake.listings(&crate::world::number("uk"));
+        listings.iter().map(|listing| listing["status"] == "ACTIVATE").collect()
+    };
+    world.source(&both[..1]);
+    world.pass(minutes(31)).await;
+    assert_eq!(on_sale(&world), [true, false]);
+    world.source(&[both[0], ("B", "5.50", 7)]);
+    world.pass(minutes(31)).await;
+    assert_eq!(on_sale(&world), [true, true]);
+    assert_eq!(world.offers("uk"), ["A 10.00 5", "B 5.50 7"], "as it is wanted by now");
+    assert_eq!((world.fake.stats().deactivated, world.fake.stats().activated), (1, 1));
+    world.end().await;
+}

@@ -4,6 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -185,13 +186,16 @@ impl World for AmazonWorld {
     async fn actual(&self) -> BTreeMap<Sku, Actual> {
         let text = |item: &Value, name: &str| item[name].as_str().unwrap_or_default().to_owned();
         let actual = |item: &Value| {
+            let price: Option<Decimal> = text(item, "price").parse().ok();
             let actual = Actual {
+                // Whoever is off sale has no price.
                 price: Price {
-                    amount: text(item, "price").parse().expect("the fake writes decimals"),
-                    currency: text(item, "currency").parse().expect("the fake writes currencies"),
+                    amount: price.unwrap_or_default(),
+                    currency: if self.country == "JP" { "JPY" } else { "EUR" }.parse().expect("constants"),
                 },
                 stock: item["stock"].as_i64().expect("the suite's items are the seller's to ship"),
                 title: text(item, "title"),
+                on_sale: price.is_some(),
             };
             (text(item, "sku").parse().expect("the suite's SKUs are valid"), actual)
         };

@@ -158,7 +158,8 @@ impl World for ShopeeWorld {
         let entry = |listing: &Value| {
             let text = |name: &str| listing[name].as_str().unwrap_or_default().to_owned();
             let price = Price { amount: text("price").parse().ok()?, currency: text("currency").parse().ok()? };
-            let actual = Actual { price, stock: listing["stock"].as_i64()?, title: text("title") };
+            let on_sale = listing["status"] == "NORMAL";
+            let actual = Actual { price, stock: listing["stock"].as_i64()?, title: text("title"), on_sale };
             Some((text("sku").parse().ok()?, actual))
         };
         self.fake.listings(SHOP_ID).iter().filter_map(entry).collect()

@@ -139,3 +139,25 @@ async fn what_was_judged_before_an_outage_is_answered_and_the_rest_is_left() {
     let error = scene.channel().push(&access(&tokens), &changes).await.unwrap_err();
     assert!(matches!(error.failure, Failure::Unavailable { .. }), "{error}");
 }
+
+#[tokio::test]
+async fn an_item_comes_back_with_one_sku_while_the_other_gets_no_stock() {
+    let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b"), seed("c")]);
+    let (listings, ..) = scene.read_by_sku().await;
+    scene.push(&listings.values().map(retire).collect::<Vec<_>>()).await;
+    let (off, ..) = scene.read_by_sku().await;
+    let back = |change: Change| Change { wanted: Values { relisted: true, ..change.wanted.clone() }, ..change };
+    // Not with a stock that the shop refuses: reserved since the last import, so that only the shop knows.
+    scene.fake.reserve(SHOP, "a", 3);
+    let results = scene.push(&[back(stock(&off["a"], 1)), retire(&off["b"])]).await;
+    assert!(refused(&results[0]).text.contains("larger than reserved stock"), "{results:?}");
+    assert!(scene.fake.listings(SHOP).iter().all(|listing| listing["status"] == "UNLIST"));
+    let results = scene.push(&[back(stock(&off["a"], 8)), retire(&off["b"])]).await;
+    assert_eq!((done(&results[0]).stock, done(&results[0]).status), (Some(8), ListingStatus::Active));
+    assert_eq!(refused(&results[1]).code, "siblings");
+    let shop = scene.fake.listings(SHOP).into_iter();
+    let shop: Vec<_> = shop.map(|one| format!("{} {} {}", one["sku"], one["status"], one["stock"])).collect();
+    assert_eq!(shop, [r#""a" "NORMAL" 8"#, r#""b" "NORMAL" 0"#, r#""c" "UNLIST" 5"#]);
+    let read = &scene.read_by_sku().await.0["a"];
+    assert_eq!((read.stock, read.status), (Some(8), ListingStatus::Active));
+}

@@ -1,4 +1,5 @@
-//! Export to Asia: prices and stocks variation by variation, texts product by product, and taking products off sale many at a time.
+//! Export to Asia: prices and stocks variation by variation, texts product by product, and taking products off sale and putting
+//! them back many at a time.
 //!
 //! The vendor does not say whether a product's texts in other languages stay when one is sent, so the others are read and go
 //! back as they are. Where variations are tied to the product's price, the product's price is the one to write.
@@ -18,7 +19,7 @@ use crate::{
             client::ApiCall,
             items::{list, object, refs, text},
             wire::{Success, Trouble},
-            works::{Texts, Work, by_product, judge_texts, lacking, results},
+            works::{Texts, Work, by_product, judge_texts, lacking, refuse_partly, results, returns, status},
         },
     },
     domain::{Complaint, Price, plan::Change},
@@ -71,11 +72,13 @@ impl Asia {
     }
 
     async fn push_products(&self, token: &Secret, works: &mut [Work<'_>]) -> Ended {
-        let mut leaving = Vec::new();
+        let (mut leaving, mut returning) = (Vec::new(), Vec::new());
         for indices in by_product(works) {
             if works[indices[0]].listing.is_some() {
-                if self.push_product(token, &indices, works).await? {
-                    leaving.push(indices);
+                match self.push_product(token, &indices, works).await? {
+                    Some(true) => returning.push(indices),
+                    Some(false) => leaving.push(indices),
+                    None => indices.iter().for_each(|index| works[*index].settle()),
                 }
             } else if works[indices[0]].change.product.is_some() {
                 self.create(token, &indices, works).await?;
@@ -85,19 +88,21 @@ impl Asia {
                 }
             }
         }
-        for batch in leaving.chunks(STATUS_BATCH) {
-            self.take_off_sale(token, batch, works).await?;
+        for (on_sale, products) in [(false, leaving), (true, returning)] {
+            for batch in products.chunks(STATUS_BATCH) {
+                self.set_on_sale(token, on_sale, batch, works).await?;
+            }
         }
         Ok(())
     }
 
-    /// Sends what concerns one product; answers whether all of it is to be taken off sale.
+    /// Sends what concerns one product; answers whether it is to be put on sale again, or all of it off sale.
     async fn push_product(
         &self,
         token: &Secret,
         indices: &[usize],
         works: &mut [Work<'_>],
-    ) -> Result<bool, Box<ChannelError>> {
+    ) -> Result<Option<bool>, Box<ChannelError>> {
         self.push_texts(token, indices, works).await?;
         self.push_prices(token, indices, works).await?;
         let leaving = indices.iter().filter(|index| works[**index].change.wanted.retired).count();
@@ -108,18 +113,13 @@ impl Asia {
             if let Some(pieces) = work.stock(!all_leave, MOST_PIECES) {
                 self.push_stock(token, work, pieces).await?;
             }
-            if work.change.wanted.retired && !all_leave {
-                work.refuse(
-                    "siblings",
-                    "the product's other SKUs are still on sale, and only whole products can be taken off sale; its stock was set to 0 instead",
-                    None,
-                );
-            }
-            if !all_leave {
-                work.settle();
-            }
         }
-        Ok(all_leave)
+        if all_leave {
+            return Ok(Some(false));
+        }
+        let returns = returns(works, indices).then_some(true);
+        refuse_partly(works, indices);
+        Ok(returns)
     }
 
     async fn push_texts(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
@@ -205,9 +205,9 @@ impl Asia {
         Ok(())
     }
 
-    async fn take_off_sale(&self, token: &Secret, batch: &[Vec<usize>], works: &mut [Work<'_>]) -> Ended {
+    async fn set_on_sale(&self, token: &Secret, on_sale: bool, batch: &[Vec<usize>], works: &mut [Work<'_>]) -> Ended {
         let ids: Vec<String> = batch.iter().map(|indices| works[indices[0]].text(refs::PRODUCT)).collect();
-        let answer = self.set_status(token, &ids, "draft").await;
+        let answer = self.set_status(token, &ids, status(on_sale)).await;
         let (refused, request_id) = match answer {
             Ok(answer) => answer,
             Err(trouble) if trouble.is_refusal() => {
@@ -224,7 +224,7 @@ impl Asia {
             for index in indices {
                 match refusal {
                     Some((_, code, text)) => works[*index].refuse(code, text, request_id.as_deref()),
-                    None => works[*index].note_off_sale(),
+                    None => works[*index].note_status(on_sale),
                 }
                 works[*index].settle();
             }

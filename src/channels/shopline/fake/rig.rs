@@ -182,7 +182,8 @@ impl World for ShoplineWorld {
             };
             let stock = place.as_i64().expect("the fake writes whole numbers");
             let sku = text(listing, "sku").parse().expect("the suite's SKUs are valid");
-            (sku, Actual { price, stock, title: text(listing, "title") })
+            let on_sale = listing["status"] == "active";
+            (sku, Actual { price, stock, title: text(listing, "title"), on_sale })
         };
         let listings = self.fake.listings(self.account);
         listings.iter().filter(|listing| listing["status"] != "removed").map(actual).collect()

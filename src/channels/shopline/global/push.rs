@@ -1,4 +1,5 @@
-//! Export to Global: prices and stocks variant by variant, texts and taking off sale product by product.
+//! Export to Global: prices and stocks variant by variant, texts, taking off sale and putting back product
+//! by product.
 //!
 //! The vendor's pages name a default for a product's status even where a product is only updated: every update of a product
 //! says the status that the product has.
@@ -15,7 +16,7 @@ use crate::{
             client::ApiCall,
             items::{object, refs},
             wire::{Success, Trouble},
-            works::{Texts, Work, amount, by_product, judge_texts, lacking, results},
+            works::{Texts, Work, amount, by_product, judge_texts, lacking, refuse_partly, results, returns, status},
         },
     },
     domain::{Complaint, Price, plan::Change},
@@ -81,9 +82,9 @@ impl Global {
 
     async fn push_product(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
         self.push_texts(token, indices, works).await?;
-        let leaving: Vec<usize> = indices.iter().copied().filter(|index| works[*index].change.wanted.retired).collect();
+        let leaving = indices.iter().filter(|index| works[**index].change.wanted.retired).count();
         let siblings = works[indices[0]].note(refs::SIBLINGS).as_u64();
-        let all_leave = !leaving.is_empty() && siblings == Some(leaving.len() as u64);
+        let all_leave = leaving > 0 && siblings == Some(leaving as u64);
         for index in indices {
             let work = &mut works[*index];
             if let Some(price) = work.price() {
@@ -92,18 +93,16 @@ impl Global {
             if let Some(pieces) = work.stock(!all_leave, MOST_PIECES) {
                 self.push_stock(token, work, pieces).await?;
             }
-            if work.change.wanted.retired && !all_leave {
-                work.refuse(
-                    "siblings",
-                    "the product's other SKUs are still on sale, and only whole products can be taken off sale; its stock was set to 0 instead",
-                    None,
-                );
-            }
-            if !(work.change.wanted.retired && all_leave) {
-                work.settle();
-            }
         }
-        if all_leave { self.take_off_sale(token, &leaving, works).await } else { Ok(()) }
+        let returns = !all_leave && returns(works, indices);
+        if !all_leave {
+            refuse_partly(works, indices);
+        }
+        if all_leave || returns {
+            return self.put_on_sale(token, returns, indices, works).await;
+        }
+        indices.iter().for_each(|index| works[*index].settle());
+        Ok(())
     }
 
     async fn push_texts(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
@@ -151,14 +150,15 @@ impl Global {
         Ok(())
     }
 
-    async fn take_off_sale(&self, token: &Secret, leaving: &[usize], works: &mut [Work<'_>]) -> Ended {
-        let id = works[leaving[0]].text(refs::PRODUCT);
-        let fields = object(json!({"status": "draft"}));
-        let answer = self.update_product(token, "taking off sale", &id, fields).await;
-        for index in leaving {
+    async fn put_on_sale(&self, token: &Secret, on_sale: bool, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
+        let id = works[indices[0]].text(refs::PRODUCT);
+        let fields = object(json!({"status": status(on_sale)}));
+        let operation = if on_sale { "putting on sale again" } else { "taking off sale" };
+        let answer = self.update_product(token, operation, &id, fields).await;
+        for index in indices {
             let work = &mut works[*index];
             match &answer {
-                Ok(_) => work.note_off_sale(),
+                Ok(_) => work.note_status(on_sale),
                 Err(trouble) if trouble.is_refusal() => work.refuse_with(trouble),
                 Err(_) => continue,
             }

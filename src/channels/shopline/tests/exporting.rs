@@ -331,3 +331,29 @@ async fn a_product_that_its_owner_took_off_sale_stays_so_when_a_sku_joins_it() {
     assert_eq!(done(&results)[0].status, ListingStatus::Inactive);
     assert!(scene.fake.listings(MERCHANT).iter().all(|listing| listing["status"] == "draft"));
 }
+
+#[tokio::test]
+async fn a_product_comes_back_with_one_sku_while_the_other_gets_no_stock() {
+    for (platform, account, _) in BOTH {
+        let scene = Scene::new();
+        let of_shirt = |sku: &str, size: &str| Seed {
+            product: "shirt".into(),
+            options: vec![("Size".into(), size.into())],
+            ..seed(sku)
+        };
+        scene.fake.seed_products(account, &[of_shirt("M", "M"), of_shirt("L", "L"), seed("mug")]).unwrap();
+        let leave = |listing: &Listing| of(listing, Values { retired: true, dropped: true, ..Values::default() }, &[]);
+        let read = listings(&scene, platform, account).await;
+        push(&scene, platform, account, &read.iter().map(leave).collect::<Vec<_>>()).await;
+        let off = listings(&scene, platform, account).await;
+        let wanted = Values { stock: Some(8), relisted: true, ..Values::default() };
+        let results = push(&scene, platform, account, &[of(&off[0], wanted, &[Field::Stock]), leave(&off[1])]).await;
+        let listing = done(&results[..1])[0];
+        assert_eq!((listing.stock, listing.status), (Some(8), ListingStatus::Active), "{platform}");
+        assert_eq!(refused(&results[1]).code, "siblings", "{platform}");
+        let shop = scene.fake.listings(account).into_iter();
+        let shop: Vec<_> = shop.map(|one| format!("{} {} {}", one["sku"], one["status"], one["stock"])).collect();
+        assert_eq!(shop, [r#""M" "active" 8"#, r#""L" "active" 0"#, r#""mug" "draft" 3"#], "{platform}");
+        assert_eq!(listing, &listings(&scene, platform, account).await[0], "as the next import reads it");
+    }
+}

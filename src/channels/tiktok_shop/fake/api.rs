@@ -172,6 +172,7 @@ fn serve(world: &mut World, shared: &Shared, call: &Passed<'_>) -> Result<Said, 
         }
         (&Method::GET, ["logistics", "202309", "warehouses"]) => catalogue::warehouses(world, call),
         (&Method::POST, ["product", "202309", "products", "deactivate"]) => products::deactivate(world, call, now),
+        (&Method::POST, ["product", "202309", "products", "activate"]) => products::activate(world, call, now),
         (&Method::POST, ["product", "202309", "products", id, "prices", "update"]) => {
             products::set_prices(world, call, id, now)
         }

@@ -1,4 +1,4 @@
-//! The product endpoints: searching, prices, stock, taking off sale.
+//! The product endpoints: searching, prices, stock, taking off sale and putting back.
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
@@ -255,5 +255,32 @@ pub(super) fn deactivate(world: &mut World, call: &Passed<'_>, now: Timestamp) -
         }
     }
     world.stats.deactivated += count;
+    Ok(Said::data(json!({"errors": errors})))
+}
+
+/// Only what its seller took off sale; it is audited before it is on sale again.
+pub(super) fn activate(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Result<Said, Said> {
+    let wanted: Ids = body(call)?;
+    if wanted.product_ids.is_empty() || wanted.product_ids.len() > 20 {
+        return Err(Said::error(400, 36_009_004, "product_ids must hold 1 to 20 ids"));
+    }
+    let shop = shop(world, call)?;
+    let mut errors = Vec::new();
+    let mut count = 0;
+    for id in &wanted.product_ids {
+        match shop.products.get_mut(id).filter(|product| product.status == "SELLER_DEACTIVATED") {
+            Some(product) => {
+                "PENDING".clone_into(&mut product.status);
+                "AUDITING".clone_into(&mut product.audit);
+                product.updated_at = now;
+                count += 1;
+            }
+            None => {
+                let message = "The current product status can not be activated";
+                errors.push(json!({"code": 12_052_003, "message": message, "detail": {"product_id": id}}));
+            }
+        }
+    }
+    world.stats.activated += count;
     Ok(Said::data(json!({"errors": errors})))
 }

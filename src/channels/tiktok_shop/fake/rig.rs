@@ -194,6 +194,7 @@ impl World for TikTokWorld {
                     },
                     stock: listing["stock"].as_i64().expect("the fake writes whole numbers"),
                     title: text(listing, "title"),
+                    on_sale: listing["status"] == "ACTIVATE",
                 };
                 (text(listing, "sku").parse().expect("the suite's SKUs are valid"), actual)
             })

@@ -104,6 +104,8 @@ pub struct Stats {
     pub stocks_changed: u64,
     /// Products taken off sale by callers.
     pub deactivated: u64,
+    /// Products put on sale again by callers.
+    pub activated: u64,
     /// Products created by callers.
     pub created: u64,
     /// Images taken in.

@@ -149,3 +149,61 @@ async fn a_title_that_the_audit_takes_long_over_counts_as_accepted_and_is_not_se
     assert_eq!(scene.fake.listings(SHOP)[0]["title"], "Product a", "buyers still see the old one");
     assert_eq!(scene.fake.stats().calls["/product/202509/products/{id}/partial_edit"], 1);
 }
+
+/// As the source wants what it has again.
+fn relist(listing: &Listing, pieces: i64) -> Change {
+    let change = stock(listing, pieces);
+    Change { wanted: Values { relisted: true, ..change.wanted.clone() }, ..change }
+}
+
+#[tokio::test]
+async fn a_product_that_comes_back_is_audited_first_whatever_was_cut_off_before() {
+    let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b"), seed("c")]);
+    let (listings, _) = scene.read().await;
+    scene.push(&listings.iter().map(retire).collect::<Vec<_>>()).await;
+    let (off, _) = scene.read().await;
+    scene.fake.rules(|rules| rules.audit = crate::channels::tiktok_shop::fake::Audit::Open);
+    // The product's other SKU stays away, and waits with it.
+    let changes = [relist(&off[0], 9), retire(&off[1])];
+    for _ in 0..2 {
+        // The second time it is on its way already, and the marketplace says that it cannot be put there.
+        let results = scene.push(&changes).await;
+        assert!(results.iter().all(|result| matches!(result, PushResult::Pending { .. })), "{results:?}");
+        assert_eq!(scene.fake.stats().activated, 1);
+    }
+    let (pending, _) = scene.read().await;
+    let results = scene.push(&[relist(&pending[0], 9)]).await;
+    let PushResult::Pending { ticket, .. } = &results[0] else { panic!("{results:?}") };
+    let (channel, access) = (scene.channel(), scene.access().await);
+    assert_eq!(channel.settle(&access, ticket, &changes).await.unwrap(), crate::channels::Settled::Open);
+    assert_eq!(
+        scene.fake.stats().calls["/product/202309/products/activate"],
+        2,
+        "not once it is known to be on its way"
+    );
+    scene.fake.rules(|rules| rules.audit = crate::channels::tiktok_shop::fake::Audit::Passes);
+    let crate::channels::Settled::Judged(results) = channel.settle(&access, ticket, &changes).await.unwrap() else {
+        panic!("still open")
+    };
+    assert!(results.iter().all(|result| done(result).status == ListingStatus::Active), "{results:?}");
+    // Then what differs goes, and what stays away has no stock.
+    let results = scene.push(&[stock(done(&results[0]), 9), retire(done(&results[1]))]).await;
+    assert_eq!((done(&results[0]).stock, refused(&results[1]).code.as_str()), (Some(9), "siblings"));
+    let (c, status) = (&scene.fake.listings(SHOP)[2], "SELLER_DEACTIVATED");
+    assert_eq!((&c["sku"], &c["status"]), (&json!("c"), &json!(status)), "nobody asked for it");
+}
+
+#[tokio::test]
+async fn a_product_that_the_audit_does_not_let_back_is_refused_with_its_words() {
+    let scene = Scene::seeded(&[seed("a")]);
+    let (listings, _) = scene.read().await;
+    scene.push(&[retire(&listings[0])]).await;
+    let (off, _) = scene.read().await;
+    scene.fake.rules(|rules| rules.audit = crate::channels::tiktok_shop::fake::Audit::Fails);
+    let changes = [relist(&off[0], 5)];
+    let results = scene.push(&changes).await;
+    let PushResult::Pending { ticket, .. } = &results[0] else { panic!("{results:?}") };
+    let settled = scene.channel().settle(&scene.access().await, ticket, &changes).await.unwrap();
+    let crate::channels::Settled::Judged(results) = settled else { panic!("still open") };
+    assert_eq!(refused(&results[0]).code, "audit_failed");
+}
