@@ -17,6 +17,7 @@ use super::{
     Shopee,
     client::Ask,
     items::{Items, WireItem, WireModels, refs},
+    limits::Limits,
     money::number,
     push::{MOST, Work},
     terms::pieces,
@@ -179,7 +180,11 @@ impl Shopee {
             }
             Found::Item(id) => return self.go_on_with(access, id, single, new, &tiers, works).await,
         }
-        let images = match self.upload_images(access, &first.product.images).await? {
+        let category = self.terms.category(first.product).unwrap_or_default();
+        let limits = self.limits(access, category).await?;
+        let new = self.within(&limits, new, works);
+        let Some(first) = new.first() else { return Ok(()) };
+        let images = match self.upload_images(access, limits.images(first.product)).await? {
             Ok(images) => images,
             Err(text) => {
                 refuse_all(&new, works, "image", &text);
@@ -187,6 +192,22 @@ impl Shopee {
             }
         };
         self.add(access, own_sku, single, &images, new, works).await
+    }
+
+    /// The SKUs that are within the category's bounds; what is out of them is named with each of the others.
+    fn within<'a>(&self, limits: &Limits, mut new: Vec<New<'a>>, works: &mut [Work<'_>]) -> Vec<New<'a>> {
+        let of_item = new.first().map(|first| limits.of_item(first.product, self.terms.days_to_ship()));
+        let of_item = of_item.unwrap_or_default();
+        new.retain(|one| {
+            let work = &mut works[one.index];
+            let wanted = pieces(work.change, one.variant).unwrap_or(0);
+            let own = limits.of_sku(work.change, one.variant, wanted);
+            for (code, text) in of_item.iter().chain(&own) {
+                work.refuse(code, text, None);
+            }
+            of_item.is_empty() && own.is_empty()
+        });
+        new
     }
 
     async fn add(

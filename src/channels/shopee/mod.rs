@@ -7,6 +7,7 @@ mod create;
 pub mod fake;
 mod images;
 mod items;
+mod limits;
 mod money;
 mod pull;
 mod push;

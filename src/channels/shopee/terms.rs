@@ -116,6 +116,16 @@ impl Terms {
         }
     }
 
+    /// Shopee's category of a product, where the mapping names one.
+    pub(super) fn category(&self, product: &Product) -> Option<&str> {
+        self.mapping.category(product)
+    }
+
+    /// Days to ship of what is ordered before it is there.
+    pub(super) fn days_to_ship(&self) -> Option<u64> {
+        self.days_to_ship
+    }
+
     /// What an item of its own needs.
     fn item_lacks(&self, product: &Product, variant: &Variant, lacking: &mut Vec<(&'static str, String)>) {
         match self.mapping.category(product) {

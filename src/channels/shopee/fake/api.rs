@@ -71,6 +71,7 @@ fn product(
         (&Method::POST, "update_stock") => writes::stocks(world, &call, now),
         (&Method::POST, "unlist_item") => writes::unlist(world, &call, now),
         (&Method::POST, "update_item") => writes::texts(world, &call, now),
+        (&Method::GET, "get_item_limit") => creating::limits(world, &call),
         (&Method::POST, "add_item") => creating::add(world, &call, now),
         (&Method::POST, "init_tier_variation") => creating::init(world, &call, now),
         (&Method::POST, "update_tier_variation") => creating::update_tiers(world, &call, now),

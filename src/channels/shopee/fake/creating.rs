@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
 use serde_json::{Value, json};
 
 use super::{
     Said,
     api::Passed,
     catalogue::{Item, Model},
+    get,
     products::{shop, shown, wrong},
-    state::{Shop, World},
+    state::{Bounds, Shop, World},
     writes::{check_text, fifty, item, price},
 };
 
@@ -44,9 +46,56 @@ fn stocks(shop: &Shop, wanted: &Value) -> Result<BTreeMap<String, i64>, Said> {
     if stocks.is_empty() { Err(wrong("seller_stock")) } else { Ok(stocks) }
 }
 
+/// `get_item_limit`.
+pub(super) fn limits(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
+    if get(call.query, "category_id").is_none_or(|id| id.parse::<u64>().is_err()) {
+        return Err(wrong("category_id"));
+    }
+    let (rules, bounds) = (&world.rules, &world.rules.bounds);
+    let number = |amount: Decimal| amount.to_string().parse::<f64>().unwrap_or_default();
+    let limit = |least: usize, most: usize| json!({"min_limit": least, "max_limit": most});
+    let [least_days, most_days] = bounds.days_to_ship.unwrap_or([-1, -1]);
+    Ok(Said::response(json!({
+        "price_limit": {"min_limit": number(bounds.price[0]), "max_limit": number(bounds.price[1])},
+        "stock_limit": limit(0, 999_999),
+        "item_name_length_limit": limit(bounds.least_name, rules.longest_name),
+        "item_description_length_limit": limit(1, rules.longest_description),
+        "item_image_count_limit": limit(bounds.images[0], bounds.images[1]),
+        "tier_variation_name_length_limit": limit(0, 14),
+        "tier_variation_option_length_limit": limit(0, bounds.option),
+        "item_count_limit": {"max_limit": 5_000},
+        "dts_limit": {
+            "days_to_ship_limit": {"min_limit": least_days, "max_limit": most_days}, "non_pre_order_days_to_ship": 2,
+        },
+    })))
+}
+
+/// That a new item is within the bounds.
+fn bounded(bounds: &Bounds, body: &Value, price: Decimal) -> Result<(), Said> {
+    let name = body["item_name"].as_str().unwrap_or_default().chars().count();
+    let images = body["image"]["image_id_list"].as_array().map_or(0, Vec::len);
+    if name < bounds.least_name {
+        return Err(Said::error("error_title_below_min_length", "The length of item_name is less than min limit."));
+    }
+    if !(bounds.images[0]..=bounds.images[1]).contains(&images) {
+        return Err(Said::error("error_param", "The number of images is out of range."));
+    }
+    if !(bounds.price[0]..=bounds.price[1]).contains(&price) {
+        return Err(Said::error("error_invalid_price", "The price is out of range."));
+    }
+    if body["pre_order"]["is_pre_order"] == true {
+        let days = body["pre_order"]["days_to_ship"].as_i64().unwrap_or_default();
+        if bounds.days_to_ship.is_none_or(|[least, most]| !(least..=most).contains(&days)) {
+            return Err(Said::error("error_param", "Invalid days_to_ship."));
+        }
+    }
+    Ok(())
+}
+
 /// `add_item`: each call makes another one.
 pub(super) fn add(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Result<Said, Said> {
     let (most_name, most_text) = (world.rules.longest_name, world.rules.longest_description);
+    let bounds = world.rules.bounds.clone();
     let (id, known) = (world.id(), world.images.clone());
     let body = &call.body;
     let shop = shop(world, call);
@@ -74,6 +123,7 @@ pub(super) fn add(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Resul
     let (brand_id, brand) =
         brand.ok_or_else(|| Said::error("error_less_required_brand", "Brand information required"))?;
     let price = price(shop, &body["original_price"]).map_err(|text| Said::error("error_invalid_price", text))?;
+    bounded(&bounds, body, price)?;
     let own = Model {
         price,
         stocks: stocks(shop, &body["seller_stock"])?,
@@ -172,6 +222,10 @@ pub(super) fn init(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Resu
     let wanted = fifty(world, call, "model")?;
     let ids: Vec<u64> = wanted.iter().map(|_| world.id()).collect();
     let tiers = tiers(&call.body)?;
+    let most = world.rules.bounds.option;
+    if tiers.iter().flat_map(|(_, values)| values).any(|value| value.chars().count() > most) {
+        return Err(Said::error("error_param", "The length of tier_variation option is bigger than max limit."));
+    }
     let shop = shop(world, call);
     let models: Result<Vec<_>, _> = wanted.iter().zip(ids).map(|(value, id)| model(shop, &tiers, id, value)).collect();
     let models = models?;

@@ -25,7 +25,7 @@ use url::Url;
 
 pub use self::catalogue::Seed;
 pub use self::rig::rig;
-pub use self::state::{Issued, ListOrder, Rules, Stats};
+pub use self::state::{Bounds, Issued, ListOrder, Rules, Stats};
 use self::state::{Shop, World};
 pub use crate::channels::fake::Mishap;
 use crate::{

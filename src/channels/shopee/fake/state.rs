@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 
 use jiff::{SignedDuration, Timestamp};
+use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use tokio::time::Instant;
 
@@ -79,6 +80,36 @@ pub struct Rules {
     pub longest_name: usize,
     /// The longest description.
     pub longest_description: usize,
+    /// What new items must have: the bounds differ by category, but not here.
+    pub bounds: Bounds,
+}
+
+/// From what to what, of new items.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Bounds {
+    /// Characters of the name; the most are [`Rules::longest_name`].
+    pub least_name: usize,
+    /// The price.
+    pub price: [Decimal; 2],
+    /// Images.
+    pub images: [usize; 2],
+    /// Characters of an option's value, at the most.
+    pub option: usize,
+    /// Days to ship of pre-orders; `None`: the category takes none.
+    pub days_to_ship: Option<[i64; 2]>,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            least_name: 1,
+            price: [Decimal::new(1, 1), Decimal::from(10_000_000)],
+            images: [1, 9],
+            option: 20,
+            days_to_ship: Some([5, 30]),
+        }
+    }
 }
 
 impl Default for Rules {
@@ -110,6 +141,7 @@ impl Default for Rules {
             names_locations: true,
             longest_name: 120,
             longest_description: 3_000,
+            bounds: Bounds::default(),
         }
     }
 }

@@ -136,9 +136,9 @@ async fn a_creation_whose_answer_was_lost_is_looked_for_before_anything_is_made(
         plain(&mut scene);
         scene.fake.rules(|rules| rules.search_lag = SignedDuration::from_secs(30));
         let change = creating(&scene, "shirt", "S-1", options);
-        // The searches and the image go well, the creation is carried out, its answer is lost.
+        // The searches, the limits and the image go well, the creation is carried out, its answer is lost.
         let searches = if options.is_empty() { 1 } else { 2 };
-        for _ in 0..=searches {
+        for _ in 0..=searches + 1 {
             scene.fake.fail_next(Mishap::UnknownField);
         }
         scene.fake.fail_next(Mishap::ReplyLost);
@@ -248,4 +248,53 @@ async fn products_that_shopee_cannot_hold_are_refused_whole() {
     let results = scene.push(&[pictureless]).await;
     assert!(refused(&results[0]).text.contains("is neither JPEG nor PNG"), "{results:?}");
     assert_eq!(scene.fake.stats().created, 1);
+}
+
+#[tokio::test]
+async fn what_is_out_of_the_categorys_bounds_is_named_per_sku_before_anything_is_sent() {
+    let mut scene = scene();
+    plain(&mut scene);
+    scene.fake.rules(|rules| {
+        rules.longest_description = 10;
+        rules.bounds.least_name = 20;
+        rules.bounds.images = [2, 9];
+        rules.bounds.days_to_ship = Some([10, 30]);
+        rules.bounds.price = [1.into(), 15.into()];
+    });
+    let of_size = |sku: &str, size: &str| creating(&scene, "shirt", sku, &[("Size", size)]);
+    let results = scene.push(&[of_size("S-M", "M"), of_size("S-L", "a size with far too many letters")]).await;
+    for named in [
+        "the title has 13 characters, and Shopee takes 20 to 120",
+        "the description has 11 characters, and Shopee takes 1 to 10",
+        "the product has 1 images, and Shopee takes 2 to 9",
+        "takes 10 to 30 days to ship in the category, not 7",
+        "the price is 19.90 SGD, and Shopee takes 1 to 15",
+    ] {
+        assert!(results.iter().all(|result| refused(result).text.contains(named)), "{named}: {results:?}");
+    }
+    assert!(!refused(&results[0]).text.contains("a size"), "{results:?}");
+    assert!(refused(&results[1]).text.contains("`a size with far too many letters` has 32 characters"), "{results:?}");
+    let calls = scene.fake.stats().calls;
+    assert!(!calls.contains_key("/api/v2/media_space/upload_image") && !calls.contains_key("/api/v2/product/add_item"));
+}
+
+#[tokio::test]
+async fn one_sku_out_of_bounds_does_not_keep_the_others_back_and_too_many_images_are_cut() {
+    let mut scene = scene();
+    plain(&mut scene);
+    scene.fake.rules(|rules| rules.bounds.images = [1, 2]);
+    let of_size = |sku: &str, size: &str| {
+        let mut change = creating(&scene, "shirt", sku, &[("Size", size)]);
+        let product = &mut change.product.as_mut().unwrap().0;
+        product.images = vec![product.images[0].clone(); 3];
+        change
+    };
+    let results = scene.push(&[of_size("S-M", "M"), of_size("S-L", "a size with far too many letters")]).await;
+    ticket(&results[0]);
+    assert_eq!(refused(&results[1]).code, "options");
+    assert_eq!(scene.fake.stats().calls["/api/v2/media_space/upload_image"], 2);
+    // A category without pre-orders.
+    scene.fake.rules(|rules| rules.bounds.days_to_ship = None);
+    let refusal = scene.push(&[creating(&scene, "mug", "M-1", &[])]).await;
+    assert_eq!(refused(&refusal[0]).code, "days_to_ship");
 }
