@@ -80,6 +80,31 @@ async fn a_feed_that_amazon_ends_is_refused_whole_with_the_reason() {
 }
 
 #[tokio::test]
+async fn a_reply_that_is_lost_while_a_feed_is_asked_about_sends_nothing_twice() {
+    let mut lost = 0;
+    loop {
+        let scene = Scene::crowd();
+        let listings = scene.read().await;
+        let changes: Vec<_> = listings.iter().map(|listing| stock(listing, 9)).collect();
+        let (ticket, _) = ticket(&scene.push(&changes).await);
+        scene.clock.advance(SignedDuration::from_mins(2));
+        for _ in 0..lost {
+            scene.fake.fail_next(Mishap::UnknownField);
+        }
+        scene.fake.fail_next(Mishap::ReplyLost);
+        let cut = scene.channel().settle(&scene.access(), &ticket, &changes).await;
+        if cut.is_ok() {
+            break;
+        }
+        let Settled::Judged(judged) = scene.settle(&ticket, &changes).await else { panic!("it is not judged") };
+        assert_eq!((judged.len(), refused(&judged).len()), (30, 0), "{lost}");
+        assert_eq!((scene.fake.stats().calls["createFeed"], &scene.item("S-00")["stock"]), (1, &json!(9)), "{lost}");
+        lost += 1;
+    }
+    assert!(lost >= 2, "the feed and its report are read: {lost}");
+}
+
+#[tokio::test]
 async fn feeds_come_no_faster_than_amazon_takes_them() {
     let scene = Scene::crowd();
     let listings = scene.read().await;

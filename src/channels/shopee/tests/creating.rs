@@ -298,3 +298,30 @@ async fn one_sku_out_of_bounds_does_not_keep_the_others_back_and_too_many_images
     let refusal = scene.push(&[creating(&scene, "mug", "M-1", &[])]).await;
     assert_eq!(refused(&refusal[0]).code, "days_to_ship");
 }
+
+#[tokio::test]
+async fn a_reply_that_is_lost_while_a_ticket_is_asked_about_makes_nothing_twice() {
+    let mut lost = 0;
+    loop {
+        let mut scene = scene();
+        plain(&mut scene);
+        let of_size = |sku: &str, size: &str| creating(&scene, "shirt", sku, &[("Size", size)]);
+        let changes = [of_size("S-M", "M"), of_size("S-L", "L")];
+        let waits = ticket(&scene.push(&changes).await[0]);
+        scene.clock.advance(SignedDuration::from_secs(5));
+        for _ in 0..lost {
+            scene.fake.fail_next(Mishap::UnknownField);
+        }
+        scene.fake.fail_next(Mishap::ReplyLost);
+        let cut = scene.channel().settle(&access(&scene.issue()), &waits, &changes).await;
+        let Err(error) = cut else { break };
+        assert_eq!(error.acted, crate::channels::Acted::Unheard, "{error}");
+        let results = judged(settle(&scene, &waits, &changes).await);
+        assert_eq!(results.iter().map(|result| done(result).sku.as_str()).collect::<Vec<_>>(), ["S-M", "S-L"]);
+        let shop = scene.fake.listings(SHOP);
+        assert!(shop.len() == 2 && shop.iter().all(|one| one["status"] == "NORMAL"), "{lost}: {shop:?}");
+        assert_eq!((scene.fake.stats().created, scene.fake.stats().joined), (1, 0), "{lost}");
+        lost += 1;
+    }
+    assert!(lost >= 3, "the item is read, gets its variations and is put on sale: {lost}");
+}
