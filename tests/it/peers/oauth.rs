@@ -129,7 +129,7 @@ impl Bench {
     async fn consent(&mut self, agrees: bool) -> Result<Consented, ConsentError> {
         let link = self.keeper.begin_consent(&shop(), Some("browser")).await.unwrap();
         let query = self.owner.decides(&link, agrees).await;
-        let by = By::Browser { cookie: "browser", signed_in: false };
+        let by = By::Browser { cookie: Some("browser"), signed_in: false };
         self.keeper.finish_consent(&channel(), &query, by).await
     }
 
