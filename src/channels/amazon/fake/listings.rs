@@ -20,12 +20,18 @@ impl World {
     }
 
     /// Keeps what was submitted. What a seller has in stock is the same in all marketplaces of the region.
-    pub(super) fn keep(&mut self, place: &Place, sku: &str, item: Item) {
-        let stock = item.attributes.get("fulfillment_availability").cloned();
+    pub(super) fn keep(&mut self, place: &Place, sku: &str, mut item: Item) {
+        const STOCK: &str = "fulfillment_availability";
+        let elsewhere = self.items.iter().filter(|((seller, id), _)| *seller == place.0 && *id != place.1);
+        let known = elsewhere.filter_map(|(_, items)| items.get(sku)?.attributes.get(STOCK)).next().cloned();
+        if let Some(known) = known.filter(|_| !item.attributes.contains_key(STOCK)) {
+            item.attributes.insert(STOCK.to_owned(), known);
+        }
+        let stock = item.attributes.get(STOCK).cloned();
         let others = self.items.iter_mut().filter(|((seller, id), _)| *seller == place.0 && *id != place.1);
         for other in others.filter_map(|(_, items)| items.get_mut(sku)) {
             if let Some(stock) = &stock {
-                other.attributes.insert("fulfillment_availability".to_owned(), stock.clone());
+                other.attributes.insert(STOCK.to_owned(), stock.clone());
                 other.updated_at = item.updated_at;
             }
         }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Map, Number, Value, json};
@@ -39,6 +40,14 @@ impl FakeAmazon {
     /// Adds items of a seller on the marketplace of a country, or changes known ones, at the clock's time.
     pub fn seed_items(&self, seller: &str, country: &str, seeds: &[Seed]) -> Result<(), String> {
         self.shared.world().seed(seller, country, seeds, self.shared.clock.now())
+    }
+
+    /// Lets all items be older than they are, as if they had been changed that long ago.
+    pub fn age(&self, by: SignedDuration) {
+        for item in self.shared.world().items.values_mut().flat_map(BTreeMap::values_mut) {
+            item.created_at -= by;
+            item.updated_at -= by;
+        }
     }
 
     /// Adds or changes one.

@@ -242,6 +242,20 @@ async fn a_new_sku_is_looked_at_first_and_submitted_with_what_the_mapping_says()
 }
 
 #[tokio::test]
+async fn a_new_sku_without_a_stock_has_the_one_that_its_seller_has_elsewhere_in_the_region() {
+    let mut scene = Scene::new();
+    scene.own = mapped();
+    let elsewhere = Seed { sku: "MUG-1".to_owned(), price: Some("9.00".to_owned()), stock: Some(9), ..Seed::default() };
+    scene.fake.set_item(SELLER, "FR", elsewhere).unwrap();
+    let mut change = creation("MUG-1");
+    change.wanted.stock = None;
+    change.fields = vec![Field::Price];
+    let results = scene.push(&[change]).await;
+    assert_eq!(done(&results[0]).stock, None, "nothing was said of it");
+    assert_eq!((&scene.item("MUG-1")["stock"], &scene.item("MUG-1")["price"]), (&json!(9), &json!("12.5")));
+}
+
+#[tokio::test]
 async fn what_amazon_finds_missing_in_a_new_sku_is_a_complaint_each_and_nothing_is_made() {
     let mut scene = Scene::new();
     scene.own = mapped();

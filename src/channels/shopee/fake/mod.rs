@@ -134,6 +134,15 @@ impl FakeShopee {
         self.shared.world().seed(shop_id, seeds, now)
     }
 
+    /// Lets everything in the shops be older than it is, as if it had been changed that long ago.
+    pub fn age(&self, by: SignedDuration) {
+        let mut world = self.shared.world();
+        for item in world.shops.values_mut().flat_map(|shop| shop.items.values_mut()) {
+            item.created_at -= by;
+            item.updated_at -= by;
+        }
+    }
+
     /// Deletes the item with this SKU, as its seller would: it stays readable for 90 days. Whether there was one.
     pub fn delete_item(&self, shop_id: u64, sku: &str) -> bool {
         let now = self.shared.clock.now();

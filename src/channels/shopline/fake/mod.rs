@@ -131,6 +131,15 @@ impl FakeShopline {
         self.shared.world().seed(account, seeds, now)
     }
 
+    /// Lets everything in the stores be older than it is, as if it had been changed that long ago.
+    pub fn age(&self, by: SignedDuration) {
+        let mut world = self.shared.world();
+        for product in world.stores.values_mut().flat_map(|store| store.goods.products.iter_mut()) {
+            product.created_at -= by;
+            product.updated_at -= by;
+        }
+    }
+
     /// Deletes the product of a SKU, as its owner would.
     pub fn delete_product(&self, account: &str, sku: &str) -> Result<(), String> {
         let now = self.shared.clock.now();

@@ -135,6 +135,15 @@ impl FakeTikTok {
         self.shared.world().seed(shop_id, seeds, self.shared.clock.now())
     }
 
+    /// Lets everything in the shops be older than it is, as if it had been changed that long ago.
+    pub fn age(&self, by: SignedDuration) {
+        let mut world = self.shared.world();
+        for product in world.shops.values_mut().flat_map(|shop| shop.products.values_mut()) {
+            product.created_at -= by;
+            product.updated_at -= by;
+        }
+    }
+
     /// Adds or changes one SKU.
     pub fn set_product(&self, shop_id: &str, seed: Seed) -> Result<(), String> {
         self.seed_products(shop_id, &[seed])
