@@ -7,7 +7,7 @@ use crate::{
     channels::file::csv_line,
     control::Refusal,
     daemon,
-    domain::{Complaint, JobKind, counted, plan::Change},
+    domain::{Complaint, JobKind, Price, counted, plan::Change},
     jobs::product_export::Preview,
 };
 
@@ -98,11 +98,9 @@ fn lines_of(change: &Change) -> Vec<Line> {
 }
 
 fn print_tables(preview: &Preview) -> Outcome {
-    let mut table = Table::new(&["SKU", "FIELD", "SEEN", "WANTED"]).wide("WANTED");
-    for line in preview.plan.iter().flat_map(lines_of) {
-        table.row(line.map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }));
+    if !preview.plan.is_empty() {
+        print_plan(preview)?;
     }
-    table.print()?;
     if preview.lacking.is_empty() {
         return Ok(());
     }
@@ -110,11 +108,24 @@ fn print_tables(preview: &Preview) -> Outcome {
     for complaint in &preview.lacking {
         table.row([complaint.sku.clone(), complaint.text.clone()]);
     }
-    print::text("")?;
+    if !preview.plan.is_empty() {
+        print::text("")?;
+    }
+    table.print()
+}
+
+fn print_plan(preview: &Preview) -> Outcome {
+    let mut table = Table::new(&["SKU", "FIELD", "SEEN", "WANTED"]).wide("WANTED");
+    for line in preview.plan.iter().flat_map(lines_of) {
+        table.row(line.map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }));
+    }
     table.print()
 }
 
 fn summary(preview: &Preview) -> String {
+    if preview.plan.is_empty() && preview.lacking.is_empty() && preview.waiting == 0 {
+        return "no changes: the shop has everything as the source wants it".to_owned();
+    }
     let mut parts = vec![counted(preview.plan.len() as u64, "change", "changes")];
     if !preview.lacking.is_empty() {
         parts.push(format!("{} cannot be sent yet", counted(preview.lacking.len() as u64, "SKU", "SKUs")));
@@ -122,10 +133,8 @@ fn summary(preview: &Preview) -> String {
     if preview.waiting > 0 {
         parts.push(format!("{} wait for the shop's judgement", counted(preview.waiting as u64, "SKU", "SKUs")));
     }
-    parts.push(match &preview.stop {
-        Some(stop) => format!("a guard would stop this: {}", stop.text),
-        None => "nothing was sent".to_owned(),
-    });
+    parts.push("nothing was sent".to_owned());
+    parts.extend(preview.stop.as_ref().map(|stop| format!("a guard would stop this: {}", stop.text)));
     parts.join("; ")
 }
 
@@ -134,10 +143,32 @@ fn cell(value: &Value) -> String {
     match value {
         Value::Null => String::new(),
         Value::String(text) => text.clone(),
-        Value::Object(price) if price.get("amount").is_some_and(Value::is_string) => {
-            let part = |name: &str| price.get(name).and_then(Value::as_str).unwrap_or_default();
-            format!("{} {}", part("amount"), part("currency"))
-        }
-        value => value.to_string(),
+        value => match serde_json::from_value::<Price>(value.clone()) {
+            Ok(price) => format!("{} {}", price.written(), price.currency),
+            Err(_) => value.to_string(),
+        },
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_summed_up_in_a_line() {
+        let nothing = Preview::default();
+        let waiting = Preview { waiting: 2, ..Preview::default() };
+        insta::assert_snapshot!([summary(&nothing), summary(&waiting)].join("\n"), @r"
+        no changes: the shop has everything as the source wants it
+        0 changes; 2 SKUs wait for the shop's judgement; nothing was sent
+        ");
+    }
+
+    #[test]
+    fn money_is_written_as_people_write_it() {
+        let price = serde_json::to_value(Price { amount: "24.9".parse().unwrap(), currency: "SGD".parse().unwrap() });
+        assert_eq!(cell(&price.unwrap()), "24.90 SGD");
+        assert_eq!([cell(&Value::Null), cell(&json!("x")), cell(&json!(3))], ["", "x", "3"]);
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     control::Refusal,
     domain::{Field, Sku, counted},
-    report::{self, ComplaintView, ProductShow},
+    report::{self, ComplaintView, InShop, ProductShow},
     store::{StoredVariant, Tx},
 };
 
@@ -86,7 +86,25 @@ fn print_show(show: &ProductShow) -> Outcome {
             .map_or("no price".into(), |price| format!("{price} {}", wanted.currency.as_deref().unwrap_or_default()));
         let stock = wanted.stock.map_or("stock unknown".into(), |stock| format!("{stock} pieces"));
         print::text(&format!("source: {price}, {stock}"))?;
+    } else if show.title.is_some() {
+        print::text("source: has it no more")?;
     }
+    if !show.shops.is_empty() {
+        in_shops(show).print()?;
+    }
+    if show.shops.iter().any(|shop| !shop.differs.is_empty() || is_to_go(shop)) {
+        print::text("* differs from what the source wants")?;
+    }
+    let now = Clock::system().now();
+    for ComplaintView { shop, job, code, text, since, .. } in &show.complaints {
+        let since = report::relative(*since, now);
+        print::text(&format!("complaint of {job} of shop `{shop}`, first {since}: {text} ({code})"))?;
+    }
+    Ok(())
+}
+
+/// A SKU in every shop: what differs has a star.
+fn in_shops(show: &ProductShow) -> Table {
     let mut table = Table::new(&["SHOP", "STATUS", "PRICE SEEN", "PRICE WANTED", "STOCK SEEN", "STOCK WANTED"]);
     for shop in &show.shops {
         let seen = shop.seen.as_ref();
@@ -94,7 +112,7 @@ fn print_show(show: &ProductShow) -> Outcome {
         let mark = |field: Field, text: String| if shop.differs.contains(&field) { format!("{text} *") } else { text };
         table.row([
             shop.shop_sku.as_ref().map_or_else(|| shop.shop.to_string(), |sku| format!("{} ({sku})", shop.shop)),
-            seen.map_or("not listed", |seen| seen.status).to_owned(),
+            status(shop),
             seen.map_or("-".into(), |seen| amount(seen.price.as_ref(), seen.currency.as_ref())),
             mark(
                 Field::Price,
@@ -104,15 +122,19 @@ fn print_show(show: &ProductShow) -> Outcome {
             mark(Field::Stock, pieces(wanted.and_then(|wanted| wanted.stock))),
         ]);
     }
-    if !show.shops.is_empty() {
-        table.print()?;
-    }
-    let now = Clock::system().now();
-    for ComplaintView { shop, job, code, text, since, .. } in &show.complaints {
-        let since = report::relative(*since, now);
-        print::text(&format!("complaint of {job} of shop `{shop}`, first {since}: {text} ({code})"))?;
-    }
-    Ok(())
+    table
+}
+
+/// How a SKU stands in a shop, and where it is to go.
+fn status(shop: &InShop) -> String {
+    let seen = shop.seen.as_ref().map_or("not listed", |seen| seen.status);
+    if is_to_go(shop) { format!("{seen}, to go *") } else { seen.to_owned() }
+}
+
+/// Whether it is on sale and is to be taken off.
+fn is_to_go(shop: &InShop) -> bool {
+    let is_on_sale = shop.seen.as_ref().is_some_and(|seen| seen.status == "active");
+    is_on_sale && shop.wanted.as_ref().is_some_and(|wanted| wanted.others.retired)
 }
 
 fn amount(price: Option<&String>, currency: Option<&String>) -> String {
@@ -186,4 +208,52 @@ async fn dump(env: &Env, tx: &mut Tx, path: &Path, aloud: bool) -> Result<io::Re
     }
     drop(bar);
     Ok(writer.finish())
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::Values,
+        report::{SeenView, WantedView},
+    };
+
+    #[test]
+    fn a_sku_is_shown_beside_what_the_source_wants_of_it_with_a_star_where_that_differs() {
+        let shop = |id: &str, status: &'static str, wanted: WantedView, differs: &[Field]| InShop {
+            shop: id.parse().unwrap(),
+            shop_sku: None,
+            seen: Some(SeenView {
+                price: Some("24.90".to_owned()),
+                currency: Some("SGD".to_owned()),
+                stock: Some(3),
+                status,
+            }),
+            wanted: Some(wanted),
+            differs: differs.to_vec(),
+            complaint: None,
+        };
+        let stock = |pieces| WantedView { stock: Some(pieces), ..WantedView::default() };
+        let to_go = || WantedView { others: Values { retired: true, ..Values::default() }, ..WantedView::default() };
+        let show = ProductShow {
+            sku: "A".parse().unwrap(),
+            title: Some("Cup".to_owned()),
+            wanted: None,
+            shops: vec![
+                shop("equal", "active", stock(3), &[]),
+                shop("less", "active", stock(0), &[Field::Stock]),
+                shop("going", "active", to_go(), &[]),
+                shop("gone", "inactive", to_go(), &[]),
+            ],
+            complaints: Vec::new(),
+        };
+        insta::assert_snapshot!(in_shops(&show).lines(None).join("\n"), @r"
+        SHOP   STATUS           PRICE SEEN  PRICE WANTED  STOCK SEEN  STOCK WANTED
+        equal  active           24.90 SGD   -             3           3
+        less   active           24.90 SGD   -             3           0 *
+        going  active, to go *  24.90 SGD   -             3           -
+        gone   inactive         24.90 SGD   -             3           -
+        ");
+    }
 }

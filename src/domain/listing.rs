@@ -132,6 +132,15 @@ impl Price {
     }
 }
 
+impl Price {
+    /// The amount as people write it: with the digits of its currency, also where a shop leaves out zeros at the end.
+    pub fn written(&self) -> String {
+        let mut amount = self.amount;
+        amount.rescale(amount.scale().max(self.currency.digits()));
+        amount.to_string()
+    }
+}
+
 impl fmt::Display for Price {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.amount, self.currency)
@@ -378,6 +387,15 @@ mod tests {
             stock: Some(4),
             status: ListingStatus::Active,
         }
+    }
+
+    #[test]
+    fn amounts_are_written_with_the_digits_of_their_currency_and_lose_none() {
+        let written = |amount: &str, currency: &str| {
+            Price { amount: amount.parse().unwrap(), currency: currency.parse().unwrap() }.written()
+        };
+        let shown = [("24.9", "SGD"), ("599", "TWD"), ("12.345", "EUR"), ("1500", "JPY")].map(|(a, c)| written(a, c));
+        assert_eq!(shown, ["24.90", "599.00", "12.345", "1500"]);
     }
 
     #[test]

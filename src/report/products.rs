@@ -117,7 +117,7 @@ impl VariantView {
         Self {
             sku: variant.sku,
             barcode: variant.barcode,
-            price: price.map(|price| price.amount.to_string()),
+            price: price.map(|price| price.written()),
             currency: price.map(|price| price.currency.to_string()),
             stock: variant.stock,
             options: variant.options,
@@ -129,7 +129,7 @@ impl SeenView {
     fn new(listing: &Listing, gone: bool) -> Self {
         let price = listing.prices.first();
         Self {
-            price: price.map(|price| price.amount.to_string()),
+            price: price.map(|price| price.written()),
             currency: price.map(|price| price.currency.to_string()),
             stock: listing.stock,
             status: if gone { "gone" } else { listing.status.as_str() },
@@ -140,7 +140,7 @@ impl SeenView {
 impl WantedView {
     fn new(wanted: Values) -> Self {
         Self {
-            price: wanted.price.map(|price| price.amount.to_string()),
+            price: wanted.price.map(|price| price.written()),
             currency: wanted.price.map(|price| price.currency.to_string()),
             stock: wanted.stock,
             others: Values { price: None, stock: None, ..wanted },
