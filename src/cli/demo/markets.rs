@@ -1,12 +1,16 @@
-//! The pretend marketplaces of the demo, and who owns which shop on them.
+//! The pretend marketplaces of the demo: what stands in their shops, and what can happen there.
 
-use std::io;
+use std::{collections::BTreeMap, io};
 
 use jiff::SignedDuration;
+use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 use url::Url;
 
-use super::catalogue;
+use super::{
+    catalogue::{self, Variant},
+    shops::{self, BY_CONSENT, DemoShop, HANDED_IN},
+};
 use crate::{
     channels::{
         RawWebhook,
@@ -18,63 +22,6 @@ use crate::{
     clock::Clock,
 };
 
-/// A shop of the demo.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct DemoShop {
-    /// Its id in the settings.
-    pub(super) id: &'static str,
-    /// Its channel.
-    pub(super) channel: &'static str,
-    /// Who owns it, as the marketplace's consent page has it.
-    pub(super) account: &'static str,
-    /// The rest of its section in the settings.
-    settings: &'static str,
-}
-
-/// The shop whose tokens are handed in.
-pub(super) const HANDED_IN: DemoShop = DemoShop {
-    id: "tiktok-de",
-    channel: "tiktok_shop",
-    account: "seller-hafen",
-    settings: "name = \"TikTok Shop Germany\"\nshop_id = \"7490000000000000002\"\nregion = \"DE\"\ndetails = false\n\
-               remind = [{ address = \"inhaberin@example.com\", language = \"de\" }]\n\n\
-               [shops.tiktok-de.export]\nprice = { convert = { EUR = \"1.15\" } }\n",
-};
-
-/// The shops that are authorized on their marketplaces' consent pages. One consent serves both of Amazon's.
-pub(super) const BY_CONSENT: [DemoShop; 5] = [
-    DemoShop {
-        id: "tiktok-uk",
-        channel: "tiktok_shop",
-        account: "seller-harbour",
-        settings: "name = \"TikTok Shop UK\"\nshop_id = \"7490000000000000001\"\nregion = \"GB\"\ndetails = false\n",
-    },
-    DemoShop {
-        id: "amazon-de",
-        channel: "amazon",
-        account: "A3TH9S8BH6GOGM",
-        settings: "name = \"Amazon Germany\"\nmarketplace = \"DE\"\n",
-    },
-    DemoShop {
-        id: "shopee-sg",
-        channel: "shopee",
-        account: "14701711",
-        settings: "name = \"Shopee Singapore\"\nshop_id = \"14701711\"\nregion = \"SG\"\n",
-    },
-    DemoShop {
-        id: "shopline-global",
-        channel: "shopline",
-        account: "1607082241210",
-        settings: "name = \"SHOPLINE store\"\nplatform = \"global\"\nhandle = \"harbour\"\n",
-    },
-    DemoShop {
-        id: "shopline-asia",
-        channel: "shopline",
-        account: "635a5817fd851b000d2f0001",
-        settings: "name = \"SHOPLINE Taiwan\"\nplatform = \"asia\"\nhandle = \"gangwan\"\n",
-    },
-];
-
 /// A secret under its key in `[channels.…]`.
 type AppSecret = (&'static str, &'static str);
 
@@ -83,22 +30,19 @@ const CLIENT_SECRET: &str = "client_secret";
 const SHOPLINE_SECRETS: &[AppSecret] =
     &[(CLIENT_SECRET, shopline::APP_SECRET), ("asia_client_secret", shopline::ASIA_APP_SECRET)];
 
-/// Shares the consent of `amazon-de`.
-const SHARED: DemoShop = DemoShop {
-    id: "amazon-fr",
-    channel: "amazon",
-    account: "A3TH9S8BH6GOGM",
-    settings: "name = \"Amazon France\"\nmarketplace = \"FR\"\n",
-};
+/// How long Amazon takes to judge a feed: minutes in earnest.
+const FEED_TIME: SignedDuration = SignedDuration::from_secs(2);
+/// How long ago everything in the shops was changed last when the demo begins.
+const AGE: SignedDuration = SignedDuration::from_hours(24 * 7);
+/// What stands in every shop and is none of the source's.
+const OWN_SKU: &str = "WINDOW-DISPLAY";
 
-/// A shop by its id.
-pub(super) fn find(id: &str) -> Option<DemoShop> {
-    all().find(|shop| shop.id == id)
-}
-
-/// Every shop that has an owner.
-pub(super) fn all() -> impl Iterator<Item = DemoShop> {
-    BY_CONSENT.into_iter().chain([SHARED, HANDED_IN])
+/// How a SKU stands in a shop, by the marketplace's own word.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Standing {
+    pub(super) price: Option<Decimal>,
+    pub(super) stock: i64,
+    pub(super) on_sale: bool,
 }
 
 /// The pretend marketplaces.
@@ -133,19 +77,98 @@ impl Markets {
 
     /// The sellers and what they have.
     fn settle(&self) -> io::Result<()> {
-        for (account, name, region, id, factor) in [
-            (BY_CONSENT[0].account, "Harbour Ltd", "GB", "7490000000000000001", 100),
-            (HANDED_IN.account, "Hafen GmbH", "DE", "7490000000000000002", 115),
-        ] {
-            self.tiktok.add_seller(account, name, region);
-            self.tiktok.add_shop(account, id, name, region);
-            self.tiktok.seed_products(id, &catalogue::listed(factor)).map_err(io::Error::other)?;
+        for (shop, name, region) in [(BY_CONSENT[0], "Harbour Ltd", "GB"), (HANDED_IN, "Hafen GmbH", "DE")] {
+            self.tiktok.add_seller(shop.account, name, region);
+            self.tiktok.add_shop(shop.account, shop.place, name, region);
         }
-        self.amazon.add_seller(SHARED.account, "Hafen GmbH", &["DE", "FR", "IT"]);
+        self.amazon.add_seller(BY_CONSENT[1].account, "Hafen GmbH", &["DE", "FR", "IT"]);
+        self.amazon.rules(|rules| rules.processing = FEED_TIME);
         self.shopee.add_shop(14_701_711, "Harbour SG", "SG");
         self.shopline.add_global("harbour", BY_CONSENT[3].account, "Harbour store");
         self.shopline.add_asia("gangwan", BY_CONSENT[4].account, "Gangwan");
+        for (number, shop) in shops::all().enumerate() {
+            self.stock(shop, &listed(shop, number)).map_err(io::Error::other)?;
+        }
+        self.tiktok.age(AGE);
+        self.amazon.age(AGE);
+        self.shopee.age(AGE);
+        self.shopline.age(AGE);
         Ok(())
+    }
+
+    /// Puts this into a shop.
+    fn stock(&self, shop: DemoShop, variants: &[Variant]) -> Result<(), String> {
+        match shop.channel {
+            "tiktok_shop" => {
+                let seed = |one: &Variant| tiktok_shop::Seed {
+                    sku: one.sku.clone(),
+                    product: one.product.clone(),
+                    title: one.title.clone(),
+                    price: one.price.to_string(),
+                    stock: Some(one.stock),
+                    options: options(one),
+                    ..tiktok_shop::Seed::default()
+                };
+                self.tiktok.seed_products(shop.place, &variants.iter().map(seed).collect::<Vec<_>>())
+            }
+            "amazon" => {
+                let seed = |one: &Variant| amazon::Seed {
+                    sku: one.sku.clone(),
+                    title: Some(one.title.clone()),
+                    price: Some(one.price.to_string()),
+                    stock: Some(one.stock),
+                    ..amazon::Seed::default()
+                };
+                self.amazon.seed_items(shop.account, shop.place, &variants.iter().map(seed).collect::<Vec<_>>())
+            }
+            "shopee" => {
+                let seed = |one: &Variant| shopee::Seed {
+                    sku: one.sku.clone(),
+                    product: one.product.clone(),
+                    title: one.title.clone(),
+                    price: one.price.to_string(),
+                    stock: Some(one.stock),
+                    options: options(one),
+                    ..shopee::Seed::default()
+                };
+                self.shopee.seed_items(shopee_id(shop), &variants.iter().map(seed).collect::<Vec<_>>())
+            }
+            _ => {
+                let seed = |one: &Variant| shopline::Seed {
+                    sku: one.sku.clone(),
+                    product: one.product.clone(),
+                    title: one.title.clone(),
+                    price: one.price.to_string(),
+                    stock: Some(one.stock),
+                    options: options(one),
+                    ..shopline::Seed::default()
+                };
+                self.shopline.seed_products(shop.account, &variants.iter().map(seed).collect::<Vec<_>>())
+            }
+        }
+    }
+
+    /// How every SKU stands in a shop, asked of the marketplace.
+    pub(super) fn standings(&self, shop: DemoShop) -> BTreeMap<String, Standing> {
+        let (listings, on_sale) = match shop.channel {
+            "tiktok_shop" => (self.tiktok.listings(shop.place), "ACTIVATE"),
+            "amazon" => (self.amazon.items(shop.account, shop.place), ""),
+            "shopee" => (self.shopee.listings(shopee_id(shop)), "NORMAL"),
+            _ => (self.shopline.listings(shop.account), "active"),
+        };
+        let standing = |listing: Value| {
+            let price = listing["price"].as_str().and_then(|text| text.parse().ok());
+            // Amazon has no word for it: what has a price is offered.
+            let on_sale = if on_sale.is_empty() { price.is_some() } else { listing["status"] == on_sale };
+            let stock = listing["stock"].as_i64().unwrap_or_default();
+            Some((listing["sku"].as_str()?.to_owned(), Standing { price, stock, on_sale }))
+        };
+        listings.into_iter().filter_map(standing).collect()
+    }
+
+    /// An image that new products can have.
+    pub(super) fn image(&self) -> Url {
+        self.shopee.image()
     }
 
     /// Where each of them listens.
@@ -182,14 +205,14 @@ impl Markets {
         match shop.channel {
             "tiktok_shop" => {
                 self.tiktok.revoke(shop.account);
-                Some(self.tiktok.webhook(6, place_of(shop), json!({"message": "the seller deauthorized the app"})))
+                Some(self.tiktok.webhook(6, shop.place, json!({"message": "the seller deauthorized the app"})))
             }
             "amazon" => {
                 self.amazon.revoke(shop.account);
                 None
             }
             "shopee" => {
-                let id = shop.account.parse().ok()?;
+                let id = shopee_id(shop);
                 self.shopee.revoke(id);
                 Some(self.shopee.signed_webhook(webhook, 2, &[id]))
             }
@@ -209,17 +232,36 @@ impl Markets {
         let ends_at = Clock::system().now() + left;
         self.tiktok.end_at(shop.account, ends_at);
         let data = json!({"message": "the authorization ends", "expiration_time": ends_at.as_second().to_string()});
-        Some(self.tiktok.webhook(7, place_of(shop), data))
+        Some(self.tiktok.webhook(7, shop.place, data))
     }
 }
 
-/// The marketplace's id of a shop on TikTok Shop.
-fn place_of(shop: DemoShop) -> &'static str {
-    if shop.id == HANDED_IN.id { "7490000000000000002" } else { "7490000000000000001" }
+fn shopee_id(shop: DemoShop) -> u64 {
+    shop.account.parse().unwrap_or_default()
 }
 
-/// `shops.d/shops.toml`.
-pub(super) fn sections() -> String {
-    let section = |shop: DemoShop| format!("[shops.{}]\nchannel = \"{}\"\n{}\n", shop.id, shop.channel, shop.settings);
-    all().map(section).collect()
+fn options(variant: &Variant) -> Vec<(String, String)> {
+    variant.options.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+}
+
+/// How the catalogue stands in the shop of this number before the first export: most SKUs as the source wants them, some with an
+/// old price or stock; and something that the source does not know.
+fn listed(shop: DemoShop, number: usize) -> Vec<Variant> {
+    let as_it_stands = |(index, mut variant): (usize, Variant)| {
+        let increase = if (index + number) % 45 == 4 { Decimal::TWO } else { Decimal::ZERO };
+        variant.price = shop.price_of(variant.price + increase);
+        // What Amazon's shops have in stock is one number.
+        if shop.place != "FR" && (index + number) % 47 == 6 {
+            variant.stock += 5;
+        }
+        variant
+    };
+    let own = catalogue::variants().into_iter().take(1).map(|variant| Variant {
+        sku: OWN_SKU.to_owned(),
+        product: "window-display".to_owned(),
+        title: "Not for sale at the source".to_owned(),
+        ..variant
+    });
+    let known = catalogue::variants().into_iter().chain(own);
+    known.enumerate().map(as_it_stands).collect()
 }

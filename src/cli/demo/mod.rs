@@ -18,13 +18,21 @@ use tokio_util::sync::CancellationToken;
 use super::{Outcome, exit, print, run::stop_signals};
 use crate::control::{self, Refusal, Request};
 
+mod arrivals;
 mod browser;
 mod catalogue;
+mod edits;
 mod markets;
 mod scenes;
+mod shops;
 mod watch;
 
-use markets::{BY_CONSENT, HANDED_IN, Markets};
+use markets::Markets;
+use shops::{BY_CONSENT, HANDED_IN};
+
+/// How often shops are read, and brought in line.
+const IMPORT: &str = "30 seconds";
+const EXPORT: &str = "2 seconds";
 
 /// What the demo takes.
 #[derive(Debug, Args)]
@@ -44,6 +52,7 @@ struct Stage {
     state_dir: PathBuf,
     page: String,
     markets: Markets,
+    began: Instant,
 }
 
 pub(super) async fn demo(args: DemoArgs) -> Outcome {
@@ -51,17 +60,16 @@ pub(super) async fn demo(args: DemoArgs) -> Outcome {
         .map_err(|error| Refusal::new(exit::FAILED, format!("cannot set the demo up: {error}")))?;
     let asked = stop_signals().map_err(failed)?;
     let mut child = stage.start_daemon().map_err(failed)?;
-    tokio::select! {
-        shown = show(&stage, args.once) => {
-            shown?;
-            if !args.once {
-                stage.go_on(&mut child, &asked).await.map_err(failed)?;
-            }
-        }
-        () = asked.cancelled() => {}
+    let shown = tokio::select! {
+        shown = show(&stage, args.once) => shown,
+        () = asked.cancelled() => Ok(()),
+    };
+    if shown.is_ok() && !args.once {
+        stage.go_on(&mut child, &asked).await.map_err(failed)?;
     }
     print::text("\nstopping; the folder stays for you to look at")?;
-    stop(&mut child).await.map_err(failed)
+    stop(&mut child).await.map_err(failed)?;
+    shown
 }
 
 fn failed(error: io::Error) -> Refusal {
@@ -70,18 +78,14 @@ fn failed(error: io::Error) -> Refusal {
 
 /// Everything that is to be seen, one thing after the other.
 async fn show(stage: &Stage, once: bool) -> Outcome {
-    let began = Instant::now();
-    let say = |text: String| print::text(&format!("[{:>4.1} s] {text}", began.elapsed().as_secs_f64()));
     print::text(&stage.introduction())?;
+    let gaps = watch::Gap::of_all(&stage.markets);
     watch::until_ready(&stage.state_dir).await?;
-    say("the daemon is ready; it reads the product source, and every shop waits for its owner".into())?;
+    stage.say("the daemon is ready; it reads the product file, and every shop waits for its owner")?;
 
     for owned in BY_CONSENT {
         stage.agree(owned).await?;
-        say(format!(
-            "{}: its owner opened the link and agreed on the marketplace's consent page (in a pretend browser)",
-            owned.id
-        ))?;
+        stage.say(&format!("{}: its owner opened the link and agreed on the marketplace's consent page", owned.id))?;
     }
 
     let tokens = stage.markets.old_tokens();
@@ -91,22 +95,23 @@ async fn show(stage: &Stage, once: bool) -> Outcome {
         |_, _| {},
     )
     .await?;
-    say(format!(
+    stage.say(&format!(
         "{}: tokens handed in, consent given 345 days ago, 20 days left: a reminder is owed at once",
         HANDED_IN.id
     ))?;
 
-    watch::until_done(stage, &say).await?;
+    watch::until_done(stage, &gaps).await?;
     if once {
-        stage.play(&say).await?;
+        stage.play().await?;
         return print::text(&format!("\n{}", stage.where_to_look()));
     }
     print::text(&format!(
         "\nIt goes on like this until Ctrl-C. Look around, in another terminal:\n\
-         \n{}\
-         \n\nOr type here: {}.\
-         \nAn edit takes effect within two seconds. Kill the daemon if you like: nothing is lost.",
+         \n{}\n{}\
+         \n\nOr type here:\n{}\
+         \n\nAn edit of the settings takes effect within two seconds. Kill the daemon if you like: nothing is lost.",
         stage.where_to_look(),
+        stage.while_it_runs(),
         scenes::WORDS
     ))
 }
@@ -127,10 +132,10 @@ impl Stage {
         let page = format!("http://{listen}");
         let markets = Markets::open(&page)?;
         let (config, state_dir) = (dir.join("shopsyncd.toml"), dir.join("state"));
-        fs::write(dir.join("products.csv"), catalogue::shopify_csv())?;
+        fs::write(dir.join("products.csv"), catalogue::shopify_csv(&markets.image()))?;
         fs::write(&config, settings(&dir, &listen, &internal, &markets)?)?;
         fs::write(dir.join("shops.d/shops.toml"), shops(&dir))?;
-        Ok(Self { dir, config, state_dir, page, markets })
+        Ok(Self { dir, config, state_dir, page, markets, began: Instant::now() })
     }
 
     fn start_daemon(&self) -> io::Result<Child> {
@@ -165,13 +170,25 @@ impl Stage {
         }
     }
 
+    /// Tells what has happened, and when.
+    fn say(&self, text: &str) -> Outcome {
+        print::text(&format!("[{:>5.1} s] {text}", self.began.elapsed().as_secs_f64()))
+    }
+
+    /// The folder of the mails.
+    fn mail(&self) -> PathBuf {
+        self.state_dir.join("mail")
+    }
+
     fn introduction(&self) -> String {
         let places = self.markets.addresses().map(|(name, url)| format!("\n  {name:<12} {url}")).concat();
         format!(
-            "This is shopsyncd with pretend marketplaces:{places}\n\
-             Its product source is a file in Shopify's format with {skus} SKUs; two shops on TikTok Shop sell them.\n\
+            "This is shopsyncd with pretend marketplaces:{places}\n\n\
+             One product file in Shopify's format, with {skus} SKUs in pounds, is the truth; {shops} shops follow it, each in its own money. A pretend browser plays their owners.\n\
+             Shortened, to be watched: the file is read every second, the shops every {IMPORT}; differences are sent every {EXPORT}.\n\n\
              Everything stands in {dir}\n",
-            skus = catalogue::skus(),
+            skus = catalogue::variants().len(),
+            shops = shops::all().count(),
             dir = self.dir.display(),
         )
     }
@@ -182,38 +199,39 @@ impl Stage {
         format!("{program} --config {}", self.config.display())
     }
 
-    /// What stands in files and in the database, whether the daemon runs or not, and where a consent is given by hand while it does.
+    /// What stands in files and in the database, whether the daemon runs or not.
     fn where_to_look(&self) -> String {
         let command = self.command();
-        let mail = reminder(&self.state_dir.join("mail")).map_or("(none)".into(), |path| path.display().to_string());
+        let letter = watch::mails(&self.mail(), "reminder").pop_last();
+        let letter = letter.map_or("(none)".into(), |path| path.display().to_string());
         format!(
             "  every shop at a glance    {command} status\
              \n  the history               {command} runs list\
              \n  one SKU everywhere        {command} products show T-000-1\
+             \n  what differs, unsent      {command} jobs run tiktok-uk product_export --dry-run\
              \n  why a job (does not) run  {command} jobs why tiktok-uk product_export\
-             \n  a consent by hand         {page}/authorize/{uk} in a browser,\
-             \n                            or {command} shops authorize {uk}\
              \n  what is to come           {command} upcoming --days 30\
-             \n  the reminder              {mail}\
+             \n  the reminder              {letter}\
              \n  the log                   {log}\
-             \n  the settings, to edit     {settings}\
-             \n  the products, to edit     {products}",
-            page = self.page,
-            uk = BY_CONSENT[0].id,
+             \n  the settings              {settings}, shops.d/shops.toml\
+             \n  the products              {products}",
             log = self.log().display(),
             settings = self.config.display(),
             products = self.dir.join("products.csv").display(),
         )
     }
-}
 
-/// The reminder that was written last, among mails of other kinds.
-fn reminder(folder: &Path) -> Option<PathBuf> {
-    let is_one = |path: &PathBuf| {
-        let text = fs::read_to_string(path).unwrap_or_default();
-        text.lines().any(|line| line.trim_end() == "X-Shopsyncd-Kind: reminder")
-    };
-    fs::read_dir(folder).ok()?.flatten().map(|entry| entry.path()).filter(is_one).max()
+    /// What needs the daemon and its page.
+    fn while_it_runs(&self) -> String {
+        format!(
+            "  a consent by hand         {page}/authorize/{uk} in a browser,\
+             \n                            or {command} shops authorize {uk}\
+             \n  edit them                 the settings and the products; save, and watch",
+            page = self.page,
+            uk = BY_CONSENT[0].id,
+            command = self.command(),
+        )
+    }
 }
 
 fn free_address() -> io::Result<String> {
@@ -267,11 +285,11 @@ to = ["owner@example.com"]
         text.extend([
             // What JSON has for texts and numbers TOML has, too.
             app.iter().map(|(key, value)| format!("{key} = {value}\n")).collect::<Vec<_>>().concat(),
-            format!("[channels.{channel}.jobs]\nauthorization_refresh = \"5 seconds\"\n"),
+            format!(
+                "[channels.{channel}.jobs]                # 30 minutes, 1 hour and 15 minutes where nothing is said\n\
+                 authorization_refresh = \"5 seconds\"\nproduct_import = \"{IMPORT}\"\nproduct_export = \"{EXPORT}\"\n"
+            ),
         ]);
-        if channel == "tiktok_shop" {
-            text += "product_import = \"10 seconds\"\nproduct_export = \"3 seconds\"\n";
-        }
     }
     Ok(text)
 }
@@ -285,10 +303,10 @@ path = "{products}"
 currency = "GBP"                    # Shopify's file does not say
 
 [shops.erp.jobs]
-product_import = "2 seconds"
+product_import = "1 second"
 
 {sections}"#,
         products = dir.join("products.csv").display(),
-        sections = markets::sections(),
+        sections = shops::sections(),
     )
 }

@@ -1,8 +1,15 @@
-//! What can happen to a permission, at the press of a key: its owner takes it back, its time is over, its owner renews it.
+//! What can happen, at the press of a key: the seller edits the product file; an owner takes the permission back, its time is
+//! over, its owner renews it.
 
 use jiff::SignedDuration;
 
-use super::{Stage, browser, markets, markets::DemoShop, shop, watch};
+use super::{
+    Stage, browser,
+    edits::Edit,
+    shop,
+    shops::{self, DemoShop},
+    watch,
+};
 use crate::{
     cli::{Outcome, exit, print},
     control::{self, Refusal, Request},
@@ -12,7 +19,14 @@ use crate::{
 const LEFT: SignedDuration = SignedDuration::from_secs(5);
 
 /// What the words are that may be typed.
-pub(super) const WORDS: &str = "revoke SHOP, lapse tiktok-uk (or tiktok-de), renew SHOP, help";
+pub(super) const WORDS: &str =
+    "  edit price [SKU [POUNDS]]     edit stock [SKU [PIECES]]     edit new     edit remove [SKU]
+  edit comma, edit loss         mistakes in the product file, which a guard stops; edit restore: back again
+  revoke SHOP, lapse tiktok-uk (or tiktok-de), renew SHOP     what becomes of an owner's permission
+  help";
+
+/// The edits that are played by themselves.
+const PLAYED: [&str; 8] = ["price", "stock", "new", "remove", "loss", "restore", "comma", "restore"];
 
 /// What may be done to a shop's permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +40,7 @@ enum What {
 #[derive(Debug)]
 enum Order {
     Help,
+    Edit(Edit),
     Do(What, DemoShop),
 }
 
@@ -35,14 +50,15 @@ impl Order {
         let mut words = line.split_whitespace();
         let what = match words.next() {
             None | Some("help") => return Ok(Self::Help),
+            Some("edit") => return Edit::read(words).map(Self::Edit).map_err(unknown),
             Some("revoke") => What::Revoke,
             Some("lapse") => What::Lapse,
             Some("renew") => What::Renew,
             Some(other) => return Err(unknown(format!("`{other}` is not understood; {}", help()))),
         };
         let id = words.next().unwrap_or_default();
-        let shop = markets::find(id).ok_or_else(|| {
-            let known: Vec<&str> = markets::all().map(|shop| shop.id).collect();
+        let shop = shops::find(id).ok_or_else(|| {
+            let known: Vec<&str> = shops::all().map(|shop| shop.id).collect();
             let wrong = if id.is_empty() { "name a shop".to_owned() } else { format!("there is no shop `{id}`") };
             unknown(format!("{wrong}; the shops are {}", known.join(", ")))
         })?;
@@ -51,23 +67,28 @@ impl Order {
 }
 
 fn help() -> String {
-    format!("type: {WORDS}")
+    format!("type:\n{WORDS}")
 }
 
 impl Stage {
-    /// Revokes one, lets another lapse, sees both held, and renews them: everything goes on without another touch.
-    pub(super) async fn play(&self, say: impl Fn(String) -> Outcome) -> Outcome {
-        let [revoked, lapsed] = [markets::BY_CONSENT[2], markets::BY_CONSENT[0]];
+    /// Makes every edit. Then revokes one permission, lets another lapse, sees both held, and renews them: everything goes on
+    /// without another touch.
+    pub(super) async fn play(&self) -> Outcome {
+        for word in PLAYED {
+            let edit = Edit::read([word].into_iter()).map_err(|text| Refusal::new(exit::USAGE, text))?;
+            self.edit(&edit).await?;
+        }
+        let [revoked, lapsed] = [shops::BY_CONSENT[2], shops::BY_CONSENT[0]];
         self.revoke(revoked).await?;
         self.lapse(lapsed).await?;
         for (shop, state) in [(revoked, "revoked"), (lapsed, "lapsed")] {
             let why = watch::until_state(self, shop.id, state).await?;
-            say(format!("{}: {state}, its jobs are held: {why}", shop.id))?;
+            self.say(&format!("{}: {state}, its jobs are held: {why}", shop.id))?;
         }
         for shop in [revoked, lapsed] {
             self.renew(shop).await?;
             watch::until_state(self, shop.id, "active").await?;
-            say(format!("{}: renewed by its owner, everything goes on by itself", shop.id))?;
+            self.say(&format!("{}: renewed by its owner, everything goes on by itself", shop.id))?;
         }
         Ok(())
     }
@@ -94,6 +115,7 @@ impl Stage {
     async fn obey_line(&self, line: &str) -> Outcome {
         match Order::read(line)? {
             Order::Help => print::text(&help()),
+            Order::Edit(edit) => self.edit(&edit).await,
             Order::Do(what, shop) => {
                 match what {
                     What::Revoke => {
@@ -122,7 +144,7 @@ impl Stage {
         format!(
             "{done}; see why its jobs wait: {command} jobs why {shop} authorization_refresh\n\
              and the mail to its owner, the newest in {mail}",
-            mail = self.state_dir.join("mail").display()
+            mail = self.mail().display()
         )
     }
 
@@ -189,7 +211,7 @@ mod tests {
     fn what_is_typed_is_understood_or_answered_with_what_can_be_typed() {
         let shop = |line: &str| match Order::read(line).unwrap() {
             Order::Do(what, shop) => (what, shop.id),
-            Order::Help => panic!("{line} is no call for help"),
+            other => panic!("{line} is {other:?}"),
         };
         assert_eq!(shop("revoke amazon-de"), (What::Revoke, "amazon-de"));
         assert_eq!(shop("  renew  tiktok-uk "), (What::Renew, "tiktok-uk"));
@@ -197,9 +219,15 @@ mod tests {
         assert!(matches!(Order::read("help").unwrap(), Order::Help));
         let told = ["ravoke amazon-de", "revoke", "lapse amazon"].map(|line| Order::read(line).unwrap_err().text);
         insta::assert_snapshot!(told.join("\n"), @r"
-        `ravoke` is not understood; type: revoke SHOP, lapse tiktok-uk (or tiktok-de), renew SHOP, help
-        name a shop; the shops are tiktok-uk, amazon-de, shopee-sg, shopline-global, shopline-asia, amazon-fr, tiktok-de
-        there is no shop `amazon`; the shops are tiktok-uk, amazon-de, shopee-sg, shopline-global, shopline-asia, amazon-fr, tiktok-de
+        `ravoke` is not understood; type:
+          edit price [SKU [POUNDS]]     edit stock [SKU [PIECES]]     edit new     edit remove [SKU]
+          edit comma, edit loss         mistakes in the product file, which a guard stops; edit restore: back again
+          revoke SHOP, lapse tiktok-uk (or tiktok-de), renew SHOP     what becomes of an owner's permission
+          help
+        name a shop; the shops are tiktok-uk, tiktok-de, amazon-de, amazon-fr, shopee-sg, shopline-global, shopline-asia
+        there is no shop `amazon`; the shops are tiktok-uk, tiktok-de, amazon-de, amazon-fr, shopee-sg, shopline-global, shopline-asia
         ");
+        let Order::Edit(edit) = Order::read("edit stock C-002-3 5").unwrap() else { panic!("it is an edit") };
+        assert_eq!(edit, Edit::Stock { sku: "C-002-3".to_owned(), pieces: Some(5) });
     }
 }

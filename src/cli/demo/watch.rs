@@ -1,24 +1,30 @@
 //! Watching the daemon of the demo: what has happened, as it happens.
 
 use std::{
-    collections::BTreeSet,
-    path::Path,
+    collections::{BTreeMap, BTreeSet},
+    fs,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
+use rust_decimal::Decimal;
 use serde_json::Value;
 
-use super::{BY_CONSENT, HANDED_IN, Stage, reminder};
+use super::{
+    Stage, catalogue,
+    markets::Markets,
+    shops::{self, DemoShop},
+};
 use crate::{
     cli::{Outcome, exit},
     control::{self, Refusal, Request},
 };
 
 /// How long everything may take together before the demo says that something is wrong.
-const LIMIT: Duration = Duration::from_mins(1);
+pub(super) const LIMIT: Duration = Duration::from_secs(90);
 
 /// How often is looked.
-const GLANCE: Duration = Duration::from_millis(100);
+const GLANCE: Duration = Duration::from_millis(200);
 
 /// Waits until the daemon answers.
 pub(super) async fn until_ready(state_dir: &Path) -> Outcome {
@@ -32,21 +38,49 @@ pub(super) async fn until_ready(state_dir: &Path) -> Outcome {
     Ok(())
 }
 
+/// How far a shop is from what the source wants.
+pub(super) struct Gap {
+    shop: DemoShop,
+    wanted: BTreeMap<String, (Decimal, i64)>,
+    /// How many SKUs differed when the demo began.
+    first: usize,
+}
+
+impl Gap {
+    /// Of every shop.
+    pub(super) fn of_all(markets: &Markets) -> Vec<Self> {
+        let of = |shop: DemoShop| {
+            let wanted = |one: catalogue::Variant| (one.sku, (shop.price_of(one.price), one.stock));
+            let mut gap = Self { shop, wanted: catalogue::variants().into_iter().map(wanted).collect(), first: 0 };
+            gap.first = gap.differing(markets);
+            gap
+        };
+        shops::all().map(of).collect()
+    }
+
+    /// How many SKUs differ, by what the marketplace has.
+    fn differing(&self, markets: &Markets) -> usize {
+        let standings = markets.standings(self.shop);
+        let stands = |sku: &str| standings.get(sku).and_then(|known| Some((known.price?, known.stock)));
+        self.wanted.iter().filter(|(sku, wanted)| stands(sku) != Some(**wanted)).count()
+    }
+}
+
 /// What is waited for, each told once when it has happened.
-pub(super) async fn until_done(stage: &Stage, say: &impl Fn(String) -> Outcome) -> Outcome {
+pub(super) async fn until_done(stage: &Stage, gaps: &[Gap]) -> Outcome {
     let began = Instant::now();
-    let mut told = BTreeSet::new();
-    loop {
+    let mut open: Vec<What> = [What::Source, What::Refresh, What::Reminder].into();
+    open.extend(gaps.iter().map(What::InLine));
+    while !open.is_empty() {
         let status = control::ask(&stage.state_dir, &Request::Status, |_, _| {}).await.unwrap_or_default();
-        for (key, done) in happened(stage, &status) {
-            if let Some(text) = done.filter(|_| !told.contains(key)) {
-                told.insert(key);
-                say(text)?;
+        let mut still = Vec::new();
+        for what in open {
+            match what.happened(stage, &status) {
+                Some(text) => stage.say(&text)?,
+                None => still.push(what),
             }
         }
-        if told.len() == happened(stage, &status).len() {
-            return Ok(());
-        }
+        open = still;
         if began.elapsed() > LIMIT {
             return Err(Refusal::new(
                 exit::FAILED,
@@ -55,6 +89,7 @@ pub(super) async fn until_done(stage: &Stage, say: &impl Fn(String) -> Outcome) 
         }
         tokio::time::sleep(GLANCE).await;
     }
+    Ok(())
 }
 
 /// Waits until a shop's permission stands so, and its jobs are held by that or, where it is active, by nothing. Tells what the
@@ -82,43 +117,61 @@ fn stands(shop: &Value, state: &str) -> bool {
     shop["state"] == state && jobs.all(|job| job["state"] == "off" || job["held_by"] == held_by)
 }
 
-fn happened(stage: &Stage, status: &Value) -> Vec<(&'static str, Option<String>)> {
-    let stats = stage.markets.tiktok.stats();
-    let last = |shop: &str, job: &str| {
-        let shop = status["shops"].as_array().into_iter().flatten().find(|view| view["id"] == shop)?;
-        let last = shop["jobs"][job]["last"].clone();
-        matches!(last["outcome"].as_str(), Some("done" | "partly")).then_some(last)
-    };
-    let import =
-        |shop: &str| last(shop, "product_import").map(|last| format!("{shop}: {} SKUs read", last["counts"]["seen"]));
-    let sent = stats.prices_changed + stats.stocks_changed;
-    let exported =
-        [BY_CONSENT[0].id, HANDED_IN.id].iter().all(|shop| last(shop, "product_export").is_some()) && sent > 0;
-    let reminder = reminder(&stage.state_dir.join("mail"));
-    vec![
-        (
-            "source",
-            last("erp", "product_import")
-                .map(|_| "erp: the product source is read; what it complains of is kept (`runs show`)".to_owned()),
-        ),
-        ("uk", import(BY_CONSENT[0].id)),
-        ("de", import(HANDED_IN.id)),
-        (
-            "export",
-            exported.then(|| {
-                format!(
-                    "both shops are brought in line: {} prices and {} stocks sent, nothing else",
-                    stats.prices_changed, stats.stocks_changed
-                )
-            }),
-        ),
-        (
-            "refresh",
-            (stats.refreshes > 0)
-                .then(|| format!("a token was renewed ({} so far); its refresh token was spent once", stats.refreshes)),
-        ),
-        ("reminder", reminder.map(|path| format!("the owed reminder is written: {}", path.display()))),
-    ]
+/// What is waited for.
+enum What<'a> {
+    Source,
+    Refresh,
+    Reminder,
+    InLine(&'a Gap),
+}
+
+impl What<'_> {
+    /// In words what has happened.
+    fn happened(&self, stage: &Stage, status: &Value) -> Option<String> {
+        let ended = |job: &Value| matches!(job["last"]["outcome"].as_str(), Some("done" | "partly"));
+        match self {
+            Self::Source => ended(job_of(status, "erp", "product_import"))
+                .then(|| "erp: the product file is read; what is wrong in it is kept (`runs show`)".to_owned()),
+            Self::Refresh => {
+                let renewed = stage.markets.tiktok.stats().refreshes;
+                (renewed > 0)
+                    .then(|| format!("a token was renewed ({renewed} so far); its refresh token was spent once"))
+            }
+            Self::Reminder => {
+                let letter = mails(&stage.mail(), "reminder").pop_last()?;
+                Some(format!("the owed reminder is written: {}", letter.display()))
+            }
+            Self::InLine(gap) => {
+                let id = gap.shop.id;
+                let in_line = ended(export_of(status, id)) && gap.differing(&stage.markets) == 0;
+                in_line.then(|| {
+                    let all = gap.wanted.len();
+                    format!(
+                        "{id}: {} of {all} SKUs differed, all are as the file wants them, in {}",
+                        gap.first, gap.shop.currency
+                    )
+                })
+            }
+        }
+    }
+}
+
+fn job_of<'a>(status: &'a Value, shop: &str, job: &str) -> &'a Value {
+    let view = status["shops"].as_array().into_iter().flatten().find(|view| view["id"] == shop);
+    view.map_or(&Value::Null, |view| &view["jobs"][job])
+}
+
+/// How the export of a shop stands.
+pub(super) fn export_of<'a>(status: &'a Value, shop: &str) -> &'a Value {
+    job_of(status, shop, "product_export")
+}
+
+/// The mails of this kind, in the order of their writing.
+pub(super) fn mails(folder: &Path, kind: &str) -> BTreeSet<PathBuf> {
+    let header = format!("X-Shopsyncd-Kind: {kind}");
+    let is_one =
+        |path: &PathBuf| fs::read_to_string(path).unwrap_or_default().lines().any(|line| line.trim_end() == header);
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path()).filter(is_one).collect()
 }
 
 #[cfg(test)]
