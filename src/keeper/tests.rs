@@ -18,6 +18,7 @@ use pretend::{Bench, DAY, Next, failed, shop, start};
 use super::{ConsentError, HandedIn, KeeperError, LinkFault, Links, Looked, consent::EXCHANGE_UNDER_WAY};
 use crate::{
     channels::Access,
+    clock::Clock,
     domain::{AuthorizationState, EndSource, Failure, Hold, JobKind, Period, Trigger},
     secrets::Secret,
     store::ReminderKind,
@@ -36,6 +37,18 @@ async fn pass(bench: &Bench, minutes: i64) {
     for _ in 0..minutes * 240 {
         bench.clock.advance(SignedDuration::from_millis(250));
         tokio::task::yield_now().await;
+    }
+}
+
+/// What comes of something while the clock moves on, a millisecond at a time.
+async fn in_time<T>(clock: &Clock, work: impl Future<Output = T>) -> T {
+    let mut work = std::pin::pin!(work);
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return done,
+            () = tokio::task::yield_now() => clock.advance(SignedDuration::from_millis(1)),
+        }
     }
 }
 

@@ -65,6 +65,12 @@ async fn a_consent_that_came_in_during_an_exchange_counts_and_its_tokens_stay() 
     assert_eq!(token(&exchange.await.unwrap().unwrap()), "access-2", "those of the consent");
     let after = bench.authorization("a").await.unwrap();
     assert_eq!((after.grant_number, after.generation, after.intent), (2, 2, None));
+    bench.clock.advance(LATER);
+    assert_eq!(
+        token(&in_time(&bench.clock, bench.keeper.access(&shop("a"))).await.unwrap()),
+        "access-4",
+        "no lease is left"
+    );
 }
 
 #[tokio::test]
@@ -164,13 +170,7 @@ async fn an_exchange_of_another_instance_is_waited_for_and_its_tokens_are_used()
     assert!(tx.replace_tokens(id, 1, &lease, &grant, false).await.unwrap());
     tx.give_back(&lease).await.unwrap();
     tx.commit().await.unwrap();
-    let access = loop {
-        tokio::select! {
-            biased;
-            access = &mut run => break access.unwrap().unwrap(),
-            () = tokio::task::yield_now() => bench.clock.advance(SignedDuration::from_millis(1)),
-        }
-    };
+    let access = in_time(&bench.clock, run).await.unwrap().unwrap();
     assert_eq!(token(&access), "access-of-two");
     assert_eq!(bench.market().refreshes, 0);
 }

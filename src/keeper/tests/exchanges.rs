@@ -35,20 +35,14 @@ async fn two_instances_renew_a_token_once() {
     let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     bench.market().script.push_back(Next::Wait(Arc::clone(&begun), Arc::clone(&go_on)));
     let other = bench.another();
-    let (keeper, clock) = (bench.keeper.clone(), bench.clock.clone());
+    let keeper = bench.keeper.clone();
     let first = tokio::spawn(async move { keeper.access(&shop("a")).await });
     begun.notified().await;
     let second = tokio::spawn(async move { other.access(&shop("a")).await });
     go_on.notify_one();
     assert_eq!(token(&first.await.unwrap().unwrap()), "access-2");
     // The other one glances at the row again whenever the clock has moved.
-    let mut second = second;
-    let access = loop {
-        tokio::select! {
-            access = &mut second => break access.unwrap().unwrap(),
-            () = tokio::task::yield_now() => clock.advance(SignedDuration::from_millis(1)),
-        }
-    };
+    let access = in_time(&bench.clock, second).await.unwrap().unwrap();
     assert_eq!(token(&access), "access-2");
     assert_eq!(bench.market().refreshes, 1);
 }

@@ -482,14 +482,7 @@ impl Bench {
 
     /// The same, while so much time passes as it takes.
     pub(crate) async fn consent_in_time(&self, id: &str) -> Result<Consented, ConsentError> {
-        let mut consented = std::pin::pin!(self.consent(id));
-        loop {
-            tokio::select! {
-                biased;
-                consented = &mut consented => return consented,
-                () = tokio::task::yield_now() => self.clock.advance(SignedDuration::from_millis(1)),
-            }
-        }
+        super::in_time(&self.clock, self.consent(id)).await
     }
 
     /// The database does not answer for authorizations, or does again.
