@@ -33,6 +33,7 @@ mod reader;
 pub mod shopee;
 pub mod shopline;
 pub mod tiktok_shop;
+mod works;
 
 /// Every channel, in alphabetical order.
 pub const CHANNELS: &[&ChannelDef] = &[&amazon::DEF, &file::DEF, &shopee::DEF, &shopline::DEF, &tiktok_shop::DEF];

@@ -144,7 +144,7 @@ impl Shopee {
         for index in indices {
             let work = &mut works[*index];
             match (self.terms.lacks(work.change, self.region.as_deref()), &work.change.product) {
-                (Some(complaint), _) => work.refusal = Some(complaint),
+                (Some(complaint), _) => work.lacks(complaint),
                 (None, Some((product, variant))) => {
                     new.push(New { index: *index, product, variant, tier_index: Vec::new() });
                 }
@@ -381,7 +381,7 @@ impl Shopee {
             Err(trouble) if trouble.error.failure == Failure::Rejected => Some(trouble.error.text.clone()),
             Err(trouble) => return Err(trouble.into()),
         };
-        for work in works.iter_mut().filter(|work| work.refusal.is_none()) {
+        for work in works.iter_mut().filter(|work| !work.is_refused()) {
             match (&fault, &mut work.listing) {
                 (Some(reason), _) => {
                     let text =

@@ -7,7 +7,10 @@
 //! Vendor pages: "v2.product.update_price", "v2.product.update_stock", "v2.product.unlist_item", "v2.product.update_item",
 //! "Stock and price management" (guide 223).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::{
+    collections::{BTreeMap, VecDeque},
+    ops::{Deref, DerefMut},
+};
 
 use serde_json::{Value, json};
 
@@ -20,14 +23,17 @@ use super::{
     wire::{Success, Trouble},
 };
 use crate::{
-    channels::{Access, ChannelError, PushResult, Ticket, calls::token_of},
-    domain::{Complaint, Failure, Field, Listing, ListingStatus, Price, plan::Change},
+    channels::{Access, ChannelError, PushResult, calls::token_of, works},
+    domain::{Failure, Field, ListingStatus, Price, plan::Change},
 };
 
 /// The most models, and items, in a call.
 pub(super) const MOST: usize = 50;
 /// The vendor's field holds no more.
 const MOST_PIECES: i64 = i32::MAX as i64;
+
+/// Why nothing can be sent of a SKU that the shop does not have, and of which the source says nothing.
+const UNLISTED: &str = "the shop does not have this SKU; list it in Seller Centre, or set export.create";
 
 /// A call that writes several things and answers each.
 struct Several {
@@ -42,35 +48,26 @@ const UNLIST: &str = "unlist";
 const RELIST: &str = "putting on sale again";
 const TEXTS: &str = "item update";
 
-/// A change on its way, and what has become of it.
-pub(super) struct Work<'a> {
-    pub(super) change: &'a Change,
-    /// As it stands, as far as we know; `None`: the shop does not have it.
-    pub(super) listing: Option<Listing>,
-    pub(super) refusal: Option<Complaint>,
-    pub(super) pending: Option<Ticket>,
-    /// Whether all that was to be sent has been judged.
-    pub(super) judged: bool,
+/// A change on its way, with what Shopee knows of its SKU.
+pub(super) struct Work<'a>(works::Work<'a>);
+
+impl<'a> Deref for Work<'a> {
+    type Target = works::Work<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
-impl Work<'_> {
-    pub(super) fn of(change: &Change) -> Work<'_> {
-        Work { change, listing: change.listing.clone(), refusal: None, pending: None, judged: false }
+impl DerefMut for Work<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
     }
+}
 
-    /// Notes a refusal beside those noted before.
-    pub(super) fn refuse(&mut self, code: &str, text: &str, request_id: Option<&str>) {
-        match &mut self.refusal {
-            Some(complaint) => complaint.text = format!("{}; {text}", complaint.text),
-            none => {
-                *none = Some(Complaint {
-                    sku: self.change.sku.as_str().to_owned(),
-                    code: code.to_owned(),
-                    text: text.to_owned(),
-                    request_id: request_id.map(str::to_owned),
-                });
-            }
-        }
+impl<'a> Work<'a> {
+    pub(super) fn of(change: &'a Change) -> Self {
+        Self(works::Work::of(change))
     }
 
     /// Refuses for what the vendor said of the whole call.
@@ -79,39 +76,21 @@ impl Work<'_> {
         self.refuse(code, &trouble.error.text, trouble.error.request_id.as_deref());
     }
 
-    fn of_refs(&self, name: &str) -> Option<&Value> {
-        self.listing.as_ref()?.refs.get(name)
-    }
-
-    fn text_of_refs(&self, name: &str) -> Option<&str> {
-        self.of_refs(name)?.as_str()
-    }
-
     fn whole_of_refs(&self, name: &str) -> i64 {
-        self.of_refs(name).and_then(Value::as_i64).unwrap_or(0)
+        self.note(name).as_i64().unwrap_or(0)
     }
 
     fn item(&self) -> Option<u64> {
-        self.of_refs(refs::ITEM)?.as_u64()
+        self.note(refs::ITEM).as_u64()
     }
 
     fn model(&self) -> u64 {
-        self.of_refs(refs::MODEL).and_then(Value::as_u64).unwrap_or(0)
-    }
-
-    fn moves(&self, field: Field) -> bool {
-        self.change.fields.contains(&field)
+        self.note(refs::MODEL).as_u64().unwrap_or(0)
     }
 
     /// The price to send, where one is to be sent and can be.
     fn price(&mut self) -> Option<Price> {
-        let wanted = self.change.wanted.price.filter(|_| self.moves(Field::Price))?;
-        let seen = self.listing.as_ref()?.prices.first().map(|price| price.currency);
-        if seen.is_some_and(|currency| currency != wanted.currency) {
-            let text = format!("the price is wanted in {}, the shop sells in another currency", wanted.currency);
-            self.refuse("currency", &text, None);
-            return None;
-        }
+        let wanted = self.wanted_price()?;
         if let Some(text) = price_fault(wanted) {
             self.refuse("price", &text, None);
             return None;
@@ -121,11 +100,7 @@ impl Work<'_> {
 
     /// The pieces to send, where they are to be sent and can be.
     fn stock(&mut self, partly_retired: bool) -> Option<i64> {
-        let wanted = if self.change.wanted.retired {
-            partly_retired.then_some(0)
-        } else {
-            self.change.wanted.stock.filter(|_| self.moves(Field::Stock))
-        }?;
+        let wanted = self.wanted_pieces(partly_retired)?;
         if let Some((code, text)) = self.stock_fault(wanted) {
             self.refuse(code, &text, None);
             return None;
@@ -140,11 +115,11 @@ impl Work<'_> {
             );
             return Some(("stock", text));
         }
-        if self.text_of_refs(refs::FIXED) == Some("kit") {
+        if self.word(refs::FIXED) == Some("kit") {
             return Some(("kit", "the item is a kit: its stock follows from that of its parts".to_owned()));
         }
         let (locations, shopee) = (self.locations(), self.whole_of_refs(refs::SHOPEE_STOCK));
-        if self.text_of_refs(refs::LOCATION).is_none() {
+        if self.word(refs::LOCATION).is_none() {
             let text = if locations.is_empty() && shopee > 0 {
                 "the SKU is kept in Shopee's own warehouses, whose stock nobody can set from here"
             } else if locations.is_empty() {
@@ -166,14 +141,13 @@ impl Work<'_> {
     }
 
     fn locations(&self) -> BTreeMap<String, i64> {
-        let known = self.of_refs(refs::LOCATIONS).cloned();
-        known.and_then(|known| serde_json::from_value(known).ok()).unwrap_or_default()
+        serde_json::from_value(self.note(refs::LOCATIONS).clone()).unwrap_or_default()
     }
 
     /// The pieces at every location, ours with the wanted ones.
     fn with_ours(&self, pieces: i64) -> BTreeMap<String, i64> {
         let mut all = self.locations();
-        all.insert(self.text_of_refs(refs::LOCATION).unwrap_or_default().to_owned(), pieces);
+        all.insert(self.word(refs::LOCATION).unwrap_or_default().to_owned(), pieces);
         all
     }
 
@@ -185,15 +159,6 @@ impl Work<'_> {
             return json!([{"stock": pieces}]);
         }
         all.into_iter().map(|(id, stock)| json!({"location_id": id, "stock": stock})).collect()
-    }
-
-    fn note_price(&mut self, price: Price) {
-        if let Some(listing) = &mut self.listing {
-            match listing.prices.first_mut() {
-                Some(first) => *first = price,
-                None => listing.prices.push(price),
-            }
-        }
     }
 
     fn note_stock(&mut self, pieces: i64) {
@@ -218,18 +183,7 @@ impl Work<'_> {
     }
 
     pub(super) fn result(self) -> PushResult {
-        let sku = self.change.sku.clone();
-        match (self.refusal, self.pending, self.listing) {
-            (Some(complaint), ..) => PushResult::Refused(complaint),
-            (None, Some(ticket), _) => PushResult::Pending { sku, ticket },
-            (None, None, Some(listing)) => PushResult::Done { sku, listing: Box::new(listing) },
-            (None, None, None) => PushResult::Refused(Complaint {
-                sku: sku.as_str().to_owned(),
-                code: "not_listed".into(),
-                text: "the shop does not have this SKU; list it in Seller Centre, or set export.create".into(),
-                request_id: None,
-            }),
-        }
+        self.0.result(UNLISTED)
     }
 }
 
@@ -264,12 +218,8 @@ impl Shopee {
         changes: &[Change],
     ) -> Result<Vec<PushResult>, ChannelError> {
         let mut works: Vec<_> = changes.iter().map(Work::of).collect();
-        let trouble = self.push_all(access, &mut works).await.err();
-        let judged: Vec<_> = works.into_iter().filter(|work| work.judged).map(Work::result).collect();
-        match trouble {
-            Some(error) if judged.is_empty() => Err(error),
-            _ => Ok(judged),
-        }
+        let ended = self.push_all(access, &mut works).await;
+        works::results(works.into_iter().map(|work| work.0), ended, UNLISTED)
     }
 
     async fn push_all(&self, access: &Access, works: &mut [Work<'_>]) -> Result<(), ChannelError> {
@@ -279,9 +229,11 @@ impl Shopee {
         for work in works.iter_mut() {
             if work.listing.is_some() && work.item().is_none() {
                 work.refuse("no_ids", "Shopee's ids of this SKU are not known; wait for the next import", None);
-                work.judged = true;
+                work.close();
             }
-            work.judged |= work.listing.is_none() && work.change.product.is_none();
+            if work.listing.is_none() && work.change.product.is_none() {
+                work.close();
+            }
         }
         let (mut leaving, mut returning) = (Vec::new(), Vec::new());
         for (item, indices) in &items {
@@ -290,7 +242,7 @@ impl Shopee {
                 Way::Returns => returning.push((*item, indices.as_slice())),
                 Way::Stays => {
                     for index in indices {
-                        works[*index].judged = true;
+                        works[*index].close();
                     }
                 }
             }
@@ -303,7 +255,7 @@ impl Shopee {
         for (_, indices) in &new {
             self.create(access, indices, works).await?;
             for index in indices {
-                works[*index].judged = true;
+                works[*index].close();
             }
         }
         Ok(())
@@ -346,10 +298,10 @@ impl Shopee {
             return Ok(Way::Leaves);
         }
         // Not with a price or a stock that is not wanted.
-        let sound = indices.iter().all(|index| works[*index].refusal.is_none());
+        let sound = indices.iter().all(|index| !works[*index].is_refused());
         let returns = indices.iter().any(|index| works[*index].change.wanted.relisted);
         for index in indices.iter().filter(|_| returns && !sound) {
-            if works[*index].refusal.is_none() {
+            if !works[*index].is_refused() {
                 let text = "the item is not put on sale again, because Shopee refused a change of another of its SKUs";
                 works[*index].refuse("siblings", text, None);
             }
@@ -425,8 +377,8 @@ impl Shopee {
                     Field::Title => work.change.wanted.title.clone(),
                     _ => work.change.wanted.description.clone(),
                 };
-                let Some(wanted) = wanted.filter(|_| work.moves(field)) else { continue };
-                let extended = field == Field::Description && work.text_of_refs(refs::FIXED) == Some("description");
+                let Some(wanted) = wanted.filter(|_| work.wants(field)) else { continue };
+                let extended = field == Field::Description && work.word(refs::FIXED) == Some("description");
                 let other = body.get(name).and_then(Value::as_str).is_some_and(|text| text != wanted);
                 let fault = if extended {
                     Some(
@@ -512,7 +464,7 @@ impl Shopee {
                         None => work.refuse_for(trouble),
                     },
                 }
-                work.judged = true;
+                work.close();
             }
         }
         Ok(())

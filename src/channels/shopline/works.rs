@@ -1,52 +1,42 @@
-//! Changes on their way, and what has become of each: the same on both platforms.
-//!
-//! Both platforms take most changes one call at a time, so an error in the middle of a batch must not take along what was
-//! accepted before it: what is known by then is answered, and the rest is sent by the next run. Sending an absolute value
-//! twice does no harm.
+//! Changes on their way, as far as they are the same on both platforms.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::BTreeMap,
+    ops::{Deref, DerefMut},
+};
 
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{TITLE, items::refs, wire::Trouble};
 use crate::{
-    channels::{ChannelError, PushResult},
-    domain::{Complaint, Currency, Field, Listing, ListingStatus, Price, plan::Change},
+    channels::{ChannelError, PushResult, works},
+    domain::{Complaint, Currency, Field, ListingStatus, Price, plan::Change},
 };
 
 /// The most digits after the point that SHOPLINE keeps.
 const DIGITS: u32 = 2;
 
-/// A change on its way.
-pub(super) struct Work<'a> {
-    pub(super) change: &'a Change,
-    /// As it stands, as far as we know; `None`: the shop does not have it.
-    pub(super) listing: Option<Listing>,
-    refusal: Option<Complaint>,
-    /// Whether everything that was to be sent has been answered.
-    settled: bool,
+/// A change on its way, with what SHOPLINE knows of its SKU.
+pub(super) struct Work<'a>(works::Work<'a>);
+
+impl<'a> Deref for Work<'a> {
+    type Target = works::Work<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Work<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
+    }
 }
 
 impl<'a> Work<'a> {
     pub(super) fn of(change: &'a Change) -> Self {
-        Self { change, listing: change.listing.clone(), refusal: None, settled: false }
-    }
-
-    /// Notes a refusal beside those noted before.
-    pub(super) fn refuse(&mut self, code: &str, text: &str, request_id: Option<&str>) {
-        match &mut self.refusal {
-            Some(complaint) if complaint.text.contains(text) => {}
-            Some(complaint) => complaint.text = format!("{}; {text}", complaint.text),
-            none => {
-                *none = Some(Complaint {
-                    sku: self.change.sku.as_str().to_owned(),
-                    code: code.to_owned(),
-                    text: text.to_owned(),
-                    request_id: request_id.map(str::to_owned),
-                });
-            }
-        }
+        Self(works::Work::of(change))
     }
 
     /// A refusal of what was sent concerns this change; any other trouble what comes after it, too.
@@ -69,37 +59,13 @@ impl<'a> Work<'a> {
         self.refuse(&trouble.code, &text, error.request_id.as_deref());
     }
 
-    /// Notes that everything has been answered.
-    pub(super) fn settle(&mut self) {
-        self.settled = true;
-    }
-
-    pub(super) fn is_refused(&self) -> bool {
-        self.refusal.is_some()
-    }
-
-    fn wants(&self, field: Field) -> bool {
-        self.change.fields.contains(&field)
-    }
-
-    /// What `refs` says under a name; null where it says nothing.
-    pub(super) fn note(&self, name: &str) -> &Value {
-        self.listing.as_ref().and_then(|listing| listing.refs.get(name)).unwrap_or(&Value::Null)
-    }
-
     pub(super) fn text(&self, name: &str) -> String {
-        self.note(name).as_str().unwrap_or_default().to_owned()
+        self.word(name).unwrap_or_default().to_owned()
     }
 
     /// The price to send, where one is to be sent and can be.
     pub(super) fn price(&mut self) -> Option<Price> {
-        let wanted = self.change.wanted.price.filter(|_| self.wants(Field::Price))?;
-        let seen = self.listing.as_ref()?.prices.first().map(|price| price.currency);
-        if seen.is_some_and(|currency| currency != wanted.currency) {
-            let text = format!("the price is wanted in {}, the shop sells in another currency", wanted.currency);
-            self.refuse("currency", &text, None);
-            return None;
-        }
+        let wanted = self.wanted_price()?;
         if let Some(text) = price_fault(wanted) {
             self.refuse("price", &text, None);
             return None;
@@ -109,11 +75,7 @@ impl<'a> Work<'a> {
 
     /// The pieces to send, where they are to be sent and can be. `zero`: the SKU is retired, but cannot be taken off sale.
     pub(super) fn stock(&mut self, zero: bool, most: i64) -> Option<i64> {
-        let wanted = if self.change.wanted.retired {
-            zero.then_some(0)
-        } else {
-            self.change.wanted.stock.filter(|_| self.wants(Field::Stock))
-        }?;
+        let wanted = self.wanted_pieces(zero)?;
         if let Some(text) = stock_fault(wanted, most) {
             self.refuse("stock", &text, None);
             return None;
@@ -145,15 +107,6 @@ impl<'a> Work<'a> {
         }
     }
 
-    pub(super) fn note_price(&mut self, price: Price) {
-        if let Some(listing) = &mut self.listing {
-            match listing.prices.first_mut() {
-                Some(first) => *first = price,
-                None => listing.prices.push(price),
-            }
-        }
-    }
-
     pub(super) fn note_stock(&mut self, pieces: i64) {
         let place = self.text(refs::PLACE);
         if let Some(listing) = &mut self.listing {
@@ -180,27 +133,6 @@ impl<'a> Work<'a> {
             listing.status = if on_sale { ListingStatus::Active } else { ListingStatus::Inactive };
             listing.refs[refs::STATUS] = json!(status(on_sale));
         }
-    }
-
-    fn result(self) -> Option<PushResult> {
-        if !self.settled {
-            return None;
-        }
-        Some(match (self.refusal, self.listing) {
-            (Some(complaint), _) => PushResult::Refused(complaint),
-            (None, Some(mut listing)) => {
-                // The shop may spell it otherwise, where listings are matched by barcode.
-                listing.sku = self.change.sku.clone();
-                PushResult::Done { sku: self.change.sku.clone(), listing: Box::new(listing) }
-            }
-            (None, None) => PushResult::Refused(Complaint {
-                sku: self.change.sku.as_str().to_owned(),
-                code: "not_listed".into(),
-                text: "the shop does not have this SKU, and nothing is known of its product; wait for the next import"
-                    .into(),
-                request_id: None,
-            }),
-        })
     }
 }
 
@@ -273,7 +205,7 @@ pub(super) fn returns(works: &mut [Work<'_>], indices: &[usize]) -> bool {
     if indices.iter().all(|index| !works[*index].is_refused()) {
         return true;
     }
-    for index in indices.iter().filter(|index| works[**index].refusal.is_none()).copied().collect::<Vec<_>>() {
+    for index in indices.iter().filter(|index| !works[**index].is_refused()).copied().collect::<Vec<_>>() {
         let text = "the product is not put on sale again, because SHOPLINE refused a change of another of its SKUs";
         works[index].refuse("siblings", text, None);
     }
@@ -288,16 +220,13 @@ pub(super) fn refuse_partly(works: &mut [Work<'_>], indices: &[usize]) {
     }
 }
 
-/// What is known of the changes after `ended`. An error counts only where nothing is known.
+/// What is known of the changes after `ended`.
 pub(super) fn results(
     works: Vec<Work<'_>>,
     ended: Result<(), Box<ChannelError>>,
 ) -> Result<Vec<PushResult>, ChannelError> {
-    let known: Vec<PushResult> = works.into_iter().filter_map(Work::result).collect();
-    match ended {
-        Err(error) if known.is_empty() => Err(*error),
-        _ => Ok(known),
-    }
+    let unlisted = "the shop does not have this SKU, and nothing is known of its product; wait for the next import";
+    works::results(works.into_iter().map(|work| work.0), ended.map_err(|error| *error), unlisted)
 }
 
 /// What a change lacks before it can be sent to either platform.

@@ -10,7 +10,10 @@
 //! Vendor pages: "Update price (202309)", "Update inventory (202309)", "Deactivate products (202309)", "Activate product
 //! (202309)".
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::{Deref, DerefMut},
+};
 
 use serde_json::{Value, json};
 
@@ -24,8 +27,8 @@ use super::{
     wire::{PartError, Success, Trouble, part_errors},
 };
 use crate::{
-    channels::{Access, ChannelError, PushResult, Ticket},
-    domain::{Complaint, Failure, Field, Listing, ListingStatus, Price, plan::Change},
+    channels::{Access, ChannelError, PushResult, works},
+    domain::{Failure, Field, ListingStatus, Price, plan::Change},
 };
 
 const PRICES: Operation = Operation::write("price update");
@@ -38,70 +41,40 @@ const STATUS_BATCH: usize = 20;
 /// A product that is in a promotion.
 const PROMOTED: i64 = 12_052_038;
 
-/// A change on its way, and what has become of it.
-pub(super) struct Work<'a> {
-    pub(super) change: &'a Change,
-    /// As it stands, as far as we know; `None`: the shop does not have it.
-    pub(super) listing: Option<Listing>,
-    refusal: Option<Complaint>,
-    /// What to ask the audit with.
-    pub(super) pending: Option<Ticket>,
-    /// Whether everything has been done about it.
-    told: bool,
+/// A change on its way, with what TikTok knows of its SKU.
+pub(super) struct Work<'a>(works::Work<'a>);
+
+impl<'a> Deref for Work<'a> {
+    type Target = works::Work<'a>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
-impl Work<'_> {
-    fn of(change: &Change) -> Work<'_> {
-        Work { change, listing: change.listing.clone(), refusal: None, pending: None, told: false }
+impl DerefMut for Work<'_> {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        &mut self.0
     }
+}
 
-    /// Notes a refusal beside those noted before.
-    pub(super) fn refuse(&mut self, code: &str, text: &str, request_id: Option<&str>) {
-        match &mut self.refusal {
-            Some(complaint) => complaint.text = format!("{}; {text}", complaint.text),
-            none => {
-                *none = Some(Complaint {
-                    sku: self.change.sku.as_str().to_owned(),
-                    code: code.to_owned(),
-                    text: text.to_owned(),
-                    request_id: request_id.map(str::to_owned),
-                });
-            }
-        }
+impl<'a> Work<'a> {
+    fn of(change: &'a Change) -> Self {
+        Self(works::Work::of(change))
     }
 
     /// Whether the shop does not have it, and nothing speaks against listing it.
     pub(super) fn is_open(&self) -> bool {
-        self.listing.is_none() && self.refusal.is_none()
-    }
-
-    fn text(&self, name: &str) -> Option<&str> {
-        self.listing.as_ref()?.refs.get(name)?.as_str()
+        self.listing.is_none() && !self.is_refused()
     }
 
     fn sku_id(&self) -> &str {
-        self.text(refs::SKU_ID).unwrap_or_default()
-    }
-
-    /// The price to send, where one is to be sent and can be.
-    fn price(&mut self) -> Option<Price> {
-        let wanted = self.change.wanted.price.filter(|_| self.change.fields.contains(&Field::Price))?;
-        let seen = self.listing.as_ref()?.prices.first().map(|price| price.currency);
-        if seen.is_some_and(|currency| currency != wanted.currency) {
-            let text = format!("the price is wanted in {}, the shop sells in another currency", wanted.currency);
-            self.refuse("currency", &text, None);
-            return None;
-        }
-        Some(wanted)
+        self.word(refs::SKU_ID).unwrap_or_default()
     }
 
     /// The pieces to send, where they are to be sent and can be.
     fn stock(&mut self, partly_retired: bool) -> Option<i64> {
-        let wanted = if self.change.wanted.retired {
-            partly_retired.then_some(0)
-        } else {
-            self.change.wanted.stock.filter(|_| self.change.fields.contains(&Field::Stock))
-        }?;
+        let wanted = self.wanted_pieces(partly_retired)?;
         if !(0..=MOST_PIECES).contains(&wanted) {
             let text = format!(
                 "{wanted} pieces are wanted, the channel takes 0 to {MOST_PIECES}; limit them with export.stock.max"
@@ -109,7 +82,7 @@ impl Work<'_> {
             self.refuse("stock", &text, None);
             return None;
         }
-        if self.text(refs::WAREHOUSE).is_none() && !self.warehouses().is_empty() {
+        if self.word(refs::WAREHOUSE).is_none() && !self.warehouses().is_empty() {
             self.refuse("warehouse", "it is not clear which warehouse to write to; name one as export.warehouse", None);
             return None;
         }
@@ -117,14 +90,13 @@ impl Work<'_> {
     }
 
     fn warehouses(&self) -> BTreeMap<String, i64> {
-        let known = self.listing.as_ref().and_then(|listing| listing.refs.get(refs::WAREHOUSES)).cloned();
-        known.and_then(|known| serde_json::from_value(known).ok()).unwrap_or_default()
+        serde_json::from_value(self.note(refs::WAREHOUSES).clone()).unwrap_or_default()
     }
 
     /// Every warehouse of the SKU with its pieces, ours with the wanted ones. A SKU whose warehouse is not known has
     /// only one, and then the vendor wants none named.
     fn inventory(&self, pieces: i64) -> Value {
-        match self.text(refs::WAREHOUSE) {
+        match self.word(refs::WAREHOUSE) {
             None => json!([{"quantity": pieces}]),
             Some(ours) => {
                 let mut all = self.warehouses();
@@ -134,17 +106,8 @@ impl Work<'_> {
         }
     }
 
-    fn note_price(&mut self, price: Price) {
-        if let Some(listing) = &mut self.listing {
-            match listing.prices.first_mut() {
-                Some(first) => *first = price,
-                None => listing.prices.push(price),
-            }
-        }
-    }
-
     fn note_stock(&mut self, pieces: i64) {
-        let ours = self.text(refs::WAREHOUSE).map(str::to_owned);
+        let ours = self.word(refs::WAREHOUSE).map(str::to_owned);
         if let Some(listing) = &mut self.listing {
             listing.stock = Some(pieces);
             if let Some(id) = ours {
@@ -157,21 +120,6 @@ impl Work<'_> {
         if let Some(listing) = &mut self.listing {
             listing.status = ListingStatus::Inactive;
             listing.refs[refs::STATUS] = json!("SELLER_DEACTIVATED");
-        }
-    }
-
-    fn result(self) -> PushResult {
-        let sku = self.change.sku.clone();
-        match (self.refusal, self.pending, self.listing) {
-            (Some(complaint), ..) => PushResult::Refused(complaint),
-            (None, Some(ticket), _) => PushResult::Pending { sku, ticket },
-            (None, None, Some(listing)) => PushResult::Done { sku, listing: Box::new(listing) },
-            (None, None, None) => PushResult::Refused(Complaint {
-                sku: sku.as_str().to_owned(),
-                code: "not_listed".into(),
-                text: "the shop does not have this SKU, and the source does not say enough to list it".into(),
-                request_id: None,
-            }),
         }
     }
 }
@@ -196,20 +144,15 @@ impl TikTokShop {
         changes: &[Change],
     ) -> Result<Vec<PushResult>, ChannelError> {
         let mut works: Vec<_> = changes.iter().map(Work::of).collect();
-        let sent = self.send_all(access, &mut works).await;
-        if let Err(error) = sent {
-            works.retain(|work| work.told);
-            if works.is_empty() {
-                return Err(error);
-            }
-        }
-        Ok(works.into_iter().map(Work::result).collect())
+        let ended = self.send_all(access, &mut works).await;
+        let unlisted = "the shop does not have this SKU, and the source does not say enough to list it";
+        works::results(works.into_iter().map(|work| work.0), ended, unlisted)
     }
 
     async fn send_all(&self, access: &Access, works: &mut [Work<'_>]) -> Result<(), ChannelError> {
         let mut products: BTreeMap<String, Vec<usize>> = BTreeMap::new();
         for (index, work) in works.iter_mut().enumerate() {
-            let product = work.text(refs::PRODUCT_ID).map(str::to_owned);
+            let product = work.word(refs::PRODUCT_ID).map(str::to_owned);
             match product {
                 Some(product) if !work.sku_id().is_empty() => products.entry(product).or_default().push(index),
                 _ if work.listing.is_some() => {
@@ -218,9 +161,10 @@ impl TikTokShop {
                         "the channel's ids of this SKU are not known; wait for the next import",
                         None,
                     );
-                    work.told = true;
+                    work.close();
                 }
-                _ => work.told = work.change.product.is_none(),
+                _ if work.change.product.is_none() => work.close(),
+                _ => {}
             }
         }
         let (mut leaving, mut returning) = (Vec::new(), Vec::new());
@@ -230,7 +174,7 @@ impl TikTokShop {
                 Way::Returns => returning.push((product.as_str(), indices.as_slice())),
                 Way::Stays => {
                     for index in indices {
-                        works[*index].told = true;
+                        works[*index].close();
                     }
                 }
             }
@@ -242,14 +186,14 @@ impl TikTokShop {
                     Way::Leaves | Way::Stays => self.deactivate(access, batch, works).await?,
                 }
                 for index in batch.iter().flat_map(|(_, indices)| indices.iter()) {
-                    works[*index].told = true;
+                    works[*index].close();
                 }
             }
         }
         for indices in by_product(works).values() {
             self.create(access, indices, works).await?;
             for index in indices {
-                works[*index].told = true;
+                works[*index].close();
             }
         }
         Ok(())
@@ -264,7 +208,7 @@ impl TikTokShop {
         works: &mut [Work<'_>],
     ) -> Result<Way, ChannelError> {
         let first = &works[indices[0]];
-        let status = first.text(refs::STATUS).unwrap_or_default().to_owned();
+        let status = first.word(refs::STATUS).unwrap_or_default().to_owned();
         if status != "ACTIVATE" {
             let returns = indices.iter().any(|index| works[*index].change.wanted.relisted);
             match status.as_str() {
@@ -287,8 +231,7 @@ impl TikTokShop {
             }
             return Ok(Way::Stays);
         }
-        let siblings =
-            first.listing.as_ref().and_then(|listing| listing.refs.get(refs::SIBLINGS)).and_then(Value::as_u64);
+        let siblings = first.note(refs::SIBLINGS).as_u64();
         let retired = indices.iter().filter(|index| works[**index].change.wanted.retired).count();
         let all_retired = retired > 0 && siblings == Some(retired as u64);
         self.push_prices(access, product, indices, works).await?;
@@ -315,7 +258,7 @@ impl TikTokShop {
         indices: &[usize],
         works: &mut [Work<'_>],
     ) -> Result<(), ChannelError> {
-        let sent: Vec<_> = indices.iter().filter_map(|index| Some((*index, works[*index].price()?))).collect();
+        let sent: Vec<_> = indices.iter().filter_map(|index| Some((*index, works[*index].wanted_price()?))).collect();
         if sent.is_empty() {
             return Ok(());
         }

@@ -56,7 +56,7 @@ impl Asia {
             let work = &mut works[*index];
             if !home.variations.iter().any(|it| it.sku.as_deref() == Some(work.change.sku.as_str())) {
                 let Some(joined) = self.join(token, &home, work).await? else {
-                    work.settle();
+                    work.close();
                     continue;
                 };
                 home = joined;
@@ -67,7 +67,7 @@ impl Asia {
             self.put_on_sale(token, &home.id, indices, works).await?;
         }
         for index in indices {
-            works[*index].settle();
+            works[*index].close();
         }
         Ok(())
     }
@@ -290,7 +290,7 @@ fn refuse_all(trouble: &Trouble, indices: &[usize], works: &mut [Work<'_>]) -> O
     trouble.is_refusal().then(|| {
         for index in indices {
             works[*index].refuse_with(trouble);
-            works[*index].settle();
+            works[*index].close();
         }
     })
 }

@@ -78,13 +78,13 @@ impl Asia {
                 match self.push_product(token, &indices, works).await? {
                     Some(true) => returning.push(indices),
                     Some(false) => leaving.push(indices),
-                    None => indices.iter().for_each(|index| works[*index].settle()),
+                    None => indices.iter().for_each(|index| works[*index].close()),
                 }
             } else if works[indices[0]].change.product.is_some() {
                 self.create(token, &indices, works).await?;
             } else {
                 for index in indices {
-                    works[index].settle();
+                    works[index].close();
                 }
             }
         }
@@ -213,7 +213,7 @@ impl Asia {
             Err(trouble) if trouble.is_refusal() => {
                 for index in batch.iter().flatten() {
                     works[*index].refuse_with(&trouble);
-                    works[*index].settle();
+                    works[*index].close();
                 }
                 return Ok(());
             }
@@ -226,7 +226,7 @@ impl Asia {
                     Some((_, code, text)) => works[*index].refuse(code, text, request_id.as_deref()),
                     None => works[*index].note_status(on_sale),
                 }
-                works[*index].settle();
+                works[*index].close();
             }
         }
         Ok(())

@@ -88,7 +88,7 @@ impl Global {
                 Ok(_) if made.len() == MOST_VARIANTS => {
                     let text = format!("SHOPLINE takes {MOST_VARIANTS} variants of a product; part it at the source");
                     works[*index].refuse("variants", &text, None);
-                    works[*index].settle();
+                    works[*index].close();
                 }
                 Ok(variant) => {
                     variants.push(variant);
@@ -96,7 +96,7 @@ impl Global {
                 }
                 Err(text) => {
                     works[*index].refuse("options", &text, None);
-                    works[*index].settle();
+                    works[*index].close();
                 }
             }
         }
@@ -150,14 +150,14 @@ impl Global {
             Ok(variant) => variant,
             Err((code, text)) => {
                 work.refuse(code, &text, None);
-                work.settle();
+                work.close();
                 return Ok(());
             }
         };
         let path = format!("products/{}/variants.json", home.id);
         let answer = self.write(token, "variant creation", Method::POST, &path, json!({"variant": variant})).await;
         let Some(answer) = work.judge(answer)? else {
-            work.settle();
+            work.close();
             return Ok(());
         };
         match Variant::read(&answer.data["variant"]) {
@@ -178,7 +178,7 @@ impl Global {
             let linked =
                 self.write(token, "linking to a location", Method::POST, "inventory_levels/connect.json", body).await;
             if work.judge(linked)?.is_none() {
-                work.settle();
+                work.close();
                 return Ok(());
             }
             stocks = self.stocks(&items, token).await.map_err(|trouble| trouble.error)?;
@@ -190,7 +190,7 @@ impl Global {
         if !work.is_refused() {
             self.bring_in_line(token, variant, wanted, work).await?;
         }
-        work.settle();
+        work.close();
         Ok(())
     }
 
@@ -243,7 +243,7 @@ fn refuse_all(trouble: Trouble, indices: &[usize], works: &mut [Work<'_>]) -> En
     }
     for index in indices {
         works[*index].refuse_with(&trouble);
-        works[*index].settle();
+        works[*index].close();
     }
     Ok(())
 }

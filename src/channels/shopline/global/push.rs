@@ -73,7 +73,7 @@ impl Global {
                 self.create(token, &indices, works).await?;
             } else {
                 for index in indices {
-                    works[index].settle();
+                    works[index].close();
                 }
             }
         }
@@ -101,7 +101,7 @@ impl Global {
         if all_leave || returns {
             return self.put_on_sale(token, returns, indices, works).await;
         }
-        indices.iter().for_each(|index| works[*index].settle());
+        indices.iter().for_each(|index| works[*index].close());
         Ok(())
     }
 
@@ -162,7 +162,7 @@ impl Global {
                 Err(trouble) if trouble.is_refusal() => work.refuse_with(trouble),
                 Err(_) => continue,
             }
-            work.settle();
+            work.close();
         }
         match answer {
             Err(trouble) if !trouble.is_refusal() => Err(trouble.error),
