@@ -1,27 +1,13 @@
 //! Import: what an item and its models say, in the domain's words.
 //!
-//! The base data is told of up to 50 items at once, models of one item in a call: the dear step. Where it is cut short, by a
-//! rate limit or an outage, what was read so far is a page, and the rest is read by the next one.
-//!
-//! Vendor pages: "v2.product.get_item_base_info", "v2.product.get_model_list", "Stock and price management" (guide 223).
+//! Vendor page: "Stock and price management" (guide 223).
 
 use std::collections::BTreeMap;
 
-use futures_util::future::join_all;
-use rust_decimal::Decimal;
-use serde::{Deserialize, Deserializer};
 use serde_json::{Value, json};
 
-use super::{Shopee, client::Ask};
-use crate::{
-    channels::{Access, ChannelError, calls::token_of},
-    domain::{Complaint, Currency, InvalidListing, Listing, ListingStatus, Price},
-};
-
-const BASE_INFO: &str = "item base info";
-const MODELS: &str = "model list";
-/// How many lists of models are asked for at once: as many as the budget lets go without a wait to speak of.
-const AT_ONCE: usize = 4;
+use super::wire_items::{WireItem, WireModels, decimal, whole};
+use crate::domain::{Complaint, Currency, InvalidListing, Listing, ListingStatus, Price};
 
 /// The names that other files give to what `refs` holds.
 pub(super) mod refs {
@@ -57,160 +43,6 @@ pub(super) struct Items {
     pub(super) left: Vec<u64>,
 }
 
-/// A field that may be missing or null.
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
-    Option::deserialize(from).map(Option::unwrap_or_default)
-}
-
-/// An item as told.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WireItem {
-    pub(super) item_id: u64,
-    #[serde(deserialize_with = "nullable")]
-    category_id: u64,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) item_name: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) item_sku: String,
-    #[serde(deserialize_with = "nullable")]
-    description: String,
-    #[serde(deserialize_with = "nullable")]
-    description_type: String,
-    #[serde(deserialize_with = "nullable")]
-    description_info: Value,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) item_status: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) has_model: bool,
-    /// When it was created, in seconds.
-    #[serde(deserialize_with = "nullable")]
-    pub(super) create_time: i64,
-    #[serde(deserialize_with = "nullable")]
-    image: Images,
-    #[serde(deserialize_with = "nullable")]
-    brand: Brand,
-    #[serde(deserialize_with = "nullable")]
-    price_info: Vec<Value>,
-    #[serde(deserialize_with = "nullable")]
-    stock_info_v2: Value,
-    #[serde(deserialize_with = "nullable")]
-    gtin_code: String,
-    /// A text in samples.
-    #[serde(deserialize_with = "nullable")]
-    deboost: Value,
-    #[serde(deserialize_with = "nullable")]
-    tag: Tag,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Images {
-    #[serde(deserialize_with = "nullable")]
-    image_url_list: Vec<String>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Brand {
-    #[serde(deserialize_with = "nullable")]
-    brand_id: u64,
-    #[serde(deserialize_with = "nullable")]
-    original_brand_name: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Tag {
-    #[serde(deserialize_with = "nullable")]
-    kit: bool,
-}
-
-/// The variants of an item as told.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WireModels {
-    #[serde(deserialize_with = "nullable")]
-    pub(super) tier_variation: Vec<WireTier>,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) standardise_tier_variation: Vec<WireStandardTier>,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) model: Vec<WireModel>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WireTier {
-    #[serde(deserialize_with = "nullable")]
-    pub(super) name: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) option_list: Vec<WireOption>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WireOption {
-    #[serde(deserialize_with = "nullable")]
-    pub(super) option: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WireStandardTier {
-    /// 0: the seller's own, of no standard.
-    #[serde(deserialize_with = "nullable")]
-    pub(super) variation_id: u64,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) variation_group_id: u64,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) variation_name: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) variation_option_list: Vec<WireStandardOption>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WireStandardOption {
-    #[serde(deserialize_with = "nullable")]
-    pub(super) variation_option_id: u64,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) image_id: String,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) variation_option_name: String,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct WireModel {
-    pub(super) model_id: u64,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) tier_index: Vec<usize>,
-    #[serde(deserialize_with = "nullable")]
-    pub(super) model_sku: String,
-    #[serde(deserialize_with = "nullable")]
-    model_status: String,
-    #[serde(deserialize_with = "nullable")]
-    price_info: Vec<Value>,
-    #[serde(deserialize_with = "nullable")]
-    stock_info_v2: Value,
-    #[serde(deserialize_with = "nullable")]
-    gtin_code: String,
-}
-
-impl WireModels {
-    /// Names of options with their values, in order.
-    pub(super) fn tiers(&self) -> Vec<(String, Vec<String>)> {
-        if !self.tier_variation.is_empty() {
-            let values = |tier: &WireTier| tier.option_list.iter().map(|one| one.option.clone()).collect();
-            return self.tier_variation.iter().map(|tier| (tier.name.clone(), values(tier))).collect();
-        }
-        let values = |tier: &WireStandardTier| {
-            tier.variation_option_list.iter().map(|one| one.variation_option_name.clone()).collect()
-        };
-        self.standardise_tier_variation.iter().map(|tier| (tier.variation_name.clone(), values(tier))).collect()
-    }
-}
-
 /// A variant, wherever it was told: a model, or an item without models.
 struct Variant<'a> {
     model_id: u64,
@@ -222,152 +54,29 @@ struct Variant<'a> {
     available: bool,
 }
 
-impl Shopee {
-    /// Reads items: all of them, or as many as could be before something went wrong.
-    pub(super) async fn read_items(&self, access: &Access, ids: &[u64]) -> Result<Items, ChannelError> {
-        let mut read = Items::default();
-        if ids.is_empty() {
-            return Ok(read);
-        }
-        let (mut told, request_id) = self.base_info(access, ids, &mut read).await?;
-        let missing: Vec<u64> = ids.iter().copied().filter(|id| !told.contains_key(id)).collect();
-        if !missing.is_empty() {
-            // Deleted for good meanwhile, or left out by chance: asked once more, so that chance does not look like deletion.
-            told.extend(self.base_info(access, &missing, &mut read).await?.0);
-        }
-        let (told, request_id) = (&told, request_id.as_deref());
-        for (at, some) in ids.chunks(AT_ONCE).enumerate() {
-            let models = some.iter().map(|id| self.models_of_listed(access, told.get(id)));
-            for (index, (id, models)) in some.iter().zip(join_all(models).await).enumerate() {
-                match (told.get(id), models) {
-                    (_, Err(error)) => {
-                        let done = at * AT_ONCE + index;
-                        if done == 0 {
-                            return Err(error);
-                        }
-                        read.left = ids[done..].to_vec();
-                        return Ok(read);
-                    }
-                    (None, _) => read.remark(request_id, format!("item {id}"), "untold", UNTOLD),
-                    (Some(_), Ok(None)) => {}
-                    (Some(item), Ok(Some(models))) => read.item(item, &models, self.warehouse.as_deref(), request_id),
-                }
-            }
-        }
-        Ok(read)
-    }
-
-    /// An item as it stands, with all it says of its variants; `None` where there is no such item.
-    pub(super) async fn read_item(
-        &self,
-        access: &Access,
-        id: u64,
-    ) -> Result<Option<(WireItem, WireModels, Items)>, ChannelError> {
-        let mut read = Items::default();
-        let (mut told, request_id) = self.base_info(access, &[id], &mut read).await?;
-        let Some(item) = told.remove(&id) else { return Ok(None) };
-        let Some(models) = self.models_of_listed(access, Some(&item)).await? else { return Ok(None) };
-        read.item(&item, &models, self.warehouse.as_deref(), request_id.as_deref());
-        Ok(Some((item, models, read)))
-    }
-
-    /// The base data of at most 50 items, as far as it is told. What is not readable becomes a complaint.
-    pub(super) async fn base_info(
-        &self,
-        access: &Access,
-        ids: &[u64],
-        read: &mut Items,
-    ) -> Result<(BTreeMap<u64, WireItem>, Option<String>), ChannelError> {
-        let list = ids.iter().map(u64::to_string).collect::<Vec<_>>().join(",");
-        let ask = Ask {
-            operation: BASE_INFO,
-            path: "/api/v2/product/get_item_base_info",
-            query: vec![("item_id_list", list)],
-            body: None,
-        };
-        let success = self.client.of_products(ask, self.shop_id, token_of(access)?).await?;
-        let none = Vec::new();
-        let items = match success.response().get("item_list") {
-            Some(Value::Array(items)) => items,
-            None | Some(Value::Null) => &none,
-            Some(_) => {
-                return Err(self
-                    .reading_products(BASE_INFO)
-                    .unexpected("`item_list` is not a list", success.request_id));
-            }
-        };
-        let mut told = BTreeMap::new();
-        for value in items {
-            let id = value.get("item_id").and_then(Value::as_u64);
-            match (WireItem::deserialize(value), id) {
-                (Ok(item), Some(id)) => drop(told.insert(id, item)),
-                (Ok(_), None) => {}
-                (Err(error), id) => {
-                    let place = format!("item {}", id.map_or("?".to_owned(), |id| id.to_string()));
-                    let text = format!("the item is unreadable: {error}");
-                    read.complain(success.request_id.as_deref(), place, "unreadable", text);
-                    // It is told all the same: nobody needs to ask again.
-                    told.extend(id.map(|id| (id, WireItem { item_id: id, ..WireItem::default() })));
-                }
-            }
-        }
-        Ok((told, success.request_id))
-    }
-
-    /// The models of an item, none for one without; `None` where there is no such item any more.
-    async fn models_of_listed(
-        &self,
-        access: &Access,
-        item: Option<&WireItem>,
-    ) -> Result<Option<WireModels>, ChannelError> {
-        match item {
-            None => Ok(None),
-            Some(item) if is_deleted(&item.item_status) => Ok(None),
-            Some(item) if !item.has_model => Ok(Some(WireModels::default())),
-            Some(item) => self.models_of(access, item.item_id).await,
-        }
-    }
-
-    /// The models of an item; `None` where there is no such item.
-    pub(super) async fn models_of(&self, access: &Access, id: u64) -> Result<Option<WireModels>, ChannelError> {
-        let ask = Ask {
-            operation: MODELS,
-            path: "/api/v2/product/get_model_list",
-            query: vec![("item_id", id.to_string())],
-            body: None,
-        };
-        let success = match self.client.of_products(ask, self.shop_id, token_of(access)?).await {
-            Err(trouble) if trouble.word == "error_item_not_found" => return Ok(None),
-            other => other?,
-        };
-        let models = WireModels::deserialize(success.response());
-        let unreadable = |error: serde_json::Error| {
-            let what = format!("the models of item {id} are unreadable: {error}");
-            self.reading_products(MODELS).unexpected(&what, success.request_id.clone())
-        };
-        models.map(Some).map_err(unreadable)
-    }
-}
-
-const UNTOLD: &str = "Shopee lists this item and tells nothing of it; look for it in Seller Centre";
-
 /// Deleted items can be read for 90 days; for buyers and for us they are gone.
-fn is_deleted(status: &str) -> bool {
+pub(super) fn is_deleted(status: &str) -> bool {
     status.is_empty() || status.ends_with("_DELETE")
 }
 
 impl Items {
-    fn complain(&mut self, request_id: Option<&str>, sku: String, code: &str, text: String) {
+    pub(super) fn complain(&mut self, request_id: Option<&str>, sku: String, code: &str, text: String) {
         let request_id = request_id.map(str::to_owned);
         self.complaints.push(Complaint { sku, code: code.to_owned(), text, request_id });
     }
 
-    fn remark(&mut self, request_id: Option<&str>, sku: String, code: &str, text: impl Into<String>) {
+    pub(super) fn remark(&mut self, request_id: Option<&str>, sku: String, code: &str, text: impl Into<String>) {
         let request_id = request_id.map(str::to_owned);
         self.remarks.push(Complaint { sku, code: code.to_owned(), text: text.into(), request_id });
     }
 
-    fn item(&mut self, item: &WireItem, models: &WireModels, chosen: Option<&str>, request_id: Option<&str>) {
+    pub(super) fn item(
+        &mut self,
+        item: &WireItem,
+        models: &WireModels,
+        chosen: Option<&str>,
+        request_id: Option<&str>,
+    ) {
         let tiers = models.tiers();
         if !item.has_model {
             let variant = Variant {
@@ -529,22 +238,6 @@ fn price(info: &[Value]) -> Result<Option<Price>, InvalidListing> {
     Ok(Some(Price { amount: amount.normalize(), currency }))
 }
 
-/// An exact decimal out of the text of a JSON number, or of a text with one in it.
-pub(super) fn decimal(value: &Value) -> Option<Decimal> {
-    let text = match value {
-        Value::Number(number) => number.to_string(),
-        Value::String(text) => text.trim().to_owned(),
-        _ => return None,
-    };
-    text.parse().or_else(|_| Decimal::from_scientific(&text)).ok()
-}
-
-/// A whole number, or a text with one in it.
-fn whole(value: Option<&Value>) -> Option<i64> {
-    let value = value?;
-    value.as_i64().or_else(|| value.as_str()?.trim().parse().ok())
-}
-
 /// What is told of stock.
 struct Stock {
     by_location: BTreeMap<String, i64>,
@@ -594,6 +287,8 @@ fn location_fault(listing: &Listing, chosen: Option<&str>) -> Option<String> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
+    use serde::Deserialize;
+
     use super::*;
 
     #[test]

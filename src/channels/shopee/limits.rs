@@ -9,7 +9,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::{Shopee, client::Ask, items::decimal, text};
+use super::{Shopee, client::Ask, text, wire_items::decimal};
 use crate::{
     channels::{Access, ChannelError, calls::token_of},
     domain::{Failure, Product, Variant, plan::Change},

@@ -11,13 +11,18 @@ mod limits;
 mod money;
 mod pull;
 mod push;
+mod reading;
+mod search;
 pub mod sign;
 mod terms;
 #[cfg(all(test, feature = "fakes"))]
 mod tests;
 mod text;
+mod variations;
+mod waiting;
 mod webhook;
 mod wire;
+mod wire_items;
 
 use std::sync::Arc;
 

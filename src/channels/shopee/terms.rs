@@ -6,9 +6,9 @@ use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::{
-    items::decimal,
     money::{currency_of, number, price_fault},
     text,
+    wire_items::decimal,
 };
 use crate::{
     channels::{mapping::Mapping, reader::Reader},
