@@ -181,10 +181,7 @@ impl TikTokShop {
         }
         for (way, products) in [(Way::Leaves, leaving), (Way::Returns, returning)] {
             for batch in products.chunks(STATUS_BATCH) {
-                match way {
-                    Way::Returns => self.activate(access, batch, works).await?,
-                    Way::Leaves | Way::Stays => self.deactivate(access, batch, works).await?,
-                }
+                self.put_on_sale(access, way, batch, works).await?;
                 for index in batch.iter().flat_map(|(_, indices)| indices.iter()) {
                     works[*index].close();
                 }
@@ -215,7 +212,7 @@ impl TikTokShop {
                 "SELLER_DEACTIVATED" if returns => return Ok(Way::Returns),
                 // It is on its way back.
                 "PENDING" if returns => {
-                    self.await_audit(product, indices, works);
+                    indices.iter().for_each(|index| self.await_audit(product, &mut works[*index]));
                     return Ok(Way::Stays);
                 }
                 _ => {}
@@ -371,61 +368,42 @@ impl TikTokShop {
         Ok(())
     }
 
-    async fn deactivate(
+    /// Puts products on or off sale. What is put on sale again is audited first; one that an earlier attempt has put there already
+    /// is refused, and waited for all the same.
+    async fn put_on_sale(
         &self,
         access: &Access,
+        way: Way,
         batch: &[(&str, &[usize])],
         works: &mut [Work<'_>],
     ) -> Result<(), ChannelError> {
+        let (operation, path) = match way {
+            Way::Returns => (ACTIVATE, "/product/202309/products/activate"),
+            Way::Leaves | Way::Stays => (DEACTIVATE, "/product/202309/products/deactivate"),
+        };
         let ids: Vec<_> = batch.iter().map(|(product, _)| *product).collect();
-        let body = json!({"product_ids": ids});
-        let success = match self.write(access, DEACTIVATE, "/product/202309/products/deactivate", body).await {
+        let success = match self.write(access, operation, path, json!({"product_ids": ids})).await {
             Ok(success) => success,
             Err(trouble) => {
                 let indices: Vec<_> = batch.iter().flat_map(|(_, indices)| indices.iter().copied()).collect();
                 return refuse_all(trouble, &indices, works);
             }
         };
-        let errors = self.errors_in(DEACTIVATE, &success)?;
+        let errors = self.errors_in(operation, &success)?;
         for (product, indices) in batch {
             let own = errors.iter().find(|error| error.detail.product_id.as_deref().is_none_or(|id| id == *product));
+            let returns = way == Way::Returns;
+            let refused = match own {
+                Some(_) if returns && self.is_returning(access, product).await? => None,
+                own => own,
+            };
             for index in *indices {
-                match own {
-                    Some(error) => refuse_part(&mut works[*index], error, success.request_id.as_deref()),
-                    None => works[*index].note_deactivated(),
+                let work = &mut works[*index];
+                match refused {
+                    Some(error) => refuse_part(work, error, success.request_id.as_deref()),
+                    None if returns => self.await_audit(product, work),
+                    None => work.note_deactivated(),
                 }
-            }
-        }
-        Ok(())
-    }
-
-    /// Puts products on sale again, which are audited before they are. One that an earlier attempt has put there already is
-    /// refused, and waited for all the same.
-    async fn activate(
-        &self,
-        access: &Access,
-        batch: &[(&str, &[usize])],
-        works: &mut [Work<'_>],
-    ) -> Result<(), ChannelError> {
-        let ids: Vec<_> = batch.iter().map(|(product, _)| *product).collect();
-        let body = json!({"product_ids": ids});
-        let success = match self.write(access, ACTIVATE, "/product/202309/products/activate", body).await {
-            Ok(success) => success,
-            Err(trouble) => {
-                let indices: Vec<_> = batch.iter().flat_map(|(_, indices)| indices.iter().copied()).collect();
-                return refuse_all(trouble, &indices, works);
-            }
-        };
-        let errors = self.errors_in(ACTIVATE, &success)?;
-        for (product, indices) in batch {
-            let own = errors.iter().find(|error| error.detail.product_id.as_deref().is_none_or(|id| id == *product));
-            match own {
-                Some(error) if !self.is_returning(access, product).await? => {
-                    for index in *indices {
-                        refuse_part(&mut works[*index], error, success.request_id.as_deref());
-                    }
-                }
-                _ => self.await_audit(product, indices, works),
             }
         }
         Ok(())
@@ -439,11 +417,8 @@ impl TikTokShop {
         Ok(matches!(details.data.get("status").and_then(Value::as_str), Some("PENDING" | "ACTIVATE")))
     }
 
-    fn await_audit(&self, product: &str, indices: &[usize], works: &mut [Work<'_>]) {
-        let ticket = ticket(Kind::Relisted, product, self.client.now());
-        for index in indices {
-            works[*index].pending = Some(ticket.clone());
-        }
+    fn await_audit(&self, product: &str, work: &mut Work<'_>) {
+        work.pending = Some(ticket(Kind::Relisted, product, self.client.now()));
     }
 
     pub(super) async fn write(
