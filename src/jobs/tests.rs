@@ -190,8 +190,10 @@ impl Channel for Stall {
                 listing.status = ListingStatus::Inactive;
                 shelf.sent.push(format!("{} off", change.sku));
             } else {
-                listing.prices.splice(.., change.wanted.price);
-                listing.stock = change.wanted.stock;
+                if let Some(price) = change.wanted.price {
+                    listing.prices.splice(.., [price]);
+                }
+                listing.stock = change.wanted.stock.or(listing.stock);
                 let on = if change.wanted.relisted { " on" } else { "" };
                 shelf.sent.push(format!("{} {:?} {:?}{on}", change.sku, listing.prices[0], listing.stock.unwrap()));
                 if change.wanted.relisted {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::{
     domain::{
-        Complaint, Currency, JobKind, Listing, ListingStatus, RunId, ShopId, Sku, Values,
+        Complaint, Currency, Field, JobKind, Listing, ListingStatus, RunId, ShopId, Sku, Values,
         plan::{Change, change, rest},
         wanted,
     },
@@ -198,6 +198,7 @@ impl Plan {
     pub(super) async fn of(tx: &mut Tx, entry: &ShopEntry, found: Differences) -> Result<Self, Halt> {
         let mut changes = found.into_changes();
         join_siblings(tx, &entry.shop.id, &mut changes).await?;
+        keep_joined(&mut changes);
         in_order(&mut changes);
         let mut plan = Self::default();
         for change in changes {
@@ -244,17 +245,39 @@ async fn join_siblings(tx: &mut Tx, shop: &ShopId, changes: &mut [Change]) -> Re
             tx.skus_of_products(products).await?.into_iter().map(|(product, sku)| (sku, product)).collect();
         let skus: Vec<Sku> = of.keys().cloned().collect();
         for stored in tx.listings_of(shop, &skus).await?.into_iter().filter(|stored| !stored.gone) {
-            if let (Some(product), Some(listing)) = (of.get(&stored.sku), stored.listing) {
-                siblings.entry(product.clone()).or_default().push(listing);
+            if let Some(product) = of.get(&stored.sku)
+                && stored.listing.is_some()
+            {
+                siblings.entry(product.clone()).or_default().push(stored);
             }
         }
     }
     for change in changes {
-        if let Some(listings) = product(change).and_then(|product| siblings.get(&product)) {
-            change.siblings.clone_from(listings);
+        if let Some(stored) = product(change).and_then(|product| siblings.get(&product)) {
+            // A product that went off sale with all that the source dropped of it comes back with a SKU that joins it.
+            change.wanted.relisted = stored.iter().all(returns);
+            change.siblings = stored.iter().filter_map(|stored| stored.listing.clone()).collect();
         }
     }
     Ok(())
+}
+
+/// A product that a new SKU joins stays on sale: what the source dropped of it goes by having no stock. A SKU that got another name would
+/// take its product off sale otherwise, and the new one with it.
+fn keep_joined(changes: &mut Vec<Change>) {
+    let joined: BTreeSet<String> =
+        changes.iter().flat_map(|change| &change.siblings).map(|sibling| sibling.product_id.clone()).collect();
+    let is_joined = |listing: &Listing| joined.contains(&listing.product_id);
+    for change in changes.iter_mut().filter(|change| change.listing.as_ref().is_some_and(is_joined)) {
+        if change.wanted.retired {
+            change.wanted = Values { stock: Some(0), dropped: true, ..Values::default() };
+            change.fields = vec![Field::Stock];
+        }
+    }
+    changes.retain(|change| {
+        let sold_out = change.listing.as_ref().is_some_and(|listing| is_joined(listing) && listing.stock == Some(0));
+        !(sold_out && change.wanted.dropped && change.fields == [Field::Stock])
+    });
 }
 
 /// Product by product: those that the shop has by its own ids, then new ones by the source's.

@@ -287,6 +287,46 @@ async fn a_shop_whose_first_pass_takes_longer_than_a_run_is_read_to_its_end_and_
 }
 
 #[tokio::test]
+async fn a_sku_that_gets_another_name_leaves_its_product_on_sale() {
+    let world = World::new(true).await;
+    world.set(|entry| {
+        entry.rules.create = true;
+        entry.rules.retire = Retire::Deactivate;
+        entry.rules.guard_retire = 1.into();
+    });
+    world.shelf("uk").pages = vec![vec![of("17", "A", "1")]];
+    world.shelf("erp").pages = vec![vec![of("mug", "A", "1")]];
+    world.imports("erp", true).await;
+    world.imports("uk", true).await;
+    world.shelf("erp").pages = vec![vec![of("mug", "A2", "1")]];
+    world.imports("erp", true).await;
+    assert!(is_done(&world.exports().await));
+    assert_eq!(world.shelf("uk").pushes, ["A", "A2+A"]);
+    assert_eq!(world.shelf("uk").sent, ["A 1 EUR 0", "A2 1 EUR 5"], "no stock instead of off sale");
+}
+
+#[tokio::test]
+async fn a_sku_that_joins_a_product_which_went_off_sale_brings_it_back() {
+    let world = World::new(true).await;
+    world.set(|entry| {
+        entry.rules.create = true;
+        entry.rules.retire = Retire::Deactivate;
+        entry.rules.guard_retire = 1.into();
+    });
+    world.shelf("uk").pages = vec![vec![of("17", "A", "1")]];
+    world.shelf("erp").pages = vec![vec![of("mug", "A", "1"), of("pot", "B", "1")]];
+    world.imports("erp", true).await;
+    world.imports("uk", true).await;
+    world.shelf("erp").pages = vec![vec![of("pot", "B", "1")]];
+    world.imports("erp", true).await;
+    world.exports().await;
+    world.shelf("erp").pages = vec![vec![of("mug", "A2", "1"), of("pot", "B", "1")]];
+    world.imports("erp", true).await;
+    world.exports().await;
+    assert_eq!(world.shelf("uk").sent, ["A off", "B 1 EUR 5", "A2 1 EUR 5 on"]);
+}
+
+#[tokio::test]
 async fn what_goes_off_sale_goes_with_its_whole_product() {
     let world = World::new(true).await;
     world.set(|entry| {
