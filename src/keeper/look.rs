@@ -81,7 +81,7 @@ impl TokenKeeper {
         todo.refresh |= authorization.state != AuthorizationState::Active || !authorization.is_fresh(now);
         todo.refresh &= tokens.refresh_token.is_some() && !(waits && authorization.is_fresh(now));
         if todo.refresh {
-            self.refresh(&standing.entry, authorization.id, tokens.generation, false).await?;
+            self.refresh(&standing.entry, authorization, false).await?;
         }
         let mut after = self.standing(&shop).await?;
         if after.has_lapsed() {

@@ -200,7 +200,7 @@ impl TokenKeeper {
             // Another renewal would bring another token that this call is refused.
             return Err(KeeperError::Channel { shop: shop.clone(), error: Box::new(refused_in_part()) });
         }
-        self.refresh(&standing.entry, authorization.id, tokens.generation, true).await?;
+        self.refresh(&standing.entry, authorization, true).await?;
         self.open(&self.standing(shop).await?)
     }
 
@@ -245,7 +245,7 @@ impl TokenKeeper {
         if authorization.is_fresh(self.0.clock.now()) || tokens.refresh_token.is_none() {
             return self.open(&standing);
         }
-        self.refresh(&standing.entry, authorization.id, tokens.generation, false).await?;
+        self.refresh(&standing.entry, authorization, false).await?;
         self.open(&self.standing(&standing.entry.shop.id).await?)
     }
 

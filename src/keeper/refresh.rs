@@ -42,12 +42,15 @@ enum Turn {
     Unheard,
     /// Or it is too early for that.
     TooEarly(ChannelError),
+    /// The permission was found to have ended meanwhile: what was refused a moment ago is not tried once more.
+    Over,
 }
 
 /// What whoever wants other tokens has seen.
 #[derive(Clone, Copy)]
 struct Seen {
     generation: i64,
+    state: AuthorizationState,
     /// That the channel refused the access token.
     refused: bool,
 }
@@ -68,18 +71,17 @@ struct Spend {
 }
 
 impl TokenKeeper {
-    /// Renews an authorization's tokens, if they are still those of generation `seen`; `refused`: because the channel has just
+    /// Renews an authorization's tokens, if it still stands as it was `seen`; `refused`: because the channel has just
     /// refused the access token. When it returns well, the store has newer ones.
     pub(super) async fn refresh(
         &self,
         entry: &Arc<ShopEntry>,
-        id: AuthorizationId,
-        seen: i64,
+        seen: &Authorization,
         refused: bool,
     ) -> Result<(), KeeperError> {
-        let (keeper, entry) = (self.clone(), Arc::clone(entry));
-        let exchange = async move { keeper.refresh_in_turn(&entry, id, Seen { generation: seen, refused }).await }
-            .in_current_span();
+        let (keeper, entry, id) = (self.clone(), Arc::clone(entry), seen.id);
+        let seen = Seen { generation: seen.generation, state: seen.state, refused };
+        let exchange = async move { keeper.refresh_in_turn(&entry, id, seen).await }.in_current_span();
         match self.0.exchanges.spawn(exchange).await {
             Ok(result) => result,
             Err(error) => Err(KeeperError::Bug(format!("the exchange of authorization {id} broke off: {error}"))),
@@ -112,6 +114,7 @@ impl TokenKeeper {
                     self.make_sure_given_back(&mut held, result.is_ok()).await;
                     return result;
                 }
+                Turn::Over => return self.standing(&entry.shop.id).await?.check_usable(),
                 Turn::Exhausted => {
                     self.wake();
                     return Err(self.standing(&entry.shop.id).await?.held(Hold::Revoked));
@@ -177,6 +180,9 @@ impl TokenKeeper {
         };
         if sealed.generation > seen.generation {
             return Ok(Turn::Newer);
+        }
+        if before.state != seen.state && before.state != AuthorizationState::Active {
+            return Ok(Turn::Over);
         }
         let Some(tokens) = self.open_pair(entry, id, &sealed)? else { return Ok(Turn::Newer) };
         let earlier = before.intent.filter(|intent| intent.generation == sealed.generation);
