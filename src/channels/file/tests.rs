@@ -164,7 +164,7 @@ fn settings_are_read_and_every_fault_is_named() {
         "path: `*` and `?` stand in a folder's name; use them in the file's name only, for example \"/srv/erp/*.csv\"",
         "format: `excel` is no format that can be read; use one of \"auto\", \"csv\", \"jsonl\", \"shopify\", \"woocommerce\", \"google\"",
         "columns.sku: it names no header; write the header as it stands in the file",
-        "columns.weight: `weight` is not a column of ours; use one of sku, title, price, currency, stock, product_id, description, brand, barcode, images, price.CUR, option.NAME",
+        "columns.weight: `weight` is not a column of ours; use one of sku, title, price, currency, stock, product_id, description, brand, category, barcode, images, price.CUR, option.NAME",
         "currency: `Euro` is not a currency; use three letters of ISO 4217, for example \"EUR\"",
         "encoding: `latin-1` is no encoding that can be read; use one of \"auto\", \"utf-8\", \"utf-16\", \"windows-1252\", \"iso-8859-15\"",
     ]

@@ -182,7 +182,7 @@ fn json_lines_keep_order_spaces_and_keys_that_are_not_ours() {
     insta::assert_snapshot!(shop.text(), @r#"
     { "note": {"b":1,"a":2}, "sku": "A", "title": "Cup \"2\"", "price": 2.00, "currency": "EUR", "stock": 3 }
     {"sku":"B"}
-    {"sku": "N-1", "title": "Jug; \"big\"", "price": "12.50", "currency": "EUR", "stock": 2, "product_id": "P-9", "description": "<p>a</p>\n<p>b</p>", "brand": "Acme", "images": ["https://x.test/1.jpg","https://x.test/2.jpg"], "option.Size": "L", "price.GBP": "11.00"}
+    {"sku": "N-1", "title": "Jug; \"big\"", "price": "12.50", "currency": "EUR", "stock": 2, "product_id": "P-9", "description": "<p>a</p>\n<p>b</p>", "brand": "Acme", "category": "Kitchen > Jugs, large", "images": ["https://x.test/1.jpg","https://x.test/2.jpg"], "option.Size": "L", "price.GBP": "11.00"}
     "#);
     assert_eq!(shop.read().unwrap().0.len(), 3);
 }
