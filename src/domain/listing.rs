@@ -1,6 +1,6 @@
 //! How a SKU stands in one shop, and what makes such a statement valid.
 
-use std::{collections::BTreeMap, fmt, str::FromStr};
+use std::{borrow::Cow, collections::BTreeMap, fmt, str::FromStr};
 
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
@@ -215,14 +215,110 @@ pub struct Listing {
     pub status: ListingStatus,
 }
 
+/// What the SKUs of a product mostly have in common: by far the largest part of a listing, so it is hashed and kept once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Texts<'a> {
+    /// As [`Listing::title`].
+    pub title: Cow<'a, str>,
+    /// As [`Listing::description`].
+    pub description: Option<Cow<'a, str>>,
+    /// As [`Listing::brand`].
+    pub brand: Option<Cow<'a, str>>,
+    /// As [`Listing::category`].
+    pub category: Option<Cow<'a, str>>,
+    /// As [`Listing::images`].
+    pub images: Cow<'a, [String]>,
+}
+
+impl Texts<'_> {
+    /// A hash over all of them: 32 hexadecimal digits.
+    pub fn hash(&self) -> String {
+        digest(self)
+    }
+}
+
+/// What a listing says beyond its [`Texts`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Own<'a> {
+    /// As [`Listing::sku`].
+    pub sku: Cow<'a, Sku>,
+    /// As [`Listing::shop_sku`].
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shop_sku: Option<Cow<'a, Sku>>,
+    /// As [`Listing::product_id`].
+    pub product_id: Cow<'a, str>,
+    /// As [`Listing::refs`].
+    pub refs: Cow<'a, serde_json::Value>,
+    /// As [`Listing::barcode`].
+    pub barcode: Option<Cow<'a, str>>,
+    /// As [`Listing::options`].
+    pub options: Cow<'a, [(String, String)]>,
+    /// As [`Listing::prices`].
+    pub prices: Cow<'a, [Price]>,
+    /// As [`Listing::stock`].
+    pub stock: Option<i64>,
+    /// As [`Listing::status`].
+    pub status: ListingStatus,
+}
+
+impl Own<'_> {
+    /// The whole listing.
+    pub fn with(self, texts: Texts<'_>) -> Listing {
+        Listing {
+            sku: self.sku.into_owned(),
+            shop_sku: self.shop_sku.map(Cow::into_owned),
+            product_id: self.product_id.into_owned(),
+            refs: self.refs.into_owned(),
+            title: texts.title.into_owned(),
+            description: texts.description.map(Cow::into_owned),
+            brand: texts.brand.map(Cow::into_owned),
+            category: texts.category.map(Cow::into_owned),
+            barcode: self.barcode.map(Cow::into_owned),
+            images: texts.images.into_owned(),
+            options: self.options.into_owned(),
+            prices: self.prices.into_owned(),
+            stock: self.stock,
+            status: self.status,
+        }
+    }
+}
+
 impl Listing {
+    /// What it has in common with others of its product.
+    pub fn texts(&self) -> Texts<'_> {
+        Texts {
+            title: Cow::Borrowed(&self.title),
+            description: self.description.as_deref().map(Cow::Borrowed),
+            brand: self.brand.as_deref().map(Cow::Borrowed),
+            category: self.category.as_deref().map(Cow::Borrowed),
+            images: Cow::Borrowed(&self.images),
+        }
+    }
+
+    /// What it says beyond that.
+    pub fn own(&self) -> Own<'_> {
+        Own {
+            sku: Cow::Borrowed(&self.sku),
+            shop_sku: self.shop_sku.as_ref().map(Cow::Borrowed),
+            product_id: Cow::Borrowed(&self.product_id),
+            refs: Cow::Borrowed(&self.refs),
+            barcode: self.barcode.as_deref().map(Cow::Borrowed),
+            options: Cow::Borrowed(&self.options),
+            prices: Cow::Borrowed(&self.prices),
+            stock: self.stock,
+            status: self.status,
+        }
+    }
+
     /// A hash over everything it says, for telling unchanged ones apart: 32 hexadecimal digits.
     pub fn content_hash(&self) -> String {
-        let mut plain = self.clone();
-        for price in &mut plain.prices {
-            *price = price.normalized();
-        }
-        digest(&plain)
+        self.content_hash_with(&self.texts().hash())
+    }
+
+    /// The same where [`Texts::hash`] of its texts is known.
+    pub fn content_hash_with(&self, texts: &str) -> String {
+        let prices = self.prices.iter().map(|price| price.normalized()).collect();
+        digest(&(Own { prices, ..self.own() }, texts))
     }
 
     /// What it says in the chosen fields, in the form that [`Values`] of the source have, so that the two compare.
@@ -406,6 +502,22 @@ mod tests {
         same.refs = serde_json::from_str(r#"{"warehouses": {"y": 2, "x": 1}, "sku_id": "5"}"#).unwrap();
         assert_eq!(same.content_hash(), listing().content_hash());
         assert_eq!(listing().content_hash().len(), 32);
+    }
+
+    #[test]
+    fn a_listing_is_its_texts_and_its_own() {
+        let mut whole = listing();
+        for optional in [&mut whole.brand, &mut whole.category, &mut whole.barcode] {
+            *optional = Some("x".to_owned());
+        }
+        whole.shop_sku = Some("B-1".parse().unwrap());
+        for listing in [whole, listing()] {
+            let (own, texts) =
+                (serde_json::to_string(&listing.own()).unwrap(), serde_json::to_string(&listing.texts()).unwrap());
+            let (own, texts): (Own<'_>, Texts<'_>) =
+                (serde_json::from_str(&own).unwrap(), serde_json::from_str(&texts).unwrap());
+            assert_eq!(own.with(texts), listing);
+        }
     }
 
     #[test]

@@ -26,7 +26,7 @@ pub use cursor::{Cursor, Pass, PassKind};
 pub use hold::Hold;
 pub use job::{Counts, Demand, ErrorKind, JobKind, JobState, Outcome, Run, RunError, RunId, RunState, Trigger};
 pub use lease::{Holder, InstanceId, Lease};
-pub use listing::{Complaint, Currency, Field, InvalidListing, Listing, ListingStatus, Price, Sku, Values};
+pub use listing::{Complaint, Currency, Field, InvalidListing, Listing, ListingStatus, Own, Price, Sku, Texts, Values};
 pub use period::{Period, PeriodError, Schedule};
 pub use product::{Product, Variant, barcode_key};
 pub use retry::{Failure, Next};

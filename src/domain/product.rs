@@ -1,8 +1,10 @@
 //! What the product source says.
 
+use std::borrow::Cow;
+
 use serde::{Deserialize, Serialize};
 
-use super::{Price, Sku};
+use super::{Price, Sku, Texts};
 
 /// A product of the source: what its variants have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +25,31 @@ pub struct Product {
     /// Addresses of images, the main one first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub images: Vec<String>,
+}
+
+impl Product {
+    /// What it says beside its id.
+    pub fn texts(&self) -> Texts<'_> {
+        Texts {
+            title: Cow::Borrowed(&self.title),
+            description: self.description.as_deref().map(Cow::Borrowed),
+            brand: self.brand.as_deref().map(Cow::Borrowed),
+            category: self.category.as_deref().map(Cow::Borrowed),
+            images: Cow::Borrowed(&self.images),
+        }
+    }
+
+    /// The whole product.
+    pub fn of(id: String, texts: Texts<'_>) -> Self {
+        Self {
+            id,
+            title: texts.title.into_owned(),
+            description: texts.description.map(Cow::into_owned),
+            brand: texts.brand.map(Cow::into_owned),
+            category: texts.category.map(Cow::into_owned),
+            images: texts.images.into_owned(),
+        }
+    }
 }
 
 /// A barcode as it is compared: without leading zeros, since a UPC is an EAN, and an EAN a GTIN, with zeros in front. `None`: there

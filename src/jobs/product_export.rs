@@ -335,7 +335,7 @@ async fn note_results(
     let (mut accepted, mut complaints, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for result in results {
         match result {
-            PushResult::Done { listing, .. } => accepted.push(seen(*listing, &entry.rules)),
+            PushResult::Done { listing, .. } => accepted.push(*listing),
             PushResult::Refused(complaint) => complaints.push(complaint),
             PushResult::Pending { sku, ticket } => {
                 let change = changes.iter().find(|change| change.sku == sku);
@@ -343,6 +343,7 @@ async fn note_results(
             }
         }
     }
+    let accepted = seen(accepted, &entry.rules);
     counts.sent += accepted.len() as u64;
     let done: Vec<Sku> = accepted.iter().map(|row| row.listing.sku.clone()).collect();
     let refused: Vec<Refused> =

@@ -30,6 +30,8 @@ pub struct Pruned {
     pub webhooks: u64,
     /// Sessions of the page that have ended.
     pub sessions: u64,
+    /// Texts of products that nothing refers to any more.
+    pub texts: u64,
 }
 
 /// Deletes what is older than `keep`, a kind at a time so that no transaction is long. The housekeeping calendar calls it once a day.
@@ -53,6 +55,10 @@ pub async fn prune(store: &Store, clock: &Clock, keep: SignedDuration) -> Result
     pruned.states = tx.prune_states(now - STATES).await?;
     pruned.webhooks = tx.prune_webhooks(now - WEBHOOKS_KEPT).await?;
     pruned.sessions = tx.prune_sessions().await?;
+    tx.commit().await?;
+
+    let mut tx = store.write(now).await?;
+    pruned.texts = tx.prune_texts().await?;
     tx.commit().await?;
     Ok(pruned)
 }

@@ -1,16 +1,18 @@
 //! Listings: what each shop was last seen to have, and what is wanted there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
+use serde::Serialize;
 use serde_json::json;
 
 use super::{
     StoreError, Tx,
     bulk::sku_rows,
     row::{Both, Row, json as json_text, ms},
+    texts::PageTexts,
 };
-use crate::domain::{Counts, Currency, Listing, ShopId, Sku, Values};
+use crate::domain::{Counts, Currency, Listing, Own, ShopId, Sku, Texts, Values};
 
 /// A listing as a page or an accepted change has it.
 #[derive(Debug, Clone, PartialEq)]
@@ -65,39 +67,73 @@ fn sku(row: &Row) -> Result<Sku, StoreError> {
 }
 
 fn stored(row: &Row) -> Result<StoredListing, StoreError> {
+    let own: Option<Own<'_>> = row.opt_json(TABLE, "body")?;
     Ok(StoredListing {
         sku: sku(row)?,
-        listing: row.opt_json(TABLE, "body")?,
+        listing: match own {
+            Some(own) => Some(own.with(row.json::<Texts<'_>>("texts", "content")?)),
+            None => None,
+        },
         wanted: row.opt_json(TABLE, "wanted")?,
         gone: row.opt_int("gone_at")?.is_some(),
         refused: row.flag("refused")?,
     })
 }
 
-/// The columns of a [`StoredListing`].
+/// The columns of a [`StoredListing`], with its texts; `$from`: where there is more to say of where from.
 macro_rules! select_listings {
     ($rest:literal) => {
+        select_listings!("from listings", $rest)
+    };
+    ($from:literal, $rest:literal) => {
         concat!(
-            "select shop, sku, body, wanted, gone_at, cast(case
+            "select shop, sku, body, content, wanted, gone_at, cast(case
                 when refused_hash = wanted_hash || '/' || coalesce(seen_hash, '') then 1 else 0 end as bigint) as refused ",
+            $from,
+            " left join texts on texts.id = listings.texts_id ",
             $rest
         )
     };
 }
 
-/// A page as rows: of a SKU that comes twice the last one counts, and the order of locking is the same everywhere.
-fn rows_of(page: &[SeenListing]) -> String {
-    let by_sku: BTreeMap<_, _> = page.iter().map(|seen| (&seen.listing.sku, seen)).collect();
-    let row = |seen: &SeenListing| {
-        json!({
-            "sku": seen.listing.sku,
-            "body": json_text(&seen.listing),
-            "hash": seen.hash,
-            "seen_hash": seen.seen_hash,
-            "currency": seen.listing.prices.first().map_or("", |price| price.currency.as_str()),
-        })
+/// A listing as a row of a bulk statement.
+#[derive(Serialize)]
+struct SeenRow<'a> {
+    sku: &'a Sku,
+    body: String,
+    texts_id: String,
+    hash: &'a str,
+    seen_hash: &'a str,
+    currency: &'a str,
+}
+
+/// What tells whether a listing has changed.
+#[derive(Serialize)]
+struct HashRow<'a> {
+    sku: &'a Sku,
+    hash: &'a str,
+    seen_hash: &'a str,
+}
+
+/// A page by SKU: of one that comes twice the last one counts, and the order of locking is the same everywhere.
+type BySku<'a> = BTreeMap<&'a Sku, &'a SeenListing>;
+
+fn by_sku(page: &[SeenListing]) -> BySku<'_> {
+    page.iter().map(|seen| (&seen.listing.sku, seen)).collect()
+}
+
+/// The rows of a page, and its texts.
+fn rows_of<'a>(page: &BySku<'a>) -> (String, PageTexts<'a>) {
+    let mut texts = PageTexts::default();
+    let row = |seen: &&'a SeenListing| SeenRow {
+        sku: &seen.listing.sku,
+        body: json_text(&seen.listing.own()),
+        texts_id: texts.id(&seen.listing.product_id, seen.listing.texts()),
+        hash: &seen.hash,
+        seen_hash: &seen.seen_hash,
+        currency: seen.listing.prices.first().map_or("", |price| price.currency.as_str()),
     };
-    json_text(&by_sku.into_values().map(row).collect::<Vec<_>>())
+    (json_text(&page.values().map(row).collect::<Vec<_>>()), texts)
 }
 
 impl Tx {
@@ -110,33 +146,56 @@ impl Tx {
         page: &[SeenListing],
         asked_at: Timestamp,
     ) -> Result<Counts, StoreError> {
-        // Equal rows are left out before the conflict, not in its `where`: PostgreSQL locks whatever conflicts, and a lock
-        // is written to the row's page.
-        const SQL: Both = bulk!([sku, body, hash, seen_hash, currency] "
-            insert into listings (shop, sku, body, hash, seen_hash, currency)
-            select $2, sku, body, hash, seen_hash, currency from page where not exists (
-                select 1 from listings known
-                where known.shop = $2 and known.sku = page.sku and known.hash = page.hash
-                    and known.seen_hash = page.seen_hash and known.gone_at is null)
+        // Equal listings are told by their hashes before anything long is written down. They are left out here, not by a `where` of
+        // the conflict: PostgreSQL locks whatever conflicts, and a lock is written to the row's page.
+        const CHANGED: Both = bulk!([sku, hash, seen_hash]
+            sqlite: "
+                select json_group_array(sku) as skus from page where not exists (
+                    select 1 from listings known
+                    where known.shop = $2 and known.sku = page.sku and known.hash = page.hash
+                        and known.seen_hash = page.seen_hash and known.gone_at is null)",
+            postgres: "
+                select coalesce(json_agg(sku), '[]')::text as skus from page where not exists (
+                    select 1 from listings known
+                    where known.shop = $2 and known.sku = page.sku and known.hash = page.hash
+                        and known.seen_hash = page.seen_hash and known.gone_at is null)");
+        const PUT: Both = bulk!([sku, body, texts_id, hash, seen_hash, currency] "
+            insert into listings (shop, sku, body, texts_id, hash, seen_hash, currency)
+            select $2, sku, body, texts_id, hash, seen_hash, currency from page where true
             on conflict (shop, sku) do update
-                set body = excluded.body, hash = excluded.hash, seen_hash = excluded.seen_hash,
+                set body = excluded.body, texts_id = excluded.texts_id, hash = excluded.hash, seen_hash = excluded.seen_hash,
                     currency = excluded.currency, refused_hash = null, gone_at = null
             where listings.accepted_at is null or listings.accepted_at < $3");
-        let changed = on_db!(self.execute(SQL, rows_of(page), shop.as_str(), ms(asked_at)))?;
+        let mut by_sku = by_sku(page);
+        let rows: Vec<_> =
+            by_sku.iter().map(|(sku, seen)| HashRow { sku, hash: &seen.hash, seen_hash: &seen.seen_hash }).collect();
+        let changed: BTreeSet<Sku> = match on_db!(self.row(CHANGED, json_text(&rows), shop.as_str()))? {
+            Some(row) => row.json(TABLE, "skus")?,
+            None => BTreeSet::new(),
+        };
+        by_sku.retain(|sku, _| changed.contains(*sku));
+        let mut changed = 0;
+        if !by_sku.is_empty() {
+            let (rows, texts) = rows_of(&by_sku);
+            self.put_texts(&texts).await?;
+            changed = on_db!(self.execute(PUT, rows, shop.as_str(), ms(asked_at)))?;
+        }
         let seen = page.len() as u64;
         Ok(Counts { seen, changed, unchanged: seen.saturating_sub(changed), ..Counts::default() })
     }
 
     /// Stores listings as they stand after accepted changes: they count as seen at `now`.
     pub async fn put_accepted(&mut self, shop: &ShopId, accepted: &[SeenListing]) -> Result<(), StoreError> {
-        const SQL: Both = bulk!([sku, body, hash, seen_hash, currency] "
-            insert into listings (shop, sku, body, hash, seen_hash, currency, accepted_at)
-            select $2, sku, body, hash, seen_hash, currency, cast($3 as bigint) from page where true
+        const SQL: Both = bulk!([sku, body, texts_id, hash, seen_hash, currency] "
+            insert into listings (shop, sku, body, texts_id, hash, seen_hash, currency, accepted_at)
+            select $2, sku, body, texts_id, hash, seen_hash, currency, cast($3 as bigint) from page where true
             on conflict (shop, sku) do update
-                set body = excluded.body, hash = excluded.hash, seen_hash = excluded.seen_hash,
+                set body = excluded.body, texts_id = excluded.texts_id, hash = excluded.hash, seen_hash = excluded.seen_hash,
                     currency = excluded.currency, accepted_at = excluded.accepted_at, refused_hash = null, gone_at = null");
+        let (rows, texts) = rows_of(&by_sku(accepted));
         let now = ms(self.now);
-        on_db!(self.execute(SQL, rows_of(accepted), shop.as_str(), now))?;
+        self.put_texts(&texts).await?;
+        on_db!(self.execute(SQL, rows, shop.as_str(), now))?;
         Ok(())
     }
 
@@ -255,7 +314,7 @@ impl Tx {
         after: Option<&Sku>,
         limit: u32,
     ) -> Result<Vec<StoredListing>, StoreError> {
-        const SQL: &str = select_listings!("from listings where shop = $1 and sku > $2 order by sku limit $3");
+        const SQL: &str = select_listings!("where shop = $1 and sku > $2 order by sku limit $3");
         let after = after.map_or("", Sku::as_str);
         on_db!(self.rows(SQL, shop.as_str(), after, i64::from(limit)))?.iter().map(stored).collect()
     }
@@ -318,7 +377,8 @@ impl Tx {
     pub async fn listings_by_sku(&mut self, sku: &Sku) -> Result<Vec<(ShopId, StoredListing)>, StoreError> {
         // Through the shops, which are few: the key of listings begins with the shop.
         const SQL: &str = select_listings!(
-            "from (select id from shops) as every_shop join listings on shop = every_shop.id and sku = $1 order by shop"
+            "from (select id from shops) as every_shop join listings on shop = every_shop.id and sku = $1",
+            "order by shop"
         );
         let rows = on_db!(self.rows(SQL, sku.as_str()))?;
         rows.iter().map(|row| Ok((row.named(TABLE, "shop", |text| text.parse().ok())?, stored(row)?))).collect()
@@ -326,9 +386,10 @@ impl Tx {
 }
 
 const LISTINGS_OF: Both = bulk!([sku] "
-    select sku, body, wanted, gone_at, cast(case
+    select sku, body, content, wanted, gone_at, cast(case
         when refused_hash = wanted_hash || '/' || coalesce(seen_hash, '') then 1 else 0 end as bigint) as refused
-    from listings where shop = $2 and sku in (select sku from page) order by sku");
+    from listings left join texts on texts.id = listings.texts_id
+    where shop = $2 and sku in (select sku from page) order by sku");
 
 /// Writes `seen_hash` of known listings where it differs. Not an update joined with the page: SQLite would read the page once for
 /// each listing of the shop.
@@ -358,18 +419,18 @@ const LIVE_LISTINGS: Both = Both {
 /// Repeats the condition of the index `listings_differ` to the letter, or SQLite could not use it; left to itself it would walk the
 /// whole shop by its key.
 macro_rules! differences {
-    ($index:literal) => {
-        concat!(
-            select_listings!("from listings "),
-            $index,
-            " where shop = $1 and wanted_hash is not null and wanted_hash <> coalesce(seen_hash, '') and gone_at is null
+    ($from:literal) => {
+        select_listings!(
+            $from,
+            "where shop = $1 and wanted_hash is not null and wanted_hash <> coalesce(seen_hash, '') and gone_at is null
                 and sku > $2 and (refused_hash is null or refused_hash <> wanted_hash || '/' || coalesce(seen_hash, ''))
-              order by sku limit $3"
+             order by sku limit $3"
         )
     };
 }
 
-const DIFFERENCES: Both = Both { sqlite: differences!("indexed by listings_differ"), postgres: differences!("") };
+const DIFFERENCES: Both =
+    Both { sqlite: differences!("from listings indexed by listings_differ"), postgres: differences!("from listings") };
 
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
@@ -390,7 +451,10 @@ pub(super) mod tests {
     async fn large_shops_are_read_through_their_indexes() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open("sqlite:plans.db", folder.path()).await.unwrap();
-        insta::assert_snapshot!(plan(&store, DIFFERENCES.sqlite).await, @"SEARCH listings USING INDEX listings_differ (shop=? AND sku>?)");
+        insta::assert_snapshot!(plan(&store, DIFFERENCES.sqlite).await, @r"
+        SEARCH listings USING INDEX listings_differ (shop=? AND sku>?)
+        SEARCH texts USING INDEX sqlite_autoindex_texts_1 (id=?) LEFT-JOIN
+        ");
         insta::assert_snapshot!(plan(&store, LIVE_LISTINGS.sqlite).await, @"SEARCH listings USING INDEX listings_live (shop=? AND currency>?)");
         insta::assert_snapshot!(plan(&store, USUAL_CURRENCY).await, @r"
         SEARCH listings USING INDEX listings_live (shop=? AND currency>?)
@@ -401,6 +465,7 @@ pub(super) mod tests {
         LIST SUBQUERY 2
         SCAN json_each VIRTUAL TABLE INDEX 1:
         CREATE BLOOM FILTER
+        SEARCH texts USING INDEX sqlite_autoindex_texts_1 (id=?) LEFT-JOIN
         ");
         insta::assert_snapshot!(plan(&store, SEEN_HASHES.sqlite).await, @r"
         SCAN json_each VIRTUAL TABLE INDEX 1:

@@ -70,6 +70,7 @@ mod sessions;
 mod shops;
 mod sources;
 mod states;
+mod texts;
 mod tickets;
 mod wake;
 mod webhooks;

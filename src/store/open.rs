@@ -80,6 +80,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0010_apps.sql"),
         include_str!("../../migrations/postgres/0010_apps.sql"),
     ),
+    (
+        11,
+        "texts",
+        include_str!("../../migrations/sqlite/0011_texts.sql"),
+        include_str!("../../migrations/postgres/0011_texts.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

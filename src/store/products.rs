@@ -1,15 +1,17 @@
 //! Products and variants of the source.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use serde::Serialize;
 use serde_json::json;
 
 use super::{
     StoreError, Tx,
     bulk::sku_rows,
-    row::{Both, Row, json as json_text, ms},
+    row::{Both, Row, json as json_text, ms, without_nul},
+    texts::PageTexts,
 };
-use crate::domain::{Counts, Product, ShopId, Sku, Variant, barcode_key};
+use crate::domain::{Counts, Product, ShopId, Sku, Texts, Variant, barcode_key};
 
 /// A variant with its product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -26,7 +28,7 @@ pub struct StoredVariant {
 
 fn stored_variant(row: &Row) -> Result<StoredVariant, StoreError> {
     Ok(StoredVariant {
-        product: row.json("products", "product")?,
+        product: Product::of(row.text("product")?, row.json::<Texts<'_>>("texts", "texts")?),
         variant: row.json("variants", "variant")?,
         revision: row.int("revision")?,
         gone: row.opt_int("gone_at")?.is_some(),
@@ -37,8 +39,8 @@ fn stored_variant(row: &Row) -> Result<StoredVariant, StoreError> {
 macro_rules! select_variants {
     ($rest:literal) => {
         concat!(
-            "select p.body as product, v.body as variant, v.revision, v.gone_at
-             from variants v join products p on p.id = v.product_id ",
+            "select p.id as product, texts.content as texts, v.body as variant, v.revision, v.gone_at
+             from variants v join products p on p.id = v.product_id join texts on texts.id = p.texts_id ",
             $rest
         )
     };
@@ -63,11 +65,6 @@ impl Tx {
     /// written. Of a SKU that comes twice the last one counts. Counts `seen`, `changed`, `unchanged`.
     pub async fn put_variants(&mut self, page: &[(Product, Variant)]) -> Result<Counts, StoreError> {
         // Equal rows are left out before the conflict: see `put_listings`.
-        const PRODUCTS: Both = bulk!([id, body] "
-            insert into products (id, body) select id, body from page where not exists (
-                select 1 from products known where known.id = page.id and known.body = page.body)
-            on conflict (id) do update set body = excluded.body
-            returning id");
         const VARIANTS: Both = bulk!([sku, product_id, body, barcode] "
             insert into variants (sku, product_id, body, barcode, revision)
             select sku, product_id, body, barcode, cast($2 as bigint) from page where not exists (
@@ -76,31 +73,71 @@ impl Tx {
                     and known.gone_at is null)
             on conflict (sku) do update
                 set product_id = excluded.product_id, body = excluded.body, barcode = excluded.barcode, revision = excluded.revision, gone_at = null");
-        let products: BTreeMap<_, _> =
-            page.iter().map(|(product, _)| (product.id.as_str(), json_text(product))).collect();
+        #[derive(Serialize)]
+        struct VariantRow<'a> {
+            sku: &'a Sku,
+            product_id: &'a str,
+            body: String,
+            barcode: Option<String>,
+        }
         let variants: BTreeMap<_, _> =
             page.iter().map(|(product, variant)| (&variant.sku, (product, variant))).collect();
-        let rows: Vec<_> = products.iter().map(|(id, body)| json!({ "id": id, "body": body })).collect();
-        let revision = self.next_revision().await?;
-        let changed_products = on_db!(self.rows(PRODUCTS, json_text(&rows)))?;
         let rows: Vec<_> = variants
-            .values()
-            .map(|(product, variant)| {
-                let barcode = variant.barcode.as_deref().and_then(barcode_key);
-                json!({ "sku": variant.sku, "product_id": product.id, "body": json_text(variant), "barcode": barcode })
+            .iter()
+            .map(|(sku, (product, variant))| VariantRow {
+                sku,
+                product_id: &product.id,
+                body: json_text(*variant),
+                barcode: variant.barcode.as_deref().and_then(barcode_key),
             })
             .collect();
+        let revision = self.next_revision().await?;
         let mut changed = on_db!(self.execute(VARIANTS, json_text(&rows), revision))?;
-        if !changed_products.is_empty() {
-            let ids = changed_products.iter().map(|row| Ok(json!({ "id": row.text("id")? })));
-            let ids = ids.collect::<Result<Vec<_>, StoreError>>()?;
-            for row in on_db!(self.rows(TOUCH, json_text(&ids), revision))? {
-                let sku = row.text("sku")?;
-                changed += u64::from(variants.keys().any(|known| known.as_str() == sku));
-            }
-        }
+        let skus: BTreeSet<&str> = variants.keys().map(|sku| sku.as_str()).collect();
+        changed +=
+            self.put_products(page, revision).await?.iter().filter(|sku| skus.contains(sku.as_str())).count() as u64;
         let seen = page.len() as u64;
         Ok(Counts { seen, changed, unchanged: seen.saturating_sub(changed), ..Counts::default() })
+    }
+
+    /// Stores the products of a page. Returns the variants that thereby changed, beyond those of `revision` already.
+    async fn put_products(&mut self, page: &[(Product, Variant)], revision: i64) -> Result<Vec<String>, StoreError> {
+        const CHANGED: Both = bulk!([id, texts_id]
+            sqlite: "
+                select json_group_array(page.id) filter (where known.id is null) as new,
+                    json_group_array(page.id) filter (where known.id is not null) as changed
+                from page left join products known on known.id = page.id
+                where known.texts_id is distinct from page.texts_id",
+            postgres: "
+                select coalesce(json_agg(page.id) filter (where known.id is null), '[]')::text as new,
+                    coalesce(json_agg(page.id) filter (where known.id is not null), '[]')::text as changed
+                from page left join products known on known.id = page.id
+                where known.texts_id is distinct from page.texts_id");
+        const PUT: Both = bulk!([id, texts_id] "
+            insert into products (id, texts_id) select id, texts_id from page where true
+            on conflict (id) do update set texts_id = excluded.texts_id");
+        #[derive(Serialize)]
+        struct ProductRow<'a> {
+            id: &'a str,
+            texts_id: String,
+        }
+        let products: BTreeMap<_, _> = page.iter().map(|(product, _)| (without_nul(&product.id), product)).collect();
+        let mut texts = PageTexts::default();
+        let mut rows: Vec<_> =
+            products.iter().map(|(id, product)| ProductRow { id, texts_id: texts.id(id, product.texts()) }).collect();
+        let Some(row) = on_db!(self.row(CHANGED, json_text(&rows)))? else { return Ok(Vec::new()) };
+        let new: BTreeSet<String> = row.json("products", "new")?;
+        let changed: BTreeSet<String> = row.json("products", "changed")?;
+        rows.retain(|row| new.contains(row.id) || changed.contains(row.id));
+        if !rows.is_empty() {
+            self.put_texts(&texts).await?;
+            on_db!(self.execute(PUT, json_text(&rows)))?;
+        }
+        if changed.is_empty() {
+            return Ok(Vec::new());
+        }
+        let changed: Vec<_> = changed.iter().map(|id| json!({ "id": id })).collect();
+        on_db!(self.rows(TOUCH, json_text(&changed), revision))?.iter().map(|row| row.text("sku")).collect()
     }
 
     /// Marks the variants that the complete pass `number` of the source `shop` did not see as gone (see `note_seen`).
@@ -159,8 +196,8 @@ impl Tx {
     /// The variants of these SKUs that are known, dropped ones too, by SKU.
     pub async fn variants_of(&mut self, skus: &[Sku]) -> Result<Vec<StoredVariant>, StoreError> {
         const SQL: Both = bulk!([sku] "
-            select p.body as product, v.body as variant, v.revision, v.gone_at
-            from variants v join products p on p.id = v.product_id
+            select p.id as product, texts.content as texts, v.body as variant, v.revision, v.gone_at
+            from variants v join products p on p.id = v.product_id join texts on texts.id = p.texts_id
             where v.sku in (select sku from page) order by v.sku");
         let rows = sku_rows(skus.iter().map(Sku::as_str));
         on_db!(self.rows(SQL, rows))?.iter().map(stored_variant).collect()
@@ -236,10 +273,12 @@ mod tests {
         SEARCH variants USING PRIMARY KEY (sku=?)
         REUSE SUBQUERY 1
         SEARCH p USING PRIMARY KEY (id=?)
+        SEARCH texts USING INDEX sqlite_autoindex_texts_1 (id=?)
         ");
         insta::assert_snapshot!(plan(&store, VARIANTS_SINCE).await, @r"
         SEARCH v USING PRIMARY KEY (sku>?)
         SEARCH p USING PRIMARY KEY (id=?)
+        SEARCH texts USING INDEX sqlite_autoindex_texts_1 (id=?)
         ");
     }
 }

@@ -37,6 +37,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     an_equal_page_of_the_source_rewrites_no_row,
     a_sku_that_comes_twice_in_a_page_is_stored_as_it_came_last,
     a_changed_product_changes_all_its_variants,
+    texts_are_kept_once_and_go_with_the_last_that_has_them,
     variants_are_paged_by_product_and_by_sku,
     only_what_a_complete_pass_did_not_see_is_gone,
     a_variant_that_the_source_dropped_gets_a_revision,
@@ -457,6 +458,34 @@ async fn a_changed_product_changes_all_its_variants(store: Store) {
     let changed = tx.variants_since(2, None, 10).await.unwrap();
     assert_eq!(changed.iter().map(|one| one.variant.sku.as_str()).collect::<Vec<_>>(), ["c"]);
     assert_eq!(tx.variants_revision().await.unwrap(), 3);
+}
+
+async fn texts_are_kept_once_and_go_with_the_last_that_has_them(store: Store) {
+    let titled = |code: &str, title: &str| {
+        let mut one = seen(code, "1");
+        title.clone_into(&mut one.listing.title);
+        one.hash = one.listing.content_hash();
+        one
+    };
+    let mut tx = store.write(at(10)).await.unwrap();
+    put(&mut tx, "x", &[titled("a", "Shirt"), titled("b", "Coat"), titled("c", "Shirt")]).await;
+    tx.put_accepted(&shop("y"), &[titled("a", "Shirt")]).await.unwrap();
+    tx.put_variants(&[variant("p1", "Shirt", "a", "1")]).await.unwrap();
+    let stored = tx.listings_of(&shop("x"), &skus(&["a", "b", "c"])).await.unwrap();
+    let stored: Vec<_> = stored.into_iter().map(|one| one.listing.unwrap()).collect();
+    assert_eq!(stored, ["a Shirt", "b Coat", "c Shirt"].map(|it| titled(&it[..1], &it[2..]).listing), "each its own");
+    assert_eq!(tx.prune_texts().await.unwrap(), 0);
+
+    put(&mut tx, "x", &[titled("a", "Hat"), titled("b", "Hat"), titled("c", "Hat")]).await;
+    assert_eq!(tx.prune_texts().await.unwrap(), 1, "the coat: the other shop and the source have the shirt");
+    tx.put_accepted(&shop("y"), &[titled("a", "Hat")]).await.unwrap();
+    assert_eq!(tx.prune_texts().await.unwrap(), 0, "the source has it still");
+    assert_eq!(tx.variant(&sku("a")).await.unwrap().unwrap().product.title, "Shirt");
+    tx.put_variants(&[variant("p1", "Hat", "a", "1")]).await.unwrap();
+    assert_eq!(tx.prune_texts().await.unwrap(), 1);
+    assert_eq!(tx.variant(&sku("a")).await.unwrap().unwrap().product.title, "Hat");
+    let stored = tx.listings_of(&shop("y"), &skus(&["a"])).await.unwrap();
+    assert_eq!(stored[0].listing, Some(titled("a", "Hat").listing));
 }
 
 async fn variants_are_paged_by_product_and_by_sku(store: Store) {

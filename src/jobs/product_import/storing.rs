@@ -99,7 +99,7 @@ async fn put_complaints(
 
 /// Stores valid listings, and from the source their products and variants.
 async fn put_page(tx: &mut Tx, entry: &ShopEntry, listings: &[Listing], asked_at: Timestamp) -> Result<Counts, Halt> {
-    let seen: Vec<SeenListing> = listings.iter().map(|listing| seen(listing.clone(), &entry.rules)).collect();
+    let seen = seen(listings.to_vec(), &entry.rules);
     let mut counts = tx.put_listings(&entry.shop.id, &seen, asked_at).await?;
     if entry.is_source {
         let variants: Vec<_> = listings.iter().map(product_of).collect();
@@ -166,9 +166,18 @@ async fn name_unknown(work: &Work, tx: &mut Tx, reading: &Reading<'_>) -> Result
     Ok(())
 }
 
-/// A listing with the hashes it is compared by.
-pub(crate) fn seen(listing: Listing, rules: &Rules) -> SeenListing {
-    SeenListing { hash: listing.content_hash(), seen_hash: listing.values(&rules.fields).hash(), listing }
+/// Listings with the hashes they are compared by. Those of a product stand side by side, and what they have in common is hashed once.
+pub(crate) fn seen(listings: Vec<Listing>, rules: &Rules) -> Vec<SeenListing> {
+    let mut all: Vec<SeenListing> = Vec::with_capacity(listings.len());
+    let mut texts_hash = String::new();
+    for listing in listings {
+        if all.last().is_none_or(|last| last.listing.texts() != listing.texts()) {
+            texts_hash = listing.texts().hash();
+        }
+        let hash = listing.content_hash_with(&texts_hash);
+        all.push(SeenListing { hash, seen_hash: listing.values(&rules.fields).hash(), listing });
+    }
+    all
 }
 
 /// What a listing of the source says of its product and variant.

@@ -1,0 +1,91 @@
+//! Texts: what the SKUs of a product have in common, kept once. A row never changes: other content is another row, and those that
+//! nothing refers to any more go with the housekeeping.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::{
+    StoreError, Tx,
+    row::{Both, json, without_nul},
+};
+use crate::domain::Texts;
+
+/// The texts of a page, by the ids under which they are kept.
+#[derive(Default)]
+pub(super) struct PageTexts<'a> {
+    by_id: BTreeMap<String, Texts<'a>>,
+    last: Option<(&'a str, String)>,
+}
+
+impl<'a> PageTexts<'a> {
+    /// The id of these texts of a product. It begins with the product, so that neighbours are kept side by side. SKUs of a product
+    /// come side by side too, and their texts are hashed once.
+    pub(super) fn id(&mut self, product: &'a str, texts: Texts<'a>) -> String {
+        if let Some((before, id)) = &self.last
+            && *before == product
+            && self.by_id.get(id) == Some(&texts)
+        {
+            return id.clone();
+        }
+        let id = format!("{}/{}", without_nul(product), texts.hash());
+        self.by_id.insert(id.clone(), texts);
+        self.last = Some((product, id.clone()));
+        id
+    }
+}
+
+impl Tx {
+    /// Keeps these texts as far as they are not there yet.
+    pub(super) async fn put_texts(&mut self, texts: &PageTexts<'_>) -> Result<(), StoreError> {
+        // Asked first, by their ids: they are long, and mostly there. In order, so that two that keep the same do not lock each other out.
+        const MISSING: Both = bulk!([id]
+            sqlite: "
+                select json_group_array(id) as ids from page
+                where not exists (select 1 from texts where texts.id = page.id)",
+            postgres: "
+                select coalesce(json_agg(id order by id), '[]')::text as ids from page
+                where not exists (select 1 from texts where texts.id = page.id)");
+        const PUT: Both = bulk!([id, content] "
+            insert into texts (id, content) select id, content from page where true on conflict (id) do nothing");
+        #[derive(Serialize)]
+        struct Id<'a> {
+            id: &'a str,
+        }
+        #[derive(Serialize)]
+        struct Row<'a> {
+            id: &'a str,
+            content: String,
+        }
+        let ids = texts.by_id.keys().map(|id| Id { id }).collect::<Vec<_>>();
+        let missing: Vec<String> = match on_db!(self.row(MISSING, json(&ids)))? {
+            Some(row) => row.json("texts", "ids")?,
+            None => Vec::new(),
+        };
+        let rows: Vec<_> =
+            missing.iter().filter_map(|id| Some(Row { content: json(texts.by_id.get(id)?), id })).collect();
+        if !rows.is_empty() {
+            on_db!(self.execute(PUT, json(&rows)))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes the texts that nothing refers to any more.
+    pub async fn prune_texts(&mut self) -> Result<u64, StoreError> {
+        // On PostgreSQL it waits for whoever is about to refer to texts that it found, and keeps others from it meanwhile.
+        const LOCK: Both = Both { sqlite: "select 1", postgres: "lock table texts in share row exclusive mode" };
+        const DELETE: Both = Both {
+            sqlite: "
+                delete from texts
+                where id not in (select texts_id from listings where texts_id is not null)
+                    and id not in (select texts_id from products)",
+            // `not in` has no hash join here.
+            postgres: "
+                delete from texts
+                where not exists (select 1 from listings where listings.texts_id = texts.id)
+                    and not exists (select 1 from products where products.texts_id = texts.id)",
+        };
+        on_db!(self.execute(LOCK))?;
+        on_db!(self.execute(DELETE))
+    }
+}
