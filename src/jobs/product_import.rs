@@ -2,17 +2,21 @@
 //!
 //! An import makes *passes*: complete ones at the shop's own slower period, and passes of changes in between. A stop at
 //! any point resumes at the page that was not stored. Only a complete pass that ended marks what it did not see as gone.
-//! The next page is fetched while the last one is stored.
+//! Pages are fetched while those before them are stored.
 
 mod matching;
 mod storing;
 
-use std::collections::{BTreeSet, HashSet};
+use std::{
+    collections::{BTreeSet, HashSet},
+    hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
 pub(crate) use storing::seen;
-use storing::store_page;
+use storing::store_pages;
+use tokio::sync::mpsc;
 
 use super::{Halt, Work};
 use crate::{
@@ -26,6 +30,9 @@ use crate::{
 
 /// How long one run reads at most that nobody asked for a complete pass; then it ends well and the next one goes on.
 const BUDGET: SignedDuration = SignedDuration::from_mins(10);
+/// How many pages are fetched ahead of the store at most, and stored in one transaction: a fast channel does not pay for a commit with
+/// each page, and a slow one has each page stored as it comes.
+const PAGES_AHEAD: usize = 4;
 
 /// Reads a shop's listings; from the product source also the products.
 #[derive(Clone)]
@@ -40,13 +47,22 @@ struct Reading<'a> {
     pass: Pass,
     /// The content the pass began with, for channels that can tell.
     fingerprint: Option<String>,
-    /// The SKUs that earlier pages of the pass had.
-    seen: HashSet<Sku>,
+    /// The SKUs that earlier pages of the pass had, by [`fingerprint_of`]: eight bytes each, where the SKUs of a large catalogue would take
+    /// most of the memory.
+    seen: HashSet<u64>,
     /// The SKUs that the last complete pass found under several products.
     doubled: BTreeSet<String>,
     /// What waits for the end of the pass to be matched by barcode.
     stand_back: Vec<matching::StandsBack>,
+    /// Whether there may be complaints for a page to resolve: mostly there are none, and nothing to look for page by page.
+    complained: bool,
     counts: Counts,
+}
+
+/// A page, and the instant at which it was asked for.
+struct Asked {
+    at: Timestamp,
+    page: Page,
 }
 
 #[async_trait]
@@ -82,12 +98,14 @@ impl ProductImport {
             return Ok(());
         };
         let mut tx = self.work.store.read(self.work.clock.now()).await?;
-        let seen = tx.seen_in_pass(&entry.shop.id, pass.number).await?.into_iter().collect();
+        let seen = tx.seen_in_pass(&entry.shop.id, pass.number).await?.iter().map(fingerprint_of).collect();
         let doubled = tx.complained_with(&entry.shop.id, JobKind::ProductImport, Complaint::DUPLICATE_SKU).await?;
+        let complained = tx.has_complaints(&entry.shop.id, JobKind::ProductImport).await?;
         drop(tx);
         let doubled = doubled.into_iter().collect();
-        let (stand_back, none) = (Vec::new(), Counts::default());
-        let mut reading = Reading { context, entry, pass, fingerprint, seen, doubled, stand_back, counts: none };
+        let (stand_back, counted) = (Vec::new(), Counts::default());
+        let mut reading =
+            Reading { context, entry, pass, fingerprint, seen, doubled, stand_back, complained, counts: counted };
         let read = self.read(&mut reading, from).await;
         *counts += reading.counts;
         read
@@ -133,10 +151,8 @@ impl ProductImport {
 
     /// Reads page after page until the pass has ended, the budget is used up, or the run is to stop.
     async fn read(&self, reading: &mut Reading<'_>, from: PullFrom) -> Result<(), Halt> {
-        let until = self.work.clock.now() + BUDGET;
         let (entry, kind) = (reading.entry, reading.pass.kind);
-        // Whoever asks for a complete pass waits for the whole of it.
-        let unbound = reading.context.demand.full;
+        let until = (!reading.context.demand.full).then(|| self.work.clock.now() + BUDGET);
         let resumed = from.cursor.is_some() && !from.first;
         let first = self.pull(entry, from).await;
         if let Err(Halt::Failed(error)) = &first
@@ -145,25 +161,46 @@ impl ProductImport {
         {
             return Err(self.begin_anew(reading, error).await?);
         }
-        let mut page = Some(first?);
-        while let Some((asked_at, read)) = page.take() {
-            let goes_on = read.next.clone().filter(|_| unbound || self.work.clock.now() < until);
-            let following = async {
-                match goes_on {
-                    Some(cursor) => {
-                        self.pull(entry, PullFrom { kind, cursor: Some(cursor), first: false }).await.map(Some)
-                    }
-                    None => Ok(None),
-                }
-            };
-            let resume = read.next.is_none().then(|| read.resume.clone());
-            // The page just read is stored whatever becomes of the next one.
-            let (stored, fetched) = tokio::join!(store_page(&self.work, reading, read, asked_at), following);
-            stored?;
-            if let Some(resume) = resume.filter(|_| kind == PassKind::Full) {
-                Self::tell_stored(entry, resume.as_ref()).await;
+        let (fetched, arrived) = mpsc::channel(PAGES_AHEAD);
+        let fetching = self.fetch(entry, kind, first?, until, fetched);
+        // What was read is stored whatever becomes of the next page.
+        let (stored, fetched) = tokio::join!(self.store(reading, arrived), fetching);
+        stored.and(fetched)
+    }
+
+    /// Hands on page after page, as far as whoever stores them keeps up, and asks for none after `until`: whoever demands a complete pass
+    /// waits for the whole of it.
+    async fn fetch(
+        &self,
+        entry: &ShopEntry,
+        kind: PassKind,
+        first: Asked,
+        until: Option<Timestamp>,
+        fetched: mpsc::Sender<Asked>,
+    ) -> Result<(), Halt> {
+        let mut asked = first;
+        loop {
+            let in_time = until.is_none_or(|until| self.work.clock.now() < until);
+            let next = asked.page.next.clone().filter(|_| in_time);
+            let (Ok(()), Some(cursor)) = (fetched.send(asked).await, next) else { return Ok(()) };
+            asked = self.pull(entry, PullFrom { kind, cursor: Some(cursor), first: false }).await?;
+        }
+    }
+
+    /// Stores pages as they arrive: those that came while others were stored together.
+    async fn store(&self, reading: &mut Reading<'_>, mut arrived: mpsc::Receiver<Asked>) -> Result<(), Halt> {
+        let mut pages = Vec::new();
+        while !pages.is_empty() || arrived.recv_many(&mut pages, PAGES_AHEAD).await > 0 {
+            // A page with which the pass begins anew is the first of its transaction.
+            let anew = pages.iter().skip(1).position(|asked: &Asked| asked.page.restart);
+            let rest = pages.split_off(anew.map_or(pages.len(), |at| at + 1));
+            let last = pages.last().map(|asked| &asked.page).filter(|page| page.next.is_none());
+            let resume = last.map(|page| page.resume.clone());
+            store_pages(&self.work, reading, pages).await?;
+            if let Some(resume) = resume.filter(|_| reading.pass.kind == PassKind::Full) {
+                Self::tell_stored(reading.entry, resume.as_ref()).await;
             }
-            page = fetched?;
+            pages = rest;
         }
         Ok(())
     }
@@ -187,9 +224,8 @@ impl ProductImport {
         Ok(Halt::new(Failure::Throttled { until: self.work.clock.now() }, ErrorKind::Waiting, text, ""))
     }
 
-    /// A page, and the instant at which it was asked for.
-    async fn pull(&self, entry: &ShopEntry, from: PullFrom) -> Result<(Timestamp, Page), Halt> {
-        let asked_at = self.work.clock.now();
+    async fn pull(&self, entry: &ShopEntry, from: PullFrom) -> Result<Asked, Halt> {
+        let at = self.work.clock.now();
         self.work
             .call(entry, |access| {
                 let from = from.clone();
@@ -201,7 +237,7 @@ impl ProductImport {
                 }
             })
             .await
-            .map(|page| (asked_at, page))
+            .map(|page| Asked { at, page })
     }
 }
 
@@ -210,6 +246,11 @@ impl ProductImport {
 async fn still_stands(tx: &mut Tx, entry: &ShopEntry) -> Result<(), Halt> {
     let is_source = tx.product_source().await?.as_ref() == Some(&entry.shop.id);
     if is_source == entry.is_source { Ok(()) } else { Err(Halt::Cancelled) }
+}
+
+/// A number for telling SKUs apart within this process. Two that share it by chance are only looked at more closely.
+fn fingerprint_of(sku: &Sku) -> u64 {
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(sku)
 }
 
 /// Whether a complete pass is due: there was none, or its period has passed since the last began.

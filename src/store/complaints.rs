@@ -188,6 +188,12 @@ impl Tx {
         on_db!(self.rows(SQL, shop.as_str(), job.as_str()))?.iter().map(standing).collect()
     }
 
+    /// Whether a job complains of anything in a shop.
+    pub async fn has_complaints(&mut self, shop: &ShopId, job: JobKind) -> Result<bool, StoreError> {
+        const SQL: &str = "select sku from complaints where shop = $1 and job = $2 limit 1";
+        Ok(on_db!(self.row(SQL, shop.as_str(), job.as_str()))?.is_some())
+    }
+
     /// The SKUs of which a job complains with one code, in order.
     pub async fn complained_with(
         &mut self,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::{
-    Reading,
+    Asked, Reading, fingerprint_of,
     matching::{match_barcodes, match_freed},
     still_stands,
 };
@@ -21,17 +21,13 @@ use crate::{
     store::{SeenListing, Tx},
 };
 
-/// Stores a page that was asked for at `asked_at`, its complaints and the cursor together; at the end of the pass also what follows from it.
-pub(super) async fn store_page(
-    work: &Work,
-    reading: &mut Reading<'_>,
-    page: Page,
-    asked_at: Timestamp,
-) -> Result<(), Halt> {
+/// Stores pages, their complaints and the cursor together; at the end of the pass also what follows from it.
+pub(super) async fn store_pages(work: &Work, reading: &mut Reading<'_>, pages: Vec<Asked>) -> Result<(), Halt> {
     let Reading { context, entry, .. } = *reading;
     let shop = &entry.shop.id;
     // Asked before anything is locked: a channel may take its time.
-    let fingerprint = if page.restart { Some(entry.channel.fingerprint().await) } else { None };
+    let restarts = pages.first().is_some_and(|first| first.page.restart);
+    let fingerprint = if restarts { Some(entry.channel.fingerprint().await) } else { None };
     let mut tx = work.write(context).await?;
     still_stands(&mut tx, entry).await?;
     if tx.open_pass(shop).await?.is_none_or(|open| open.number != reading.pass.number) {
@@ -46,25 +42,45 @@ pub(super) async fn store_page(
         reading.stand_back.clear();
         reading.fingerprint = fingerprint;
     }
-    let (listings, ambiguous) = match_barcodes(&mut tx, reading, page.listings).await?;
-    let (listings, doubled) = first_of_each_sku(&mut tx, reading, listings).await?;
-    let mut complaints: Vec<Complaint> = page.complaints.into_iter().chain(doubled).collect();
-    let mut counts = put_page(&mut tx, entry, &listings, asked_at).await?;
-    counts.refused = complaints.len() as u64;
-    complaints.extend(page.remarks.into_iter().chain(ambiguous));
-    let unread = tx.skus_of_listed(shop, &page.unread).await?;
-    note_seen(&mut tx, shop, &reading.pass, &listings, &complaints, unread).await?;
-    put_complaints(&mut tx, shop, context.run, &listings, &complaints).await?;
-    match &page.next {
+    let mut counts = Counts::default();
+    let mut last = None;
+    for mut asked in pages {
+        counts += store_page(&mut tx, reading, &mut asked).await?;
+        last = Some(asked.page);
+    }
+    let Some(last) = last else { return Ok(()) };
+    match &last.next {
         Some(cursor) => tx.move_pass(shop, reading.pass.number, cursor).await?,
-        None => counts += end_pass(work, &mut tx, reading, counts, page.resume.as_ref()).await?,
+        None => counts += end_pass(work, &mut tx, reading, counts, last.resume.as_ref()).await?,
     }
     crash::point("import.before_commit");
     tx.commit().await?;
     crash::point("import.after_commit");
     reading.counts += counts;
-    context.progress.set(context.run, reading.counts.seen, page.total);
+    context.progress.set(context.run, reading.counts.seen, last.total);
     Ok(())
+}
+
+/// Stores what a page says, which is taken out of it.
+async fn store_page(tx: &mut Tx, reading: &mut Reading<'_>, asked: &mut Asked) -> Result<Counts, Halt> {
+    let Reading { context, entry, .. } = *reading;
+    let shop = &entry.shop.id;
+    let page = &mut asked.page;
+    let (listings, ambiguous) = match_barcodes(tx, reading, std::mem::take(&mut page.listings)).await?;
+    let (listings, doubled) = first_of_each_sku(tx, reading, listings).await?;
+    let mut complaints = std::mem::take(&mut page.complaints);
+    complaints.extend(doubled);
+    let refused = complaints.len() as u64;
+    complaints.extend(std::mem::take(&mut page.remarks));
+    complaints.extend(ambiguous);
+    let unread = tx.skus_of_listed(shop, &page.unread).await?;
+    note_seen(tx, shop, &reading.pass, &listings, &complaints, unread).await?;
+    reading.complained |= !complaints.is_empty();
+    if reading.complained {
+        put_complaints(tx, shop, context.run, &listings, &complaints).await?;
+    }
+    let counts = put_page(tx, entry, listings, asked.at).await?;
+    Ok(Counts { refused, ..counts })
 }
 
 /// Notes what the pass has seen. A SKU with a complaint is there all the same, and so are those of a product of which nothing could be read:
@@ -98,18 +114,18 @@ async fn put_complaints(
 }
 
 /// Stores valid listings, and from the source their products and variants.
-async fn put_page(tx: &mut Tx, entry: &ShopEntry, listings: &[Listing], asked_at: Timestamp) -> Result<Counts, Halt> {
-    let seen = seen(listings.to_vec(), &entry.rules);
+async fn put_page(tx: &mut Tx, entry: &ShopEntry, listings: Vec<Listing>, asked_at: Timestamp) -> Result<Counts, Halt> {
+    let seen = seen(listings, &entry.rules);
     let mut counts = tx.put_listings(&entry.shop.id, &seen, asked_at).await?;
     if entry.is_source {
-        let variants: Vec<_> = listings.iter().map(product_of).collect();
+        let variants: Vec<_> = seen.iter().map(|seen| product_of(&seen.listing)).collect();
         let of_source = tx.put_variants(&variants).await?;
         (counts.changed, counts.unchanged) = (of_source.changed, of_source.unchanged);
     }
     Ok(counts)
 }
 
-/// Ends the pass, whose last page did `last`. After a complete one, what it did not see is gone, and what it did not
+/// Ends the pass, whose last pages did `last`. After a complete one, what it did not see is gone, and what it did not
 /// complain of is resolved.
 async fn end_pass(
     work: &Work,
@@ -214,7 +230,7 @@ async fn first_of_each_sku(
         // Which one is the first, a pass of changes cannot tell: the last complete one has.
         .filter(|sku| {
             let known = reading.pass.kind == PassKind::Changes && reading.doubled.contains(sku.as_str());
-            known || reading.seen.contains(*sku)
+            known || reading.seen.contains(&fingerprint_of(sku))
         })
         .cloned()
         .collect();
@@ -243,6 +259,6 @@ async fn first_of_each_sku(
             doubled.push(Complaint { sku: sku.to_string(), code, text, request_id: None });
         }
     }
-    reading.seen.extend(stand.iter().map(|listing| listing.sku.clone()));
+    reading.seen.extend(stand.iter().map(|listing| fingerprint_of(&listing.sku)));
     Ok((stand, doubled))
 }
