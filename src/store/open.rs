@@ -86,6 +86,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0011_texts.sql"),
         include_str!("../../migrations/postgres/0011_texts.sql"),
     ),
+    (
+        12,
+        "live",
+        include_str!("../../migrations/sqlite/0012_live.sql"),
+        include_str!("../../migrations/postgres/0012_live.sql"),
+    ),
 ];
 
 /// The newest version this program knows.
