@@ -1,8 +1,10 @@
 # Two commands: `make demo` shows the whole thing with pretend marketplaces, `make test` checks everything.
-# Both say what they miss and install it (Debian: as root or with sudo), and fail when anything fails. `make bench` measures the scheduler.
+# Both say what they miss and install it (Debian: as root or with sudo), and fail when anything fails. `make bench` measures.
 
 SHELL := /bin/bash
 export CARGO_TERM_PROGRESS_WHEN ?= never
+
+BENCHES := --bench drain --bench schedules --bench import --bench export
 
 .PHONY: demo test bench
 
@@ -24,5 +26,5 @@ test:
 
 bench:
 	@tests/needs.sh bench
-	cargo bench --locked --bench drain --bench schedules --no-run
-	tests/postgres.sh cargo bench --locked --bench drain --bench schedules
+	cargo bench --locked $(BENCHES) --no-run
+	tests/postgres.sh cargo bench --locked $(BENCHES)

@@ -15,7 +15,7 @@ use shopsyncd::{
 };
 use tokio_util::sync::CancellationToken;
 
-#[expect(dead_code, reason = "the other benchmark uses the rest")]
+#[expect(dead_code, reason = "the other benchmarks use the rest")]
 mod common;
 
 use common::{Bed, Failure};
@@ -26,7 +26,7 @@ const SAMPLES: usize = 3;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    let runs: i64 = std::env::var("BENCH_RUNS").ok().and_then(|text| text.parse().ok()).unwrap_or(100_000);
+    let runs = common::number_of("BENCH_RUNS", 100_000) as i64;
     println!("drain: {runs} due runs; {}; {SAMPLES} samples, the median counts", common::machine());
     measure(|name| async move { Bed::sqlite(&name).await }, runs, 60_000).await?;
     let Ok(server) = std::env::var("SHOPSYNCD_TEST_POSTGRES") else {

@@ -16,13 +16,14 @@ use shopsyncd::{
 use sqlx::AssertSqlSafe;
 use tokio_util::sync::CancellationToken;
 
+#[expect(dead_code, reason = "the other benchmarks use the rest")]
 mod common;
 
 use common::{Bed, Failure};
 
 #[tokio::main(worker_threads = 2)]
 async fn main() -> Result<(), Failure> {
-    let seconds: u64 = std::env::var("BENCH_SECONDS").ok().and_then(|text| text.parse().ok()).unwrap_or(30);
+    let seconds = common::number_of("BENCH_SECONDS", 30);
     let server = std::env::var("SHOPSYNCD_TEST_POSTGRES").ok();
     println!("schedules: 500 due a second for {seconds} s; {}", common::machine());
     for (shops, minutes) in [(10_000, 1), (100_000, 10)] {

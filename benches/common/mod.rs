@@ -1,4 +1,4 @@
-//! What both benchmarks need: a database of their own, no-op handlers, and this process's figures.
+//! What the benchmarks need: a database of their own, no-op handlers, and this process's figures.
 
 use std::{path::PathBuf, sync::Arc};
 
@@ -122,4 +122,33 @@ pub(crate) fn peak_mib() -> f64 {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap_or("0");
     line.split_whitespace().next().and_then(|kib| kib.parse::<f64>().ok()).unwrap_or(0.0) / 1024.0
+}
+
+/// One figure of every sample.
+#[derive(Default)]
+pub(crate) struct Figure(Vec<f64>);
+
+impl Figure {
+    pub(crate) fn push(&mut self, figure: f64) {
+        self.0.push(figure);
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        let mut sorted = self.0.clone();
+        sorted.sort_unstable_by(f64::total_cmp);
+        sorted[sorted.len() / 2]
+    }
+}
+
+/// Least and median.
+impl std::fmt::Display for Figure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let least = self.0.iter().copied().fold(f64::INFINITY, f64::min);
+        write!(f, "{least:.2} / {:.2}", self.median())
+    }
+}
+
+/// A number from the environment.
+pub(crate) fn number_of(name: &str, default: u64) -> u64 {
+    std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
 }
