@@ -43,6 +43,7 @@ impl Stand {
                 channel: entry.shop.channel.clone(),
                 name: entry.shop.name.clone(),
                 place: entry.channel.place(),
+                app: entry.app(),
             })
             .collect();
         let mut tx = store.write(clock.now()).await?;
@@ -134,7 +135,9 @@ fn nobody() -> Result<People, Failure> {
         language: Language::En,
         ladder,
         sender: Sender::parse("shops@example.com")?,
-        link: Arc::new(|shop: &ShopId| format!("http://127.0.0.1:8420/authorize/{shop}").parse().expect("an address")),
+        link: Arc::new(|shop: &ShopId| {
+            url::Url::parse(&format!("http://127.0.0.1:8420/authorize/{shop}")).expect("an address").into()
+        }),
         app_secrets: Vec::new(),
     })
 }

@@ -239,7 +239,7 @@ async fn join_siblings(tx: &mut Tx, shop: &ShopId, changes: &mut [Change]) -> Re
     let product = |change: &Change| change.product.as_ref().map(|(product, _)| product.id.clone());
     let products: BTreeSet<String> = changes.iter().filter_map(product).collect();
     let products: Vec<&str> = products.iter().map(String::as_str).collect();
-    let mut siblings: BTreeMap<String, Vec<Listing>> = BTreeMap::new();
+    let mut siblings: BTreeMap<String, Vec<StoredListing>> = BTreeMap::new();
     for products in products.chunks(CHUNK as usize) {
         let of: BTreeMap<Sku, String> =
             tx.skus_of_products(products).await?.into_iter().map(|(product, sku)| (sku, product)).collect();

@@ -10,7 +10,6 @@ use super::{
     still_stands,
 };
 use crate::{
-    channels::Page,
     crash,
     domain::{
         Complaint, Counts, Cursor, JobKind, Listing, Pass, PassKind, Product, RunId, ShopId, Sku, Variant,
