@@ -262,7 +262,19 @@ impl Tx {
                     and not exists (select 1 from seen where seen.sku = listings.sku)",
         };
         let now = ms(self.now);
-        on_db!(self.execute(DROP, shop.as_str(), number, ms(pass_started_at), now))
+        self.allow_nested_loops(false).await?;
+        let dropped = on_db!(self.execute(DROP, shop.as_str(), number, ms(pass_started_at), now))?;
+        self.allow_nested_loops(true).await?;
+        Ok(dropped)
+    }
+
+    /// Whether PostgreSQL may join by comparing each with each, as it does where it expects few rows. It expects few of a table that an
+    /// import has just filled, whatever there are: hours for a large catalogue, a second by hash.
+    pub(super) async fn allow_nested_loops(&mut self, may: bool) -> Result<(), StoreError> {
+        const NO: Both = Both { sqlite: "select 1", postgres: "set local enable_nestloop = off" };
+        const YES: Both = Both { sqlite: "select 1", postgres: "set local enable_nestloop = on" };
+        on_db!(self.execute(if may { YES } else { NO }))?;
+        Ok(())
     }
 
     /// Forgets how a shop had a SKU, which is the other name of a listing that stands under the source's.

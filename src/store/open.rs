@@ -110,10 +110,19 @@ const CHECKPOINT_PAGES: &str = "4000";
 const ROWS: usize = 1_000;
 /// How long a statement waits for another program's lock on the SQLite file.
 const BUSY: Duration = Duration::from_secs(5);
+/// What a connection that writes says first.
+///
 /// How long the server lets a transaction stand idle. A process that was stopped, or a machine that vanished, in the middle of one
 /// must not keep its peers from what it has locked. Ours say their next word within milliseconds; those of commands that only read
 /// lock nothing, and may wait for whoever reads what they print.
-const IDLE: &str = "set idle_in_transaction_session_timeout = '5s'";
+///
+/// And that statements are planned each time: a plan made when a table was empty, and kept, would read it from end to end with each page
+/// of an import that fills it. Planning takes a fraction of a millisecond, and our statements are few and large. None is so large that
+/// compiling it would pay.
+const FIRST_WORDS: &str = "
+    set idle_in_transaction_session_timeout = '5s';
+    set plan_cache_mode = force_custom_plan;
+    set jit = off";
 /// How long a server has to take a first connection.
 const GREETING: Duration = Duration::from_secs(5);
 /// How long a transaction waits for a free connection before it counts as an outage.
@@ -160,7 +169,7 @@ impl Store {
                     .map_err(|error| unusable_file(&file, &error))?;
                 Self::Sqlite { writer, readers: readers(options, &file).await? }
             }
-            Place::Server(options) => Self::Postgres(server(*options, Some(IDLE)).await?),
+            Place::Server(options) => Self::Postgres(server(*options, Some(FIRST_WORDS)).await?),
         };
         store.check_version().await?;
         Ok(store)

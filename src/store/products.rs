@@ -157,7 +157,10 @@ impl Tx {
                 where gone_at is null and not exists (select 1 from seen where seen.sku = variants.sku)",
         };
         let (revision, now) = (self.next_revision().await?, ms(self.now));
-        on_db!(self.execute(SQL, shop.as_str(), number, now, revision))
+        self.allow_nested_loops(false).await?;
+        let dropped = on_db!(self.execute(SQL, shop.as_str(), number, now, revision))?;
+        self.allow_nested_loops(true).await?;
+        Ok(dropped)
     }
 
     /// The newest revision.
