@@ -54,13 +54,11 @@ async fn main() -> Result<(), Failure> {
         common::machine()
     );
     measure(Bed::sqlite("export").await?, skus, samples).await?;
-    match std::env::var("SHOPSYNCD_TEST_POSTGRES") {
-        Ok(server) => measure(Bed::postgres(&server, "export").await?, skus, samples).await,
-        Err(_) => {
-            println!("PostgreSQL left out: SHOPSYNCD_TEST_POSTGRES names no server");
-            Ok(())
-        }
-    }
+    let Ok(server) = std::env::var("SHOPSYNCD_TEST_POSTGRES") else {
+        println!("PostgreSQL left out: SHOPSYNCD_TEST_POSTGRES names no server");
+        return Ok(());
+    };
+    measure(Bed::postgres(&server, "export").await?, skus, samples).await
 }
 
 async fn measure(bed: Bed, skus: u64, samples: u64) -> Result<(), Failure> {
