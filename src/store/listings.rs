@@ -467,7 +467,7 @@ pub(super) mod tests {
         SEARCH listings USING INDEX listings_differ (shop=? AND sku>?)
         SEARCH texts USING INDEX sqlite_autoindex_texts_1 (id=?) LEFT-JOIN
         ");
-        insta::assert_snapshot!(plan(&store, LIVE_LISTINGS.sqlite).await, @"SEARCH listings USING COVERING INDEX listings_live (shop=? AND currency>?)");
+        insta::assert_snapshot!(plan(&store, LIVE_LISTINGS.sqlite).await, @"SEARCH listings USING INDEX listings_live (shop=? AND currency>?)");
         insta::assert_snapshot!(plan(&store, USUAL_CURRENCY).await, @r"
         SEARCH listings USING COVERING INDEX listings_live (shop=? AND currency>?)
         USE TEMP B-TREE FOR ORDER BY

@@ -302,7 +302,7 @@ async fn a_sku_that_gets_another_name_leaves_its_product_on_sale() {
     world.imports("erp", true).await;
     assert!(is_done(&world.exports().await));
     assert_eq!(world.shelf("uk").pushes, ["A", "A2+A"]);
-    assert_eq!(world.shelf("uk").sent, ["A 1 EUR 0", "A2 1 EUR 5"], "no stock instead of off sale");
+    assert_eq!(world.shelf("uk").sent, ["A 1 EUR 0", "A2 1.00 EUR 5"], "no stock instead of off sale");
 }
 
 #[tokio::test]
@@ -323,7 +323,7 @@ async fn a_sku_that_joins_a_product_which_went_off_sale_brings_it_back() {
     world.shelf("erp").pages = vec![vec![of("mug", "A2", "1"), of("pot", "B", "1")]];
     world.imports("erp", true).await;
     world.exports().await;
-    assert_eq!(world.shelf("uk").sent, ["A off", "B 1 EUR 5", "A2 1 EUR 5 on"]);
+    assert_eq!(world.shelf("uk").sent, ["A off", "B 1.00 EUR 5", "A2 1.00 EUR 5 on"]);
 }
 
 #[tokio::test]
