@@ -82,6 +82,13 @@ pub trait Channel: Send + Sync {
         self.place()
     }
 
+    /// Whether `before`, which the settings told earlier, is the place of sale that they tell now in other words, for a shop that this
+    /// account authorized.
+    fn is_still(&self, before: &str, account: &str) -> bool {
+        let _ = account;
+        before == self.place()
+    }
+
     /// A cheap live call that proves that the permission works and that the shop is open.
     async fn probe(&self, access: &Access) -> Result<ShopStatus, ChannelError>;
 

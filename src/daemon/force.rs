@@ -7,7 +7,7 @@ use crate::{
     channels::{Tools, find},
     config::Config,
     domain::{Demand, JobKind, Shop, ShopId, Trigger},
-    keeper::{Page, ShopBook, ShopEntry, settle_holds},
+    keeper::{Page, ShopBook, ShopEntry, look_at_alarmed, settle_holds},
     notices, settings,
     store::{Named, NewRun, StoreError, Tx, WantedSchedule, WantedShop},
 };
@@ -50,6 +50,9 @@ pub(super) fn entry(config: &Config, id: &ShopId, tools: &Tools) -> Result<ShopE
 /// Brings shops, schedules and holds in line with the settings, and notes that they are in force.
 pub(super) async fn sync(tx: &mut Tx, config: &Config, shops: &ShopBook) -> Result<(), StoreError> {
     let entries = shops.all();
+    for entry in &entries {
+        note_same_place(tx, entry).await?;
+    }
     tx.sync_shops(&entries.iter().map(|entry| wanted_shop(entry)).collect::<Vec<_>>()).await?;
     tx.sync_schedules(&wanted_schedules(&entries)).await?;
     let mut held = BTreeSet::new();
@@ -57,6 +60,7 @@ pub(super) async fn sync(tx: &mut Tx, config: &Config, shops: &ShopBook) -> Resu
         let holds = settle_holds(tx, entry).await?;
         held.extend(holds.into_iter().filter_map(|(job, hold)| hold.map(|_| (entry.shop.id.clone(), job))));
     }
+    look_at_alarmed(tx, &entries).await?;
     let source = config.product_source.as_ref();
     let import = JobKind::ProductImport;
     // Every export waits for a source that has not been read as such: it is not left to its period.
@@ -74,6 +78,19 @@ pub(super) async fn sync(tx: &mut Tx, config: &Config, shops: &ShopBook) -> Resu
     tx.set_fact("settings.digest", &config.digest).await?;
     tx.set_fact("settings.loaded_at", &tx.now.to_string()).await?;
     tx.set_fact("settings.error", "").await
+}
+
+/// Settings that name the place of a shop in other words than before move it nowhere.
+async fn note_same_place(tx: &mut Tx, entry: &ShopEntry) -> Result<(), StoreError> {
+    let (shop, place) = (&entry.shop.id, entry.channel.place());
+    let Some(row) = tx.shop(shop).await?.filter(|row| row.channel == entry.shop.channel) else { return Ok(()) };
+    let (Some(before), Some(id)) = (row.place.filter(|before| *before != place), row.authorization) else {
+        return Ok(());
+    };
+    match tx.authorization(id).await? {
+        Some(known) if entry.channel.is_still(&before, &known.account.account) => tx.rename_place(shop, &place).await,
+        _ => Ok(()),
+    }
 }
 
 fn wanted_shop(entry: &ShopEntry) -> WantedShop {

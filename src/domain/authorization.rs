@@ -151,8 +151,6 @@ impl Doubt {
 
 /// How long whoever did not answer is given at least before the tokens are spent once more.
 const PAUSE: SignedDuration = SignedDuration::from_mins(10);
-/// How long whoever answered with nothing clear is given at most.
-const BREATH: SignedDuration = SignedDuration::from_mins(1);
 /// How long it is given where the owner has been asked already.
 const DAILY_PAUSE: SignedDuration = SignedDuration::from_hours(23);
 
@@ -219,14 +217,12 @@ impl Authorization {
     /// Who is silent now may answer later, and a repetition that meets the same silence is gone: it waits for a quarter of
     /// what was left of the access token, which works meanwhile. Where no more repetitions are allowed the tokens are left
     /// alone until the access token has ended and only one more try can help. An exchange that we ourselves died over says
-    /// nothing about the channel, and is repeated at once. An answer that tells nothing costs no repetition, and only a breath.
+    /// nothing about the channel, and is repeated at once. An answer that tells nothing is as good as none.
     pub fn repeats_at(&self, repeats: u32) -> Option<Timestamp> {
         let intent = self.intent.filter(|intent| intent.generation == self.generation && repeats < u32::MAX)?;
         let left = self.access_token.ends_at.duration_since(intent.begun_at);
         let wait = match intent.doubt {
             _ if self.state == AuthorizationState::Revoked => DAILY_PAUSE,
-            Doubt::Unclear if left > SignedDuration::ZERO => (left / 4).min(BREATH),
-            Doubt::Unclear => BREATH,
             Doubt::CutOff if intent.unanswered < repeats => return None,
             _ if intent.unanswered < repeats => (left / 4).max(PAUSE),
             _ => left.max(PAUSE),
@@ -369,8 +365,9 @@ mod tests {
             (195, Doubt::Silent, 1, Active, 1, Some(45)),
             (235, Doubt::Silent, 1, Active, 1, Some(10)),
             (180, Doubt::Silent, 0, Active, u32::MAX, None),
-            (180, Doubt::Unclear, 0, Active, 1, Some(1)),
-            (300, Doubt::Unclear, 0, Active, 1, Some(1)),
+            (180, Doubt::Unclear, 0, Active, 1, Some(15)),
+            (300, Doubt::Unclear, 0, Active, 1, Some(10)),
+            (195, Doubt::Unclear, 1, Active, 1, Some(45)),
             (180, Doubt::CutOff, 0, Active, 1, None),
             (180, Doubt::CutOff, 1, Active, 1, Some(60)),
             (180, Doubt::CutOff, 1, Active, 2, None),

@@ -89,11 +89,16 @@ impl Work {
     }
 
     /// Makes a channel call with a token that works.
-    pub(crate) async fn call<T, F>(&self, entry: &ShopEntry, call: impl Fn(Access) -> F) -> Result<T, Halt>
+    pub(crate) async fn call<T, F>(
+        &self,
+        entry: &ShopEntry,
+        job: JobKind,
+        call: impl Fn(Access) -> F,
+    ) -> Result<T, Halt>
     where
         F: Future<Output = Result<T, ChannelError>>,
     {
-        Ok(self.keeper.call(&entry.shop.id, call).await?)
+        Ok(self.keeper.call(&entry.shop.id, job, call).await?)
     }
 
     /// As [`write`].

@@ -221,7 +221,7 @@ impl ProductExport {
             crash::point("export.reply_unread");
             results
         };
-        self.work.call(entry, push).await
+        self.work.call(entry, JobKind::ProductExport, push).await
     }
 }
 

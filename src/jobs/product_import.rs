@@ -227,7 +227,7 @@ impl ProductImport {
     async fn pull(&self, entry: &ShopEntry, from: PullFrom) -> Result<Asked, Halt> {
         let at = self.work.clock.now();
         self.work
-            .call(entry, |access| {
+            .call(entry, JobKind::ProductImport, |access| {
                 let from = from.clone();
                 async move {
                     crash::point("import.before_call");

@@ -1,5 +1,5 @@
-//! What is old goes: finished runs, mail that has left, the journal, states of authorizations that nobody finished, and
-//! sessions of the page.
+//! What is old goes: finished runs, mail that has left, the journal, states of authorizations that nobody finished,
+//! sessions of the page, and authorizations that no shop names any more.
 
 use jiff::SignedDuration;
 
@@ -14,6 +14,10 @@ use crate::{
 const MAIL_AT_LEAST: SignedDuration = SignedDuration::from_hours(100 * 24);
 /// How long states of authorizations are kept: they are good for half an hour.
 const STATES: SignedDuration = SignedDuration::from_hours(24);
+
+/// How long a shop whose settings name another place of sale may come back to the one before and find its authorization: whoever
+/// mistyped a number notices in time.
+const FORMER_PLACES: SignedDuration = SignedDuration::from_hours(7 * 24);
 
 /// What went.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub struct Pruned {
     pub sessions: u64,
     /// Texts of products that nothing refers to any more.
     pub texts: u64,
+    /// Authorizations that no shop names any more.
+    pub authorizations: u64,
 }
 
 /// Deletes what is older than `keep`, a kind at a time so that no transaction is long. The housekeeping calendar calls it once a day.
@@ -55,6 +61,7 @@ pub async fn prune(store: &Store, clock: &Clock, keep: SignedDuration) -> Result
     pruned.states = tx.prune_states(now - STATES).await?;
     pruned.webhooks = tx.prune_webhooks(now - WEBHOOKS_KEPT).await?;
     pruned.sessions = tx.prune_sessions().await?;
+    pruned.authorizations = tx.prune_orphans(now - FORMER_PLACES).await?;
     tx.commit().await?;
 
     let mut tx = store.write(now).await?;

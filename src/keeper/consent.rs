@@ -1,6 +1,10 @@
 //! The owner's consent: the way to the channel's page and back, and tokens handed in by hand.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
@@ -11,9 +15,9 @@ use url::Url;
 use self::covering::{Proven, check_account_in};
 use super::{ShopEntry, TokenKeeper, holds, refresh};
 use crate::{
-    channels::{Callback, ChannelError, Consent},
+    channels::{Callback, ChannelError, Consent, Grant},
     crash,
-    domain::{Account, AuthorizationId, ChannelName, Failure, Hold, JobKind, Lease, ShopId, Trigger},
+    domain::{Account, AuthorizationId, ChannelName, Failure, Hold, JobKind, Lease, Shop, ShopId, Trigger},
     secrets::random_text,
     store::{NewGrant, StoreError, Tx},
 };
@@ -167,7 +171,11 @@ impl TokenKeeper {
     }
 
     /// Trades the code and keeps what comes of it, whoever goes away meanwhile: a code works only once. Looks at the account
-    /// on record wait until then, so that none takes the end of its old tokens for the end of the permission.
+    /// on record wait until then, and so does every refusal, whichever account it is of: none takes the end of the old tokens
+    /// for the end of the permission.
+    ///
+    /// What is granted to accounts on record is durable before the marketplace is asked what it covers, which may take a
+    /// while: the tokens that their shops had may have died with the exchange.
     ///
     /// None of that needs the right to spend the old tokens, so nobody who does (here, or at a peer) is waited for for long:
     /// the new pair makes a new generation, and an answer to the renewal of an older one is thrown away.
@@ -188,11 +196,78 @@ impl TokenKeeper {
                 None => None,
             };
             let authorized_at = keeper.0.clock.now();
+            let trading = keeper.0.trading.read().await;
             let grants = in_time(consent_of(&reader)?.exchange(&callback)).await?;
-            let proven = keeper.prove(asked.as_ref(), &reader, grants, authorized_at).await?;
+            crash::point("consent.reply_unread");
+            let kept = keeper.keep_granted(asked.as_ref(), &reader, &grants).await?;
+            drop(trading);
+            let mut proven = keeper.prove(asked.as_ref(), &reader, grants, authorized_at).await?;
+            for one in &mut proven {
+                one.kept = kept.iter().find(|(_, account)| **account == one.grant.account).map(|(id, _)| *id);
+            }
             keeper.record(proven, "owner").await
         })
         .await
+    }
+
+    /// Stores the tokens granted to accounts on record, as those of the permission that they had, and answers which. Nothing
+    /// where another account consented than that of the shop that was asked for: that changes nothing.
+    async fn keep_granted(
+        &self,
+        asked: Option<&Arc<ShopEntry>>,
+        reader: &Arc<ShopEntry>,
+        grants: &[Grant],
+    ) -> Result<BTreeMap<AuthorizationId, String>, ConsentError> {
+        let mut unsaved = refresh::Unsaved::default();
+        loop {
+            match self.keep_granted_once(asked, reader, grants).await {
+                Err(error) => self.stores_again(&mut unsaved, &reader.shop, grants, error).await?,
+                kept => return kept,
+            }
+        }
+    }
+
+    async fn keep_granted_once(
+        &self,
+        asked: Option<&Arc<ShopEntry>>,
+        reader: &Arc<ShopEntry>,
+        grants: &[Grant],
+    ) -> Result<BTreeMap<AuthorizationId, String>, ConsentError> {
+        let consent = consent_of(reader)?;
+        let on_record = match asked {
+            Some(entry) => self.account_of(entry).await?,
+            None => None,
+        };
+        let meant = match on_record {
+            Some((account, _)) => grants.iter().any(|grant| grant.account == account),
+            None => consent.proves_account(),
+        };
+        if !meant {
+            return Ok(BTreeMap::new());
+        }
+        let (app, mut kept) = (consent.app(), BTreeMap::new());
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        let issued_at = tx.now;
+        // In order of number, so that two who keep the same ones never wait for each other.
+        for known in tx.authorizations().await? {
+            let account = &known.account;
+            let own = account.channel == reader.shop.channel && account.app == app;
+            if let Some(grant) = grants.iter().find(|grant| own && grant.account == account.account) {
+                let seal = |generation: i64| self.sealed_grant(known.id, generation, grant, issued_at, None);
+                if tx.keep_granted(known.id, seal).await? {
+                    kept.insert(known.id, grant.account.clone());
+                }
+            }
+        }
+        if !kept.is_empty() {
+            tx.commit().await?;
+        }
+        Ok(kept)
+    }
+
+    /// Waits until no code is being traded here: whatever was refused meanwhile may have been replaced by then.
+    pub(super) async fn codes_traded(&self) {
+        drop(self.0.trading.write().await);
     }
 
     /// Where exchanges for the account on record of a shop wait for each other.
@@ -233,21 +308,40 @@ impl TokenKeeper {
         Ok(shop)
     }
 
-    /// Records the permissions of a consent. They are not given up for a database that is away.
+    /// Records the permissions of a consent.
     async fn record(&self, proven: Vec<Proven>, who: &'static str) -> Result<Consented, ConsentError> {
         let grants: Vec<_> = proven.iter().map(|one| one.grant.clone()).collect();
+        let Some(first) = proven.first() else {
+            return Err(nothing_granted());
+        };
         let mut unsaved = refresh::Unsaved::default();
         loop {
-            let (error, shop) = match (self.record_once(&proven, who).await, proven.first()) {
-                (Err(ConsentError::Store(error)), Some(one)) if error.is_passing() => (error, &one.entry.shop),
-                (recorded, _) => return recorded,
-            };
-            unsaved.tell(shop, &error);
-            if !self.tries_on(&grants).await {
-                refresh::tell_lost(shop);
-                return Err(ConsentError::Store(error));
+            match self.record_once(&proven, who).await {
+                Err(error) => self.stores_again(&mut unsaved, &first.entry.shop, &grants, error).await?,
+                recorded => return recorded,
             }
         }
+    }
+
+    /// Waits for a moment before what was granted is tried to be stored again: it is not given up for a database that is away.
+    /// Fails with any other error, and where trying on is of no use any more.
+    async fn stores_again(
+        &self,
+        unsaved: &mut refresh::Unsaved,
+        shop: &Shop,
+        grants: &[Grant],
+        error: ConsentError,
+    ) -> Result<(), ConsentError> {
+        if let ConsentError::Store(cause) = &error
+            && cause.is_passing()
+        {
+            unsaved.tell(shop, cause);
+            if self.tries_on(grants).await {
+                return Ok(());
+            }
+            refresh::tell_lost(shop);
+        }
+        Err(error)
     }
 
     /// Records them with everything that follows from them, in one transaction.
@@ -270,8 +364,7 @@ impl TokenKeeper {
         crash::point("consent.before_commit");
         tx.commit().await?;
         crash::point("consent.after_commit");
-        let consented = consented
-            .ok_or_else(|| ConsentError::Incomplete("the channel granted nothing; start again from the link".into()))?;
+        let consented = consented.ok_or_else(nothing_granted)?;
         for shop in &consented.shops {
             tracing::info!(event = "authorization.granted", shop.id = %shop, "account {} authorized the shop", consented.account);
         }
@@ -280,7 +373,7 @@ impl TokenKeeper {
     }
 
     async fn record_one(&self, tx: &mut Tx, proven: &Proven, who: &str) -> Result<Consented, ConsentError> {
-        let Proven { entry, grant, covered, authorized_at, ends } = proven;
+        let Proven { entry, grant, covered, authorized_at, ends, kept } = proven;
         let (authorized_at, ends) = (*authorized_at, *ends);
         let issued_at = tx.now;
         let account = Account {
@@ -290,7 +383,14 @@ impl TokenKeeper {
         };
         let new = NewGrant { account, account_name: grant.account_name.clone(), authorized_at };
         let seal = |id: AuthorizationId, generation: i64| self.sealed_grant(id, generation, grant, issued_at, ends);
-        let authorization = tx.grant(&new, seal).await?;
+        let kept = match kept {
+            Some(id) => tx.grant_kept(*id, &new, ends).await?,
+            None => None,
+        };
+        let authorization = match kept {
+            Some(authorization) => authorization,
+            None => tx.grant(&new, seal).await?,
+        };
         for (covered, place) in covered {
             // Looked at before; somebody else's consent may have come in since.
             if let Err(error) = check_account_in(tx, covered, grant).await {
@@ -301,9 +401,10 @@ impl TokenKeeper {
             }
             let entry = covered;
             tx.tie_shop(&entry.shop.id, authorization.id, place).await?;
-            tx.set_closed(&entry.shop.id, None).await?;
-            tx.set_scope_missing(&entry.shop.id, None).await?;
+            tx.set_closed(&entry.shop.id, None, None).await?;
+            tx.set_scope_missing(&entry.shop.id, None, None).await?;
         }
+        self.accept_app(tx, entry).await?;
         if authorization.grant_number > 1 {
             self.tell_renewed(tx, &authorization).await?;
         } else {
@@ -390,6 +491,10 @@ async fn in_time<T>(call: impl Future<Output = Result<T, ChannelError>>) -> Resu
         Ok(result) => result.map_err(ConsentError::Channel),
         Err(_) => Err(ConsentError::TimedOut),
     }
+}
+
+fn nothing_granted() -> ConsentError {
+    ConsentError::Incomplete("the channel granted nothing; start again from the link".into())
 }
 
 /// What people call it, with the id they can look up.

@@ -26,6 +26,26 @@ pub async fn settle_holds(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<(JobKind
     Ok(holds)
 }
 
+/// Asks for a look at once at one shop of each app that its channel refuses: what was mended meanwhile, at the marketplace or in
+/// settings that a start reads, such a look finds out. To be called at start and reload.
+pub async fn look_at_alarmed(tx: &mut Tx, entries: &[Arc<ShopEntry>]) -> Result<(), StoreError> {
+    let mut asked = BTreeSet::new();
+    for entry in entries.iter().filter(|entry| !entry.refresh_is_none()) {
+        let shop = &entry.shop.id;
+        let app = (&entry.shop.channel, entry.app());
+        if asked.contains(&app) || tx.app_alarm(shop).await?.is_none() {
+            continue;
+        }
+        let facts = tx.hold_facts(shop, entry.needs_authorization(), entry.has_source).await?;
+        if facts.authorization == Some(AuthorizationState::Active) && !facts.paused {
+            let now = tx.now;
+            tx.look_by(Some(shop), JobKind::AuthorizationRefresh, now).await?;
+            asked.insert(app);
+        }
+    }
+    Ok(())
+}
+
 /// Settles what holds a shop, and asks at once for those of `jobs` that run at all and that nothing holds.
 pub(super) async fn settle_and_run(
     tx: &mut Tx,
@@ -45,17 +65,21 @@ pub(super) async fn settle_and_run(
 
 impl TokenKeeper {
     /// Notes what a call's failure means for the whole shop, so that its other jobs need not find out for themselves: a
-    /// closed shop, a missing right, an ended permission, a refused app. Other failures concern the run alone.
+    /// closed shop, a missing right, an ended permission, a refused app. Other failures concern the run alone. `job`: whose call
+    /// it was; `None`: a probe's.
     ///
     /// That a permission has ended is proven with the newest token before it is believed: the call may have been made
     /// with one that was replaced meanwhile.
-    pub async fn note_failure(&self, shop: &ShopId, error: &ChannelError) -> Result<(), KeeperError> {
+    pub async fn note_failure(
+        &self,
+        shop: &ShopId,
+        job: Option<JobKind>,
+        error: &ChannelError,
+    ) -> Result<(), KeeperError> {
         match &error.failure {
             Failure::AuthorizationEnded { .. } => self.prove_ended(shop).await,
-            Failure::ScopeMissing { scope } => self.note_obstacle(shop, None, Some(scope)).await,
-            Failure::ShopClosed { why } => self.note_obstacle(shop, Some(why), None).await,
             Failure::AppCredentialRejected { why } => self.note_app_refused(shop, why).await,
-            _ => Ok(()),
+            other => self.note_obstacle(shop, job, other).await,
         }
     }
 
@@ -74,13 +98,16 @@ impl TokenKeeper {
         let access = self.open(&standing)?;
         match standing.entry.channel.probe(&access).await {
             Err(ChannelError { failure: Failure::AuthorizationEnded { why }, .. }) => {
+                self.codes_traded().await;
                 let mut tx = self.0.store.write(self.0.clock.now()).await?;
                 if self.end(&mut tx, authorization.id, tokens.generation, &why).await? {
                     tx.commit().await?;
                 }
                 Ok(())
             }
-            _ => Ok(()),
+            // The permission stands, but not for this shop.
+            Err(error) => self.note_obstacle(shop, None, &error.failure).await,
+            Ok(_) => Ok(()),
         }
     }
 
@@ -103,8 +130,9 @@ impl TokenKeeper {
                 format!("the channel renewed the access token and refuses the new one, too ({})", error.text)
             }
             Failure::AuthorizationEnded { why } => why,
-            _ => return Ok(()),
+            other => return self.note_obstacle(shop, None, &other).await,
         };
+        self.codes_traded().await;
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
         if self.end(&mut tx, authorization.id, tokens.generation, &why).await? {
             tx.commit().await?;
@@ -176,12 +204,20 @@ impl TokenKeeper {
         Ok(true)
     }
 
-    async fn note_obstacle(&self, shop: &ShopId, closed: Option<&str>, scope: Option<&str>) -> Result<(), KeeperError> {
+    /// Notes a closed shop or a missing right, with the job that found it: a probe asks for less than a job, and that it works
+    /// says nothing of what it did not ask for.
+    async fn note_obstacle(&self, shop: &ShopId, job: Option<JobKind>, failure: &Failure) -> Result<(), KeeperError> {
+        let (closed, scope) = match failure {
+            Failure::ShopClosed { why } => (Some(why), None),
+            Failure::ScopeMissing { scope } => (None, Some(scope)),
+            _ => return Ok(()),
+        };
         let Some(entry) = self.0.shops.get(shop) else { return Ok(()) };
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
         let Some(row) = tx.shop(shop).await? else { return Ok(()) };
         if let Some(why) = closed {
-            tx.set_closed(shop, Some(why)).await?;
+            let found_by = if row.closed_why.is_some() { row.closed_found_by } else { job };
+            tx.set_closed(shop, Some(why), found_by).await?;
             if row.closed_why.is_none() {
                 tx.note(
                     "daemon",
@@ -190,15 +226,16 @@ impl TokenKeeper {
                     &format!("the channel says that the shop is closed: {why}"),
                 )
                 .await?;
-                self.tell_obstacle(&mut tx, shop, false).await?;
+                self.tell_obstacle(&mut tx, shop, None).await?;
             }
         }
         if let Some(scope) = scope {
-            tx.set_scope_missing(shop, Some(scope)).await?;
+            let found_by = if row.scope_missing.is_some() { row.scope_found_by } else { job };
+            tx.set_scope_missing(shop, Some(scope), found_by).await?;
             if row.scope_missing.is_none() {
                 tx.note("daemon", "scope.missing", Some(shop), &format!("the authorization lacks the right `{scope}`"))
                     .await?;
-                self.tell_obstacle(&mut tx, shop, true).await?;
+                self.tell_obstacle(&mut tx, shop, Some(scope)).await?;
             }
         }
         settle_holds(&mut tx, &entry).await?;
@@ -274,10 +311,15 @@ impl TokenKeeper {
         // What was asked before the owner renewed says nothing of the new grant.
         if let Some((authorization, tokens)) = now.granted().filter(|(known, _)| same_grant(known)) {
             tx.set_probed(authorization.id).await?;
+            // What was heard while the call was under way is proven by the next one.
+            if standing.row.to_prove {
+                tx.set_to_prove(&standing.entry.shop.id, false).await?;
+            }
             let believed = authorization.state == AuthorizationState::Revoked && authorization.intent.is_none();
             if believed && standing.generation() == Some(tokens.generation) {
                 tx.set_authorization_state(authorization.id, tokens.generation, AuthorizationState::Active, None)
                     .await?;
+                self.tell_works_again(&mut tx, authorization).await?;
             }
             if let Some(ends) = ends {
                 self.note_told_end(&mut tx, authorization, ends).await?;
@@ -289,23 +331,43 @@ impl TokenKeeper {
         Ok(())
     }
 
-    /// Clears what held the shop (and those of the same credentials, and its account's) and asks for what was missed.
+    /// A call of this job has just worked: what such a call found has passed.
+    pub(super) async fn note_job_works(&self, shop: &ShopId, job: JobKind) -> Result<(), KeeperError> {
+        let Some(entry) = self.0.shops.get(shop) else { return Ok(()) };
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        let Some(row) = tx.shop(shop).await?.filter(|row| row.obstacles_found_by(job)) else { return Ok(()) };
+        if row.closed_found_by == Some(job) {
+            tx.set_closed(shop, None, None).await?;
+        }
+        if row.scope_found_by == Some(job) {
+            tx.set_scope_missing(shop, None, None).await?;
+        }
+        recover(&mut tx, &entry).await?;
+        tx.commit().await?;
+        self.wake();
+        Ok(())
+    }
+
+    /// Clears what held the shop (and those of the same credentials, and its account's) and asks for what was missed. What a job
+    /// found the probe does not ask for: that job is tried, and its word counts.
     async fn clear_obstacles(&self, tx: &mut Tx, standing: &Standing) -> Result<(), KeeperError> {
         let shop = &standing.entry.shop;
         let mut affected = vec![Arc::clone(&standing.entry)];
-        if standing.row.closed_why.is_some() {
-            tx.set_closed(&shop.id, None).await?;
+        let tried = |job: &JobKind| standing.entry.running_jobs().any(|running| running == *job);
+        let (closed_by, scope_by) =
+            (standing.row.closed_found_by.filter(tried), standing.row.scope_found_by.filter(tried));
+        if standing.row.closed_why.is_some() && closed_by.is_none() {
+            tx.set_closed(&shop.id, None, None).await?;
         }
-        if standing.row.scope_missing.is_some() {
-            tx.set_scope_missing(&shop.id, None).await?;
+        if standing.row.scope_missing.is_some() && scope_by.is_none() {
+            tx.set_scope_missing(&shop.id, None, None).await?;
         }
-        if let Some(AppAlarm { keys: [id_key, _], .. }) = &standing.alarm {
-            affected = self.by_same_credentials(&standing.entry);
-            for app in affected.iter().filter_map(|entry| entry.app()).collect::<BTreeSet<_>>() {
-                tx.clear_app_alarm(&shop.channel, &app).await?;
-            }
-            let text = format!("channel {} accepts the app of `{id_key}` again", shop.channel);
-            tx.note("daemon", "channel.accepted", None, &text).await?;
+        for job in closed_by.into_iter().chain(scope_by) {
+            let run = NewRun { shop: Some(shop.id.clone()), job, demand: Demand::default() };
+            tx.run_now(&run, Trigger::Recovery).await?;
+        }
+        if let Some(alarm) = &standing.alarm {
+            affected = self.end_alarm(tx, &standing.entry, alarm).await?;
         } else if let Some(authorization) = &standing.authorization {
             affected = self.entries_of(tx, authorization.id).await?;
         }
@@ -313,6 +375,31 @@ impl TokenKeeper {
             recover(tx, &entry).await?;
         }
         Ok(())
+    }
+
+    /// An exchange with the app of a shop has just worked: the channel takes the app, whatever it said before.
+    pub(super) async fn accept_app(&self, tx: &mut Tx, entry: &ShopEntry) -> Result<(), StoreError> {
+        let Some(alarm) = tx.app_alarm(&entry.shop.id).await? else { return Ok(()) };
+        for entry in self.end_alarm(tx, entry, &alarm).await? {
+            recover(tx, &entry).await?;
+        }
+        Ok(())
+    }
+
+    /// Ends the alarm of a shop's app and of those with the same credentials; whose shops they are.
+    async fn end_alarm(
+        &self,
+        tx: &mut Tx,
+        entry: &ShopEntry,
+        AppAlarm { keys: [id_key, _], .. }: &AppAlarm,
+    ) -> Result<Vec<Arc<ShopEntry>>, StoreError> {
+        let (channel, shops) = (&entry.shop.channel, self.by_same_credentials(entry));
+        for app in shops.iter().filter_map(|entry| entry.app()).collect::<BTreeSet<_>>() {
+            tx.clear_app_alarm(channel, &app).await?;
+        }
+        let text = format!("channel {channel} accepts the app of `{id_key}` again");
+        tx.note("daemon", "channel.accepted", None, &text).await?;
+        Ok(shops)
     }
 
     /// The shops in force that work with an authorization.

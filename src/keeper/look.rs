@@ -55,7 +55,7 @@ impl TokenKeeper {
         let channel = &entry.channel;
         // Made even while the channel refuses our app: whoever mended that asks here whether it helped.
         let access = self.fresh(standing).await?;
-        let status = self.call_with(shop, access, |access| async move { channel.probe(&access).await }).await?;
+        let status = self.call_with(shop, None, access, |access| async move { channel.probe(&access).await }).await?;
         if entry.needs_authorization() {
             self.note_working(&self.standing(shop).await?, status.ends).await?;
         }
@@ -78,6 +78,7 @@ impl TokenKeeper {
         }
         let period = standing.entry.jobs.get(&JobKind::AuthorizationRefresh).and_then(|period| period.length(now));
         let mut todo = authorization.look(now, period);
+        todo.probe |= standing.row.to_prove;
         todo.refresh |= authorization.state != AuthorizationState::Active || !authorization.is_fresh(now);
         todo.refresh &= tokens.refresh_token.is_some() && !(waits && authorization.is_fresh(now));
         if todo.refresh {
@@ -104,7 +105,7 @@ impl TokenKeeper {
         let channel = &standing.entry.channel;
         let access = self.open(standing)?;
         let shop = &standing.entry.shop.id;
-        let status = self.call_with(shop, access, |access| async move { channel.probe(&access).await }).await?;
+        let status = self.call_with(shop, None, access, |access| async move { channel.probe(&access).await }).await?;
         self.note_working(standing, status.ends).await
     }
 

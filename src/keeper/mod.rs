@@ -13,13 +13,13 @@ use std::{
     sync::{Arc, OnceLock},
 };
 
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, RwLock};
 use tokio_util::task::TaskTracker;
 
 use crate::{
     channels::{Access, Acted, ChannelError},
     clock::Clock,
-    domain::{Authorization, AuthorizationId, AuthorizationState, Failure, Hold, Holder, Lease, ShopId},
+    domain::{Authorization, AuthorizationId, AuthorizationState, Failure, Hold, Holder, JobKind, Lease, ShopId},
     notices::SharedPeople,
     secrets::{Sealer, Secret},
     store::{AppAlarm, SealedTokens, ShopRow, Store, Tx},
@@ -41,7 +41,7 @@ mod tell;
 pub use consent::{By, ConsentError, Consented, HandedIn, Started};
 pub use error::KeeperError;
 pub use fresh_link::FreshLink;
-pub use holds::settle_holds;
+pub use holds::{look_at_alarmed, settle_holds};
 pub use links::{LINK_LIFE, LinkFault, Links};
 pub use look::Looked;
 pub use news::{Heard, NewsError, WEBHOOKS_KEPT};
@@ -67,6 +67,8 @@ struct Inner {
     /// One exchange at a time per authorization inside this instance, so that its own jobs queue here and not at the lease.
     /// What is guarded is the lease as far as it is not known to be given back.
     queues: std::sync::Mutex<BTreeMap<AuthorizationId, Arc<Mutex<Option<Lease>>>>>,
+    /// Held while a code is traded, until the tokens of accounts on record are kept: which accounts it grants, nobody knows before.
+    trading: RwLock<()>,
     /// Whether what has not been stored by now is given up, because the daemon stops.
     gives_up: tokio::sync::watch::Sender<bool>,
     /// Exchanges under way: they outlive the run that wanted them, because their answer must be kept.
@@ -109,6 +111,7 @@ impl TokenKeeper {
             holder,
             incarnation: OnceLock::new(),
             queues: std::sync::Mutex::default(),
+            trading: RwLock::default(),
             gives_up: tokio::sync::watch::Sender::new(false),
             exchanges: TaskTracker::new(),
             refused_in_part: std::sync::Mutex::default(),
@@ -205,16 +208,30 @@ impl TokenKeeper {
     }
 
     /// Makes a call with a fresh token. A token that the channel does not accept is renewed once and the call repeated
-    /// once; what holds the shop is noted. A token that is refused again ends the permission, if a live call proves it.
-    pub async fn call<T, F>(&self, shop: &ShopId, call: impl Fn(Access) -> F) -> Result<T, KeeperError>
+    /// once; what holds the shop is noted, and that it has passed where a call of the same `job` had found it. A token that is refused
+    /// again ends the permission, if a live call proves it.
+    pub async fn call<T, F>(&self, shop: &ShopId, job: JobKind, call: impl Fn(Access) -> F) -> Result<T, KeeperError>
     where
         F: Future<Output = Result<T, ChannelError>>,
     {
-        let access = self.access(shop).await?;
-        self.call_with(shop, access, call).await
+        let standing = self.standing(shop).await?;
+        standing.check_usable()?;
+        let obstructed = standing.row.obstacles_found_by(job);
+        let access = self.fresh(standing).await?;
+        let answer = self.call_with(shop, Some(job), access, call).await?;
+        if obstructed {
+            self.note_job_works(shop, job).await?;
+        }
+        Ok(answer)
     }
 
-    async fn call_with<T, F>(&self, shop: &ShopId, access: Access, call: impl Fn(Access) -> F) -> Result<T, KeeperError>
+    async fn call_with<T, F>(
+        &self,
+        shop: &ShopId,
+        job: Option<JobKind>,
+        access: Access,
+        call: impl Fn(Access) -> F,
+    ) -> Result<T, KeeperError>
     where
         F: Future<Output = Result<T, ChannelError>>,
     {
@@ -235,7 +252,7 @@ impl TokenKeeper {
             }
             Err(error) => error,
         };
-        self.note_failure(shop, &error).await?;
+        self.note_failure(shop, job, &error).await?;
         Err(KeeperError::Channel { shop: shop.clone(), error: Box::new(error) })
     }
 
@@ -318,7 +335,9 @@ impl Standing {
             ),
             Hold::AppAlarm => (
                 format!("the channel refuses our app: {refusal}"),
-                format!("check `{id_key}` and `{secret_key}` of channel `{channel}`"),
+                format!(
+                    "check `{id_key}` and `{secret_key}` of channel `{channel}`, then `shopsyncd shops test {shop}`"
+                ),
             ),
             Hold::Pending if self.other_app.is_some() => (
                 format!(

@@ -2,7 +2,10 @@
 //!
 //! Nothing that is heard is believed by itself, but for an end that no call tells: it is a reason to look at once.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -60,8 +63,8 @@ impl TokenKeeper {
         }
         let mut looked_at = BTreeSet::new();
         for news in &webhook.news {
-            for id in self.concerned(&mut tx, &entry, &news.about).await? {
-                self.take_news(&mut tx, id, news, webhook.said_at).await?;
+            for (id, shops) in self.concerned(&mut tx, &entry, &news.about).await? {
+                self.take_news(&mut tx, id, &shops, news, webhook.said_at).await?;
                 looked_at.insert(id);
             }
         }
@@ -98,29 +101,31 @@ impl TokenKeeper {
         Err(fault)
     }
 
-    /// The authorizations of the same app that news are about.
+    /// The authorizations of the same app that news are about, with the shops of each that are to be looked at: all of an
+    /// account's, or the one at the place, since a look at another one would not tell.
     async fn concerned(
         &self,
         tx: &mut Tx,
         reader: &ShopEntry,
         about: &About,
-    ) -> Result<BTreeSet<AuthorizationId>, StoreError> {
+    ) -> Result<BTreeMap<AuthorizationId, Vec<Arc<ShopEntry>>>, StoreError> {
         let app = reader.consent().map(Consent::app);
         let mut known = tx.authorizations().await?;
         known.retain(|one| one.account.channel == reader.shop.channel && Some(&one.account.app) == app.as_ref());
-        let place = match about {
-            About::Account(account) => {
-                return Ok(known.iter().filter(|one| one.account.account == *account).map(|one| one.id).collect());
+        let mut found = BTreeMap::new();
+        for one in known {
+            let account = &one.account.account;
+            if matches!(about, About::Account(meant) if meant != account) {
+                continue;
             }
-            About::Place(place) => place,
-        };
-        let mut found = BTreeSet::new();
-        for entry in self.0.shops.of_channel(&reader.shop.channel) {
-            for one in known.iter().filter(|one| entry.channel.place_of(&one.account.account) == *place) {
-                if tx.shop(&entry.shop.id).await?.and_then(|row| row.authorization) == Some(one.id) {
-                    found.insert(one.id);
+            let mut entries = self.entries_of(tx, one.id).await?;
+            if let About::Place(place) = about {
+                entries.retain(|entry| entry.channel.place_of(account) == *place);
+                if entries.is_empty() {
+                    continue;
                 }
             }
+            found.insert(one.id, entries);
         }
         Ok(found)
     }
@@ -129,6 +134,7 @@ impl TokenKeeper {
         &self,
         tx: &mut Tx,
         id: AuthorizationId,
+        shops: &[Arc<ShopEntry>],
         news: &News,
         said_at: Option<Timestamp>,
     ) -> Result<(), StoreError> {
@@ -138,12 +144,10 @@ impl TokenKeeper {
         if let Some(ends) = news.ends.filter(|_| about_this_grant) {
             self.note_told_end(tx, &known, ends).await?;
         }
-        tx.forget_probe(id).await?;
-        for entry in self.entries_of(tx, id).await? {
-            if !entry.refresh_is_none() {
-                // A look under way may have asked before this was said: another one follows it.
-                holds::settle_and_run(tx, &entry, &[JobKind::AuthorizationRefresh], Trigger::Recovery).await?;
-            }
+        for entry in shops.iter().filter(|entry| !entry.refresh_is_none()) {
+            tx.set_to_prove(&entry.shop.id, true).await?;
+            // A look under way may have asked before this was said: another one follows it.
+            holds::settle_and_run(tx, entry, &[JobKind::AuthorizationRefresh], Trigger::Recovery).await?;
         }
         Ok(())
     }
@@ -168,6 +172,9 @@ impl TokenKeeper {
         }
         if !renewed && after.state == before.state {
             return Ok(());
+        }
+        if !renewed {
+            self.tell_works_again(tx, &after).await?;
         }
         for entry in self.entries_of(tx, before.id).await? {
             let text = format!("the channel tells a later end of the authorization: {}", ends.at);

@@ -12,6 +12,7 @@ use tracing::Instrument;
 use super::{KeeperError, ShopEntry, TokenKeeper, holds, token_row};
 use crate::{
     channels::{Acted, ChannelError, Consent, Grant, Tokens},
+    clock::boot_time,
     crash,
     domain::{Authorization, AuthorizationId, AuthorizationState, Doubt, Failure, Hold, Intent, JobKind, Lease, Shop},
     store::{SealedGrant, SealedTokens, StoreError, Tx},
@@ -22,9 +23,12 @@ pub(super) const EXCHANGE_LIMIT: Duration = Duration::from_secs(10);
 /// How long the repetition after a missing answer waits where the channel answers, and refuses the access token.
 const SOON: SignedDuration = SignedDuration::from_secs(5);
 /// How long the lease outlives an instance that dies: twice the exchange's own limit.
-const COVER_MS: i64 = 20_000;
+pub(super) const COVER_MS: i64 = 20_000;
+/// How long after its intent was noted an exchange may still begin. Whoever was stopped in between (with its machine, or by a debugger)
+/// for longer than the lease's cover may no longer be alone, and the tokens renewed by others.
+const AT_ONCE: Duration = Duration::from_secs(5);
 /// How long another instance's exchange is waited for.
-const PATIENCE: SignedDuration = SignedDuration::from_secs(12);
+pub(super) const PATIENCE: SignedDuration = SignedDuration::from_secs(12);
 /// How often its row is looked at meanwhile.
 pub(super) const GLANCE: SignedDuration = SignedDuration::from_millis(250);
 
@@ -68,6 +72,8 @@ struct Spend {
     /// Whether the channel has just refused the access token.
     refused: bool,
     begun_at: Timestamp,
+    /// The same by the boot-time clock, which counts while the machine sleeps and never steps.
+    noted: Duration,
 }
 
 impl TokenKeeper {
@@ -145,7 +151,7 @@ impl TokenKeeper {
 
     /// A lease that was not given back would keep everybody out for as long as this instance lives. Where the database is
     /// away just now, the next turn gives it back first.
-    async fn make_sure_given_back(&self, held: &mut Option<Lease>, given_back: bool) {
+    pub(super) async fn make_sure_given_back(&self, held: &mut Option<Lease>, given_back: bool) {
         let Some(lease) = held.as_ref().filter(|_| !given_back) else {
             *held = None;
             return;
@@ -191,7 +197,7 @@ impl TokenKeeper {
             if at.min(soon.unwrap_or(at)) > tx.now {
                 return Ok(Turn::TooEarly(waits(&before, at.min(soon.unwrap_or(at)))));
             }
-            if !heard && earlier.is_some_and(|intent| intent.doubt != Doubt::Unclear) {
+            if !heard {
                 return Ok(Turn::Unheard);
             }
         }
@@ -202,12 +208,10 @@ impl TokenKeeper {
             return Ok(Turn::Taken);
         };
         *held = Some(lease.clone());
-        let unanswered = earlier.map_or(0, |intent| intent.unanswered + u32::from(intent.doubt != Doubt::Unclear));
-        // The owner has been asked already, or the access token has worked until now: one more try can only help.
-        let more = before.state == AuthorizationState::Revoked
-            || earlier.is_some_and(|intent| intent.begun_at < before.access_token.ends_at && !seen.refused);
-        if unanswered > repeats(entry) && !more {
-            let why = unanswered_words(unanswered, earlier.map(|intent| intent.begun_at));
+        let unanswered = earlier.map_or(0, |intent| intent.unanswered + 1);
+        // Where the owner has been asked already, one more try can only help.
+        if unanswered > repeats(entry) && before.state != AuthorizationState::Revoked {
+            let why = unanswered_words(unanswered, earlier);
             self.enter(&mut tx, id, sealed.generation, AuthorizationState::Revoked, &why).await?;
             tx.give_back(&lease).await?;
             tx.commit().await?;
@@ -216,7 +220,8 @@ impl TokenKeeper {
         if !tx.note_intent(id, sealed.generation, &lease).await? {
             return Ok(Turn::Taken);
         }
-        let begun_at = tx.now;
+        // Taken before the commit, which may take a while.
+        let (begun_at, noted) = (tx.now, boot_time());
         tx.commit().await?;
         Ok(Turn::Ours(Box::new(Spend {
             lease,
@@ -227,11 +232,12 @@ impl TokenKeeper {
             earlier,
             refused: seen.refused,
             begun_at,
+            noted,
         })))
     }
 
     /// Both tokens, opened; `None` where there is nothing to renew with.
-    fn open_pair(
+    pub(super) fn open_pair(
         &self,
         entry: &ShopEntry,
         id: AuthorizationId,
@@ -253,15 +259,32 @@ impl TokenKeeper {
             return Err(KeeperError::Bug(format!("channel `{}` has tokens but no consent", entry.shop.channel)));
         };
         crash::point("refresh.before_call");
+        if boot_time().saturating_sub(spend.noted) > AT_ONCE {
+            return self.leave_unspent(entry, &spend).await;
+        }
         let reply =
             tokio::time::timeout(EXCHANGE_LIMIT, consent.refresh(&spend.tokens, &spend.before.account.account)).await;
         crash::point("refresh.reply_unread");
         match reply {
             Ok(Ok(grant)) => self.keep(entry, &spend, &grant).await,
-            Ok(Err(error)) if error.acted == Acted::Unheard => self.keep_silence(entry, &spend, error).await,
-            Ok(Err(error)) => self.keep_refusal(entry, &spend, error).await,
-            Err(_) => self.keep_silence(entry, &spend, timed_out("the renewal of the tokens", shop.as_str())).await,
+            Ok(Err(error)) => match doubt_after(&error) {
+                Some(doubt) => self.keep_doubt(entry, &spend, error, doubt).await,
+                None => self.keep_refusal(entry, &spend, error).await,
+            },
+            Err(_) => {
+                let error = timed_out("the renewal of the tokens", shop.as_str());
+                self.keep_doubt(entry, &spend, error, Doubt::Silent).await
+            }
         }
+    }
+
+    /// Nothing was sent, and by now somebody else may act: what was noted is taken back as far as the lease still stands.
+    async fn leave_unspent(&self, entry: &ShopEntry, spend: &Spend) -> Result<(), KeeperError> {
+        let mut tx = self.0.store.write(self.0.clock.now()).await?;
+        tx.take_back_intent(spend.before.id, &spend.lease, spend.earlier).await?;
+        tx.give_back(&spend.lease).await?;
+        tx.commit().await?;
+        Err(KeeperError::Busy(entry.shop.id.clone()))
     }
 
     /// Stores new tokens. An answer that has arrived is not given up for a database that is away, nor for a lease that was lost
@@ -386,6 +409,9 @@ impl TokenKeeper {
             tx.set_authorization_state(after.id, after.generation, AuthorizationState::Revoked, why).await?;
             return Ok(());
         }
+        if before.state != AuthorizationState::Active && !renewed {
+            self.tell_works_again(tx, &after).await?;
+        }
         for entry in &entries {
             holds::recover(tx, entry).await?;
             plan_look(tx, entry, &after).await?;
@@ -393,26 +419,16 @@ impl TokenKeeper {
         Ok(())
     }
 
-    /// The channel answered, and granted nothing: the tokens are not spent, or no longer matter. Of an outage, and of an answer
-    /// that nobody can read, that is not sure: the note stays, without counting. Should the tokens be spent, the channel's own
-    /// word will say so at the next attempt: owners are not asked because a marketplace was down.
+    /// The channel answered, and granted nothing: the tokens are not spent, or no longer matter.
     async fn keep_refusal(&self, entry: &ShopEntry, spend: &Spend, error: ChannelError) -> Result<(), KeeperError> {
         let shop = &entry.shop.id;
+        let ended = matches!(error.failure, Failure::AuthorizationEnded { .. });
+        if ended {
+            self.codes_traded().await;
+        }
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
         // What this exchange was told says nothing about an earlier one whose answer never came; only an end settles that too.
-        let ended = matches!(error.failure, Failure::AuthorizationEnded { .. });
-        let unclear = (error.acted == Acted::Unclear).then_some(Intent {
-            begun_at: spend.begun_at,
-            generation: spend.generation,
-            unanswered: spend.unanswered,
-            doubt: Doubt::Unclear,
-        });
-        let stays = match spend.earlier {
-            Some(earlier) if earlier.doubt != Doubt::Unclear => Some(earlier),
-            earlier => unclear.or(earlier),
-        };
-        let stays = stays.filter(|_| !ended);
-        tx.take_back_intent(spend.before.id, &spend.lease, stays).await?;
+        tx.take_back_intent(spend.before.id, &spend.lease, spend.earlier.filter(|_| !ended)).await?;
         tx.give_back(&spend.lease).await?;
         match &error.failure {
             // What is refused day by day stays refused for its first reason.
@@ -431,29 +447,32 @@ impl TokenKeeper {
         }
         tx.commit().await?;
         if matches!(error.failure, Failure::ScopeMissing { .. } | Failure::ShopClosed { .. }) {
-            self.note_failure(shop, &error).await?;
+            self.note_failure(shop, None, &error).await?;
         }
         Err(KeeperError::Channel { shop: shop.clone(), error: Box::new(error) })
     }
 
-    /// No answer arrived: whether the tokens are spent, nobody can tell. The note stays, so that whoever comes next knows and
-    /// gives the channel time. Silence is not the channel's word: only where the access token has ended, too, and the
-    /// channel's documented way out has been tried, the owner is asked.
-    async fn keep_silence(&self, entry: &ShopEntry, spend: &Spend, mut error: ChannelError) -> Result<(), KeeperError> {
+    /// No answer arrived, or one that tells nothing (a page of an outage may follow a renewal that was made): whether the tokens
+    /// are spent, nobody can tell. The note stays, so that whoever comes next knows and gives the channel time. That is not the
+    /// channel's word: only where the access token has ended, too, and the channel's documented way out has been tried, the
+    /// owner is asked.
+    async fn keep_doubt(
+        &self,
+        entry: &ShopEntry,
+        spend: &Spend,
+        mut error: ChannelError,
+        doubt: Doubt,
+    ) -> Result<(), KeeperError> {
         let mut tx = self.0.store.write(self.0.clock.now()).await?;
         let id = spend.before.id;
-        let silent = Intent {
-            begun_at: spend.begun_at,
-            generation: spend.generation,
-            unanswered: spend.unanswered,
-            doubt: Doubt::Silent,
-        };
-        tx.take_back_intent(id, &spend.lease, Some(silent)).await?;
+        let doubted =
+            Intent { begun_at: spend.begun_at, generation: spend.generation, unanswered: spend.unanswered, doubt };
+        tx.take_back_intent(id, &spend.lease, Some(doubted)).await?;
         tx.give_back(&spend.lease).await?;
         let works = spend.before.access_token.ends_at > spend.begun_at && !spend.refused;
         let exhausted = spend.unanswered >= repeats(entry) && !works;
         if exhausted {
-            let why = unanswered_words(spend.unanswered + 1, Some(spend.begun_at));
+            let why = unanswered_words(spend.unanswered + 1, Some(doubted));
             self.enter(&mut tx, id, spend.generation, AuthorizationState::Revoked, &why).await?;
         }
         tx.commit().await?;
@@ -462,7 +481,7 @@ impl TokenKeeper {
             return Err(self.standing(&entry.shop.id).await?.held(Hold::Revoked));
         }
         if error.failure == (Failure::Unavailable { retry_at: None }) {
-            let after = Authorization { intent: Some(silent), ..spend.before.clone() };
+            let after = Authorization { intent: Some(doubted), ..spend.before.clone() };
             error.failure = Failure::Unavailable { retry_at: after.repeats_at(repeats(entry)) };
         }
         Err(KeeperError::Channel { shop: entry.shop.id.clone(), error: Box::new(error) })
@@ -553,16 +572,29 @@ fn timed_out(what: &str, shop: &str) -> ChannelError {
     }
 }
 
-fn unanswered_words(times: u32, begun_at: Option<Timestamp>) -> String {
-    let last = begun_at.map(|at| format!(" (last begun {at})")).unwrap_or_default();
+/// What is doubtful about an exchange after this error, if anything is.
+fn doubt_after(error: &ChannelError) -> Option<Doubt> {
+    match (error.acted, &error.failure) {
+        (Acted::Unheard, _) => Some(Doubt::Silent),
+        // The channel's word, whatever came with it.
+        (_, Failure::AuthorizationEnded { .. } | Failure::AppCredentialRejected { .. }) => None,
+        (Acted::Unclear, _) => Some(Doubt::Unclear),
+        _ => None,
+    }
+}
+
+fn unanswered_words(times: u32, last: Option<Intent>) -> String {
+    let answer = match last.map(|intent| intent.doubt) {
+        Some(Doubt::Unclear) => "the answer told nothing",
+        _ => "no answer arrived",
+    };
+    let last = last.map(|intent| format!(" (last begun {})", intent.begun_at)).unwrap_or_default();
     let times = match times {
         1 => "once".to_owned(),
         2 => "twice".to_owned(),
         more => format!("{more} times"),
     };
-    format!(
-        "a renewal of the tokens was sent {times}{last} and no answer arrived, so they may be spent and the new ones lost"
-    )
+    format!("a renewal of the tokens was sent {times}{last} and {answer}, so they may be spent and the new ones lost")
 }
 
 fn repetition_refused(earlier: Intent, why: &str) -> String {

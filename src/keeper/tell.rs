@@ -27,8 +27,18 @@ impl TokenKeeper {
         notices::note_ended(tx, &people, authorization).await
     }
 
-    /// The channel has just closed a shop to us, or (`scope`) a right is missing: its people hear once.
-    pub(super) async fn tell_obstacle(&self, tx: &mut Tx, shop: &ShopId, scope: bool) -> Result<(), StoreError> {
+    /// What had ended works again, without the owner having given it anew.
+    pub(super) async fn tell_works_again(&self, tx: &mut Tx, authorization: &Authorization) -> Result<(), StoreError> {
+        notices::note_works_again(tx, authorization).await
+    }
+
+    /// The channel has just closed a shop to us, or this right is missing: its people hear once.
+    pub(super) async fn tell_obstacle(
+        &self,
+        tx: &mut Tx,
+        shop: &ShopId,
+        scope: Option<&str>,
+    ) -> Result<(), StoreError> {
         notices::note_obstacle(tx, &self.0.people.load_full(), shop, scope).await
     }
 

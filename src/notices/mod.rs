@@ -19,8 +19,8 @@ pub use failing::owe_failing;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 pub use operator::{gather, note_app_refused, note_settings_refused, note_undeliverable, owe_operator_mail};
 pub use owe::{
-    Pass, bring_up_to_date, note_end_moved, note_ended, note_obstacle, note_renewal, note_shops_changed, owe_due,
-    owe_fresh_link, owe_test_mail,
+    Pass, bring_up_to_date, note_end_moved, note_ended, note_obstacle, note_renewal, note_shops_changed,
+    note_works_again, owe_due, owe_fresh_link, owe_test_mail,
 };
 use serde::{Deserialize, Serialize};
 pub use upcoming::{UpcomingMail, next_reminders, upcoming_mails};

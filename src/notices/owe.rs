@@ -84,7 +84,9 @@ pub async fn note_renewal(tx: &mut Tx, people: &People, authorization: &Authoriz
     if let Some(one) = watch(tx, people, authorization.clone()).await? {
         let noted = tx.owe_reminder(authorization.id, authorization.grant_number, ReminderKind::Renewed, None).await?;
         if noted {
-            owe_each(tx, people, &one, "renewed", &Payload::Renewed(grant_of(authorization))).await?;
+            let grant = grant_of(authorization);
+            let reason = format!("{}/{}", grant.authorization, grant.grant_number);
+            owe_each(tx, people, &one, "renewed", &reason, &Payload::Renewed(grant)).await?;
         }
     }
     deliver_soon(tx).await?;
@@ -109,8 +111,22 @@ pub async fn note_end_moved(tx: &mut Tx) -> Result<(), StoreError> {
     tx.look_by(None, JobKind::Remind, now).await
 }
 
+/// What had ended works again within the same grant: should it end once more, that is news to everybody, and a notice that has not
+/// left says nothing any more.
+pub async fn note_works_again(tx: &mut Tx, authorization: &Authorization) -> Result<(), StoreError> {
+    let grant = grant_of(authorization);
+    tx.forget_end_notice(grant.authorization, grant.grant_number).await?;
+    for mail in tx.mails(Some(MailState::Owed), MANY).await? {
+        if matches!(Payload::of(&mail), Some(Payload::Ended(ended)) if ended == grant) {
+            tx.cancel_mail(mail.id, "the permission works again").await?;
+        }
+    }
+    Ok(())
+}
+
 /// A permission is over: its state has just become lapsed, or revoked because the channel refuses it before its end date. The shop's people
-/// are told at once, with the reason, and the operator too. For the keeper, in the transaction that writes the state. Once per grant.
+/// are told at once, with the reason, and the operator too. For the keeper, in the transaction that writes the state. Once
+/// for each time that it ends.
 pub async fn note_ended(tx: &mut Tx, people: &People, authorization: &Authorization) -> Result<(), StoreError> {
     let shops = configured_shops(tx, people, authorization).await?;
     if !shops.is_empty() {
@@ -123,7 +139,7 @@ pub async fn note_ended(tx: &mut Tx, people: &People, authorization: &Authorizat
         } else {
             ("lapsed", News::AuthorizationLapsed { channel, account, shops: names })
         };
-        let dedup = format!("{what}/{}/{}", authorization.id, authorization.grant_number);
+        let dedup = format!("{what}/{}", end_of(tx, authorization));
         owe_operator_mail(tx, people, &dedup, &shops, &news).await?;
     }
     if let Some(one) = watch(tx, people, authorization.clone()).await?.filter(|one| !one.sent.ended) {
@@ -133,13 +149,24 @@ pub async fn note_ended(tx: &mut Tx, people: &People, authorization: &Authorizat
     Ok(())
 }
 
-/// A shop has just become closed at the channel, or (`scope`) was found to lack a right: its people are told once. For the keeper, in the
-/// transaction that writes that; never while it lasts.
-pub async fn note_obstacle(tx: &mut Tx, people: &People, shop: &ShopId, scope: bool) -> Result<(), StoreError> {
-    let what = if scope { "scope" } else { "closed" };
-    let payload = Payload::Obstacle { shop: shop.clone(), scope };
+/// A shop has just become closed at the channel, or was found to lack a right (`scope`): its people are told once. For the keeper, in the
+/// transaction that writes that; never while it lasts. A right that was missing and is missing again was never had, as far as people
+/// care: they hear of it once for each time that they gave the permission.
+pub async fn note_obstacle(tx: &mut Tx, people: &People, shop: &ShopId, scope: Option<&str>) -> Result<(), StoreError> {
+    let reason = match scope {
+        None => format!("closed/{shop}/{}", tx.now.as_millisecond()),
+        Some(scope) => {
+            let tied = tx.shop(shop).await?.and_then(|row| row.authorization);
+            let grant = match tied {
+                Some(id) => tx.authorization(id).await?.map(|known| format!("{id}/{}", known.grant_number)),
+                None => None,
+            };
+            format!("scope/{shop}/{}/{scope}", grant.unwrap_or_default())
+        }
+    };
+    let payload = Payload::Obstacle { shop: shop.clone(), scope: scope.is_some() };
     for recipient in people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients) {
-        let dedup = format!("{what}/{shop}/{}/{}", tx.now.as_millisecond(), recipient.address);
+        let dedup = format!("{reason}/{}", recipient.address);
         owe(tx, people, dedup, "reminder", recipient, std::slice::from_ref(shop), &payload).await?;
     }
     deliver_soon(tx).await
@@ -182,6 +209,11 @@ async fn deliver_soon(tx: &mut Tx) -> Result<(), StoreError> {
     tx.look_by(None, JobKind::SendMail, now).await
 }
 
+/// One end of a grant, which may end more than once.
+fn end_of(tx: &Tx, authorization: &Authorization) -> String {
+    format!("{}/{}/{}", authorization.id, authorization.grant_number, tx.now.as_millisecond())
+}
+
 const fn grant_of(authorization: &Authorization) -> GrantRef {
     GrantRef { authorization: authorization.id, grant_number: authorization.grant_number }
 }
@@ -213,11 +245,11 @@ async fn owe_each(
     people: &People,
     one: &Watched,
     kind: &str,
+    reason: &str,
     payload: &Payload,
 ) -> Result<(), StoreError> {
-    let GrantRef { authorization, grant_number } = grant_of(&one.authorization);
     for (recipient, shops) in one.recipients(people) {
-        let dedup = format!("{kind}/{authorization}/{grant_number}/{}", recipient.address);
+        let dedup = format!("{kind}/{reason}/{}", recipient.address);
         owe(tx, people, dedup, kind, &recipient, &shops, payload).await?;
     }
     Ok(())
@@ -228,7 +260,8 @@ async fn owe_ended(tx: &mut Tx, people: &People, one: &Watched) -> Result<(), St
     let authorization = &one.authorization;
     if tx.owe_reminder(authorization.id, authorization.grant_number, ReminderKind::Ended, None).await? {
         cover(tx, one, &one.sent.dates).await?;
-        owe_each(tx, people, one, "ended", &Payload::Ended(grant_of(authorization))).await?;
+        let reason = end_of(tx, authorization);
+        owe_each(tx, people, one, "ended", &reason, &Payload::Ended(grant_of(authorization))).await?;
     }
     Ok(())
 }

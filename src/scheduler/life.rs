@@ -15,8 +15,9 @@ use std::{
 use tokio::{sync::Notify, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 
-use super::{Pace, Settings, Shared, timer::boot_time};
+use super::{Pace, Settings, Shared};
 use crate::{
+    clock::boot_time,
     domain::{Holder, InstanceId},
     store::{InstanceRow, StoreError},
 };

@@ -13,6 +13,7 @@ use super::{
     timer::{self, Drift, Until},
 };
 use crate::{
+    clock::boot_time,
     crash,
     store::{Claimed, Due, Planned, StoreError},
 };
@@ -143,7 +144,7 @@ impl Planner {
         let now = self.shared.clock.now();
         let mut tx = self.shared.store.write(now).await?;
         let peers = tx.peers(life.holder()).await?.ok_or(Refused::Dead)? > 0;
-        if let Some(back) = self.drift.set_back(now, timer::boot_time()) {
+        if let Some(back) = self.drift.set_back(now, boot_time()) {
             let moved = tx.realign_schedules().await? + tx.shift_waiting(back).await?;
             tracing::warn!(event = "clock.set_back", by = %back, moved, "the wall clock was set back; schedules follow it");
         }

@@ -20,12 +20,6 @@ const PEERS: Duration = Duration::from_millis(250);
 /// A step of the wall clock that is worth a word.
 const STEP: SignedDuration = SignedDuration::from_secs(2);
 
-/// Time since the machine started, suspend included. No step of the wall clock moves it.
-pub(super) fn boot_time() -> Duration {
-    let now = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
-    Duration::new(now.tv_sec.unsigned_abs(), now.tv_nsec as u32)
-}
-
 /// What the planner waits for.
 pub(super) enum Until {
     /// The next due instant, if there is one.

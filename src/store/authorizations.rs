@@ -164,6 +164,58 @@ impl Tx {
         authorization(&row.ok_or(sqlx::Error::RowNotFound)?)
     }
 
+    /// Replaces the tokens by those of a consent that is still to be recorded (see [`Self::grant_kept`]), whatever generation stands:
+    /// the generation grows by one, the intent is cleared, former tokens are gone, everything else stays. `seal` is called with the
+    /// new generation. `false`: there is no such authorization.
+    pub async fn keep_granted(
+        &mut self,
+        id: AuthorizationId,
+        seal: impl FnOnce(i64) -> SealedGrant + Send,
+    ) -> Result<bool, StoreError> {
+        const MOVE: &str = "update authorizations set generation = generation + 1 where id = $1 returning generation";
+        const WRITE: &str = "
+            update authorizations set access_token = $2, access_token_issued_at = $3, access_token_ends_at = $4,
+                refresh_token = $5, refresh_token_ends_at = $6, previous_refresh_token = null,
+                intent_begun_at = null, intent_generation = null, intent_unanswered = null, intent_doubt = null
+            where id = $1";
+        let Some(row) = on_db!(self.row(MOVE, id.0))? else { return Ok(false) };
+        let grant = seal(row.int("generation")?);
+        let written = on_db!(self.execute(
+            WRITE,
+            id.0,
+            grant.access_token.0.as_slice(),
+            ms(grant.access_token_issued_at),
+            ms(grant.access_token_ends_at),
+            bytes(grant.refresh_token.as_ref()),
+            opt_ms(grant.refresh_token_ends_at),
+        ))?;
+        Ok(written > 0)
+    }
+
+    /// Records an owner's consent whose tokens are kept already (and may have been renewed since): as [`Self::grant`] does, but for
+    /// the tokens, their generation and their intent. `None`: there is no such authorization.
+    pub async fn grant_kept(
+        &mut self,
+        id: AuthorizationId,
+        new: &NewGrant,
+        ends: Option<Ending>,
+    ) -> Result<Option<Authorization>, StoreError> {
+        const SQL: &str = "
+            update authorizations set grant_number = grant_number + 1, state = 'active', why = null, probed_at = null,
+                authorized_at = $2, account_name = coalesce($3, account_name), ends_at = $4, ends_source = $5
+            where id = $1
+            returning *";
+        let row = on_db!(self.row(
+            SQL,
+            id.0,
+            ms(new.authorized_at),
+            new.account_name.as_deref(),
+            opt_ms(ends.map(|ends| ends.at)),
+            ends.map(|ends| ends.source.as_str()),
+        ))?;
+        row.as_ref().map(authorization).transpose()
+    }
+
     /// Replaces the tokens after a refresh, from generation `from`, while `lease` stands; clears the intent, keeps the
     /// spent refresh token as the previous one, the state becomes active. A grant without an end leaves the one on record.
     /// `renewed`: the new end counts as an owner's renewal given now, so that the grant number grows too. `false`: the generation
@@ -219,20 +271,12 @@ impl Tx {
         Ok(on_db!(self.execute(SQL, id.0, ms(ends.at), source, i64::from(renewed), now))? > 0)
     }
 
-    /// Notes that the permission must be proven anew, whenever it was proven last: something was heard about it.
-    pub async fn forget_probe(&mut self, id: AuthorizationId) -> Result<(), StoreError> {
-        on_db!(self.execute("update authorizations set probed_at = null where id = $1", id.0))?;
-        Ok(())
-    }
-
     /// Notes that the tokens of generation `from` are about to be spent, while `lease` stands. The count of unanswered
-    /// exchanges of that generation grows by one with each further note, but for one after an unclear answer. `false`: moved on
-    /// or lost.
+    /// exchanges of that generation grows by one with each further note. `false`: moved on or lost.
     pub async fn note_intent(&mut self, id: AuthorizationId, from: i64, lease: &Lease) -> Result<bool, StoreError> {
         const SQL: &str = "
             update authorizations set intent_begun_at = $3, intent_generation = generation,
                 intent_unanswered = case
-                    when intent_generation = generation and intent_doubt = 'unclear' then intent_unanswered
                     when intent_generation = generation then intent_unanswered + 1
                     else 0 end,
                 intent_doubt = null

@@ -92,6 +92,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0012_live.sql"),
         include_str!("../../migrations/postgres/0012_live.sql"),
     ),
+    (
+        13,
+        "obstacles",
+        include_str!("../../migrations/sqlite/0013_obstacles.sql"),
+        include_str!("../../migrations/postgres/0013_obstacles.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

@@ -128,6 +128,17 @@ impl Tx {
         on_db!(self.execute(SQL, authorization.0))
     }
 
+    /// Forgets that people were told of the end of a grant: it works again.
+    pub async fn forget_end_notice(
+        &mut self,
+        authorization: AuthorizationId,
+        grant_number: i64,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "delete from reminders where authorization_id = $1 and grant_number = $2 and kind = 'ended'";
+        on_db!(self.execute(SQL, authorization.0, grant_number))?;
+        Ok(())
+    }
+
     /// Forgets what is owed of an authorization and was told to nobody: while no shop works with it nobody is to be told, and should
     /// one do so again, what is due then is owed anew. How many were forgotten.
     pub async fn forget_owed_reminders(&mut self, authorization: AuthorizationId) -> Result<u64, StoreError> {

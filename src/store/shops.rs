@@ -2,13 +2,16 @@
 
 use std::collections::BTreeSet;
 
+use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
     StoreError, Tx,
     row::{Both, Row, json as json_text, ms},
 };
-use crate::domain::{Authorization, AuthorizationId, AuthorizationState, ChannelName, Period, ShopId, hold::Facts};
+use crate::domain::{
+    Authorization, AuthorizationId, AuthorizationState, ChannelName, JobKind, Period, ShopId, hold::Facts,
+};
 
 /// A shop as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -33,8 +36,14 @@ pub struct ShopRow {
     pub paused: bool,
     /// The channel's word that it is closed.
     pub closed_why: Option<String>,
+    /// The job that was told so; `None`: a probe, or nobody noted it.
+    pub closed_found_by: Option<JobKind>,
     /// A right its authorization lacks.
     pub scope_missing: Option<String>,
+    /// The job that was told so; `None`: a probe, or nobody noted it.
+    pub scope_found_by: Option<JobKind>,
+    /// Something was heard of it that the next look has to prove, however lately it was proven.
+    pub to_prove: bool,
     /// The rules that `wanted` was computed with.
     pub rules_digest: Option<String>,
     /// The variants' revision that `wanted` was computed from.
@@ -51,6 +60,11 @@ impl ShopRow {
     /// Whether its authorization is of use: it may have been given to an app that the settings name no more.
     pub fn works_with(&self, authorization: &Authorization) -> bool {
         self.authorization == Some(authorization.id) && self.app.as_ref() == Some(&authorization.account.app)
+    }
+
+    /// Whether a call of this job found something that holds the shop.
+    pub fn obstacles_found_by(&self, job: JobKind) -> bool {
+        [self.closed_found_by, self.scope_found_by].contains(&Some(job))
     }
 }
 
@@ -90,7 +104,10 @@ fn shop(row: &Row) -> Result<ShopRow, StoreError> {
         configured: row.flag("configured")?,
         paused: row.flag("paused")?,
         closed_why: row.opt_text("closed_why")?,
+        closed_found_by: row.opt_named("shops", "closed_found_by", |text| text.parse().ok())?,
         scope_missing: row.opt_text("scope_missing")?,
+        scope_found_by: row.opt_named("shops", "scope_found_by", |text| text.parse().ok())?,
+        to_prove: row.flag("to_prove")?,
         rules_digest: row.opt_text("rules_digest")?,
         wanted_revision: row.int("wanted_revision")?,
         seen_fingerprint: row.opt_text("seen_fingerprint")?,
@@ -101,8 +118,9 @@ fn shop(row: &Row) -> Result<ShopRow, StoreError> {
 
 impl Tx {
     /// Brings the table in line with the settings: new shops come, others stay with `configured` off and lose nothing. A shop that
-    /// names another channel or place of sale than before keeps its history, but its authorization and what was noted about the place go,
-    /// and its next import is complete.
+    /// names another channel or place of sale than before keeps its history, but is tied to its authorization no more, and what was noted
+    /// about the place goes; its next import is complete. Should it soon name a place again where it was before, it is tied to the
+    /// authorization that it had there.
     pub async fn sync_shops(&mut self, wanted: &[WantedShop]) -> Result<(), StoreError> {
         // Places are freed before others take them, so that two shops may swap theirs.
         const FREE: Both = bulk!([id, channel, place] "
@@ -113,9 +131,24 @@ impl Tx {
             select shops.id from shops join page on page.id = shops.id
             where page.channel <> shops.channel or page.place is distinct from shops.place");
         const CLEAR: &str = "
-            update shops set authorization_id = null, place_data = null, closed_why = null, scope_missing = null,
-                seen_fingerprint = null, stopped_plan = null, released_plan = null
+            update shops set authorization_id = null, place_data = null, closed_why = null, closed_found_by = null,
+                scope_missing = null, scope_found_by = null, to_prove = 0, seen_fingerprint = null, stopped_plan = null, released_plan = null
             where id = $1";
+        const LEAVE: &str = "
+            insert into former_places (shop, channel, place, authorization_id, place_data, left_at)
+            select id, channel, place, authorization_id, place_data, $2 from shops
+            where id = $1 and place is not null and authorization_id is not null
+            on conflict (shop, channel, place) do update
+                set authorization_id = excluded.authorization_id, place_data = excluded.place_data, left_at = excluded.left_at";
+        const RETURN: &str = "
+            update shops set (authorization_id, place_data) = (
+                select f.authorization_id, f.place_data from former_places f
+                where f.shop = shops.id and f.channel = shops.channel and f.place = shops.place)
+            where id = $1";
+        const RETURNED: &str = "
+            delete from former_places where shop = $1 and exists (
+                select 1 from shops s where s.id = former_places.shop and s.channel = former_places.channel
+                    and s.place = former_places.place)";
         const PUT: Both = bulk!([id, channel, name, place, app] "
             insert into shops (id, channel, name, place, app, configured)
             select id, channel, name, place, app, 1 from page where not exists (
@@ -133,27 +166,48 @@ impl Tx {
             .collect();
         let rows = json_text(&rows);
         on_db!(self.execute(FREE, rows.as_str()))?;
+        let now = ms(self.now);
+        let mut moved: Vec<ShopId> = Vec::new();
         for row in on_db!(self.rows(MOVED, rows.as_str()))? {
-            let moved: ShopId = row.named("shops", "id", |text| text.parse().ok())?;
-            on_db!(self.execute(CLEAR, moved.as_str()))?;
-            self.forget_passes(&moved).await?;
+            moved.push(row.named("shops", "id", |text| text.parse().ok())?);
+        }
+        for shop in &moved {
+            on_db!(self.execute(LEAVE, shop.as_str(), now))?;
+            on_db!(self.execute(CLEAR, shop.as_str()))?;
+            self.forget_passes(shop).await?;
         }
         on_db!(self.execute(PUT, rows.as_str()))?;
-        self.erase_orphans().await
+        for shop in &moved {
+            on_db!(self.execute(RETURN, shop.as_str()))?;
+            on_db!(self.execute(RETURNED, shop.as_str()))?;
+        }
+        Ok(())
     }
 
-    /// Deletes authorizations that no shop names any more, with their reminders: those of a shop that moved, or that another
-    /// account's consent took. A shop that merely left the settings names its own still.
-    async fn erase_orphans(&mut self) -> Result<(), StoreError> {
+    /// Notes that what the settings call otherwise now is the place of sale that the shop had before. The settings are to be
+    /// brought in line afterwards.
+    pub async fn rename_place(&mut self, shop: &ShopId, place: &str) -> Result<(), StoreError> {
+        // Two shops may swap the names of their places; who has which is settled once all are renamed.
+        const SQL: &str = "update shops set place = $2, configured = 0 where id = $1";
+        on_db!(self.execute(SQL, shop.as_str(), place))?;
+        Ok(())
+    }
+
+    /// Deletes authorizations that no shop names any more, with their reminders: those of a shop that moved before `cutoff`, or that
+    /// another account's consent took. A shop that merely left the settings names its own still. How many went.
+    pub async fn prune_orphans(&mut self, cutoff: Timestamp) -> Result<u64, StoreError> {
+        const PLACES: &str = "delete from former_places where left_at < $1";
         const REMINDERS: &str = "
             delete from reminders
-            where not exists (select 1 from shops where shops.authorization_id = reminders.authorization_id)";
+            where not exists (select 1 from shops where shops.authorization_id = reminders.authorization_id)
+                and not exists (select 1 from former_places f where f.authorization_id = reminders.authorization_id)";
         const AUTHORIZATIONS: &str = "
             delete from authorizations
-            where not exists (select 1 from shops where shops.authorization_id = authorizations.id)";
+            where not exists (select 1 from shops where shops.authorization_id = authorizations.id)
+                and not exists (select 1 from former_places f where f.authorization_id = authorizations.id)";
+        on_db!(self.execute(PLACES, ms(cutoff)))?;
         on_db!(self.execute(REMINDERS))?;
-        on_db!(self.execute(AUTHORIZATIONS))?;
-        Ok(())
+        on_db!(self.execute(AUTHORIZATIONS))
     }
 
     /// One shop.
@@ -210,17 +264,38 @@ impl Tx {
         Ok(())
     }
 
-    /// Notes or clears the channel's word that the shop is closed.
-    pub async fn set_closed(&mut self, shop: &ShopId, why: Option<&str>) -> Result<(), StoreError> {
-        const SQL: &str = "update shops set closed_why = $2 where id = $1 and closed_why is distinct from $2";
-        on_db!(self.execute(SQL, shop.as_str(), why))?;
+    /// Notes or clears the channel's word that the shop is closed. `found_by`: the job that was told so; `None`: a probe.
+    pub async fn set_closed(
+        &mut self,
+        shop: &ShopId,
+        why: Option<&str>,
+        found_by: Option<JobKind>,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            update shops set closed_why = $2, closed_found_by = $3
+            where id = $1 and (closed_why is distinct from $2 or closed_found_by is distinct from $3)";
+        on_db!(self.execute(SQL, shop.as_str(), why, found_by.map(JobKind::as_str)))?;
         Ok(())
     }
 
-    /// Notes or clears a missing right.
-    pub async fn set_scope_missing(&mut self, shop: &ShopId, scope: Option<&str>) -> Result<(), StoreError> {
-        const SQL: &str = "update shops set scope_missing = $2 where id = $1 and scope_missing is distinct from $2";
-        on_db!(self.execute(SQL, shop.as_str(), scope))?;
+    /// Notes or clears a missing right. `found_by`: the job that was told so; `None`: a probe.
+    pub async fn set_scope_missing(
+        &mut self,
+        shop: &ShopId,
+        scope: Option<&str>,
+        found_by: Option<JobKind>,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            update shops set scope_missing = $2, scope_found_by = $3
+            where id = $1 and (scope_missing is distinct from $2 or scope_found_by is distinct from $3)";
+        on_db!(self.execute(SQL, shop.as_str(), scope, found_by.map(JobKind::as_str)))?;
+        Ok(())
+    }
+
+    /// Notes that the next look has to prove the shop, or that it did.
+    pub async fn set_to_prove(&mut self, shop: &ShopId, to_prove: bool) -> Result<(), StoreError> {
+        const SQL: &str = "update shops set to_prove = $2 where id = $1 and to_prove <> $2";
+        on_db!(self.execute(SQL, shop.as_str(), i64::from(to_prove)))?;
         Ok(())
     }
 
@@ -344,7 +419,7 @@ impl Tx {
     /// journal keeps its lines. Returns what went, in words: ("listings", 120) and so on; empty for a shop that is unknown or stands in the settings.
     pub async fn forget_shop(&mut self, shop: &ShopId) -> Result<Vec<(String, u64)>, StoreError> {
         const SHOP: &str = "delete from shops where id = $1 and configured = 0 returning authorization_id";
-        const PARTS: [(&str, &str); 8] = [
+        const PARTS: [(&str, &str); 9] = [
             ("listings", "delete from listings where shop = $1"),
             ("changes that wait for judgement", "delete from tickets where shop = $1"),
             ("complaints", "delete from complaints where shop = $1"),
@@ -353,15 +428,18 @@ impl Tx {
             ("schedules", "delete from schedules where shop = $1"),
             ("runs", "delete from runs where shop = $1"),
             ("authorizations under way", "delete from oauth_states where shop = $1"),
+            ("former places", "delete from former_places where shop = $1"),
         ];
         const MAIL: &str = "
             update outbox set state = 'cancelled', next_attempt_at = $2 where state = 'owed' and shops = $1";
         const REMINDERS: &str = "
             delete from reminders
-            where authorization_id = $1 and not exists (select 1 from shops where authorization_id = $1)";
+            where authorization_id = $1 and not exists (select 1 from shops where authorization_id = $1)
+                and not exists (select 1 from former_places where authorization_id = $1)";
         const AUTHORIZATION: &str = "
             delete from authorizations
-            where id = $1 and not exists (select 1 from shops where authorization_id = $1)";
+            where id = $1 and not exists (select 1 from shops where authorization_id = $1)
+                and not exists (select 1 from former_places where authorization_id = $1)";
         let Some(row) = on_db!(self.row(SHOP, shop.as_str()))? else { return Ok(Vec::new()) };
         let mut gone = Vec::new();
         for (words, sql) in PARTS {

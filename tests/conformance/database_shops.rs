@@ -346,11 +346,20 @@ async fn authorizations_that_no_shop_names_any_more_are_erased(store: Store) {
     // Whoever merely leaves the settings keeps everything.
     tx.sync_shops(&[wanted("b", "2")]).await.unwrap();
     assert!(tx.sealed_tokens(a).await.unwrap().is_some());
-    // A shop that becomes another place of sale keeps no tokens of the one before.
-    tx.sync_shops(&[wanted("a", "3"), wanted("b", "2")]).await.unwrap();
+    // A shop that becomes another place of sale works with no tokens of the one before, and has them back if that was a mistake.
+    let authorization = async |tx: &mut Tx| tx.shop(&shop("a")).await.unwrap().unwrap().authorization;
+    for (place, tied) in [("3", None), ("1", Some(a)), ("3", None)] {
+        tx.sync_shops(&[wanted("a", place), wanted("b", "2")]).await.unwrap();
+        assert_eq!(authorization(&mut tx).await, tied, "at {place}");
+        assert_eq!(tx.prune_orphans(at(5)).await.unwrap(), 0, "at {place}");
+    }
+    // Some days later they go.
+    assert_eq!(tx.prune_orphans(at(6)).await.unwrap(), 1);
     assert!(tx.sealed_tokens(a).await.unwrap().is_none());
     assert!(tx.reminders_of(a, 1).await.unwrap().is_empty());
     assert!(tx.sealed_tokens(b).await.unwrap().is_some());
+    tx.sync_shops(&[wanted("a", "1"), wanted("b", "2")]).await.unwrap();
+    assert_eq!(authorization(&mut tx).await, None);
 }
 
 async fn a_later_end_counts_as_a_renewal_only_when_said_so(store: Store) {
@@ -1114,7 +1123,7 @@ async fn a_shop_that_moves_elsewhere_starts_anew(store: Store) {
     let id = granted(&mut tx, "account").await;
     for one in ["a", "b"] {
         tx.tie_shop(&shop(one), id, &json!({ "cipher": one })).await.unwrap();
-        tx.set_closed(&shop(one), Some("frozen")).await.unwrap();
+        tx.set_closed(&shop(one), Some("frozen"), None).await.unwrap();
         tx.set_seen_fingerprint(&shop(one), Some("f")).await.unwrap();
         tx.set_plans(&shop(one), Some("stopped"), Some("released")).await.unwrap();
         tx.begin_pass(&shop(one), PassKind::Full, RunId(7)).await.unwrap();
@@ -1247,8 +1256,8 @@ async fn the_facts_that_hold_a_shop_are_those_noted(store: Store) {
     tx.tie_shop(&shop("a"), id, &json!(null)).await.unwrap();
     tx.set_authorization_state(id, 1, AuthorizationState::Lapsed, None).await.unwrap();
     tx.set_paused(&shop("a"), true).await.unwrap();
-    tx.set_closed(&shop("a"), Some("frozen")).await.unwrap();
-    tx.set_scope_missing(&shop("a"), Some("products")).await.unwrap();
+    tx.set_closed(&shop("a"), Some("frozen"), None).await.unwrap();
+    tx.set_scope_missing(&shop("a"), Some("products"), None).await.unwrap();
     assert_eq!(tx.hold_facts(&shop("b"), true, true).await.unwrap(), plain, "the other shop is free");
     tx.raise_app_alarm(&ChannelName::from("tiktok_shop"), "app", &alarm("client secret")).await.unwrap();
     let held = tx.hold_facts(&shop("a"), false, false).await.unwrap();
@@ -1256,7 +1265,7 @@ async fn the_facts_that_hold_a_shop_are_those_noted(store: Store) {
     assert_eq!((held.needs_authorization, held.has_source), (false, false));
     assert_eq!(held.authorization, Some(AuthorizationState::Lapsed));
     for note in [None, Some("again")] {
-        tx.set_closed(&shop("a"), note).await.unwrap();
+        tx.set_closed(&shop("a"), note, None).await.unwrap();
         assert_eq!(tx.hold_facts(&shop("a"), true, true).await.unwrap().closed, note.is_some());
     }
 }

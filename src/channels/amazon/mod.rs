@@ -205,18 +205,31 @@ fn place_id(marketplace_id: &str, seller_id: &str) -> String {
     format!("{NAME} {marketplace_id} {seller_id}")
 }
 
+impl Amazon {
+    /// The place of a shop whose settings name no seller.
+    fn unnamed(&self) -> String {
+        format!("{NAME} {} of the seller of {}", self.marketplace.id, self.shop)
+    }
+}
+
 #[async_trait]
 impl Channel for Amazon {
     /// Two sellers may each have a shop on one marketplace; where the settings do not name them, they are told apart by consent.
     fn place(&self) -> String {
         match &self.seller_id {
             Some(seller_id) => place_id(self.marketplace.id, seller_id),
-            None => format!("{NAME} {} of the seller of {}", self.marketplace.id, self.shop),
+            None => self.unnamed(),
         }
     }
 
     fn place_of(&self, account: &str) -> String {
         place_id(self.marketplace.id, account)
+    }
+
+    /// Naming the seller that authorized the shop, or no longer naming it, moves nothing.
+    fn is_still(&self, before: &str, account: &str) -> bool {
+        [self.unnamed(), self.place_of(account)].iter().any(|place| before == place)
+            && self.seller_id.as_deref().is_none_or(|seller| seller == account)
     }
 
     async fn probe(&self, access: &Access) -> Result<ShopStatus, ChannelError> {

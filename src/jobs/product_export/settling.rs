@@ -5,7 +5,7 @@ use jiff::SignedDuration;
 use super::{note_results, soon};
 use crate::{
     channels::{PushResult, Settled, Ticket},
-    domain::{Complaint, Counts, Failure, plan::Change},
+    domain::{Complaint, Counts, Failure, JobKind, plan::Change},
     jobs::{Halt, Work},
     keeper::ShopEntry,
     scheduler::Context,
@@ -28,7 +28,8 @@ pub(super) async fn settle(work: &Work, context: &Context, entry: &ShopEntry, co
         }
         let asked = Ticket(ticket);
         let (ticket, sent) = (&asked, changes.as_slice());
-        let settled = work.call(entry, |access| async move { entry.channel.settle(&access, ticket, sent).await }).await;
+        let settle = |access| async move { entry.channel.settle(&access, ticket, sent).await };
+        let settled = work.call(entry, JobKind::ProductExport, settle).await;
         let settled = match settled {
             Ok(settled) => settled,
             // A ticket that cannot be asked after keeps nothing else from being sent.

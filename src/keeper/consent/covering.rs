@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{ConsentError, consent_of, in_time, named};
 use crate::{
     channels::{ChannelError, Consent, Grant, Identity, OwnersEnd, Place},
-    domain::{EndSource, Ending, Failure},
+    domain::{AuthorizationId, EndSource, Ending, Failure},
     keeper::{ShopEntry, TokenKeeper},
     store::Tx,
 };
@@ -25,6 +25,8 @@ pub(super) struct Proven {
     pub(super) covered: Vec<(Arc<ShopEntry>, serde_json::Value)>,
     pub(super) authorized_at: Timestamp,
     pub(super) ends: Option<Ending>,
+    /// The authorization that has its tokens already.
+    pub(super) kept: Option<AuthorizationId>,
 }
 
 /// A grant with the places it covers.
@@ -64,7 +66,7 @@ impl Found {
     /// Ready to be recorded, but for the shops.
     fn proven(self) -> Proven {
         let Self { entry, grant, authorized_at, ends, .. } = self;
-        Proven { entry, grant, covered: Vec::new(), authorized_at, ends }
+        Proven { entry, grant, covered: Vec::new(), authorized_at, ends, kept: None }
     }
 }
 
@@ -94,9 +96,6 @@ impl TokenKeeper {
                     }
                 },
             }
-        }
-        if let Some(entry) = asked.filter(|_| !proven.is_empty()) {
-            self.check_replaces_nobodys(entry, &proven[0].grant).await?;
         }
         if asked.is_some() && proven.is_empty() {
             return Err(refusal.unwrap_or_else(|| {
@@ -149,6 +148,7 @@ impl TokenKeeper {
         authorized_at: Timestamp,
     ) -> Result<Proven, ConsentError> {
         self.check_account(entry, &grant).await?;
+        self.check_replaces_nobodys(entry, &grant).await?;
         let found = self.places(entry, grant, authorized_at).await?;
         let place = found.place(entry).ok_or_else(|| ConsentError::NotCovered {
             shop: entry.shop.id.clone(),
@@ -219,7 +219,7 @@ impl TokenKeeper {
         covered.sort_by_key(|(entry, _)| entry.shop.id != reader.shop.id);
         let Some((entry, _)) = covered.first() else { return Ok(None) };
         let ends = grant.ends.or(computed_end(consent_of(entry)?, authorized_at));
-        Ok(Some(Proven { entry: Arc::clone(entry), grant: grant.clone(), covered, authorized_at, ends }))
+        Ok(Some(Proven { entry: Arc::clone(entry), grant: grant.clone(), covered, authorized_at, ends, kept: None }))
     }
 
     /// The account on record of a shop, with what people call it.

@@ -146,6 +146,11 @@ pub enum ConsentError {
         /// What was heard instead.
         text: String,
     },
+    /// Tokens handed in of an account whose own are being renewed elsewhere.
+    #[error(
+        "another instance is renewing the tokens of shop `{0}` just now; nothing was changed. Hand them in again in a minute"
+    )]
+    UnderWay(ShopId),
     /// The channel did not do as asked.
     #[error("{text}{remedy}", text = .0.text.trim_end_matches('.'), remedy = remedy_of(.0).map(|remedy| format!("; {remedy}")).unwrap_or_default())]
     Channel(ChannelError),
@@ -190,7 +195,7 @@ impl ConsentError {
     pub fn is_refusal(&self) -> bool {
         match self {
             Self::Channel(error) => !matches!(error.failure, Failure::Unavailable { .. } | Failure::Throttled { .. }),
-            Self::Store(_) | Self::TimedOut | Self::RenewalUnheard { .. } => false,
+            Self::Store(_) | Self::TimedOut | Self::UnderWay(_) | Self::RenewalUnheard { .. } => false,
             _ => true,
         }
     }

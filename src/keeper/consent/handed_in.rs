@@ -7,9 +7,12 @@ use serde::Deserialize;
 
 use super::{ConsentError, Consented, consent_of, covering::Proven, tell_failed};
 use crate::{
-    channels::{Acted, Grant, OwnersEnd, Tokens},
-    domain::{EndSource, Ending, Failure, ShopId},
-    keeper::{ShopEntry, TokenKeeper, refresh::EXCHANGE_LIMIT},
+    channels::{Acted, ChannelError, Grant, OwnersEnd, Tokens},
+    domain::{Authorization, AuthorizationId, EndSource, Ending, Failure, Lease, ShopId},
+    keeper::{
+        KeeperError, ShopEntry, TokenKeeper,
+        refresh::{COVER_MS, EXCHANGE_LIMIT, GLANCE, PATIENCE},
+    },
     secrets::Secret,
 };
 
@@ -72,7 +75,7 @@ impl TokenKeeper {
     }
 
     async fn take(&self, entry: Arc<ShopEntry>, handed: HandedIn) -> Result<Consented, ConsentError> {
-        let (shop, consent) = (&entry.shop.id, consent_of(&entry)?);
+        let consent = consent_of(&entry)?;
         let now = self.0.clock.now();
         let lasts = matches!(consent.end(), OwnersEnd::After(_));
         if lasts && handed.ends_at.is_none() && handed.authorized_at.is_none() {
@@ -116,15 +119,14 @@ impl TokenKeeper {
             tokens: handed.tokens,
         };
         // Nobody else renews the account's tokens meanwhile: these may be the very ones on record.
-        let queue = self.queue_of(shop).await?;
-        let _turn = match &queue {
+        let on_record = self.on_record(&entry, &grant.account).await?;
+        let queue = on_record.map(|id| self.queue(id));
+        let mut turn = match &queue {
             Some(queue) => Some(queue.lock().await),
             None => None,
         };
         let mut proven = self.weigh(&entry, grant, authorized_at).await?;
-        if renewable {
-            proven = self.renewed(&entry, proven, stated).await?;
-        } else {
+        if !renewable {
             let Some(ends) = stated.or(proven.ends) else {
                 return Err(ConsentError::Incomplete(
                     "tokens without a `refresh_token` cannot be renewed, and the channel does not tell when they end; state `ends_at`".into(),
@@ -132,9 +134,107 @@ impl TokenKeeper {
             };
             proven.ends = Some(ends);
             proven.grant.access_token_ends_at = ends.at;
+            return self.record(vec![proven], "operator").await;
         }
-        self.record(vec![proven], "operator").await
+        if let Some(id) = on_record
+            && let Some(generation) = self.has_these(&entry, id, &proven.grant.tokens).await?
+        {
+            drop(turn);
+            proven = self.renewed_in_turn(&entry, id, generation, proven, stated).await?;
+            return self.record(vec![proven], "operator").await;
+        }
+        let mut none = None;
+        let held = turn.as_deref_mut().unwrap_or(&mut none);
+        self.note_handed_in(&entry, &proven.grant.account, on_record, held).await?;
+        let taken = match self.renewed(&entry, proven, stated).await {
+            Ok(proven) => self.record(vec![proven], "operator").await,
+            Err(error) => Err(error),
+        };
+        self.make_sure_given_back(held, false).await;
+        taken
     }
+
+    /// The authorization of an account of a shop's app.
+    async fn on_record(&self, entry: &ShopEntry, account: &str) -> Result<Option<AuthorizationId>, ConsentError> {
+        let app = consent_of(entry)?.app();
+        let known = self.0.store.read(self.0.clock.now()).await?.authorizations().await?;
+        let own = |known: &&Authorization| {
+            known.account.channel == entry.shop.channel && known.account.app == app && known.account.account == account
+        };
+        Ok(known.iter().find(own).map(|known| known.id))
+    }
+
+    /// The generation of the tokens on record, if the refresh token among them is this one.
+    async fn has_these(
+        &self,
+        entry: &ShopEntry,
+        id: AuthorizationId,
+        tokens: &Tokens,
+    ) -> Result<Option<i64>, ConsentError> {
+        let Some(sealed) = self.0.store.read(self.0.clock.now()).await?.sealed_tokens(id).await? else {
+            return Ok(None);
+        };
+        let known = self.open_pair(entry, id, &sealed).map_err(|error| ConsentError::BrokeOff(error.to_string()))?;
+        let token = |tokens: &Tokens| tokens.refresh_token.as_ref().map(|token| token.expose().to_owned());
+        Ok(known.filter(|known| token(known) == token(tokens)).map(|_| sealed.generation))
+    }
+
+    /// The same as [`Self::renewed`] for the very tokens on record, which are renewed as any day.
+    async fn renewed_in_turn(
+        &self,
+        entry: &Arc<ShopEntry>,
+        id: AuthorizationId,
+        generation: i64,
+        handed: Proven,
+        stated: Option<Ending>,
+    ) -> Result<Proven, ConsentError> {
+        match self.refresh(entry, id, generation, false).await {
+            Ok(()) => {}
+            Err(KeeperError::Channel { error, .. }) => return Err(not_renewed(&entry.shop.id, *error)),
+            Err(KeeperError::Store(error)) => return Err(error.into()),
+            Err(error) => return Err(ConsentError::BrokeOff(error.to_string())),
+        }
+        let after = self.0.store.read(self.0.clock.now()).await?.authorization(id).await?;
+        let on_record = after.and_then(|after| after.ends);
+        let told = on_record.filter(|ends| ends.source == EndSource::Told);
+        let ends = told.or(stated).or(handed.ends).or(on_record);
+        Ok(Proven { ends, kept: Some(id), ..handed })
+    }
+
+    /// What is about to be spent is written down first, and with that the store is known to take it; where the account is on
+    /// record, under the right to renew its tokens, so that no peer does so meanwhile.
+    async fn note_handed_in(
+        &self,
+        entry: &ShopEntry,
+        account: &str,
+        on_record: Option<AuthorizationId>,
+        held: &mut Option<Lease>,
+    ) -> Result<(), ConsentError> {
+        let until = self.0.clock.now() + PATIENCE;
+        loop {
+            let mut tx = self.0.store.write(self.0.clock.now()).await?;
+            if let Some(left) = held.take() {
+                tx.give_back(&left).await?;
+            }
+            let taken = match on_record {
+                Some(id) => tx.take_lease(&format!("authorization/{id}"), &self.holder(), COVER_MS).await?,
+                None => None,
+            };
+            if on_record.is_none() || taken.is_some() {
+                let text = format!("tokens of account {account} were handed in, and are renewed");
+                tx.note("operator", "authorization.handed_in", Some(&entry.shop.id), &text).await?;
+                tx.commit().await?;
+                *held = taken;
+                return Ok(());
+            }
+            drop(tx);
+            if self.0.clock.now() >= until {
+                return Err(ConsentError::UnderWay(entry.shop.id.clone()));
+            }
+            self.0.clock.sleep(GLANCE).await;
+        }
+    }
+
     /// The tokens that the handed ones are renewed to. Nothing tells a refresh token that is spent, mistyped or made up but to
     /// renew with it, so that comes before what is on record is given up for it. It also brings what nobody knows who hands
     /// tokens in: when they end, and the account's own id and name.
@@ -148,18 +248,7 @@ impl TokenKeeper {
         let call = consent_of(entry)?.refresh(&handed.grant.tokens, &handed.grant.account);
         let grant = match tokio::time::timeout(EXCHANGE_LIMIT, call).await {
             Ok(Ok(grant)) => grant,
-            Ok(Err(error))
-                if matches!(
-                    error.failure,
-                    Failure::AuthorizationEnded { .. } | Failure::TokenRejected | Failure::Rejected
-                ) =>
-            {
-                return Err(ConsentError::NotRenewed { shop: shop.clone(), text: error.text });
-            }
-            Ok(Err(error)) if error.acted == Acted::Unheard => {
-                return Err(ConsentError::RenewalUnheard { shop: shop.clone(), text: error.text });
-            }
-            Ok(Err(error)) => return Err(ConsentError::Channel(error)),
+            Ok(Err(error)) => return Err(not_renewed(shop, error)),
             Err(_) => {
                 let text = format!("{} seconds went by", EXCHANGE_LIMIT.as_secs());
                 return Err(ConsentError::RenewalUnheard { shop: shop.clone(), text });
@@ -172,5 +261,16 @@ impl TokenKeeper {
         // The channel's word counts for whose they are.
         let proven = self.weigh(entry, grant, handed.authorized_at).await?;
         Ok(Proven { ends, ..proven })
+    }
+}
+
+/// Why tokens that were handed in were not renewed.
+fn not_renewed(shop: &ShopId, error: ChannelError) -> ConsentError {
+    match error.failure {
+        Failure::AuthorizationEnded { .. } | Failure::TokenRejected | Failure::Rejected => {
+            ConsentError::NotRenewed { shop: shop.clone(), text: error.text }
+        }
+        _ if error.acted == Acted::Unheard => ConsentError::RenewalUnheard { shop: shop.clone(), text: error.text },
+        _ => ConsentError::Channel(error),
     }
 }

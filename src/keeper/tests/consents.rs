@@ -103,7 +103,7 @@ async fn what_a_consent_does_to_the_old_tokens_is_not_taken_for_the_end_of_the_p
         bench.market().probe = Some(ended("the account was authorized anew"));
         let keeper = bench.keeper.clone();
         let met = failed(ended("the account was authorized anew"));
-        let noted = tokio::spawn(async move { keeper.note_failure(&shop("a"), &met).await });
+        let noted = tokio::spawn(async move { keeper.note_failure(&shop("a"), None, &met).await });
         // Many more questions to the database than it takes to note it.
         for _ in 0..100 {
             bench.authorization("a").await.unwrap();
@@ -289,4 +289,58 @@ async fn what_stays_held_after_a_consent_is_said() {
     let off = Bench::new(&["a"], Period::None).await;
     let told = off.consent("a").await.unwrap().what_follows();
     insta::assert_snapshot!(told, @r#"the jobs of shop `a` stay held, since its `authorization_refresh` is "None""#);
+}
+
+#[tokio::test]
+async fn the_very_tokens_on_record_handed_in_are_renewed_as_any_day() {
+    let bench = Bench::authorized(&["a"]).await;
+    let json = r#"{"access_token": "access-1", "refresh_token": "refresh-1", "account": "seller-1"}"#;
+    bench.market().script.push_back(Next::LoseReply);
+    let error = bench.keeper.hand_in(&shop("a"), handed(json).unwrap()).await.unwrap_err();
+    assert!(matches!(error, ConsentError::RenewalUnheard { .. }), "{error}");
+    assert_eq!(bench.authorization("a").await.unwrap().intent.map(|intent| intent.unanswered), Some(0));
+    bench.clock.advance(LATER);
+    let consented = bench.keeper.hand_in(&shop("a"), handed(json).unwrap()).await.unwrap();
+    assert_eq!(consented.shops, [shop("a")]);
+    assert_eq!(bench.market().spent["refresh-1"], 2, "the way out is taken once");
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!((after.grant_number, after.intent), (2, None));
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-3");
+}
+
+#[tokio::test]
+async fn tokens_handed_in_are_spent_by_whoever_may_renew_the_account_and_not_before_the_store_was_written() {
+    let bench = Bench::authorized(&["a"]).await;
+    let tokens = || handed(r#"{"access_token": "x", "refresh_token": "y", "account": "seller-1"}"#).unwrap();
+    let id = bench.authorization("a").await.unwrap().id;
+    let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
+    let peer = crate::domain::InstanceId("two".into());
+    let lease = tx.take_lease(&format!("authorization/{id}"), &peer, 0).await.unwrap().unwrap();
+    tx.commit().await.unwrap();
+    let keeper = bench.keeper.clone();
+    let waits = tokio::spawn(async move { keeper.hand_in(&shop("a"), tokens()).await });
+    let error = in_time(&bench.clock, waits).await.unwrap().unwrap_err();
+    assert!(matches!(error, ConsentError::UnderWay(_)) && !error.is_refusal(), "{error}");
+    assert_eq!(bench.market().refreshes, 0);
+    let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
+    tx.give_back(&lease).await.unwrap();
+    tx.commit().await.unwrap();
+    bench.keeper.hand_in(&shop("a"), tokens()).await.unwrap();
+    let lines = bench.store.read(bench.clock.now()).await.unwrap().journal(Some(&shop("a")), 50).await.unwrap();
+    assert!(lines.iter().any(|(_, _, event, ..)| event == "authorization.handed_in"), "{lines:?}");
+    bench.clock.advance(LATER);
+    bench.keeper.access(&shop("a")).await.unwrap();
+}
+
+#[tokio::test]
+async fn tokens_handed_in_do_not_replace_those_of_another_shop_whose_account_only_their_bringer_names() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    bench.market().covers = ["a".into()].into();
+    bench.consent("a").await.unwrap();
+    bench.market().proves_account = false;
+    bench.market().covers = ["a".into(), "b".into()].into();
+    let tokens = handed(r#"{"access_token": "x", "refresh_token": "y", "account": "seller-1"}"#).unwrap();
+    let error = bench.keeper.hand_in(&shop("b"), tokens).await.unwrap_err();
+    assert!(matches!(error, ConsentError::OnRecordElsewhere { .. }), "{error}");
+    assert_eq!(bench.market().refreshes, 0);
 }

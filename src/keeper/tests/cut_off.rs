@@ -95,7 +95,7 @@ async fn tokens_over_which_instances_died_again_and_again_are_not_spent_once_mor
 }
 
 #[tokio::test]
-async fn an_answer_that_tells_nothing_does_not_answer_for_one_that_never_came() {
+async fn a_repetition_whose_answer_tells_nothing_was_the_way_out() {
     let bench = Bench::authorized(&["a"]).await;
     bench.clock.advance(LATER);
     bench.market().script.extend([Next::LoseReply, Next::OutOfOrder]);
@@ -104,7 +104,10 @@ async fn an_answer_that_tells_nothing_does_not_answer_for_one_that_never_came() 
     assert_eq!(doubt.map(|intent| intent.doubt), Some(Doubt::Silent));
     bench.clock.advance(PAUSE);
     bench.keeper.access(&shop("a")).await.unwrap_err();
-    assert_eq!(bench.authorization("a").await.unwrap().intent, doubt);
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!(after.state, AuthorizationState::Revoked);
+    assert!(after.why.unwrap().contains("was sent twice"), "the owner is asked");
+    assert_eq!(bench.market().refreshes, 2);
 }
 
 #[tokio::test]

@@ -116,14 +116,17 @@ async fn a_refused_app_leaves_the_shops_of_another_app_alone_and_is_told_by_its_
         bench.consent(id).await.unwrap();
     }
     let refused = failed(Failure::AppCredentialRejected { why: "bad secret".into() });
-    bench.keeper.note_failure(&shop("a"), &refused).await.unwrap();
+    bench.keeper.note_failure(&shop("a"), None, &refused).await.unwrap();
     assert_eq!((alarmed(&bench, "a").await, alarmed(&bench, "b").await), (true, false));
     let error = bench.keeper.access(&shop("a")).await.unwrap_err();
-    assert_eq!(error.remedy(), "check `other_id` and `other_secret` of channel `market`");
+    assert_eq!(
+        error.remedy(),
+        "check `other_id` and `other_secret` of channel `market`, then `shopsyncd shops test a`"
+    );
     bench.keeper.access(&shop("b")).await.unwrap();
 
     // A call that works ends the alarm of its own app alone.
-    bench.keeper.note_failure(&shop("b"), &refused).await.unwrap();
+    bench.keeper.note_failure(&shop("b"), None, &refused).await.unwrap();
     assert_eq!(bench.mails().await, ["operator", "operator"], "the other app has keys of its own to mend");
     bench.keeper.test(&shop("b")).await.unwrap();
     assert_eq!((alarmed(&bench, "a").await, alarmed(&bench, "b").await), (true, false));
@@ -144,7 +147,7 @@ async fn apps_with_the_same_credentials_are_alarmed_together_and_once() {
     }
     let refused = failed(Failure::AppCredentialRejected { why: "bad secret".into() });
     for id in ["a", "b"] {
-        bench.keeper.note_failure(&shop(id), &refused).await.unwrap();
+        bench.keeper.note_failure(&shop(id), None, &refused).await.unwrap();
     }
     assert_eq!((alarmed(&bench, "a").await, alarmed(&bench, "b").await), (true, true));
     assert_eq!(bench.mails().await, ["operator"]);
@@ -156,7 +159,7 @@ async fn apps_with_the_same_credentials_are_alarmed_together_and_once() {
 async fn new_credentials_of_the_app_end_the_alarm_at_once() {
     let bench = Bench::authorized(&["a"]).await;
     let refused = Failure::AppCredentialRejected { why: "bad secret".into() };
-    bench.keeper.note_failure(&shop("a"), &failed(refused)).await.unwrap();
+    bench.keeper.note_failure(&shop("a"), None, &failed(refused)).await.unwrap();
     assert_eq!(bench.holds("a").await, [Some(Hold::AppAlarm); 3]);
     bench.keeper.note_app_changed(&"market".into()).await.unwrap();
     assert_eq!(bench.holds("a").await, [None; 3]);
@@ -264,10 +267,10 @@ async fn a_closed_shop_is_held_alone_looked_at_daily_and_recovers() {
 #[tokio::test]
 async fn what_a_job_was_told_is_proven_with_the_newest_token_before_it_is_believed() {
     let bench = Bench::authorized(&["a"]).await;
-    bench.keeper.note_failure(&shop("a"), &failed(ended("old token"))).await.unwrap();
+    bench.keeper.note_failure(&shop("a"), None, &failed(ended("old token"))).await.unwrap();
     assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
     bench.market().probe = Some(ended("gone"));
-    bench.keeper.note_failure(&shop("a"), &failed(ended("gone"))).await.unwrap();
+    bench.keeper.note_failure(&shop("a"), None, &failed(ended("gone"))).await.unwrap();
     let after = bench.authorization("a").await.unwrap();
     assert_eq!((after.state, after.why.as_deref()), (AuthorizationState::Revoked, Some("gone")));
 }
@@ -276,7 +279,7 @@ async fn what_a_job_was_told_is_proven_with_the_newest_token_before_it_is_believ
 async fn a_missing_right_holds_and_a_new_consent_clears_it() {
     let bench = Bench::authorized(&["a"]).await;
     let missing = Failure::ScopeMissing { scope: "product.write".into() };
-    bench.keeper.note_failure(&shop("a"), &failed(missing)).await.unwrap();
+    bench.keeper.note_failure(&shop("a"), None, &failed(missing)).await.unwrap();
     assert_eq!(bench.holds("a").await, [Some(Hold::ScopeMissing); 3]);
     assert_eq!(bench.obstacles().await, [r#"Shop a: ScopeMissing("product.write")"#]);
     bench.consent("a").await.unwrap();
@@ -347,7 +350,10 @@ async fn a_token_that_is_refused_again_after_its_renewal_ends_the_permission_and
 async fn a_token_that_one_call_alone_refuses_ends_nothing_and_is_renewed_once() {
     let bench = Bench::authorized(&["a"]).await;
     for _ in 0..5 {
-        let called = bench.keeper.call(&shop("a"), |_| async { Err::<(), _>(failed(Failure::TokenRejected)) }).await;
+        let called = bench
+            .keeper
+            .call(&shop("a"), JobKind::ProductImport, |_| async { Err::<(), _>(failed(Failure::TokenRejected)) })
+            .await;
         assert_eq!(called.unwrap_err().failure(), Failure::TokenRejected);
     }
     assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
@@ -402,4 +408,104 @@ async fn the_channels_full_stop_ends_no_half_sentence() {
     assert_eq!(why, "the seller took it back. Ask again");
     let error = bench.keeper.access(&shop("a")).await.unwrap_err();
     assert!(error.to_string().ends_with("Ask again"), "{error}");
+}
+
+#[tokio::test]
+async fn a_second_end_within_one_grant_is_told_as_the_first_was() {
+    let bench = Bench::authorized(&["a"]).await;
+    for times in 1..3 {
+        bench.market().probe = Some(ended("password changed"));
+        bench.keeper.note_failure(&shop("a"), None, &failed(ended("password changed"))).await.unwrap();
+        assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Revoked);
+        let mails = bench.mails().await;
+        let told = |kind: &str| mails.iter().filter(|mail| *mail == kind).count();
+        assert_eq!((told("ended"), told("operator")), (times, times), "{mails:?}");
+        bench.market().probe = None;
+        bench.clock.advance(DAY);
+        bench.keeper.look(&shop("a")).await.unwrap();
+        let known = bench.authorization("a").await.unwrap();
+        assert_eq!((known.state, known.grant_number), (AuthorizationState::Active, 1));
+    }
+}
+
+#[tokio::test]
+async fn a_missing_right_that_a_probe_does_not_ask_for_is_cleared_by_the_job_that_missed_it() {
+    let bench = Bench::authorized(&["a"]).await;
+    let missing = || failed(Failure::ScopeMissing { scope: "listings".into() });
+    let import = JobKind::ProductImport;
+    for day in 0..3 {
+        bench.keeper.call(&shop("a"), import, |_| async { Err::<(), _>(missing()) }).await.unwrap_err();
+        assert_eq!(bench.holds("a").await, [Some(Hold::ScopeMissing); 3], "day {day}");
+        bench.clock.advance(DAY);
+        bench.clear_runs(&["a"]).await;
+        bench.keeper.look(&shop("a")).await.unwrap();
+        assert_eq!(
+            bench.holds("a").await,
+            [Some(Hold::ScopeMissing); 3],
+            "what it did not ask for, it cannot take back"
+        );
+        assert_eq!(bench.waiting("a").await, [(import, Trigger::Recovery)], "the job is tried");
+    }
+    assert_eq!(bench.mails().await, ["reminder"]);
+    // Another job's call says nothing of it either.
+    bench.keeper.call(&shop("a"), JobKind::ProductExport, |_| async { Ok(()) }).await.unwrap();
+    assert_eq!(bench.holds("a").await, [Some(Hold::ScopeMissing); 3]);
+    bench.keeper.call(&shop("a"), import, |_| async { Ok(()) }).await.unwrap();
+    assert_eq!(bench.holds("a").await, [None; 3]);
+    // What is missing again was never had, until the owner consents anew.
+    bench.keeper.call(&shop("a"), import, |_| async { Err::<(), _>(missing()) }).await.unwrap_err();
+    assert_eq!(bench.mails().await, ["reminder"]);
+    bench.consent("a").await.unwrap();
+    bench.keeper.call(&shop("a"), import, |_| async { Err::<(), _>(missing()) }).await.unwrap_err();
+    assert_eq!(bench.mails().await.iter().filter(|mail| *mail == "reminder").count(), 2);
+}
+
+#[tokio::test]
+async fn a_place_that_left_a_living_permission_holds_its_shop_alone() {
+    for refused_again in [false, true] {
+        let bench = Bench::authorized(&["a", "b"]).await;
+        bench.market().probe = Some(Failure::ScopeMissing { scope: "the shop".into() });
+        if refused_again {
+            bench.keeper.note_refused_again(&shop("b")).await.unwrap();
+        } else {
+            bench.keeper.note_failure(&shop("b"), Some(JobKind::ProductImport), &failed(ended("gone"))).await.unwrap();
+        }
+        assert_eq!(bench.holds("b").await, [Some(Hold::ScopeMissing); 3]);
+        assert_eq!(bench.holds("a").await, [None; 3]);
+        assert_eq!(bench.authorization("b").await.unwrap().state, AuthorizationState::Active);
+    }
+}
+
+#[tokio::test]
+async fn a_consent_proves_the_app_and_ends_its_alarm() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    for (id, account) in [("a", "seller-1"), ("b", "seller-2")] {
+        bench.market().covers = [id.into()].into();
+        bench.market().account = account.into();
+        bench.consent(id).await.unwrap();
+    }
+    let refused = failed(Failure::AppCredentialRejected { why: "bad secret".into() });
+    bench.keeper.note_failure(&shop("a"), None, &refused).await.unwrap();
+    assert!(alarmed(&bench, "a").await && alarmed(&bench, "b").await);
+    bench.consent("b").await.unwrap();
+    for id in ["a", "b"] {
+        assert_eq!(bench.holds(id).await, [None; 3], "{id}");
+    }
+}
+
+#[tokio::test]
+async fn at_start_and_reload_one_shop_of_a_refused_app_is_looked_at() {
+    let bench = Bench::authorized(&["a", "b"]).await;
+    let refused = failed(Failure::AppCredentialRejected { why: "bad secret".into() });
+    bench.keeper.note_failure(&shop("a"), None, &refused).await.unwrap();
+    bench.clock.advance(LATER);
+    let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
+    crate::keeper::look_at_alarmed(&mut tx, &bench.keeper.shops().all()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(bench.next_look("a").await, Some(bench.clock.now()));
+    assert_eq!(bench.next_look("b").await, Some(start() + DAY));
+    bench.keeper.look(&shop("a")).await.unwrap();
+    for id in ["a", "b"] {
+        assert_eq!(bench.holds(id).await, [None; 3], "{id}");
+    }
 }

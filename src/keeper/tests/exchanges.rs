@@ -193,7 +193,7 @@ async fn replies_that_are_lost_while_the_access_token_works_end_nothing_before_i
     let before = bench.authorization("a").await.unwrap();
     bench.clock.set(before.refresh_at());
     // Its tokens are on a host of their own, which hangs while the shop's calls work.
-    bench.market().script.extend([Next::Silent, Next::Silent, Next::Silent]);
+    bench.market().script.extend([Next::Silent, Next::Silent]);
     bench.keeper.look(&shop("a")).await.unwrap_err();
     bench.clock.advance(SignedDuration::from_mins(15));
     let error = bench.keeper.look(&shop("a")).await.unwrap_err();
@@ -205,7 +205,8 @@ async fn replies_that_are_lost_while_the_access_token_works_end_nothing_before_i
     bench.clock.set(end);
     let error = bench.keeper.look(&shop("a")).await.unwrap_err();
     assert!(matches!(error, KeeperError::Held { hold: Hold::Revoked, .. }), "{error}");
-    assert!(bench.authorization("a").await.unwrap().why.unwrap().contains("was sent 3 times"));
+    assert!(bench.authorization("a").await.unwrap().why.unwrap().contains("was sent twice"));
+    assert_eq!(bench.market().refreshes, 2, "the way out is taken once");
 }
 
 #[tokio::test]
@@ -261,24 +262,33 @@ async fn two_lost_replies_end_with_the_owner_and_the_true_reason() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_can_read_may_have_spent_the_tokens() {
-    let bench = Bench::authorized(&["a"]).await;
-    bench.clock.advance(LATER);
-    // It acted, and answered with a page that says nothing of tokens; of its one repetition the same.
-    bench.market().script.extend([Next::SpoilReply, Next::OutOfOrder]);
-    bench.keeper.access(&shop("a")).await.unwrap_err();
-    let doubt = bench.authorization("a").await.unwrap().intent.unwrap();
-    assert_eq!((doubt.begun_at, doubt.unanswered), (start() + LATER, 0));
-    bench.clock.advance(PAUSE);
-    bench.keeper.access(&shop("a")).await.unwrap_err();
-    let doubt = bench.authorization("a").await.unwrap().intent.unwrap();
-    assert_eq!((doubt.begun_at, doubt.unanswered), (start() + LATER + PAUSE, 0), "it does not count");
-    bench.clock.advance(PAUSE);
-    bench.market().repeats = false;
-    bench.keeper.access(&shop("a")).await.unwrap_err();
-    let after = bench.authorization("a").await.unwrap();
-    assert_eq!(after.state, AuthorizationState::Revoked);
-    insta::assert_snapshot!(after.why.unwrap(), @"the answer to a renewal of the tokens begun 2026-01-10T17:10:00Z told nothing, and the channel refused its repetition: this refresh token was used");
+async fn an_answer_that_nobody_can_read_may_have_spent_the_tokens_and_is_repeated_once() {
+    for refused in [true, false] {
+        let bench = Bench::authorized(&["a"]).await;
+        bench.clock.advance(LATER);
+        // It acted, and answered with a page that says nothing of tokens.
+        bench.market().script.push_back(Next::SpoilReply);
+        bench.keeper.access(&shop("a")).await.unwrap_err();
+        let doubt = bench.authorization("a").await.unwrap().intent.unwrap();
+        assert_eq!((doubt.begun_at, doubt.unanswered), (start() + LATER, 0));
+        bench.clock.advance(PAUSE);
+        if refused {
+            bench.market().repeats = false;
+        } else {
+            bench.market().script.push_back(Next::OutOfOrder);
+        }
+        bench.keeper.access(&shop("a")).await.unwrap_err();
+        let after = bench.authorization("a").await.unwrap();
+        assert_eq!(after.state, AuthorizationState::Revoked);
+        let why = after.why.unwrap();
+        if refused {
+            insta::assert_snapshot!(why, @"the answer to a renewal of the tokens begun 2026-01-10T17:00:00Z told nothing, and the channel refused its repetition: this refresh token was used");
+        } else {
+            insta::assert_snapshot!(why, @"a renewal of the tokens was sent twice (last begun 2026-01-10T17:10:00Z) and the answer told nothing, so they may be spent and the new ones lost");
+        }
+        assert_eq!(bench.mails().await, ["ended", "operator"]);
+        assert_eq!(bench.market().refreshes, 2);
+    }
 }
 
 #[tokio::test]
@@ -361,20 +371,26 @@ async fn an_exchange_that_never_reached_the_channel_leaves_no_doubt() {
 }
 
 #[tokio::test]
-async fn a_token_host_that_is_down_costs_no_authorization() {
+async fn a_token_host_that_is_out_of_order_is_asked_twice_while_the_access_token_works() {
     let bench = Bench::authorized(&["a"]).await;
-    bench.clock.advance(LATER);
-    for _ in 0..20 {
-        bench.market().script.push_back(Next::OutOfOrder);
-        bench.keeper.access(&shop("a")).await.unwrap_err();
-        // However many come for a token meanwhile, the host is asked once a minute at most.
-        bench.keeper.access(&shop("a")).await.unwrap_err();
-        assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+    let before = bench.authorization("a").await.unwrap();
+    bench.clock.set(before.refresh_at());
+    bench.market().script.extend([Next::OutOfOrder, Next::OutOfOrder]);
+    for _ in 0..59 {
+        let _ = bench.keeper.look(&shop("a")).await;
+        assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-1");
         bench.clock.advance(SignedDuration::from_mins(1));
     }
-    assert_eq!(bench.market().refreshes, 20);
-    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2");
-    assert!(bench.mails().await.is_empty());
+    assert_eq!(bench.market().refreshes, 2, "the way out is taken once");
+    assert_eq!(bench.mails().await, Vec::<String>::new());
+    bench.clock.set(before.access_token.ends_at);
+    bench.keeper.look(&shop("a")).await.unwrap_err();
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Revoked);
+    assert_eq!(bench.mails().await, ["ended", "operator"], "the owner is asked");
+    assert_eq!(bench.market().refreshes, 2);
+    bench.clock.advance(DAY);
+    bench.keeper.look(&shop("a")).await.unwrap();
+    assert_eq!(bench.holds("a").await, [None; 3], "and the daily look finds that it works");
 }
 
 #[tokio::test]

@@ -10,7 +10,7 @@ async fn closed() -> Bench {
     bench.keeper.look(&shop("a")).await.unwrap();
     bench.clock.advance(HOUR);
     let closed = failed(Failure::ShopClosed { why: "frozen".into() });
-    bench.keeper.note_failure(&shop("a"), &closed).await.unwrap();
+    bench.keeper.note_failure(&shop("a"), None, &closed).await.unwrap();
     assert_eq!(bench.holds("a").await, [Some(Hold::ShopClosed); 3]);
     bench
 }

@@ -25,16 +25,25 @@ async fn hear(bench: &Bench, body: Value) -> Result<Heard, NewsError> {
 async fn a_webhook_makes_every_shop_of_the_account_be_looked_at_at_once_and_believes_nothing() {
     let bench = Bench::authorized(&["a", "b"]).await;
     bench.keeper.look(&shop("a")).await.unwrap();
-    for (id, body) in [("1", json!({"id": "1", "account": "seller-1"})), ("2", json!({"id": "2", "place": "b"}))] {
+    let look = [(JobKind::AuthorizationRefresh, Trigger::Recovery)];
+    for (id, body, looks) in [
+        ("1", json!({"id": "1", "account": "seller-1"}), &["a", "b"][..]),
+        // Only a look with its own shop tells whether a place is still covered.
+        ("2", json!({"id": "2", "place": "b"}), &["b"]),
+    ] {
         bench.clear_runs(&["a", "b"]).await;
         let probes = bench.market().probes;
         assert_eq!(hear(&bench, body).await.unwrap(), Heard::Looking(1), "{id}");
         for shop in ["a", "b"] {
-            assert_eq!(bench.waiting(shop).await, [(JobKind::AuthorizationRefresh, Trigger::Recovery)]);
+            let expected = if looks.contains(&shop) { &look[..] } else { &[] };
+            assert_eq!(bench.waiting(shop).await, expected, "{id}: {shop}");
         }
         assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
         assert_eq!(bench.market().probes, probes, "hearing makes no call");
-        assert!(bench.keeper.look(&shop("a")).await.unwrap().probed, "the look proves it anew");
+        for id in looks {
+            assert!(bench.keeper.look(&shop(id)).await.unwrap().probed, "the look proves it anew");
+            assert!(!bench.keeper.look(&shop(id)).await.unwrap().probed, "once");
+        }
     }
 }
 

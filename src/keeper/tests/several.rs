@@ -242,3 +242,80 @@ async fn a_place_that_is_not_what_the_settings_say_is_refused_and_left_out_of_ot
     assert_eq!(bench.consent("a").await.unwrap().shops, [shop("a")]);
     assert_eq!(bench.authorization("b").await, None);
 }
+
+#[tokio::test]
+async fn tokens_of_accounts_on_record_are_durable_before_it_is_asked_what_they_cover() {
+    let bench = Bench::authorized(&["a"]).await;
+    let soon = bench.clock.now() + SignedDuration::from_secs(30);
+    bench.market().identifies_at = Some(soon);
+    let state = bench.begin("a", Some("browser")).await;
+    let meanwhile = async {
+        while bench.authorization("a").await.unwrap().generation == 1 {
+            tokio::task::yield_now().await;
+        }
+        let kept = bench.authorization("a").await.unwrap();
+        assert_eq!(kept.grant_number, 1, "the consent is not recorded yet");
+        assert_eq!(token(&bench.another().access(&shop("a")).await.unwrap()), "access-2");
+        bench.market().identifies_at = None;
+        bench.clock.set(soon);
+    };
+    let finishing = async { tokio::join!(bench.finish(&state, Some("browser")), meanwhile).0 };
+    tokio::time::timeout(std::time::Duration::from_secs(20), finishing).await.unwrap().unwrap();
+    let after = bench.authorization("a").await.unwrap();
+    assert_eq!((after.grant_number, after.generation), (2, 2));
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2");
+}
+
+#[tokio::test]
+async fn tokens_that_were_kept_and_renewed_before_the_consent_is_recorded_stay() {
+    let bench = Bench::authorized(&["a"]).await;
+    let soon = bench.clock.now() + SignedDuration::from_secs(30);
+    bench.market().identifies_at = Some(soon);
+    let state = bench.begin("a", Some("browser")).await;
+    let meanwhile = async {
+        while bench.authorization("a").await.unwrap().generation == 1 {
+            tokio::task::yield_now().await;
+        }
+        let peer = bench.another();
+        let refused = peer.access(&shop("a")).await.unwrap();
+        assert_eq!(token(&peer.rejected(&shop("a"), &refused).await.unwrap()), "access-3");
+        bench.market().identifies_at = None;
+        bench.clock.set(soon);
+    };
+    let finishing = async { tokio::join!(bench.finish(&state, Some("browser")), meanwhile).0 };
+    tokio::time::timeout(std::time::Duration::from_secs(20), finishing).await.unwrap().unwrap();
+    assert_eq!(bench.authorization("a").await.unwrap().grant_number, 2);
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-3");
+}
+
+#[tokio::test]
+async fn a_permission_is_not_called_revoked_while_its_own_consent_is_being_taken() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    bench.market().covers = ["a".into()].into();
+    bench.market().more = [("seller-2".into(), ["b".into()].into())].into();
+    bench.consent("a").await.unwrap();
+    bench.clock.advance(LATER);
+    let (begun, go_on) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    bench.market().exchange_waits = Some((Arc::clone(&begun), Arc::clone(&go_on)));
+    let state = bench.begin("a", Some("browser")).await;
+    let meanwhile = async {
+        begun.notified().await;
+        // The exchange has ended the tokens of both accounts, and its answer is under way.
+        bench.market().spent.extend([("refresh-1".to_owned(), 2), ("refresh-2".to_owned(), 2)]);
+        let keeper = bench.keeper.clone();
+        let other = tokio::spawn(async move { keeper.access(&shop("b")).await });
+        while bench.market().refreshes == 0 {
+            tokio::task::yield_now().await;
+        }
+        for _ in 0..2_000 {
+            tokio::task::yield_now().await;
+        }
+        go_on.notify_one();
+        other.await.unwrap()
+    };
+    let (consented, other) = tokio::join!(bench.finish(&state, Some("browser")), meanwhile);
+    consented.unwrap();
+    assert_eq!(token(&other.unwrap()), "access-4", "what the consent brought");
+    assert_eq!(bench.authorization("b").await.unwrap().state, AuthorizationState::Active);
+    assert!(!bench.mails().await.contains(&"ended".to_owned()), "nobody is told that it has ended");
+}

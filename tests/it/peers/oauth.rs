@@ -143,7 +143,10 @@ impl Bench {
     async fn call(&self) -> Result<Option<String>, KeeperError> {
         let entry = self.keeper.shops().get(&shop()).unwrap();
         let channel = &entry.channel;
-        let status = self.keeper.call(&shop(), |access| async move { channel.probe(&access).await }).await?;
+        let status = self
+            .keeper
+            .call(&shop(), JobKind::AuthorizationRefresh, |access| async move { channel.probe(&access).await })
+            .await?;
         Ok(status.name)
     }
 
