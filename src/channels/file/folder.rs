@@ -5,7 +5,8 @@
 //! settle time. Its times alone are believed only where they are older than clocks can differ.
 //!
 //! A file that is not complete makes the import wait; it is never left out. Left out, its products would look dropped, or
-//! an older file would count again.
+//! an older file would count again. For the same reason a file that has vanished is waited for: many clients delete the old file before
+//! they give the new one its name.
 
 use std::{
     collections::HashMap,
@@ -105,7 +106,13 @@ fn shape(data: &Metadata) -> Shape {
 
 /// How files were seen to stand, and since when.
 #[derive(Debug, Default)]
-pub(super) struct Watch(HashMap<PathBuf, (Shape, Timestamp)>);
+pub(super) struct Watch {
+    stand: HashMap<PathBuf, (Shape, Timestamp)>,
+    /// The files that counted when they were last looked at.
+    counted: Vec<PathBuf>,
+    /// Those of them that are gone, and since when.
+    vanished: HashMap<PathBuf, Timestamp>,
+}
 
 impl Watch {
     /// Refuses content with a file in it that is not complete.
@@ -115,7 +122,16 @@ impl Watch {
         settings: &Settings,
         now: Timestamp,
     ) -> Result<(), ChannelError> {
-        self.0.retain(|path, _| content.files.contains(path));
+        self.wait_for_vanished(content, settings, now)?;
+        let uploads = uploads(content, settings)?;
+        self.stand.retain(|path, _| content.files.contains(path) || uploads.contains(path));
+        for upload in &uploads {
+            let data = fs::metadata(upload).map_err(|error| cannot_read(upload, &error))?;
+            // One that does not grow any more was given up.
+            if self.settles_at(upload, &data, BELIEVED, now).is_some() {
+                return Err(being_replaced(upload, now + settings.settle));
+            }
+        }
         for file in &content.files {
             let data = fs::metadata(file).map_err(|error| cannot_read(file, &error))?;
             if let Some(marker) = &settings.marker {
@@ -126,6 +142,26 @@ impl Watch {
                 let failure = Failure::Unavailable { retry_at: Some(retry_at) };
                 let remedy = "nothing: it is read once it has stood unchanged for a while, see `settle`";
                 return Err(ChannelError { failure, ..unavailable(text, remedy) });
+            }
+        }
+        self.counted.clone_from(&content.files);
+        Ok(())
+    }
+
+    /// Refuses content without a file that counted a moment ago.
+    fn wait_for_vanished(
+        &mut self,
+        content: &Content,
+        settings: &Settings,
+        now: Timestamp,
+    ) -> Result<(), ChannelError> {
+        let gone: Vec<&PathBuf> =
+            self.counted.iter().filter(|path| !content.files.contains(path) && !path.exists()).collect();
+        self.vanished.retain(|path, since| gone.contains(&path) && *since <= now);
+        for path in gone {
+            let since = *self.vanished.entry(path.clone()).or_insert(now);
+            if since + settings.settle > now {
+                return Err(being_replaced(path, since + settings.settle));
             }
         }
         Ok(())
@@ -147,7 +183,7 @@ impl Watch {
             return None;
         }
         let shape = shape(data);
-        let seen = self.0.entry(file.to_owned()).or_insert((shape, now));
+        let seen = self.stand.entry(file.to_owned()).or_insert((shape, now));
         // A clock that was set back begins anew as well.
         if seen.0 != shape || seen.1 > now {
             *seen = (shape, now);
@@ -159,9 +195,37 @@ impl Watch {
     /// Notes that a file stands as we wrote it ourselves.
     pub(super) fn note_own(&mut self, file: &Path) {
         if let Ok(data) = fs::metadata(file) {
-            self.0.insert(file.to_owned(), (shape(&data), Timestamp::MIN));
+            self.stand.insert(file.to_owned(), (shape(&data), Timestamp::MIN));
         }
     }
+}
+
+/// Unfinished files that will take the place of one that fits the pattern and is not there.
+fn uploads(content: &Content, settings: &Settings) -> Result<Vec<PathBuf>, ChannelError> {
+    if !settings.is_pattern() || settings.settle.is_zero() {
+        return Ok(Vec::new());
+    }
+    let folder = folder_of(&settings.path);
+    let pattern: Vec<char> = file_name(&settings.path).chars().collect();
+    let mut uploads = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|error| cannot_read(folder, &error))? {
+        let path = entry.map_err(|error| cannot_read(folder, &error))?.path();
+        let name = file_name(&path);
+        let last = PARTIAL.iter().find_map(|ending| name.strip_suffix(ending));
+        let fits = |last: &str| matches_pattern(&pattern, &last.chars().collect::<Vec<_>>());
+        let is_missing =
+            |last: &str| !content.files.contains(&path.with_file_name(last)) && !path.with_file_name(last).exists();
+        if last.is_some_and(|last| fits(last) && is_missing(last)) {
+            uploads.push(path);
+        }
+    }
+    Ok(uploads)
+}
+
+fn being_replaced(file: &Path, retry_at: Timestamp) -> ChannelError {
+    let text = format!("{}: the file is being replaced", file.display());
+    let remedy = "nothing: what is in the folder is read once it has stood unchanged for a while, see `settle`";
+    ChannelError { failure: Failure::Unavailable { retry_at: Some(retry_at) }, ..unavailable(text, remedy) }
 }
 
 /// A file counts once its marker was written, after it. What is compared are times of one file system, which no client sets.

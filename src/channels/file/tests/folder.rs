@@ -110,6 +110,53 @@ fn the_time_of_the_original_and_clocks_that_differ_deceive_nobody() {
 }
 
 #[test]
+fn a_file_that_is_deleted_before_the_new_one_gets_its_name_is_waited_for() {
+    for counting in ["all", "newest"] {
+        let inbox = Inbox::new(&json!({ "settle": "5 seconds", "files": counting }));
+        inbox.put("a.csv", "A", 60);
+        inbox.put("b.csv", "B", 30);
+        inbox.read();
+        inbox.wait(5);
+        let both = if counting == "all" { "A B" } else { "B" };
+        assert_eq!(inbox.read(), both);
+        fs::remove_file(inbox.folder.path().join("b.csv")).unwrap();
+        assert_eq!(inbox.read(), "b.csv: the file is being replaced", "{counting}");
+        inbox.put("b.csv", "NEW", 0);
+        assert_eq!(inbox.read(), "b.csv: the file is still being written");
+        inbox.wait(5);
+        assert_eq!(inbox.read(), both.replace('B', "NEW"), "{counting}");
+        // One that stays away is gone.
+        fs::remove_file(inbox.folder.path().join("b.csv")).unwrap();
+        assert_eq!(inbox.read(), "b.csv: the file is being replaced", "{counting}");
+        inbox.wait(5);
+        assert_eq!(inbox.read(), "A", "{counting}");
+    }
+}
+
+#[test]
+fn an_upload_under_another_name_is_waited_for_while_it_grows() {
+    let inbox = Inbox::new(&json!({ "settle": "5 seconds" }));
+    inbox.put("a.csv", "A", 60);
+    inbox.read();
+    inbox.wait(5);
+    assert_eq!(inbox.read(), "A");
+    inbox.put("b.csv.part", "B", 0);
+    assert_eq!(inbox.read(), "b.csv.part: the file is being replaced", "also after a restart, which knows no b.csv");
+    inbox.wait(60);
+    assert_eq!(inbox.read(), "b.csv.part: the file is being replaced");
+    fs::rename(inbox.folder.path().join("b.csv.part"), inbox.folder.path().join("b.csv")).unwrap();
+    inbox.read();
+    inbox.wait(5);
+    assert_eq!(inbox.read(), "A B");
+    inbox.put("a.csv.part", "A", 0);
+    assert_eq!(inbox.read(), "A B", "a.csv is there, whatever comes in its place");
+    inbox.put("c.csv.part", "C", 0);
+    assert_eq!(inbox.read(), "c.csv.part: the file is being replaced");
+    inbox.wait(11 * 60);
+    assert_eq!(inbox.read(), "A B", "one that does not grow any more was given up");
+}
+
+#[test]
 fn a_file_that_has_stood_for_long_is_read_at_once() {
     let inbox = Inbox::new(&json!({}));
     inbox.put("a.csv", "A", 0);
