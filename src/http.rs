@@ -37,6 +37,16 @@ pub const EXCHANGE_LIMIT: Duration = Duration::from_secs(10);
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How large an answer may be, unpacked.
 const ANSWER_LIMIT_BYTES: usize = 16 << 20;
+/// How long a whole document may take, from the first byte to the last, and how large it may be. Never for exchanging tokens.
+const DOCUMENT: Limit = Limit { time: Duration::from_mins(5), bytes: 256 << 20 };
+const ORDINARY: Limit = Limit { time: EXCHANGE_LIMIT, bytes: ANSWER_LIMIT_BYTES };
+
+/// What an exchange may take.
+#[derive(Clone, Copy)]
+struct Limit {
+    time: Duration,
+    bytes: usize,
+}
 /// `Retry-After` beyond this is taken as this: a host that means longer will say so again.
 const LONGEST_RETRY_AFTER: SignedDuration = SignedDuration::from_hours(24);
 
@@ -154,7 +164,6 @@ impl Http {
         PROVIDER.call_once(|| drop(rustls::crypto::ring::default_provider().install_default()));
         let client = || {
             reqwest::Client::builder()
-                .timeout(EXCHANGE_LIMIT)
                 .connect_timeout(CONNECT_LIMIT)
                 .redirect(Policy::none())
                 .user_agent(concat!("shopsyncd/", env!("CARGO_PKG_VERSION")))
@@ -171,6 +180,15 @@ impl Http {
 
     /// Carries a call to its host, in its turn.
     pub async fn send(&self, call: Call) -> Result<Answer, HttpError> {
+        self.send_within(call, ORDINARY).await
+    }
+
+    /// Brings a large document from or to its host, in its turn: up to 256 MiB within five minutes.
+    pub async fn transfer(&self, call: Call) -> Result<Answer, HttpError> {
+        self.send_within(call, DOCUMENT).await
+    }
+
+    async fn send_within(&self, call: Call, limit: Limit) -> Result<Answer, HttpError> {
         let (channel, operation) = (call.budget.channel, call.budget.operation);
         let key = call.budget.clone();
         if let Err(error) = self.turn(&call).await {
@@ -179,7 +197,7 @@ impl Http {
         }
         let begun = Instant::now();
         let address = Shown(&call.url).to_string();
-        let result = self.exchange(call).await;
+        let result = self.exchange(call, limit).await;
         let took = begun.elapsed();
         let status = result.as_ref().ok().map(|answer| answer.status);
         let throttled = status == Some(429);
@@ -234,17 +252,17 @@ impl Http {
         }
     }
 
-    async fn exchange(&self, call: Call) -> Result<Answer, HttpError> {
+    async fn exchange(&self, call: Call, limit: Limit) -> Result<Answer, HttpError> {
         let host = call.url.host_str().unwrap_or_default().to_owned();
         let client = if is_loopback(&call.url) { &self.0.loopback } else { &self.0.outside };
-        let mut request = client.request(call.method, call.url);
+        let mut request = client.request(call.method, call.url).timeout(limit.time);
         for (name, value) in call.headers {
             request = request.header(name, value);
         }
         if let Some(body) = call.body {
             request = request.body(body);
         }
-        let mut response = request.send().await.map_err(|error| lost(&host, &error))?;
+        let mut response = request.send().await.map_err(|error| lost(&host, &error, limit))?;
         let status = response.status().as_u16();
         let headers: Vec<(String, String)> = response
             .headers()
@@ -252,11 +270,12 @@ impl Http {
             .filter_map(|(name, value)| Some((name.as_str().to_owned(), value.to_str().ok()?.to_owned())))
             .collect();
         let mut body = BytesMut::new();
-        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&host, &error))? {
-            if body.len() + chunk.len() > ANSWER_LIMIT_BYTES {
+        while let Some(chunk) = response.chunk().await.map_err(|error| lost(&host, &error, limit))? {
+            if body.len() + chunk.len() > limit.bytes {
+                let most = limit.bytes >> 20;
                 return Err(HttpError {
-                    failure: Failure::Unexpected { sample: format!("status {status}, more than 16 MiB") },
-                    text: format!("{host} answered with more than 16 MiB"),
+                    failure: Failure::Unexpected { sample: format!("status {status}, more than {most} MiB") },
+                    text: format!("{host} answered with more than {most} MiB"),
                     not_acted: false,
                 });
             }
@@ -314,11 +333,11 @@ impl fmt::Display for Shown<'_> {
 }
 
 /// A reply that did not arrive, or not whole. Only a connection that never came about proves that nothing was done.
-fn lost(host: &str, error: &reqwest::Error) -> HttpError {
+fn lost(host: &str, error: &reqwest::Error, limit: Limit) -> HttpError {
     let text = if error.is_connect() {
         format!("{host} could not be reached: {}", innermost(error))
     } else if error.is_timeout() {
-        format!("{host} did not answer within {} s", EXCHANGE_LIMIT.as_secs())
+        format!("{host} did not answer within {} s", limit.time.as_secs())
     } else {
         format!("the reply of {host} was lost: {}", innermost(error))
     };
@@ -428,8 +447,11 @@ mod tests {
     #[tokio::test]
     async fn an_answer_over_the_size_limit_is_refused() {
         let base = serve(Router::new().route("/", get(|| async { vec![b' '; ANSWER_LIMIT_BYTES + 1] }))).await;
-        let error = Http::new(Clock::manual(noon())).send(call(base)).await.unwrap_err();
+        let http = Http::new(Clock::manual(noon()));
+        let error = http.send(call(base.clone())).await.unwrap_err();
         assert!(matches!(error.failure, Failure::Unexpected { .. }), "{error}");
+        let document = http.transfer(call(base)).await.unwrap();
+        assert_eq!(document.body.len(), ANSWER_LIMIT_BYTES + 1, "a document may be larger");
     }
 
     #[tokio::test]

@@ -146,7 +146,7 @@ impl Client {
         let reading = Reading { operation, now: self.clock.now(), secrets: &[] };
         let url = url.parse().map_err(|_| reading.unexpected("the document's address is none", None))?;
         let call = Call { method, url, headers, body, budget: self.budget("", operation), rate: STORE };
-        let answer = self.http.send(call).await.map_err(|error| unanswered("Amazon", operation, error))?;
+        let answer = self.http.transfer(call).await.map_err(|error| unanswered("Amazon", operation, error))?;
         reading.document(answer)
     }
 

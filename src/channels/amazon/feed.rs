@@ -105,6 +105,7 @@ impl Amazon {
         access: &Access,
         mut works: Vec<Work<'_>>,
     ) -> Result<Vec<PushResult>, ChannelError> {
+        self.preview_new(access, &mut works).await?;
         let (mut messages, mut numbers, mut bytes) = (Vec::new(), BTreeSet::new(), 0);
         let mut waiting = Vec::new();
         for work in works.iter_mut().filter(|work| work.refusals.is_empty()) {

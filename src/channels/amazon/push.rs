@@ -30,6 +30,8 @@ use crate::{
 /// One less at once than the vendor allows, as for searches.
 const PATCH: Operation = Operation::new("listing patch", Rate::per_second(5, 4));
 const PUT: Operation = Operation::new("listing submission", Rate::per_second(5, 9));
+/// A trial: Amazon says what is wrong with an item and does nothing.
+const PREVIEW: (Operation, Method, bool) = (PUT, Method::PUT, true);
 /// Up to so many changes are sent one by one.
 pub(super) const FEW: usize = 20;
 /// The most changes of a feed.
@@ -138,12 +140,33 @@ impl Amazon {
 
     async fn create_one(&self, access: &Access, work: &mut Work<'_>) -> Result<(), ChannelError> {
         let Some(body) = self.new_item(work) else { return Ok(()) };
-        if self.submit(access, (PUT, Method::PUT, true), work, body.clone()).await?
+        if self.submit(access, PREVIEW, work, body.clone()).await?
             && self.submit(access, (PUT, Method::PUT, false), work, body).await?
         {
             work.listing = self.created(work.change);
             work.accepted = true;
         }
+        Ok(())
+    }
+
+    /// Lets Amazon say what is wrong with the SKUs that are to be created, before anything is sent. Where it does not answer any more, those
+    /// that it has not said anything of wait for the next push.
+    pub(super) async fn preview_new(&self, access: &Access, works: &mut Vec<Work<'_>>) -> Result<(), ChannelError> {
+        let mut known = 0;
+        for work in works.iter_mut() {
+            if work.listing.is_none()
+                && work.refusals.is_empty()
+                && let Some(body) = self.new_item(work)
+                && let Err(error) = self.submit(access, PREVIEW, work, body).await
+            {
+                if known == 0 {
+                    return Err(error);
+                }
+                break;
+            }
+            known += 1;
+        }
+        works.truncate(known);
         Ok(())
     }
 

@@ -38,8 +38,14 @@ async fn a_feed_is_judged_message_by_message_in_whatever_order_it_is_asked_for()
     let mut changes: Vec<_> = listings.iter().map(|listing| both(listing, "21.50 EUR", 9)).collect();
     changes[3] = stock(&listings[3], -1);
     changes.push(creation("NEW/1"));
+    let mut bare = creation("NEW/2");
+    if let Some((product, _)) = &mut bare.product {
+        product.description = None;
+    }
+    changes.push(bare);
     let results = scene.push(&changes).await;
-    assert_eq!(refused(&results).iter().map(|one| one.code.as_str()).collect::<Vec<_>>(), ["stock"]);
+    let codes: Vec<_> = refused(&results).iter().map(|one| one.code.as_str()).collect();
+    assert_eq!(codes, ["stock", "90220"], "what a new SKU lacks is told before anything is sent");
     let (ticket, waiting) = ticket(&results);
     assert_eq!(waiting.len(), 30);
     let mut asked: Vec<_> = changes.iter().filter(|change| waiting.contains(&change.sku.as_str())).cloned().collect();
@@ -57,8 +63,9 @@ async fn a_feed_is_judged_message_by_message_in_whatever_order_it_is_asked_for()
     let stats = scene.fake.stats();
     assert_eq!((stats.tokens_to_store, stats.bad_requests, stats.rate_violations, stats.attributes_lost), (0, 0, 0, 0));
     assert_eq!(
-        (stats.calls["createFeed"], stats.calls.get("patchListingsItem"), stats.calls.get("putListingsItem")),
-        (1, None, None)
+        (stats.calls["createFeed"], stats.calls.get("patchListingsItem"), stats.calls["putListingsItem"]),
+        (1, None, 2),
+        "two previews"
     );
 }
 
