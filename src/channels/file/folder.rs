@@ -132,17 +132,24 @@ impl Watch {
                 return Err(being_replaced(upload, now + settings.settle));
             }
         }
+        // All of them are looked at, so that they stand still together and not one after the other.
+        let mut last: Option<(Timestamp, &Path)> = None;
         for file in &content.files {
             let data = fs::metadata(file).map_err(|error| cannot_read(file, &error))?;
             if let Some(marker) = &settings.marker {
                 refuse_unmarked(file, &data, marker)?;
             }
-            if let Some(retry_at) = self.settles_at(file, &data, settings.settle, now) {
-                let text = format!("{}: the file is still being written", file.display());
-                let failure = Failure::Unavailable { retry_at: Some(retry_at) };
-                let remedy = "nothing: it is read once it has stood unchanged for a while, see `settle`";
-                return Err(ChannelError { failure, ..unavailable(text, remedy) });
+            if let Some(at) = self.settles_at(file, &data, settings.settle, now)
+                && last.is_none_or(|(latest, _)| latest < at)
+            {
+                last = Some((at, file));
             }
+        }
+        if let Some((retry_at, file)) = last {
+            let text = format!("{}: the file is still being written", file.display());
+            let failure = Failure::Unavailable { retry_at: Some(retry_at) };
+            let remedy = "nothing: it is read once it has stood unchanged for a while, see `settle`";
+            return Err(ChannelError { failure, ..unavailable(text, remedy) });
         }
         self.counted.clone_from(&content.files);
         Ok(())
