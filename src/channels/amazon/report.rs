@@ -136,7 +136,14 @@ impl Amazon {
         document: String,
         at: usize,
     ) -> Result<Page, ChannelError> {
-        let skus = self.skus_of(access, &document).await?;
+        let skus = match self.skus_of(access, &document).await {
+            Ok(skus) => skus,
+            // Kept for 90 days, and then forgotten: what the pass has read by it is as old.
+            Err(Trouble { status: 404, .. }) => {
+                return Ok(Page { next: Some(Place::Ask { started }.cursor()), restart: true, ..Page::default() });
+            }
+            Err(trouble) => return Err(trouble.into()),
+        };
         let part: Vec<&str> = skus.iter().skip(at).take(PAGE_SIZE).map(String::as_str).collect();
         let mut page = Page::default();
         if !part.is_empty() {
@@ -165,7 +172,7 @@ impl Amazon {
     }
 
     /// The SKUs of a report, in its order.
-    async fn skus_of(&self, access: &Access, document: &str) -> Result<Arc<Vec<String>>, ChannelError> {
+    async fn skus_of(&self, access: &Access, document: &str) -> Result<Arc<Vec<String>>, Trouble> {
         let kept = self.report.lock().unwrap_or_else(PoisonError::into_inner).clone();
         if let Some((_, skus)) = kept.filter(|(known, _)| known == document) {
             return Ok(skus);
@@ -174,10 +181,10 @@ impl Amazon {
         let (body, content_type) = self.document(access, DOCUMENT, path, DOWNLOAD).await?;
         let charset = charset(content_type.as_deref(), self.marketplace.country);
         let read = tokio::task::spawn_blocking(move || skus(body, charset)).await;
-        let read = read.map_err(|error| ChannelError::bug(&format!("reading the report: {error}")))?;
+        let read = read.map_err(|error| Trouble::ours(ChannelError::bug(&format!("reading the report: {error}"))))?;
         let skus = read.map_err(|what| {
             let what = format!("the report of all listings cannot be read: {what}");
-            self.reading(DOCUMENT).unexpected(&what, None)
+            Trouble::ours(self.reading(DOCUMENT).unexpected(&what, None))
         })?;
         let skus = Arc::new(skus);
         let keep = Some((document.to_owned(), skus.clone()));
@@ -192,14 +199,15 @@ impl Amazon {
         operation: Operation,
         path: String,
         download: &'static str,
-    ) -> Result<(Box<dyn Read + Send>, Option<String>), ChannelError> {
-        let seller = seller_of(access)?;
-        let Success { body, request_id } =
-            self.client.api(ApiCall::get(operation, path, seller, token_of(access)?)).await?;
+    ) -> Result<(Box<dyn Read + Send>, Option<String>), Trouble> {
+        let seller = seller_of(access).map_err(Trouble::ours)?;
+        let token = token_of(access).map_err(Trouble::ours)?;
+        let Success { body, request_id } = self.client.api(ApiCall::get(operation, path, seller, token)).await?;
         let place = WireDocument::deserialize(body).map_err(|error| {
-            self.reading(operation).unexpected(&format!("the document is unreadable: {error}"), request_id)
+            let what = format!("the document is unreadable: {error}");
+            Trouble::ours(self.reading(operation).unexpected(&what, request_id))
         })?;
-        let answer = self.client.fetch(download, &place.url).await?;
+        let answer = self.client.fetch(download, &place.url).await.map_err(Trouble::ours)?;
         let content_type = answer.header("content-type").map(str::to_owned);
         let packed = place.compression_algorithm.is_some() && answer.body.starts_with(&[0x1f, 0x8b]);
         let bytes = std::io::Cursor::new(answer.body);

@@ -60,6 +60,11 @@ impl FakeAmazon {
         self.shared.world().delete(seller, country, sku).is_some()
     }
 
+    /// Forgets every document, as Amazon does after 90 days.
+    pub fn forget_documents(&self) {
+        self.shared.world().documents.clear();
+    }
+
     /// From now on submissions to this item are refused for this reason; answers whether there is one.
     pub fn refuse_item(&self, seller: &str, country: &str, sku: &str, why: &str) -> bool {
         let mut world = self.shared.world();

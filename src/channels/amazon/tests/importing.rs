@@ -156,6 +156,28 @@ async fn a_report_is_waited_for_without_haste_and_goes_on_after_a_restart() {
 }
 
 #[tokio::test]
+async fn a_report_whose_document_is_forgotten_is_asked_for_anew() {
+    let scene = Scene::seeded(&(0..25).map(|number| seed(&format!("S-{number:02}"))).collect::<Vec<_>>());
+    scene.fake.rules(|rules| rules.tells_more_than_there_are = true);
+    let access = scene.access();
+    let mut from = From { kind: PassKind::Full, cursor: None, first: true };
+    while !from.cursor.as_ref().is_some_and(|cursor| cursor.0.contains("\"at\":20")) {
+        let page = match scene.channel().pull(&access, &from).await {
+            Err(ChannelError { failure: Failure::Throttled { until }, .. }) => {
+                scene.clock.set(until);
+                continue;
+            }
+            page => page.unwrap(),
+        };
+        from = From { cursor: page.next, first: false, ..from };
+    }
+    // It stood still until Amazon kept the report no longer.
+    scene.fake.forget_documents();
+    let page = scene.channel().pull(&access, &from).await.unwrap();
+    assert!(page.restart && page.next.unwrap().0.contains("ask"));
+}
+
+#[tokio::test]
 async fn a_report_that_failed_fails_the_run_and_half_an_hour_later_another_is_asked_for() {
     let scene = Scene::seeded(&[seed("a")]);
     scene.fake.rules(|rules| {
