@@ -50,6 +50,11 @@ impl<'a> Work<'a> {
         self.refusal.is_some()
     }
 
+    /// What has been refused so far, in words.
+    pub(super) fn refused_words(&self) -> Option<&str> {
+        self.refusal.as_ref().map(|complaint| complaint.text.as_str())
+    }
+
     /// Notes that everything has been answered.
     pub(super) fn close(&mut self) {
         self.closed = true;

@@ -20,6 +20,8 @@ pub(super) struct Found {
     pub(super) listings: Vec<Listing>,
     pub(super) complaints: Vec<Complaint>,
     pub(super) remarks: Vec<Complaint>,
+    /// The products of which something could not be read, by the vendor's ids.
+    pub(super) unread: Vec<String>,
     pub(super) request_id: Option<String>,
 }
 
@@ -28,6 +30,12 @@ impl Found {
     pub(super) fn complain(&mut self, sku: String, code: &str, text: String) {
         let complaint = self.said(sku, code, text);
         self.complaints.push(complaint);
+    }
+
+    /// What could not be read of a product. It is there all the same, with whatever was known of it.
+    pub(super) fn leave_unread(&mut self, product: &str, code: &str, text: &str) {
+        self.complain(format!("product {product}"), code, text.to_owned());
+        self.unread.push(product.to_owned());
     }
 
     /// What is worth knowing of a sound listing.

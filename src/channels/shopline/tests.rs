@@ -5,6 +5,7 @@ mod asia;
 mod exporting;
 mod global;
 mod importing;
+mod on_sale;
 mod settings;
 mod webhooks;
 

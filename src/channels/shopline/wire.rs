@@ -57,6 +57,18 @@ impl Trouble {
         self.error.failure == Failure::Rejected
     }
 
+    /// What the vendor says of one thing cannot be read: so nothing can be changed of it, while others can be.
+    pub(super) fn unreadable(operation: &str, request_id: Option<String>) -> Self {
+        let error = ChannelError {
+            failure: Failure::Rejected,
+            text: format!("{TITLE} {operation}: what SHOPLINE tells of it cannot be read, so nothing was changed"),
+            remedy: "complete or delete it at SHOPLINE".to_owned(),
+            request_id,
+            acted: Acted::No,
+        };
+        Self { code: "unreadable".to_owned(), error: Box::new(error) }
+    }
+
     /// Whether there was more to say than an answer may have.
     pub(super) fn is_too_large(&self) -> bool {
         matches!(&self.error.failure, Failure::Unexpected { sample } if sample.contains("more than 16 MiB"))

@@ -11,7 +11,7 @@ use serde_json::json;
 use super::{TITLE, items::refs, wire::Trouble};
 use crate::{
     channels::{ChannelError, PushResult, works},
-    domain::{Complaint, Currency, Field, ListingStatus, Price, plan::Change},
+    domain::{Complaint, Currency, Field, Listing, ListingStatus, Price, Values, plan::Change},
 };
 
 /// The most digits after the point that SHOPLINE keeps.
@@ -210,6 +210,61 @@ pub(super) fn returns(works: &mut [Work<'_>], indices: &[usize]) -> bool {
         works[index].refuse("siblings", text, None);
     }
     false
+}
+
+/// Whether a whole product is to go off sale: something of it is, and nothing that the product has now stays. `now`: its variants by
+/// the vendor's ids, as just read. What was known of it may be older than a variant that joined it since.
+pub(super) fn all_leave(works: &[Work<'_>], indices: &[usize], now: &[Option<&str>]) -> bool {
+    let leaving = || indices.iter().filter(|index| works[**index].change.wanted.retired);
+    let leaves = |id: &Option<&str>| leaving().any(|index| works[*index].word(refs::VARIANT) == *id);
+    leaving().next().is_some() && now.iter().all(leaves)
+}
+
+/// The texts that are to be sent to a product, if any.
+pub(super) fn wanted_texts(works: &[Work<'_>], indices: &[usize]) -> Option<Texts> {
+    indices.iter().map(|index| works[*index].texts()).find(|texts| !texts.is_empty())
+}
+
+/// Whether any of these is to be taken off sale.
+pub(super) fn any_leaves(works: &[Work<'_>], indices: &[usize]) -> bool {
+    indices.iter().any(|index| works[*index].change.wanted.retired)
+}
+
+/// The change that leaves a SKU without pieces: one that the source dropped, of a product that comes back on sale with others.
+pub(super) fn emptied(listing: &Listing) -> Change {
+    Change {
+        sku: listing.sku.clone(),
+        listing: Some(listing.clone()),
+        product: None,
+        siblings: Vec::new(),
+        wanted: Values { retired: true, dropped: true, ..Values::default() },
+        fields: Vec::new(),
+    }
+}
+
+/// Whether the product that new SKUs joined can come back on sale: the SKUs that would come along have no pieces now.
+pub(super) fn come_back(works: &mut [Work<'_>], indices: &[usize], along: &[Work<'_>]) -> bool {
+    let stays = along.iter().find_map(|work| Some((&work.change.sku, work.refused_words()?)));
+    let Some((sku, words)) = stays else { return true };
+    let text = format!(
+        "the product stays off sale: with it `{sku}` would be sold, which the source dropped, and its stock cannot be set to 0 ({words})"
+    );
+    for index in indices {
+        works[*index].refuse("siblings", &text, None);
+    }
+    false
+}
+
+/// A refusal of what was sent concerns all of these changes; any other trouble what comes after them, too.
+pub(super) fn refuse_all(trouble: Trouble, indices: &[usize], works: &mut [Work<'_>]) -> Result<(), Box<ChannelError>> {
+    if !trouble.is_refusal() {
+        return Err(trouble.error);
+    }
+    for index in indices {
+        works[*index].refuse_with(&trouble);
+        works[*index].close();
+    }
+    Ok(())
 }
 
 /// Tells that a SKU stays off sale by having no stock, because the product's others are on sale.

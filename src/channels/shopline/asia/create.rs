@@ -17,12 +17,12 @@ use crate::{
     channels::{
         ChannelError,
         shopline::{
-            items::{Found, list},
+            items::{Found, list, refs},
             wire::Trouble,
-            works::Work,
+            works::{Work, come_back, emptied, refuse_all, returns, status},
         },
     },
-    domain::{self, Field},
+    domain::{self, Field, Listing},
     http::Method,
     secrets::Secret,
 };
@@ -37,7 +37,7 @@ impl Asia {
     pub(super) async fn create(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
         let known = match self.home(token, indices, works).await {
             Ok(known) => known,
-            Err(trouble) => return refuse_all(&trouble, indices, works).ok_or(trouble.error),
+            Err(trouble) => return refuse_all(trouble, indices, works),
         };
         let Some((source, first)) = works[indices[0]].change.product.as_ref() else { return Ok(()) };
         let single = first.options.is_empty();
@@ -45,11 +45,14 @@ impl Asia {
             Some(home) => (home, false),
             None => match self.make(token, source, &works[indices[0]], single).await {
                 Ok(home) => (home, true),
-                Err(trouble) => return refuse_all(&trouble, indices, works).ok_or(trouble.error),
+                Err(trouble) => return refuse_all(trouble, indices, works),
             },
         };
-        // A product that its owner took off sale stays so, whoever joins it.
-        let draft = home.status == "draft" && works[indices[0]].change.siblings.is_empty();
+        // A product that its owner took off sale stays so, whoever joins it; one that is off sale because the source dropped all that
+        // it had does not.
+        let draft = home.status == status(false);
+        let relists = draft && indices.iter().any(|index| works[*index].change.wanted.relisted);
+        let begun = draft && works[indices[0]].change.siblings.is_empty() && !single;
         let warehouses = self.warehouses(token).await.map_err(|trouble| trouble.error)?;
         let mut home = home;
         for index in indices {
@@ -63,7 +66,12 @@ impl Asia {
             }
             self.adopt(token, &mut home, &warehouses, work).await?;
         }
-        if (new || draft) && !single && indices.iter().any(|index| !works[*index].is_refused()) {
+        let goes_on_sale = if relists {
+            self.comes_back(token, &home, indices, works).await?
+        } else {
+            (begun || (new && !single)) && indices.iter().any(|index| !works[*index].is_refused())
+        };
+        if goes_on_sale {
             self.put_on_sale(token, &home.id, indices, works).await?;
         }
         for index in indices {
@@ -72,10 +80,35 @@ impl Asia {
         Ok(())
     }
 
+    /// Whether the product that these SKUs joined can come back on sale; what the source dropped of it has no pieces then.
+    async fn comes_back(
+        &self,
+        token: &Secret,
+        home: &Product,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Result<bool, Box<ChannelError>> {
+        if !returns(works, indices) {
+            return Ok(false);
+        }
+        let stands = |sibling: &&Listing| {
+            let id = sibling.refs[refs::VARIANT].as_str();
+            home.variations.iter().any(|variation| variation.id.as_deref() == id)
+        };
+        let along: Vec<_> = works[indices[0]].change.siblings.iter().filter(stands).map(emptied).collect();
+        let mut along: Vec<_> = along.iter().map(Work::of).collect();
+        for work in &mut along {
+            if let Some(pieces) = work.stock(true, MOST_PIECES) {
+                self.push_stock(token, work, pieces).await?;
+            }
+        }
+        Ok(come_back(works, indices, &along))
+    }
+
     /// The product that the SKUs belong to, where the shop has it already.
     async fn home(&self, token: &Secret, indices: &[usize], works: &[Work<'_>]) -> Result<Option<Product>, Trouble> {
         if let Some(sibling) = works[indices[0]].change.siblings.first() {
-            return self.product(token, &sibling.product_id).await;
+            return self.product(token, &sibling.product_id).await.map(|(_, product)| Some(product));
         }
         for index in indices {
             let sku = works[*index].change.sku.as_str();
@@ -109,11 +142,6 @@ impl Asia {
             product.variations.clear();
             product
         }))
-    }
-
-    async fn product(&self, token: &Secret, id: &str) -> Result<Option<Product>, Trouble> {
-        let data = self.read("product", &format!("products/{id}"), Vec::new(), token).await?.data;
-        Ok(Product::read(&data, &self.0.locale, &mut Found::default()))
     }
 
     /// Makes the product: as the one SKU it is, or as a draft that variations will join.
@@ -221,7 +249,7 @@ impl Asia {
     async fn put_on_sale(&self, token: &Secret, id: &str, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
         let refused = match self.set_status(token, &[id.to_owned()], "active").await {
             Ok((refused, _)) => refused,
-            Err(trouble) => return refuse_all(&trouble, indices, works).ok_or(trouble.error),
+            Err(trouble) => return refuse_all(trouble, indices, works),
         };
         for index in indices {
             if let Some((_, code, text)) = refused.first() {
@@ -283,14 +311,4 @@ fn usual_kind(name: &str) -> Option<&'static str> {
         "color" | "colour" | "farbe" | "顏色" => Some("color"),
         _ => None,
     }
-}
-
-/// Notes a refusal of what was sent for all of these changes; `None`: it is some other trouble.
-fn refuse_all(trouble: &Trouble, indices: &[usize], works: &mut [Work<'_>]) -> Option<()> {
-    trouble.is_refusal().then(|| {
-        for index in indices {
-            works[*index].refuse_with(trouble);
-            works[*index].close();
-        }
-    })
 }

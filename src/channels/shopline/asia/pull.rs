@@ -147,9 +147,21 @@ impl Asia {
             next_page(&under, &success.data, &items).map(|at| Under { at, pages: under.pages + 1, ..under.clone() });
         let found = self.read_products(&items, token, success.request_id).await?;
         let resume = next.is_none().then(|| Place::Resume { since: under.started }.cursor());
-        let Found { listings, complaints, remarks, .. } = found;
+        let Found { listings, complaints, remarks, unread, .. } = found;
         let next = next.map(|under| Place::Under(under).cursor());
-        Ok(Page { listings, complaints, remarks, next, resume, total: None, restart: false, unread: Vec::new() })
+        Ok(Page { listings, complaints, unread, remarks, next, resume, total: None, restart: false })
+    }
+
+    /// One product as the vendor tells it now, and what of it concerns us.
+    pub(super) async fn product(&self, token: &Secret, id: &str) -> Result<(Value, Product), Trouble> {
+        let Success { data, request_id, .. } =
+            self.read("product", &format!("products/{id}"), Vec::new(), token).await?;
+        let mut found = Found::default();
+        let product = Product::read(&data, &self.0.locale, &mut found).filter(|_| found.unread.is_empty());
+        match product {
+            Some(product) => Ok((data, product)),
+            None => Err(Trouble::unreadable("product", request_id)),
+        }
     }
 
     /// Reads something of the API.
@@ -398,7 +410,7 @@ impl Product {
         let (variations, medias) = match (list(value, "variations"), list(value, "medias")) {
             (Ok(variations), medias) => (variations, medias.unwrap_or_default()),
             (Err(what), _) => {
-                found.complain(format!("product {id}"), "unreadable", format!("the product is unreadable: {what}"));
+                found.leave_unread(&id, "unreadable", &format!("the product is unreadable: {what}"));
                 return None;
             }
         };
@@ -423,8 +435,7 @@ impl Product {
         }
         for variation in variations {
             if text(variation, "id").is_none() {
-                let text = "a variation has no id".to_owned();
-                found.complain(format!("product {}", product.id), "unreadable", text);
+                found.leave_unread(&product.id, "unreadable", "a variation has no id");
                 continue;
             }
             product.variations.push(Variation::read(value, variation, product.same_price, locale));

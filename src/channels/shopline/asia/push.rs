@@ -2,7 +2,7 @@
 //! them back many at a time.
 //!
 //! The vendor does not say whether a product's texts in other languages stay when one is sent, so the others are read and go
-//! back as they are. Where variations are tied to the product's price, the product's price is the one to write.
+//! back as they are. Before a product goes off sale it is read as well, for a variation may have joined it. Where variations are tied to the product's price, the product's price is the one to write.
 //!
 //! Vendor pages: "Update Product Price", "Update Product Variation Price", "Update Product Quantity", "Update Stock",
 //! "Update Product", "Bulk Publish/Unpublish Product in Online Store".
@@ -19,7 +19,10 @@ use crate::{
             client::ApiCall,
             items::{list, object, refs, text},
             wire::{Success, Trouble},
-            works::{Texts, Work, by_product, judge_texts, lacking, refuse_partly, results, returns, status},
+            works::{
+                Texts, Work, all_leave, any_leaves, by_product, judge_texts, lacking, refuse_all, refuse_partly,
+                results, returns, status, wanted_texts,
+            },
         },
     },
     domain::{Complaint, Price, plan::Change},
@@ -103,18 +106,28 @@ impl Asia {
         indices: &[usize],
         works: &mut [Work<'_>],
     ) -> Result<Option<bool>, Box<ChannelError>> {
-        self.push_texts(token, indices, works).await?;
+        let texts = wanted_texts(works, indices);
+        let mut all_gone = false;
+        if texts.is_some() || any_leaves(works, indices) {
+            let (told, product) = match self.product(token, &works[indices[0]].text(refs::PRODUCT)).await {
+                Ok(product) => product,
+                Err(trouble) => return refuse_all(trouble, indices, works).map(|()| None),
+            };
+            if let Some(texts) = texts {
+                let answer = self.write_texts(token, told, &product.id, &texts).await;
+                judge_texts(works, indices, &texts, answer.err())?;
+            }
+            let now: Vec<_> = product.variations.iter().map(|variation| variation.id.as_deref()).collect();
+            all_gone = all_leave(works, indices, &now);
+        }
         self.push_prices(token, indices, works).await?;
-        let leaving = indices.iter().filter(|index| works[**index].change.wanted.retired).count();
-        let siblings = works[indices[0]].note(refs::SIBLINGS).as_u64();
-        let all_leave = leaving > 0 && siblings == Some(leaving as u64);
         for index in indices {
             let work = &mut works[*index];
-            if let Some(pieces) = work.stock(!all_leave, MOST_PIECES) {
+            if let Some(pieces) = work.stock(!all_gone, MOST_PIECES) {
                 self.push_stock(token, work, pieces).await?;
             }
         }
-        if all_leave {
+        if all_gone {
             return Ok(Some(false));
         }
         let returns = returns(works, indices).then_some(true);
@@ -122,19 +135,14 @@ impl Asia {
         Ok(returns)
     }
 
-    async fn push_texts(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
-        let Some((first, texts)) =
-            indices.iter().map(|index| (*index, works[*index].texts())).find(|(_, texts)| !texts.is_empty())
-        else {
-            return Ok(());
-        };
-        let answer = self.write_texts(token, &works[first].text(refs::PRODUCT), &texts).await;
-        judge_texts(works, indices, &texts, answer.err())
-    }
-
-    async fn write_texts(&self, token: &Secret, id: &str, texts: &Texts) -> Result<Success, Trouble> {
-        let path = format!("products/{id}");
-        let mut product = self.read("product", &path, Vec::new(), token).await?.data;
+    /// `product`: as the vendor tells it now.
+    async fn write_texts(
+        &self,
+        token: &Secret,
+        mut product: Value,
+        id: &str,
+        texts: &Texts,
+    ) -> Result<Success, Trouble> {
         let mut body = json!({});
         for (name, wanted) in [("title_translations", &texts.title), ("description_translations", &texts.description)] {
             if let Some(wanted) = wanted {
@@ -144,7 +152,7 @@ impl Asia {
                 body[name] = words.into();
             }
         }
-        self.write(token, "product update", Method::PUT, &path, body).await
+        self.write(token, "product update", Method::PUT, &format!("products/{id}"), body).await
     }
 
     async fn push_prices(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {

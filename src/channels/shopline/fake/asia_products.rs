@@ -126,7 +126,7 @@ fn money(goods: &Goods, amount: Decimal) -> Value {
 fn shown(goods: &Goods, product: &Product) -> Value {
     let (main, rest) = (product.variants.first(), product.variants.iter().filter(|_| !product.plain));
     let nothing = money(goods, Decimal::ZERO);
-    let variations: Vec<Value> = rest
+    let variations: Value = rest
         .map(|variant| {
             json!({
                 "id": variant.id, "sku": variant.sku, "gtin": variant.barcode, "price": money(goods, variant.price),
@@ -135,6 +135,7 @@ fn shown(goods: &Goods, product: &Product) -> Value {
             })
         })
         .collect();
+    let variations = if product.garbled { json!("…") } else { variations };
     let titles: Vec<Value> = product
         .options
         .iter()

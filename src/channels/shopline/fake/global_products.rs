@@ -3,6 +3,7 @@
 use base64::{Engine, engine::general_purpose::STANDARD};
 use jiff::Timestamp;
 use rust_decimal::Decimal;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::{
@@ -62,39 +63,74 @@ fn shop(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
     Ok(Said::ok(json!({"data": {"id": call.account, "name": store.name, "currency": currency, "domain": domain}})))
 }
 
+/// What a list of products is of. The vendor's token of a next page keeps it.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Asked {
+    /// The last product of the page before.
+    since_id: Option<String>,
+    updated_at_min: Option<Timestamp>,
+    created_at_min: Option<Timestamp>,
+    title: Option<String>,
+    newest_first: bool,
+}
+
+impl Asked {
+    fn read(query: &Query) -> Result<Self, Said> {
+        let instant = |name: &str| {
+            let text = get(query, name).map(str::parse::<Timestamp>);
+            text.transpose().map_err(|_| unprocessable(name, "is no time"))
+        };
+        let newest_first = match get(query, "order_by") {
+            None | Some("created_at_asc") => false,
+            Some("created_at_desc") => true,
+            Some(_) => return Err(unprocessable("order_by", "is unknown")),
+        };
+        Ok(Self {
+            since_id: None,
+            updated_at_min: instant("updated_at_min")?,
+            created_at_min: instant("created_at_min")?,
+            title: get(query, "title").map(str::to_lowercase),
+            newest_first,
+        })
+    }
+
+    /// By title it is a search, not a comparison.
+    fn has(&self, product: &Product, by_title: bool) -> bool {
+        let past = |last: &String| if self.newest_first { product.id < *last } else { product.id > *last };
+        self.since_id.as_ref().is_none_or(past)
+            && self.updated_at_min.is_none_or(|since| product.updated_at >= since)
+            && self.created_at_min.is_none_or(|since| product.created_at >= since)
+            && (!by_title || self.title.as_ref().is_none_or(|title| product.title().to_lowercase().contains(title)))
+    }
+}
+
 fn products(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
     let limit = get(call.query, "limit").map_or(Some(50), |text| text.parse().ok()).filter(|it| (1..=250).contains(it));
     let limit: usize = limit.ok_or_else(|| unprocessable("limit", "must be from 1 to 250"))?;
     let limit = limit.min(world.rules.page_cap);
-    let mut after = String::new();
-    let mut since = get(call.query, "updated_at_min").map(str::to_owned);
-    if let Some(token) = get(call.query, "page_info") {
-        if call.query.iter().any(|(name, _)| !["page_info", "limit", "fields"].contains(&name.as_str())) {
-            world.stats.mixed_page_info += 1;
+    let asked = match get(call.query, "page_info") {
+        None => Asked::read(call.query)?,
+        Some(token) => {
+            if call.query.iter().any(|(name, _)| !["page_info", "limit", "fields"].contains(&name.as_str())) {
+                world.stats.mixed_page_info += 1;
+            }
+            let known = STANDARD.decode(token).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            known.filter(|_| !world.rules.tokens_forgotten).ok_or_else(|| unprocessable("page_info", "is invalid"))?
         }
-        let known = STANDARD.decode(token).ok().and_then(|bytes| serde_json::from_slice::<Value>(&bytes).ok());
-        let known = known.filter(|_| !world.rules.tokens_forgotten);
-        let known = known.ok_or_else(|| unprocessable("page_info", "is invalid"))?;
-        known["sinceId"].as_str().unwrap_or_default().clone_into(&mut after);
-        since = known["updatedAtMin"].as_str().map(str::to_owned);
-    }
-    let since = since.as_deref().map(str::parse::<Timestamp>).transpose();
-    let since = since.map_err(|_| unprocessable("updated_at_min", "is no time"))?;
-    let looped = get(call.query, "page_info").filter(|_| world.rules.pages_loop).map(str::to_owned);
-    let (title, version) = (get(call.query, "title").map(str::to_owned), "v20260601");
-    let goods = goods(world, call)?;
-    let found = |product: &&Product| {
-        product.id > after
-            && since.is_none_or(|since| product.updated_at >= since)
-            && title.as_deref().is_none_or(|title| product.title() == title)
     };
-    let mut rest = goods.products.iter().filter(found);
-    let page: Vec<&Product> = rest.by_ref().take(limit).collect();
-    let more = rest.next().is_some();
+    let looped = get(call.query, "page_info").filter(|_| world.rules.pages_loop).map(str::to_owned);
+    let (by_title, version) = (world.rules.title_filter, "v20260601");
+    let goods = goods(world, call)?;
+    let mut found: Vec<&Product> = goods.products.iter().filter(|product| asked.has(product, by_title)).collect();
+    if asked.newest_first {
+        found.reverse();
+    }
+    let (more, page) = (found.len() > limit, &found[..limit.min(found.len())]);
     let said = Said::ok(json!({"products": page.iter().map(|product| shown(product)).collect::<Vec<_>>()}));
     let Some(last) = page.last().filter(|_| more) else { return Ok(said) };
-    let token = json!({"sinceId": last.id, "direction": "next", "limit": limit, "updatedAtMin": since.map(|it| it.to_string())});
-    let token = looped.unwrap_or_else(|| STANDARD.encode(token.to_string()));
+    let token = Asked { since_id: Some(last.id.clone()), ..asked };
+    let token = looped.unwrap_or_else(|| STANDARD.encode(json!(token).to_string()));
     let token: String = url::form_urlencoded::byte_serialize(token.as_bytes()).collect();
     let address = format!("https://handle.myshopline.com/admin/openapi/{version}/products/products.json");
     let link = format!(
@@ -119,7 +155,8 @@ fn shown(product: &Product) -> Value {
         })
         .collect();
     let images: Vec<Value> = product.images.iter().map(|src| json!({"id": "i1", "src": src})).collect();
-    let variants: Vec<Value> = product.variants.iter().map(|variant| shown_variant(product, variant)).collect();
+    let variants: Value = product.variants.iter().map(|variant| shown_variant(product, variant)).collect();
+    let variants = if product.garbled { json!("…") } else { variants };
     json!({
         "id": product.id, "title": product.title(), "handle": "a-product", "status": product.status, "spu": "",
         "vendor": product.brand, "product_category": product.category, "tags": "",

@@ -58,6 +58,8 @@ pub(super) struct Product {
     pub(super) plain: bool,
     pub(super) same_price: bool,
     pub(super) unlimited: bool,
+    /// What is told of its variants cannot be read.
+    pub(super) garbled: bool,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
 }
@@ -118,6 +120,7 @@ impl Goods {
             plain: platform == Platform::Asia,
             same_price: false,
             unlimited: false,
+            garbled: false,
             created_at: now,
             updated_at: now,
         }

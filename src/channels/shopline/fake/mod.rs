@@ -146,6 +146,26 @@ impl FakeShopline {
         self.shared.world().delete(account, sku, now)
     }
 
+    /// Gives the product of a SKU this status, as its owner would.
+    pub fn set_status(&self, account: &str, sku: &str, status: &str) {
+        let now = self.shared.clock.now();
+        let mut world = self.shared.world();
+        let goods = world.stores.get_mut(account).map(|store| &mut store.goods);
+        if let Some((product, _)) = goods.and_then(|goods| goods.find(sku)) {
+            status.clone_into(&mut product.status);
+            product.updated_at = now;
+        }
+    }
+
+    /// From now on the vendor tells nothing of the variants of a SKU's product that can be read.
+    pub fn garble(&self, account: &str, sku: &str) {
+        let mut world = self.shared.world();
+        let goods = world.stores.get_mut(account).map(|store| &mut store.goods);
+        if let Some((product, _)) = goods.and_then(|goods| goods.find(sku)) {
+            product.garbled = true;
+        }
+    }
+
     /// From now on the store refuses every change of this SKU.
     pub fn refuse(&self, account: &str, sku: &str) {
         let mut world = self.shared.world();

@@ -57,6 +57,8 @@ pub struct Rules {
     pub pages_loop: bool,
     /// Whether Global takes no token of a next page any more.
     pub tokens_forgotten: bool,
+    /// Whether Global lists products by title. Its pages of some versions name no such filter, and unknown ones are ignored.
+    pub title_filter: bool,
 }
 
 impl Default for Rules {
@@ -73,6 +75,7 @@ impl Default for Rules {
             previous_id: false,
             pages_loop: false,
             tokens_forgotten: false,
+            title_filter: true,
         }
     }
 }

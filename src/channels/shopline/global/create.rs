@@ -1,30 +1,33 @@
 //! Creating on Global: new products with all their variants, and variants that join a product.
 //!
 //! The vendor knows no idempotency keys, so whoever did not hear the answer to a creation could make the product twice. Before
-//! anything is made it is looked for: in the product of its siblings, or among the products of the same title. What is found is
-//! brought to what is wanted instead. A new variant has no pieces; its stock is set where it is stocked, once it is there.
+//! anything is made it is looked for by its SKUs: in the product of its siblings, among the products of the same title, and, since a
+//! title may be edited between two attempts and stores may not know that filter, among those that the shop got lately. What is
+//! found is brought to what is wanted instead. A new variant has no pieces; its stock is set where it is stocked, once it is there.
 //!
-//! Vendor pages: "Create a product", "Create a variant", "Link an inventory item to a location".
+//! Vendor pages: "Create a product", "Create a variant", "Link an inventory item to a location",
+//! "Get products".
 
 use std::collections::BTreeSet;
 
+use jiff::{SignedDuration, Timestamp};
 use serde_json::{Map, Value, json};
 
 use super::{
     Global,
-    pull::{Product, Variant},
+    pull::{LIMIT, Product, Variant, written},
     push::MOST_PIECES,
 };
 use crate::{
     channels::{
         ChannelError,
         shopline::{
-            items::{Found, list, price},
+            items::{Found, list, price, refs},
             wire::Trouble,
-            works::{Work, amount},
+            works::{Work, amount, come_back, emptied, refuse_all, returns, status},
         },
     },
-    domain::{self, Field, Price},
+    domain::{self, Field, Listing, Price},
     http::Method,
     secrets::Secret,
 };
@@ -35,47 +38,126 @@ type Ended = Result<(), Box<ChannelError>>;
 const MOST_VARIANTS: usize = 500;
 /// How many products of the same title are looked through.
 const SAME_TITLE: usize = 250;
+/// What was made longer ago than this is known by the import.
+const LATELY: SignedDuration = SignedDuration::from_hours(30 * 24);
+/// How many of those that were made lately are looked through.
+const MADE_LATELY: usize = 1_000;
 
 impl Global {
-    /// Creates the SKUs of one product of the source.
-    pub(super) async fn create(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
-        let known = match self.home(token, indices, works).await {
-            Ok(known) => known,
+    /// Creates the SKUs of one product of the source. `lately`: the products that the shop got lately, once they have been read.
+    pub(super) async fn create(
+        &self,
+        token: &Secret,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+        lately: &mut Option<Vec<Product>>,
+    ) -> Ended {
+        let home = match self.home(token, indices, works, lately).await {
+            Ok(Some(home)) => home,
+            Ok(None) => return self.make(token, indices, works).await,
             Err(trouble) => return refuse_all(trouble, indices, works),
         };
-        match known {
-            Some(home) => {
-                for index in indices {
-                    let sku = works[*index].change.sku.as_str();
-                    match home.variants.iter().find(|variant| variant.sku.as_deref() == Some(sku)) {
-                        Some(variant) => self.adopt(token, &home, variant, &mut works[*index]).await?,
-                        None => self.join(token, &home, &mut works[*index]).await?,
-                    }
-                }
-                Ok(())
+        // What is not closed before the product is on sale begins again, should that fail.
+        let off = home.status == status(false) && indices.iter().any(|index| works[*index].change.wanted.relisted);
+        for index in indices {
+            let sku = works[*index].change.sku.as_str();
+            match home.variants.iter().find(|variant| variant.sku.as_deref() == Some(sku)) {
+                Some(variant) => self.adopt(token, &home, variant, &mut works[*index]).await?,
+                None => self.join(token, &home, &mut works[*index]).await?,
             }
-            None => self.make(token, indices, works).await,
+            if !off {
+                works[*index].close();
+            }
         }
+        if off {
+            self.relist(token, &home, indices, works).await?;
+            indices.iter().for_each(|index| works[*index].close());
+        }
+        Ok(())
+    }
+
+    /// Puts the product that these SKUs joined on sale again: it is off sale because the source dropped all that it had.
+    async fn relist(&self, token: &Secret, home: &Product, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
+        if !returns(works, indices) {
+            return Ok(());
+        }
+        let stands = |sibling: &&Listing| {
+            let id = sibling.refs[refs::VARIANT].as_str();
+            home.variants.iter().any(|variant| id == Some(variant.id.as_str()))
+        };
+        let along: Vec<_> = works[indices[0]].change.siblings.iter().filter(stands).map(emptied).collect();
+        let mut along: Vec<_> = along.iter().map(Work::of).collect();
+        for work in &mut along {
+            if let Some(pieces) = work.stock(true, MOST_PIECES) {
+                self.push_stock(token, work, pieces).await?;
+            }
+        }
+        if come_back(works, indices, &along) {
+            self.put_on_sale(token, true, indices, works).await?;
+        }
+        Ok(())
     }
 
     /// The product that the SKUs belong to, where the shop has it already.
-    async fn home(&self, token: &Secret, indices: &[usize], works: &[Work<'_>]) -> Result<Option<Product>, Trouble> {
+    async fn home(
+        &self,
+        token: &Secret,
+        indices: &[usize],
+        works: &[Work<'_>],
+        lately: &mut Option<Vec<Product>>,
+    ) -> Result<Option<Product>, Trouble> {
         let change = works[indices[0]].change;
         if let Some(sibling) = change.siblings.first() {
-            let path = format!("products/{}.json", sibling.product_id);
-            let data = self.read("product", &path, Vec::new(), token).await?.data;
-            return Ok(Product::read(&data["product"], &mut Found::default()));
+            return self.product(token, &sibling.product_id).await.map(Some);
         }
-        let title = change.product.as_ref().map(|(product, _)| product.title.as_str()).unwrap_or_default();
         let skus: BTreeSet<&str> = indices.iter().map(|index| works[*index].change.sku.as_str()).collect();
-        let query = vec![("title", title.to_owned()), ("limit", SAME_TITLE.to_string())];
-        let data = self.read("product search", "products/products.json", query, token).await?.data;
-        let values = list(&data, "products").unwrap_or_default();
-        let mut products = values.iter().filter_map(|value| Product::read(value, &mut Found::default()));
-        let has = |product: &Product| {
+        let has = |product: &&Product| {
             product.variants.iter().any(|it| it.sku.as_deref().is_some_and(|sku| skus.contains(sku)))
         };
-        Ok(products.find(has))
+        let title = change.product.as_ref().map(|(product, _)| product.title.clone()).unwrap_or_default();
+        let titled = self.search(token, vec![("title", title)], SAME_TITLE).await?;
+        if let Some(found) = titled.iter().find(has) {
+            return Ok(Some(found.clone()));
+        }
+        let lately = match lately {
+            Some(known) => known,
+            none => none.insert(self.made_lately(token).await?),
+        };
+        Ok(lately.iter().find(has).cloned())
+    }
+
+    /// The products that the shop got lately, newest first.
+    async fn made_lately(&self, token: &Secret) -> Result<Vec<Product>, Trouble> {
+        let since = self.0.client.now().saturating_sub(LATELY).unwrap_or(Timestamp::MIN);
+        let filters = vec![("created_at_min", written(since)), ("order_by", "created_at_desc".to_owned())];
+        self.search(token, filters, MADE_LATELY).await
+    }
+
+    /// Products that filters let through, `most` of them or a few more.
+    async fn search(
+        &self,
+        token: &Secret,
+        filters: Vec<(&'static str, String)>,
+        most: usize,
+    ) -> Result<Vec<Product>, Trouble> {
+        let (mut products, mut query, mut limit) = (Vec::new(), filters, LIMIT);
+        loop {
+            let limited = [query.clone(), vec![("limit", limit.to_string())]].concat();
+            let answer = match self.read("product search", "products/products.json", limited, token).await {
+                Err(trouble) if trouble.is_too_large() && limit > 1 => {
+                    limit = (limit / 5).max(1);
+                    continue;
+                }
+                answer => answer?,
+            };
+            let values = list(&answer.data, "products").unwrap_or_default();
+            products.extend(values.iter().filter_map(|value| Product::read(value, &mut Found::default())));
+            match answer.next.filter(|_| !values.is_empty() && products.len() < most) {
+                // The vendor's token keeps the filters, and may have none beside it.
+                Some(next) => query = vec![("page_info", next)],
+                None => return Ok(products),
+            }
+        }
     }
 
     /// Makes the product with all its variants.
@@ -132,6 +214,7 @@ impl Global {
                 return odd("it does not tell all variants");
             };
             self.adopt(token, &product, variant, &mut works[index]).await?;
+            works[index].close();
         }
         Ok(())
     }
@@ -150,16 +233,12 @@ impl Global {
             Ok(variant) => variant,
             Err((code, text)) => {
                 work.refuse(code, &text, None);
-                work.close();
                 return Ok(());
             }
         };
         let path = format!("products/{}/variants.json", home.id);
         let answer = self.write(token, "variant creation", Method::POST, &path, json!({"variant": variant})).await;
-        let Some(answer) = work.judge(answer)? else {
-            work.close();
-            return Ok(());
-        };
+        let Some(answer) = work.judge(answer)? else { return Ok(()) };
         match Variant::read(&answer.data["variant"]) {
             Some(variant) => self.adopt(token, home, &variant, work).await,
             None => Err(Box::new(self.odd("variant creation", "it does not tell the variant", answer.request_id))),
@@ -178,7 +257,6 @@ impl Global {
             let linked =
                 self.write(token, "linking to a location", Method::POST, "inventory_levels/connect.json", body).await;
             if work.judge(linked)?.is_none() {
-                work.close();
                 return Ok(());
             }
             stocks = self.stocks(&items, token).await.map_err(|trouble| trouble.error)?;
@@ -190,7 +268,6 @@ impl Global {
         if !work.is_refused() {
             self.bring_in_line(token, variant, wanted, work).await?;
         }
-        work.close();
         Ok(())
     }
 
@@ -234,16 +311,4 @@ fn variant_of(work: &Work<'_>, names: &[&str]) -> Result<Map<String, Value>, Str
     fields.extend(barcode.as_ref().map(|barcode| ("barcode".to_owned(), json!(barcode))));
     fields.extend(work.change.wanted.price.map(|price| ("price".to_owned(), json!(amount(price)))));
     Ok(fields)
-}
-
-/// A refusal of what was sent concerns all of these changes; any other trouble what comes after them, too.
-fn refuse_all(trouble: Trouble, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
-    if !trouble.is_refusal() {
-        return Err(trouble.error);
-    }
-    for index in indices {
-        works[*index].refuse_with(&trouble);
-        works[*index].close();
-    }
-    Ok(())
 }

@@ -29,7 +29,7 @@ use crate::{
 };
 
 /// The most products in a page.
-const LIMIT: u32 = 250;
+pub(super) const LIMIT: u32 = 250;
 /// How many stocks are asked for at once. The vendor names no most; so many ids make an address of a kilobyte.
 const STOCKS: usize = 50;
 const PRODUCTS: &str = "product list";
@@ -86,7 +86,7 @@ impl Under {
         match (&self.page_info, self.since.and_then(|since| Timestamp::from_second(since).ok())) {
             (Some(token), _) => query.push(("page_info", token.clone())),
             (None, Some(since)) => {
-                query.push(("updated_at_min", since.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()));
+                query.push(("updated_at_min", written(since)));
             }
             (None, None) => {}
         }
@@ -130,9 +130,18 @@ impl Global {
             Some(token) => (Some(Under { page_info: Some(token), pages: under.pages + 1, ..under }.cursor()), None),
             None => (None, Some(Place::Resume { since: under.started }.cursor())),
         };
-        let Found { listings, complaints, remarks, .. } = found;
+        let Found { listings, complaints, remarks, unread, .. } = found;
         // The vendor counts products, not SKUs, so there is no total to show.
-        Ok(Page { listings, complaints, remarks, next, resume, total: None, restart, unread: Vec::new() })
+        Ok(Page { listings, complaints, unread, remarks, next, resume, total: None, restart })
+    }
+
+    /// One product, as it stands now.
+    pub(super) async fn product(&self, token: &Secret, id: &str) -> Result<Product, Trouble> {
+        let path = format!("products/{id}.json");
+        let Success { data, request_id, .. } = self.read("product", &path, Vec::new(), token).await?;
+        let mut found = Found::default();
+        let product = Product::read(&data["product"], &mut found);
+        product.filter(|_| found.unread.is_empty()).ok_or_else(|| Trouble::unreadable("product", request_id))
     }
 
     /// Reads something of the Admin API.
@@ -252,8 +261,8 @@ impl Global {
             product_id: product.id.clone(),
             refs: json!({
                 refs::PRODUCT: product.id, refs::VARIANT: variant.id, refs::ITEM: variant.item, refs::SKU: variant.sku,
-                refs::STATUS: product.status, refs::SIBLINGS: product.variants.len(), refs::PLACES: places,
-                refs::PLACE: place, refs::COUNTED: variant.tracked && place.is_some(), refs::OPTIONS: product.options,
+                refs::STATUS: product.status, refs::PLACES: places, refs::PLACE: place,
+                refs::COUNTED: variant.tracked && place.is_some(), refs::OPTIONS: product.options,
             }),
             title: product.title.clone(),
             description: product.description.clone(),
@@ -316,7 +325,7 @@ impl Stocks {
 }
 
 /// A product, as far as it concerns us.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Product {
     pub(super) id: String,
     pub(super) title: String,
@@ -331,7 +340,7 @@ pub(super) struct Product {
 }
 
 /// A variant, as far as it concerns us.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Variant {
     pub(super) id: String,
     pub(super) sku: Option<String>,
@@ -356,13 +365,13 @@ impl Product {
         let variants = match list(value, "variants") {
             Ok(variants) => variants,
             Err(what) => {
-                found.complain(format!("product {id}"), "unreadable", format!("the product is unreadable: {what}"));
+                found.leave_unread(&id, "unreadable", &format!("the product is unreadable: {what}"));
                 return None;
             }
         };
         if variants.is_empty() {
-            let text = "the product has no variants; complete or delete it at SHOPLINE".to_owned();
-            found.complain(format!("product {id}"), "no_variants", text);
+            let text = "the product has no variants; complete or delete it at SHOPLINE";
+            found.leave_unread(&id, "no_variants", text);
         }
         let named = |name: &str| list(value, name).unwrap_or_default();
         let mut product = Self {
@@ -378,8 +387,7 @@ impl Product {
         };
         for value in variants {
             let Some(variant) = Variant::read(value) else {
-                let text = "a variant has no id".to_owned();
-                found.complain(format!("product {}", product.id), "unreadable", text);
+                found.leave_unread(&product.id, "unreadable", "a variant has no id");
                 continue;
             };
             product.variants.push(variant);
@@ -403,6 +411,11 @@ impl Variant {
             options: ["option1", "option2", "option3", "option4", "option5"].map(|name| text(value, name)).to_vec(),
         })
     }
+}
+
+/// An instant as the vendor writes it.
+pub(super) fn written(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%S+00:00").to_string()
 }
 
 /// Whether buyers can find a product, by the vendor's word.

@@ -2,13 +2,14 @@
 //! by product.
 //!
 //! The vendor's pages name a default for a product's status even where a product is only updated: every update of a product
-//! says the status that the product has.
+//! says the status that the product has. It is read before that, for its owner may have changed it since the import, and before a
+//! product goes off sale, for a variant may have joined it.
 //!
 //! Vendor pages: "Update a variant", "Set the inventory quantity", "Update a product".
 
 use serde_json::{Value, json};
 
-use super::Global;
+use super::{Global, pull::Product};
 use crate::{
     channels::{
         ChannelError, PushResult,
@@ -16,7 +17,10 @@ use crate::{
             client::ApiCall,
             items::{object, refs},
             wire::{Success, Trouble},
-            works::{Texts, Work, amount, by_product, judge_texts, lacking, refuse_partly, results, returns, status},
+            works::{
+                Texts, Work, all_leave, amount, any_leaves, by_product, judge_texts, lacking, refuse_all,
+                refuse_partly, results, returns, status, wanted_texts,
+            },
         },
     },
     domain::{Complaint, Price, plan::Change},
@@ -66,11 +70,12 @@ impl Global {
     }
 
     async fn push_products(&self, token: &Secret, works: &mut [Work<'_>]) -> Ended {
+        let mut lately = None;
         for indices in by_product(works) {
             if works[indices[0]].listing.is_some() {
                 self.push_product(token, &indices, works).await?;
             } else if works[indices[0]].change.product.is_some() {
-                self.create(token, &indices, works).await?;
+                self.create(token, &indices, works, &mut lately).await?;
             } else {
                 for index in indices {
                     works[index].close();
@@ -81,42 +86,54 @@ impl Global {
     }
 
     async fn push_product(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
-        self.push_texts(token, indices, works).await?;
-        let leaving = indices.iter().filter(|index| works[**index].change.wanted.retired).count();
-        let siblings = works[indices[0]].note(refs::SIBLINGS).as_u64();
-        let all_leave = leaving > 0 && siblings == Some(leaving as u64);
+        let texts = wanted_texts(works, indices);
+        let mut all_gone = false;
+        if texts.is_some() || any_leaves(works, indices) {
+            let product = match self.product(token, &works[indices[0]].text(refs::PRODUCT)).await {
+                Ok(product) => product,
+                Err(trouble) => return refuse_all(trouble, indices, works),
+            };
+            if let Some(texts) = texts {
+                self.push_texts(token, &product, &texts, indices, works).await?;
+            }
+            let now: Vec<_> = product.variants.iter().map(|variant| Some(variant.id.as_str())).collect();
+            all_gone = all_leave(works, indices, &now);
+        }
         for index in indices {
             let work = &mut works[*index];
             if let Some(price) = work.price() {
                 self.push_price(token, work, price).await?;
             }
-            if let Some(pieces) = work.stock(!all_leave, MOST_PIECES) {
+            if let Some(pieces) = work.stock(!all_gone, MOST_PIECES) {
                 self.push_stock(token, work, pieces).await?;
             }
         }
-        let returns = !all_leave && returns(works, indices);
-        if !all_leave {
+        let returns = !all_gone && returns(works, indices);
+        if !all_gone {
             refuse_partly(works, indices);
         }
-        if all_leave || returns {
+        if all_gone || returns {
             return self.put_on_sale(token, returns, indices, works).await;
         }
         indices.iter().for_each(|index| works[*index].close());
         Ok(())
     }
 
-    async fn push_texts(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
-        let Some((first, texts)) =
-            indices.iter().map(|index| (*index, works[*index].texts())).find(|(_, texts)| !texts.is_empty())
-        else {
-            return Ok(());
-        };
+    /// `product`: as just read, so that it keeps the status that it has now.
+    async fn push_texts(
+        &self,
+        token: &Secret,
+        product: &Product,
+        texts: &Texts,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Ended {
         let Texts { title, description } = texts.clone();
-        let mut fields = object(json!({"status": works[first].note(refs::STATUS)}));
+        let mut fields = object(json!({"status": product.status}));
         fields.extend(title.map(|title| ("title".to_owned(), Value::from(title))));
         fields.extend(description.map(|text| ("body_html".to_owned(), Value::from(text))));
-        let answer = self.update_product(token, "product update", &works[first].text(refs::PRODUCT), fields).await;
-        judge_texts(works, indices, &texts, answer.err())
+        let answer = self.update_product(token, "product update", &product.id, fields).await;
+        judge_texts(works, indices, texts, answer.err())
     }
 
     async fn update_product(
@@ -150,7 +167,13 @@ impl Global {
         Ok(())
     }
 
-    async fn put_on_sale(&self, token: &Secret, on_sale: bool, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
+    pub(super) async fn put_on_sale(
+        &self,
+        token: &Secret,
+        on_sale: bool,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Ended {
         let id = works[indices[0]].text(refs::PRODUCT);
         let fields = object(json!({"status": status(on_sale)}));
         let operation = if on_sale { "putting on sale again" } else { "taking off sale" };

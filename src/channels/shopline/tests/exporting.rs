@@ -9,10 +9,10 @@ use crate::{
     domain::{Complaint, Field, Listing, ListingStatus, Price, Product, Values, Variant, plan::Change},
 };
 
-const BOTH: [(&str, &str, &str); 2] = [("global", STORE, "USD"), ("asia", MERCHANT, "TWD")];
+pub(super) const BOTH: [(&str, &str, &str); 2] = [("global", STORE, "USD"), ("asia", MERCHANT, "TWD")];
 
 /// A SKU that is to be created, with a size.
-fn new(sku: &str, size: &str, currency: &str) -> Change {
+pub(super) fn new(sku: &str, size: &str, currency: &str) -> Change {
     let price = Price { amount: 25.into(), currency: currency.parse().unwrap() };
     let product = Product {
         id: "17".into(),
@@ -41,7 +41,7 @@ fn new(sku: &str, size: &str, currency: &str) -> Change {
     }
 }
 
-fn of(listing: &Listing, wanted: Values, fields: &[Field]) -> Change {
+pub(super) fn of(listing: &Listing, wanted: Values, fields: &[Field]) -> Change {
     Change {
         sku: listing.sku.clone(),
         listing: Some(listing.clone()),
@@ -52,11 +52,11 @@ fn of(listing: &Listing, wanted: Values, fields: &[Field]) -> Change {
     }
 }
 
-async fn push(scene: &Scene, platform: &str, account: &str, changes: &[Change]) -> Vec<PushResult> {
+pub(super) async fn push(scene: &Scene, platform: &str, account: &str, changes: &[Change]) -> Vec<PushResult> {
     scene.channel(platform).push(&scene.access(account), changes).await.unwrap()
 }
 
-fn done(results: &[PushResult]) -> Vec<&Listing> {
+pub(super) fn done(results: &[PushResult]) -> Vec<&Listing> {
     fn listing(result: &PushResult) -> &Listing {
         match result {
             PushResult::Done { listing, .. } => listing,
@@ -66,7 +66,7 @@ fn done(results: &[PushResult]) -> Vec<&Listing> {
     results.iter().map(listing).collect()
 }
 
-fn refused(result: &PushResult) -> &Complaint {
+pub(super) fn refused(result: &PushResult) -> &Complaint {
     match result {
         PushResult::Refused(complaint) => complaint,
         other => panic!("not refused: {other:?}"),
@@ -165,35 +165,6 @@ async fn what_new_skus_lack_is_told_before_anything_is_sent() {
         assert_eq!(lacks(&|it| it.product.as_mut().unwrap().1.options[0].1.clear()), "options");
         let six = || (0..6).map(|number| (format!("O{number}"), "x".to_owned())).collect::<Vec<_>>();
         assert_eq!(lacks(&|it| it.product.as_mut().unwrap().1.options = six()), "options");
-    }
-}
-
-#[tokio::test]
-async fn a_product_goes_off_sale_with_its_last_sku_and_a_part_of_it_gets_no_stock() {
-    for (platform, account, _) in BOTH {
-        let scene = Scene::new();
-        let of_shirt = |sku: &str, size: &str| Seed {
-            product: "shirt".into(),
-            options: vec![("Size".into(), size.into())],
-            ..seed(sku)
-        };
-        scene.fake.seed_products(account, &[of_shirt("M", "M"), of_shirt("L", "L"), seed("mug")]).unwrap();
-        let read = listings(&scene, platform, account).await;
-        let leave = |listing: &Listing| of(listing, Values { retired: true, dropped: true, ..Values::default() }, &[]);
-        let results = push(&scene, platform, account, &[leave(&read[0])]).await;
-        assert_eq!(refused(&results[0]).code, "siblings", "{platform}");
-        let shop = scene.fake.listings(account);
-        assert_eq!(
-            (&shop[0]["stock"], &shop[1]["stock"], &shop[0]["status"]),
-            (&0.into(), &3.into(), &"active".into())
-        );
-        let results = push(&scene, platform, account, &read.iter().map(leave).collect::<Vec<_>>()).await;
-        assert!(
-            done(&results).iter().all(|listing| listing.status == ListingStatus::Inactive),
-            "{platform}: {results:?}"
-        );
-        assert!(scene.fake.listings(account).iter().all(|listing| listing["status"] == "draft"));
-        assert_eq!(scene.fake.stats().taken_off_sale, 2, "{platform}");
     }
 }
 
@@ -320,40 +291,25 @@ async fn variations_with_one_price_get_it_together_or_not_at_all() {
 }
 
 #[tokio::test]
-async fn a_product_that_its_owner_took_off_sale_stays_so_when_a_sku_joins_it() {
-    let scene = Scene::new();
-    let known = Seed { options: vec![("Size".into(), "M".into())], ..seed("TS-M") };
-    scene.fake.seed_products(MERCHANT, &[known]).unwrap();
-    let siblings = listings(&scene, "asia", MERCHANT).await;
-    let leave = of(&siblings[0], Values { retired: true, ..Values::default() }, &[]);
-    push(&scene, "asia", MERCHANT, &[leave]).await;
-    let results = push(&scene, "asia", MERCHANT, &[Change { siblings, ..new("TS-L", "L", "TWD") }]).await;
-    assert_eq!(done(&results)[0].status, ListingStatus::Inactive);
-    assert!(scene.fake.listings(MERCHANT).iter().all(|listing| listing["status"] == "draft"));
-}
-
-#[tokio::test]
-async fn a_product_comes_back_with_one_sku_while_the_other_gets_no_stock() {
-    for (platform, account, _) in BOTH {
+async fn what_nobody_heard_of_is_found_under_another_title_and_where_the_store_does_not_search_by_title() {
+    for (title_filter, edited) in [(true, "Blouse"), (false, "Shirt"), (false, "Blouse")] {
         let scene = Scene::new();
-        let of_shirt = |sku: &str, size: &str| Seed {
-            product: "shirt".into(),
-            options: vec![("Size".into(), size.into())],
-            ..seed(sku)
-        };
-        scene.fake.seed_products(account, &[of_shirt("M", "M"), of_shirt("L", "L"), seed("mug")]).unwrap();
-        let leave = |listing: &Listing| of(listing, Values { retired: true, dropped: true, ..Values::default() }, &[]);
-        let read = listings(&scene, platform, account).await;
-        push(&scene, platform, account, &read.iter().map(leave).collect::<Vec<_>>()).await;
-        let off = listings(&scene, platform, account).await;
-        let wanted = Values { stock: Some(8), relisted: true, ..Values::default() };
-        let results = push(&scene, platform, account, &[of(&off[0], wanted, &[Field::Stock]), leave(&off[1])]).await;
-        let listing = done(&results[..1])[0];
-        assert_eq!((listing.stock, listing.status), (Some(8), ListingStatus::Active), "{platform}");
-        assert_eq!(refused(&results[1]).code, "siblings", "{platform}");
-        let shop = scene.fake.listings(account).into_iter();
-        let shop: Vec<_> = shop.map(|one| format!("{} {} {}", one["sku"], one["status"], one["stock"])).collect();
-        assert_eq!(shop, [r#""M" "active" 8"#, r#""L" "active" 0"#, r#""mug" "draft" 3"#], "{platform}");
-        assert_eq!(listing, &listings(&scene, platform, account).await[0], "as the next import reads it");
+        scene.fake.rules(|rules| {
+            rules.title_filter = title_filter;
+            rules.page_cap = 50;
+        });
+        let old: Vec<_> = (0..300).map(|number| seed(&format!("old-{number:03}"))).collect();
+        scene.fake.seed_products(STORE, &old).unwrap();
+        scene.fake.age(DAY * 60);
+        let change = new("TS-M", "M", "USD");
+        push(&scene, "global", STORE, std::slice::from_ref(&change)).await;
+        // Made by others since then.
+        let more: Vec<_> = (0..60).map(|number| seed(&format!("new-{number:02}"))).collect();
+        scene.fake.seed_products(STORE, &more).unwrap();
+        let mut again = change.clone();
+        again.product.as_mut().unwrap().0.title = edited.to_owned();
+        let results = push(&scene, "global", STORE, &[again]).await;
+        assert_eq!((done(&results).len(), scene.fake.stats().created), (1, 1), "{title_filter} {edited}");
+        assert_eq!(scene.fake.stats().mixed_page_info, 0);
     }
 }

@@ -92,6 +92,19 @@ async fn a_removed_product_of_asia_does_not_come_back_by_a_pass_of_changes() {
 }
 
 #[tokio::test]
+async fn a_product_that_cannot_be_read_is_there_all_the_same() {
+    for (platform, account) in [("global", STORE), ("asia", MERCHANT)] {
+        let scene = Scene::new();
+        scene.fake.seed_products(account, &[seed("A"), seed("B")]).unwrap();
+        let known = listings(&scene, platform, account).await;
+        scene.fake.garble(account, "A");
+        let read = page(&scene, platform, account, &beginning()).await.unwrap();
+        assert_eq!(skus(std::slice::from_ref(&read)).into_iter().collect::<Vec<_>>(), ["B"], "{platform}");
+        assert_eq!((read.unread, read.complaints.len()), (vec![known[0].product_id.clone()], 1), "{platform}");
+    }
+}
+
+#[tokio::test]
 async fn several_locations_without_a_choice_are_a_complaint_and_one_of_them_can_be_chosen() {
     for (platform, account, second) in [("global", STORE, "5703943989105270999"), ("asia", MERCHANT, "wh-2")] {
         let mut scene = Scene::new();
