@@ -280,22 +280,23 @@ fn keep_joined(changes: &mut Vec<Change>) {
     });
 }
 
-/// Product by product: those that the shop has by its own ids, then new ones by the source's.
+/// Product by product: those that the shop has by its own ids, with what joins them, then new ones by the source's.
 fn in_order(plan: &mut [Change]) {
     plan.sort_by(|a, b| (product_of(a), &a.sku).cmp(&(product_of(b), &b.sku)));
 }
 
-/// The product that a change belongs to, and whether it is new.
+/// The product that a change belongs to, and whether it is new. A SKU that joins others belongs to theirs: a channel that takes whole
+/// products off sale must know of it before the last of them goes.
 fn product_of(change: &Change) -> (bool, Option<&str>) {
-    match &change.listing {
+    match change.listing.as_ref().or(change.siblings.first()) {
         Some(listing) => (false, Some(&listing.product_id)),
         None => (true, change.product.as_ref().map(|(product, _)| product.id.as_str())),
     }
 }
 
 /// How many changes from the front of a plan make the next batch of at most `most` SKUs. Those of one product stay together where they
-/// fit. A new product is never parted: it is made in one call. Nor is one of which something is taken off sale: some channels take only
-/// whole products off.
+/// fit. What is new of a product is never parted: it is made in one call. Nor is a product of which something is taken off sale: some
+/// channels take only whole products off.
 pub(super) fn next_batch(plan: &[Change], most: usize) -> usize {
     let most = most.max(1);
     if plan.len() <= most {
@@ -307,6 +308,6 @@ pub(super) fn next_batch(plan: &[Change], most: usize) -> usize {
         return end;
     }
     let whole = (most..plan.len()).find(parts).unwrap_or(plan.len());
-    let retires = plan[..whole].iter().any(|change| change.wanted.retired);
-    if product_of(&plan[0]).0 || retires { whole } else { most }
+    let is_whole = |change: &Change| change.wanted.retired || change.listing.is_none();
+    if plan[..whole].iter().any(is_whole) { whole } else { most }
 }

@@ -389,6 +389,25 @@ async fn skus_of_a_new_product_come_together_and_those_of_a_known_one_with_their
     assert_eq!(world.shelf("uk").pushes, Vec::<String>::new(), "all of it is there");
 }
 
+#[tokio::test]
+async fn a_sku_that_joins_a_product_comes_together_with_what_the_source_drops_of_it() {
+    let world = World::new(true).await;
+    world.set(|entry| {
+        entry.rules.create = true;
+        entry.rules.retire = Retire::Deactivate;
+        entry.rules.guard_retire = 1.into();
+    });
+    world.shelf("uk").pages = vec![vec![of("17", "A1", "1"), of("18", "B1", "1")]];
+    world.shelf("erp").pages = vec![vec![of("cup", "A1", "1")], vec![of("mug", "B1", "1")]];
+    world.imports("erp", true).await;
+    world.imports("uk", true).await;
+    // Both are renamed.
+    world.shelf("erp").pages = vec![vec![of("cup", "A2", "1")], vec![of("mug", "B2", "1")]];
+    world.imports("erp", true).await;
+    assert!(is_done(&world.exports().await));
+    assert_eq!(world.shelf("uk").pushes, ["A1 A2+A1", "B1 B2+B1"], "although one at a time is what the channel takes");
+}
+
 /// The shop takes off sale what the source drops.
 async fn deactivating(source: &[(&str, &str)], shop: Vec<Listing>) -> World {
     let world = World::new(true).await;
