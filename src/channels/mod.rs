@@ -21,6 +21,7 @@ mod error;
 pub mod fake;
 pub mod file;
 pub mod mapping;
+mod nullable;
 mod passes;
 mod permission;
 mod reader;

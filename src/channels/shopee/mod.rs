@@ -9,6 +9,7 @@ mod images;
 mod items;
 mod limits;
 mod money;
+mod places;
 mod pull;
 mod push;
 mod reading;

@@ -274,8 +274,13 @@ impl Shopee {
         }
         let read = self.read_items(access, &walk.todo).await?;
         walk.todo = read.left;
-        let page =
-            Page { listings: read.listings, complaints: read.complaints, remarks: read.remarks, ..Page::default() };
+        let page = Page {
+            listings: read.listings,
+            complaints: read.complaints,
+            unread: read.unread.iter().map(u64::to_string).collect(),
+            remarks: read.remarks,
+            ..Page::default()
+        };
         // The vendor counts items, not SKUs, so there is no total to show.
         Ok(match walk.listed {
             Some(since) if walk.todo.is_empty() => Page { resume: Some(Place::Resume { since }.cursor()), ..page },

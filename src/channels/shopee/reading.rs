@@ -32,7 +32,8 @@ impl Shopee {
             return Ok(read);
         }
         let (mut told, request_id) = self.base_info(access, ids, &mut read).await?;
-        let missing: Vec<u64> = ids.iter().copied().filter(|id| !told.contains_key(id)).collect();
+        let is_missing = |id: &u64| !told.contains_key(id) && !read.unread.contains(id);
+        let missing: Vec<u64> = ids.iter().copied().filter(is_missing).collect();
         if !missing.is_empty() {
             // Deleted for good meanwhile, or left out by chance: asked once more, so that chance does not look like deletion.
             told.extend(self.base_info(access, &missing, &mut read).await?.0);
@@ -50,7 +51,11 @@ impl Shopee {
                         read.left = ids[done..].to_vec();
                         return Ok(read);
                     }
-                    (None, _) => read.remark(request_id, format!("item {id}"), "untold", UNTOLD),
+                    (None, _) if read.unread.contains(id) => {}
+                    (None, _) => {
+                        read.unread.push(*id);
+                        read.remark(request_id, format!("item {id}"), "untold", UNTOLD);
+                    }
                     (Some(_), Ok(None)) => {}
                     (Some(item), Ok(Some(models))) => read.item(item, &models, self.warehouse.as_deref(), request_id),
                 }
@@ -108,8 +113,7 @@ impl Shopee {
                     let place = format!("item {}", id.map_or("?".to_owned(), |id| id.to_string()));
                     let text = format!("the item is unreadable: {error}");
                     read.complain(success.request_id.as_deref(), place, "unreadable", text);
-                    // It is told all the same: nobody needs to ask again.
-                    told.extend(id.map(|id| (id, WireItem { item_id: id, ..WireItem::default() })));
+                    read.unread.extend(id);
                 }
             }
         }

@@ -3,13 +3,10 @@
 //! Vendor pages: "v2.product.get_item_base_info", "v2.product.get_model_list".
 
 use rust_decimal::Decimal;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::Value;
 
-/// A field that may be missing or null.
-fn nullable<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(from: D) -> Result<T, D::Error> {
-    Option::deserialize(from).map(Option::unwrap_or_default)
-}
+use crate::channels::nullable::nullable;
 
 /// An item as told.
 #[derive(Debug, Default, Deserialize)]

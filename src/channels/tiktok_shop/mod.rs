@@ -16,6 +16,7 @@ pub mod sign;
 mod tests;
 mod webhook;
 mod wire;
+mod wire_products;
 
 use std::sync::Arc;
 

@@ -6,7 +6,7 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::wire::{AuditReason, WireProduct, WireSku};
+use super::wire_products::{AuditReason, WireProduct, WireSku};
 use crate::domain::{Complaint, Currency, InvalidListing, Listing, ListingStatus, Price};
 
 /// The longest text of an audit that is kept.
@@ -17,6 +17,8 @@ const LONGEST_REASON: usize = 600;
 pub(super) struct Read<'a> {
     pub(super) listings: Vec<Listing>,
     pub(super) complaints: Vec<Complaint>,
+    /// Products of which nothing, or not all, could be read.
+    pub(super) unread: Vec<String>,
     /// What TikTok's audit says of products that are listed all the same.
     pub(super) remarks: Vec<Complaint>,
     pub(super) request_id: Option<String>,
@@ -30,8 +32,14 @@ impl Read<'_> {
         self.complaints.push(Complaint { sku, code: code.to_owned(), text, request_id });
     }
 
+    /// Notes that a product is there of which something stays unknown.
+    fn unread(&mut self, value: &Value) {
+        self.unread.extend(value.get("id").and_then(Value::as_str).map(str::to_owned));
+    }
+
     /// Names every SKU of a product that could not be read further.
-    pub(super) fn unread(&mut self, value: &Value, code: &str, text: &str) {
+    pub(super) fn refused(&mut self, value: &Value, code: &str, text: &str) {
+        self.unread(value);
         let skus = value.get("skus").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
         for sku in skus {
             let seller_sku = sku.get("seller_sku").and_then(Value::as_str).unwrap_or_default().trim();
@@ -46,23 +54,26 @@ impl Read<'_> {
         let product = match WireProduct::deserialize(value) {
             Ok(product) => product,
             Err(error) => {
+                self.unread(value);
                 let id = value.get("id").and_then(Value::as_str).unwrap_or("?");
-                return self.complain(
-                    format!("product {id}"),
-                    "unreadable",
-                    format!("the product is unreadable: {error}"),
-                );
+                let text = format!("the product is unreadable: {error}");
+                return self.complain(format!("product {id}"), "unreadable", text);
             }
         };
         // A deleted product can be recovered for a while and is still found; for buyers and for us it is gone.
         if product.status == "DELETED" {
             return;
         }
-        for value in &product.skus {
-            let sku = match WireSku::deserialize(value) {
+        if product.skus.is_empty() {
+            self.unread(value);
+        }
+        for sku in &product.skus {
+            let sku = match WireSku::deserialize(sku) {
                 Ok(sku) => sku,
                 Err(error) => {
-                    let id = value.get("id").and_then(Value::as_str).unwrap_or("?");
+                    // Which of the known ones it is may stand just in what cannot be read.
+                    self.unread(value);
+                    let id = sku.get("id").and_then(Value::as_str).unwrap_or("?");
                     let place = format!("product {}, sku {id}", product.id);
                     self.complain(place, "unreadable", format!("the SKU is unreadable: {error}"));
                     continue;
@@ -215,4 +226,47 @@ fn refusal(reasons: &[AuditReason]) -> String {
     let reasons = if reasons.is_empty() { "Seller Center tells why".to_owned() } else { reasons.join("; ") };
     let text: String = reasons.chars().filter(|c| !c.is_control()).take(LONGEST_REASON).collect();
     format!("TikTok's audit refused the product as it was last sent: {text}")
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    fn read(products: &[Value]) -> Read<'static> {
+        let mut read = Read::default();
+        products.iter().for_each(|product| read.product(product));
+        read
+    }
+
+    #[test]
+    fn null_is_read_as_missing() {
+        let read = read(&[json!({
+            "id": "1", "title": null, "status": "ACTIVATE", "audit": null, "audit_failed_reasons": null, "description": null,
+            "brand": {"name": null}, "main_images": [{"urls": null}], "category_chains": [{"local_name": null}],
+            "skus": [{"id": "11", "seller_sku": "A", "price": {"currency": null, "sale_price": null},
+                      "inventory": null, "sales_attributes": null, "identifier_code": {"code": null}}],
+        })]);
+        assert_eq!((read.complaints.as_slice(), read.unread.as_slice()), (&[][..], &[][..]));
+        let listing = &read.listings[0];
+        assert_eq!((listing.sku.as_str(), listing.stock, listing.prices.as_slice()), ("A", None, &[][..]));
+    }
+
+    #[test]
+    fn a_product_that_is_not_read_whole_is_there_all_the_same() {
+        let sku = |id: &str, quantity: Value| json!({"id": id, "seller_sku": id, "inventory": [{"warehouse_id": "W", "quantity": quantity}]});
+        let read = read(&[
+            json!({"id": "1", "title": 5, "status": "ACTIVATE", "skus": [sku("A", json!(1))]}),
+            json!({"id": "2", "status": "ACTIVATE", "skus": [sku("B", json!(1)), sku("C", json!("some"))]}),
+            json!({"id": "3", "status": "ACTIVATE", "skus": null}),
+            json!({"id": "4", "status": "ACTIVATE", "skus": [sku("D", json!(1))]}),
+            json!({"id": "5", "status": "DELETED", "skus": null}),
+        ]);
+        assert_eq!(read.unread, ["1", "2", "3"]);
+        assert_eq!(read.listings.iter().map(|listing| listing.sku.as_str()).collect::<Vec<_>>(), ["B", "D"]);
+        assert_eq!(
+            read.complaints.iter().map(|one| one.sku.as_str()).collect::<Vec<_>>(),
+            ["product 1", "product 2, sku C"]
+        );
+    }
 }

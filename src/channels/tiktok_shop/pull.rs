@@ -232,7 +232,7 @@ impl TikTokShop {
             while let Some(answer) = answers.next().await {
                 match answer? {
                     Detailed::Whole(product) => read.product(&product),
-                    Detailed::Refused(product, text) => read.unread(product, "details", &text),
+                    Detailed::Refused(product, text) => read.refused(product, "details", &text),
                 }
             }
         } else {
@@ -240,9 +240,9 @@ impl TikTokShop {
                 read.product(product);
             }
         }
-        let Read { listings, complaints, remarks, .. } = read;
+        let Read { listings, complaints, unread, remarks, .. } = read;
         // The vendor counts products, not SKUs, so there is no total to show.
-        Ok(Page { listings, complaints, remarks, ..Page::default() })
+        Ok(Page { listings, complaints, unread, remarks, ..Page::default() })
     }
 
     /// A product of a search with its details.

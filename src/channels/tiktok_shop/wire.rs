@@ -8,7 +8,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use crate::{
-    channels::{Acted, ChannelError},
+    channels::{Acted, ChannelError, nullable::nullable},
     domain::Failure,
     http::Answer,
 };
@@ -22,7 +22,7 @@ pub(super) const TOO_MANY_RESULTS: i64 = 12_052_180;
 #[derive(Debug, Deserialize)]
 struct Envelope {
     code: i64,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     message: String,
     #[serde(default)]
     request_id: Option<String>,
@@ -217,10 +217,13 @@ const CHECK_APP: &str = "compare client_id and client_secret with the app's key 
 #[serde(default)]
 pub(super) struct PartError {
     /// The vendor's code.
+    #[serde(deserialize_with = "nullable")]
     pub(super) code: i64,
     /// The vendor's words.
+    #[serde(deserialize_with = "nullable")]
     pub(super) message: String,
     /// What it is about.
+    #[serde(deserialize_with = "nullable")]
     pub(super) detail: PartDetail,
 }
 
@@ -231,6 +234,7 @@ pub(super) struct PartDetail {
     pub(super) sku_id: Option<String>,
     pub(super) product_id: Option<String>,
     /// Per warehouse.
+    #[serde(deserialize_with = "nullable")]
     pub(super) extra_errors: Vec<ExtraError>,
 }
 
@@ -239,7 +243,9 @@ pub(super) struct PartDetail {
 #[serde(default)]
 pub(super) struct ExtraError {
     pub(super) warehouse_id: Option<String>,
+    #[serde(deserialize_with = "nullable")]
     pub(super) code: i64,
+    #[serde(deserialize_with = "nullable")]
     pub(super) message: String,
 }
 
@@ -268,137 +274,11 @@ pub(super) fn part_errors(data: &Value) -> Result<Vec<PartError>, serde_json::Er
 #[derive(Debug, Clone, Deserialize)]
 pub(super) struct WireShop {
     pub(super) id: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     pub(super) name: String,
-    #[serde(default)]
+    #[serde(default, deserialize_with = "nullable")]
     pub(super) region: String,
     pub(super) cipher: String,
-}
-
-/// A product as a search shows it or its details. The SKUs are read one by one, so that a strange one does not hide the
-/// others.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct WireProduct {
-    pub(super) id: String,
-    #[serde(default)]
-    pub(super) title: String,
-    #[serde(default)]
-    pub(super) status: String,
-    #[serde(default)]
-    pub(super) skus: Vec<Value>,
-    #[serde(default)]
-    pub(super) audit: Option<WireAudit>,
-    /// Of details, as are the following.
-    #[serde(default)]
-    pub(super) audit_failed_reasons: Vec<AuditReason>,
-    #[serde(default)]
-    pub(super) description: Option<String>,
-    #[serde(default)]
-    pub(super) brand: Option<WireBrand>,
-    #[serde(default)]
-    pub(super) main_images: Vec<WireImage>,
-    /// From the widest category to the narrowest.
-    #[serde(default)]
-    pub(super) category_chains: Vec<WireCategory>,
-}
-
-/// A category.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct WireCategory {
-    #[serde(default)]
-    pub(super) local_name: String,
-}
-
-/// Where the audit of a product's last edit stands.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct WireAudit {
-    #[serde(default)]
-    pub(super) status: String,
-}
-
-/// Why an audit failed.
-#[derive(Debug, Clone, Default, Deserialize)]
-#[serde(default)]
-pub(super) struct AuditReason {
-    /// The part of the product it is about.
-    position: String,
-    reasons: Vec<String>,
-    suggestions: Vec<String>,
-}
-
-impl AuditReason {
-    /// Part, reasons and suggestions in a line.
-    pub(super) fn words(&self) -> String {
-        let about = if self.position.is_empty() { String::new() } else { format!("{}: ", self.position) };
-        let said: Vec<_> = self.reasons.iter().chain(&self.suggestions).map(String::as_str).collect();
-        format!("{about}{}", said.join(" "))
-    }
-}
-
-/// A brand.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct WireBrand {
-    #[serde(default)]
-    pub(super) name: String,
-}
-
-/// An image in its sizes.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct WireImage {
-    #[serde(default)]
-    pub(super) urls: Vec<String>,
-}
-
-/// A SKU of a product.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct WireSku {
-    pub(super) id: String,
-    #[serde(default)]
-    pub(super) seller_sku: String,
-    #[serde(default)]
-    pub(super) price: Option<WirePrice>,
-    #[serde(default)]
-    pub(super) inventory: Vec<WireInventory>,
-    #[serde(default)]
-    pub(super) sales_attributes: Vec<WireAttribute>,
-    #[serde(default)]
-    pub(super) identifier_code: Option<WireIdentifier>,
-}
-
-/// A price: decimal text in major units.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct WirePrice {
-    #[serde(default)]
-    pub(super) currency: String,
-    /// What buyers pay, tax included.
-    #[serde(default)]
-    pub(super) sale_price: Option<String>,
-    /// What the seller gets.
-    #[serde(default)]
-    pub(super) tax_exclusive_price: Option<String>,
-}
-
-/// Pieces in a warehouse.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct WireInventory {
-    pub(super) warehouse_id: String,
-    pub(super) quantity: i64,
-}
-
-/// An option of a variant.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct WireAttribute {
-    #[serde(default)]
-    pub(super) name: String,
-    #[serde(default)]
-    pub(super) value_name: String,
-}
-
-/// GTIN, EAN and the like.
-#[derive(Debug, Clone, Deserialize)]
-pub(super) struct WireIdentifier {
-    #[serde(default)]
-    pub(super) code: String,
 }
 
 #[cfg(test)]

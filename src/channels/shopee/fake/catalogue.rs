@@ -45,6 +45,10 @@ pub(super) struct Item {
     pub(super) promoted: bool,
     pub(super) deboosted: bool,
     pub(super) kit: bool,
+    /// Its name is told as something that is none.
+    pub(super) odd: bool,
+    /// Its models are not told.
+    pub(super) bare: bool,
     pub(super) brand: (u64, String),
     pub(super) category: u64,
     pub(super) images: Vec<String>,
@@ -86,6 +90,8 @@ impl Item {
             promoted: false,
             deboosted: false,
             kit: false,
+            odd: false,
+            bare: false,
             brand: (0, "NoBrand".to_owned()),
             category: 100_017,
             images: vec!["img1".to_owned()],

@@ -124,6 +124,9 @@ fn base(shop: &Shop, id: u64, item: &Item) -> Value {
         "description_type": if item.extended { "extended" } else { "normal" },
         "description": if item.extended { "" } else { item.description.as_str() },
     });
+    if item.odd {
+        shown["item_name"] = json!(["?"]);
+    }
     if item.extended {
         let fields =
             json!([{"field_type": "text", "text": item.description}, {"field_type": "image", "image_info": {}}]);
@@ -147,6 +150,7 @@ pub(super) fn models(world: &mut World, call: &Passed<'_>) -> Result<Said, Said>
     let models: Vec<_> = item
         .models
         .iter()
+        .filter(|_| !item.bare)
         .map(|model| {
             json!({
                 "model_id": model.id, "tier_index": model.tier_index, "model_sku": model.sku,

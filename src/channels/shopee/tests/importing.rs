@@ -130,6 +130,32 @@ async fn an_item_of_which_nothing_is_told_is_asked_for_again_and_then_remarked()
 }
 
 #[tokio::test]
+async fn an_item_of_which_nothing_can_be_read_is_there_all_the_same() {
+    let scene = Scene::seeded(&[seed("untold"), seed("odd"), of_product("p", "bare"), seed("well"), seed("gone")]);
+    let ids: BTreeMap<String, u64> = scene
+        .fake
+        .listings(SHOP)
+        .iter()
+        .map(|one| (one["sku"].as_str().unwrap().to_owned(), one["item_id"].as_u64().unwrap()))
+        .collect();
+    scene.fake.rules(|rules| rules.untold_items = BTreeSet::from([ids["untold"]]));
+    scene.fake.mark(SHOP, "odd", "odd");
+    scene.fake.mark(SHOP, "bare", "bare");
+    scene.fake.delete_item(SHOP, "gone");
+    let from = From { kind: PassKind::Full, cursor: None, first: true };
+    let page = scene.channel().pull(&access(&scene.issue()), &from).await.unwrap();
+    assert_eq!(names(&page.listings), ["well"]);
+    let expected: BTreeSet<String> = ["untold", "odd", "bare"].iter().map(|sku| ids[*sku].to_string()).collect();
+    assert_eq!(page.unread.into_iter().collect::<BTreeSet<_>>(), expected);
+    assert_eq!(page.complaints[0].code, "unreadable");
+    assert_eq!(
+        scene.fake.stats().calls["/api/v2/product/get_item_base_info"],
+        2,
+        "only the untold one is asked for again"
+    );
+}
+
+#[tokio::test]
 async fn a_page_that_is_cut_short_keeps_what_it_read_and_the_next_one_goes_on() {
     let seeds: Vec<_> = (0..10).map(|number| of_product(&format!("p{number}"), &format!("m-{number}"))).collect();
     let scene = Scene::seeded(&seeds);
