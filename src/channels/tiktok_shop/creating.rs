@@ -15,8 +15,9 @@ use super::{
     client::{ApiCall, Operation},
     create::{New, idempotency_key, new_sku},
     product::{Read, refs},
-    push::{PARTIAL_EDIT, Work, refuse_all},
+    push::PARTIAL_EDIT,
     settle::{Kind, ticket},
+    work::{Work, refuse_all},
 };
 use crate::{
     channels::{Access, ChannelError},
@@ -190,6 +191,14 @@ impl TikTokShop {
             }
             Ok(())
         };
+        let status = text(&details, "status").unwrap_or_default();
+        if status != "ACTIVATE" {
+            let why = format!(
+                "its siblings are not on sale (status {status}), and only a product on sale takes a new SKU; activate it in Seller Center, \
+                 then the SKU joins it"
+            );
+            return refused("not_active", &why, works);
+        }
         if details.pointer("/audit/status").and_then(Value::as_str) == Some("AUDITING") {
             let why =
                 "its siblings are being audited, and a product under audit takes no new SKU; it is tried again later";

@@ -7,16 +7,19 @@ mod creating;
 #[cfg(feature = "fakes")]
 pub mod fake;
 mod images;
+mod on_sale;
 mod product;
 mod pull;
 mod push;
 mod settle;
 pub mod sign;
+mod stocks;
 #[cfg(all(test, feature = "fakes"))]
 mod tests;
 mod webhook;
 mod wire;
 mod wire_products;
+mod work;
 
 use std::sync::Arc;
 

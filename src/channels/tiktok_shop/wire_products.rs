@@ -1,6 +1,6 @@
 //! A product and its SKUs as TikTok Shop writes them. Null is read as missing; what a SKU cannot be without (ids, pieces) must be there.
 //!
-//! Vendor pages: "Search products (202502)", "Get product (202309)".
+//! Vendor pages: "Search products (202502)", "Get product (202309)", "Inventory search (202309)".
 
 use serde::Deserialize;
 use serde_json::Value;
@@ -134,4 +134,26 @@ pub(super) struct WireAttribute {
 pub(super) struct WireIdentifier {
     #[serde(default, deserialize_with = "nullable")]
     pub(super) code: String,
+}
+
+/// The stock of a product's SKUs, as the search for stock tells it.
+#[derive(Debug, Deserialize)]
+pub(super) struct WireStocks {
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) skus: Vec<WireStock>,
+}
+
+/// The stock of a SKU.
+#[derive(Debug, Deserialize)]
+pub(super) struct WireStock {
+    pub(super) id: String,
+    #[serde(default, deserialize_with = "nullable")]
+    pub(super) warehouse_inventory: Vec<WireAvailable>,
+}
+
+/// Pieces in a warehouse that can be sold: what a product calls its quantity there.
+#[derive(Debug, Deserialize)]
+pub(super) struct WireAvailable {
+    pub(super) warehouse_id: String,
+    pub(super) available_quantity: i64,
 }

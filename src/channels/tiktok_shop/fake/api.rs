@@ -171,6 +171,7 @@ fn serve(world: &mut World, shared: &Shared, call: &Passed<'_>) -> Result<Said, 
             catalogue::partial_edit(world, call, id, now)
         }
         (&Method::GET, ["logistics", "202309", "warehouses"]) => catalogue::warehouses(world, call),
+        (&Method::POST, ["product", "202309", "inventory", "search"]) => products::inventory(world, call),
         (&Method::POST, ["product", "202309", "products", "deactivate"]) => products::deactivate(world, call, now),
         (&Method::POST, ["product", "202309", "products", "activate"]) => products::activate(world, call, now),
         (&Method::POST, ["product", "202309", "products", id, "prices", "update"]) => {

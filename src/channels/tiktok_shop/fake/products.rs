@@ -10,7 +10,7 @@ use super::{
     Said,
     api::Passed,
     get,
-    state::{Product, Shop, World},
+    state::{Product, Shop, ShopSku, World},
 };
 
 /// Puts `+` and `/` into page tokens, so that a caller who forgets to encode them is noticed.
@@ -227,6 +227,43 @@ fn set_stock(product: &mut Product, stock: &StockOf, least: i64) -> Result<(), (
     }
     sku.inventory = wanted;
     Ok(())
+}
+
+#[derive(Deserialize)]
+struct Whose {
+    #[serde(default)]
+    product_ids: Vec<String>,
+    #[serde(default)]
+    sku_ids: Vec<String>,
+}
+
+/// What is kept where at this moment. SKUs win over products; what there is not is left out.
+pub(super) fn inventory(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
+    let Whose { product_ids, sku_ids } = body(call)?;
+    if (product_ids.is_empty() && sku_ids.is_empty()) || product_ids.len() > 100 || sku_ids.len() > 600 {
+        return Err(Said::error(400, 36_009_004, "name 1 to 100 product_ids or 1 to 600 sku_ids"));
+    }
+    let shop = shop(world, call)?;
+    let wanted = |product: &str, sku: &ShopSku| {
+        if sku_ids.is_empty() { product_ids.iter().any(|id| id == product) } else { sku_ids.contains(&sku.id) }
+    };
+    let mut inventory = Vec::new();
+    for (id, product) in shop.products.iter().filter(|(_, product)| product.status != "DELETED") {
+        let skus = product.skus.iter().filter(|sku| wanted(id, sku)).map(|sku| {
+            let places = sku.inventory.iter().map(
+                |(id, quantity)| json!({"warehouse_id": id, "available_quantity": quantity, "committed_quantity": 0}),
+            );
+            json!({
+                "id": sku.id, "seller_sku": sku.seller_sku, "warehouse_inventory": places.collect::<Vec<_>>(),
+                "total_available_quantity": sku.inventory.values().sum::<i64>(), "total_committed_quantity": 0,
+            })
+        });
+        let skus: Vec<_> = skus.collect();
+        if !skus.is_empty() {
+            inventory.push(json!({"product_id": id, "skus": skus}));
+        }
+    }
+    Ok(Said::data(json!({"inventory": inventory})))
 }
 
 #[derive(Deserialize)]

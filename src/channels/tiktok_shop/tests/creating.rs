@@ -162,6 +162,43 @@ async fn a_variant_joins_siblings_that_no_import_has_seen_yet() {
     assert_eq!(scene.fake.stats().created, 1);
 }
 
+#[tokio::test]
+async fn a_renamed_sku_keeps_its_product_on_sale_and_the_old_name_gets_no_stock() {
+    let scene = mapped();
+    let old = Seed { options: vec![("Size".into(), "S".into())], ..seed("a") };
+    scene.fake.set_product(SHOP, old).unwrap();
+    let (siblings, _) = scene.read().await;
+    let gone = Change {
+        listing: Some(siblings[0].clone()),
+        product: None,
+        wanted: Values { retired: true, dropped: true, ..Values::default() },
+        fields: Vec::new(),
+        ..creation(&scene, "a", "S")
+    };
+    let renamed = Change { siblings: siblings.clone(), ..creation(&scene, "a2", "M") };
+    let results = scene.push(&[gone.clone(), renamed.clone()]).await;
+    let [PushResult::Refused(complaint), PushResult::Pending { .. }] = results.as_slice() else {
+        panic!("{results:?}")
+    };
+    assert_eq!(complaint.code, "siblings");
+    let shop = scene.fake.listings(SHOP);
+    assert_eq!(shop[0]["product_id"], shop[1]["product_id"]);
+    assert_eq!(
+        shop.iter().map(|one| format!("{} {} {}", one["sku"], one["status"], one["stock"])).collect::<Vec<_>>(),
+        [r#""a" "ACTIVATE" 0"#, r#""a2" "ACTIVATE" 4"#]
+    );
+
+    // Where the product went off sale before, the new name waits for its owner, and says so.
+    let scene = mapped();
+    scene.fake.set_product(SHOP, seed("a")).unwrap();
+    let (siblings, _) = scene.read().await;
+    scene.push(&[Change { listing: Some(siblings[0].clone()), ..gone }]).await;
+    let results = scene.push(&[Change { siblings: scene.read().await.0, ..renamed }]).await;
+    let [PushResult::Refused(complaint)] = results.as_slice() else { panic!("{results:?}") };
+    assert_eq!(complaint.code, "not_active");
+    assert_eq!(scene.fake.listings(SHOP).len(), 1);
+}
+
 #[test]
 fn measures_are_numbers_with_units() {
     assert_eq!(create::weight(" 0.5 KG"), Some(json!({"value": "0.5", "unit": "KILOGRAM"})));

@@ -66,6 +66,22 @@ async fn other_warehouses_go_back_as_they_were_read() {
 }
 
 #[tokio::test]
+async fn other_warehouses_go_back_as_they_are_at_that_moment() {
+    let mut scene = Scene::with_warehouses(&["W1", "W2"]);
+    scene.warehouse = Some("W2");
+    scene.fake.set_product(SHOP, of_product("p", "a")).unwrap();
+    scene.fake.set_product(SHOP, of_product("p", "b")).unwrap();
+    let (listings, _) = scene.read().await;
+    // Sold from the other warehouse since the import.
+    scene.fake.set_product(SHOP, Seed { stock: Some(3), ..seed("a") }).unwrap();
+    let results = scene.push(&[stock(&listings[0], 7), stock(&listings[1], 8)]).await;
+    let expected = [("a".to_owned(), json!({"W1": 3, "W2": 7})), ("b".to_owned(), json!({"W1": 5, "W2": 8}))];
+    assert_eq!(scene.inventory(), expected);
+    assert_eq!(done(&results[0]), &scene.read().await.0[0], "the answer is what the next import reads");
+    assert_eq!(scene.fake.stats().calls["/product/202309/inventory/search"], 1);
+}
+
+#[tokio::test]
 async fn all_skus_of_a_product_go_in_one_call_and_are_refused_one_by_one() {
     let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b"), seed("c")]);
     scene.fake.rules(|rules| rules.refuses_zero_stock = true);
@@ -81,17 +97,27 @@ async fn all_skus_of_a_product_go_in_one_call_and_are_refused_one_by_one() {
 }
 
 #[tokio::test]
-async fn a_price_refusal_concerns_the_product_and_no_other() {
+async fn a_price_that_is_refused_holds_back_no_other_one() {
     let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b"), seed("c")]);
     let (listings, _) = scene.read().await;
     let amounts = ["20.00", "0", "22.5"];
     let changes: Vec<_> = listings.iter().zip(amounts).map(|(listing, amount)| price(listing, amount)).collect();
     let results = scene.push(&changes).await;
-    assert!(refused(&results[0]).text.contains("12052050"));
-    assert_eq!(refused(&results[1]).sku, "b");
+    assert_eq!(done(&results[0]).prices[0].to_string(), "20.00 GBP", "although the call for both was refused");
+    assert_eq!((refused(&results[1]).sku.as_str(), refused(&results[1]).code.as_str()), ("b", "12052050"));
     assert_eq!(done(&results[2]).prices[0].to_string(), "22.5 GBP");
     let prices: Vec<_> = scene.fake.listings(SHOP).iter().map(|listing| listing["price"].clone()).collect();
-    assert_eq!(prices, ["19.90", "19.90", "22.50"]);
+    assert_eq!(prices, ["20.00", "19.90", "22.50"]);
+}
+
+#[tokio::test]
+async fn a_promotion_refuses_all_prices_of_its_product_in_one_call() {
+    let scene = Scene::seeded(&[of_product("p", "a"), of_product("p", "b")]);
+    scene.fake.promote(SHOP, "a");
+    let (listings, _) = scene.read().await;
+    let results = scene.push(&[price(&listings[0], "20"), price(&listings[1], "21")]).await;
+    assert!(results.iter().all(|result| refused(result).code == "12052038"), "{results:?}");
+    assert_eq!(scene.fake.stats().calls["/product/202309/products/{id}/prices/update"], 1);
 }
 
 #[tokio::test]
@@ -113,6 +139,27 @@ async fn a_dropped_sku_whose_siblings_sell_on_gets_no_stock_and_a_complaint() {
     let results = scene.push(&[retire(&listings[0])]).await;
     assert_eq!(refused(&results[0]).code, "siblings");
     assert_eq!(scene.inventory(), [("a".to_owned(), json!({"W1": 0})), ("b".to_owned(), json!({"W1": 5}))]);
+}
+
+#[tokio::test]
+async fn a_product_to_which_a_sku_came_since_the_import_is_not_taken_off_sale() {
+    let scene = Scene::seeded(&[of_product("p", "a")]);
+    let (listings, _) = scene.read().await;
+    scene.fake.set_product(SHOP, of_product("p", "b")).unwrap();
+    let results = scene.push(&[retire(&listings[0])]).await;
+    assert_eq!(refused(&results[0]).code, "siblings");
+    assert!(scene.fake.listings(SHOP).iter().all(|listing| listing["status"] == "ACTIVATE"));
+    assert_eq!(scene.inventory(), [("a".to_owned(), json!({"W1": 0})), ("b".to_owned(), json!({"W1": 5}))]);
+}
+
+#[tokio::test]
+async fn a_product_that_an_earlier_attempt_took_off_sale_is_off_sale() {
+    let scene = Scene::seeded(&[seed("a")]);
+    let (listings, _) = scene.read().await;
+    for _ in 0..2 {
+        assert_eq!(done(&scene.push(&[retire(&listings[0])]).await[0]).status, ListingStatus::Inactive);
+    }
+    assert_eq!(scene.fake.stats().deactivated, 1);
 }
 
 #[tokio::test]
