@@ -50,9 +50,8 @@ impl<'a> Work<'a> {
         self.refusal.is_some()
     }
 
-    /// What has been refused so far, in words.
-    pub(super) fn refused_words(&self) -> Option<&str> {
-        self.refusal.as_ref().map(|complaint| complaint.text.as_str())
+    pub(super) fn refusal(&self) -> Option<&Complaint> {
+        self.refusal.as_ref()
     }
 
     /// Notes that everything has been answered.

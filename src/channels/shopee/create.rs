@@ -14,16 +14,17 @@ use serde_json::{Value, json};
 
 use super::{
     Shopee,
-    items::{Items, refs},
+    items::refs,
     limits::Limits,
     money::number,
-    push::{MOST, Work},
+    push::MOST,
     search::{Found, MOST_FOUND},
     terms::pieces,
     text,
-    variations::{New, Tier, place_among, tiers_of},
+    variations::{New, Tier, place_among, refuse_all, take_known, tiers_of},
     waiting::Wait,
     wire::Trouble,
+    work::Work,
 };
 use crate::{
     channels::{Access, ChannelError},
@@ -62,9 +63,11 @@ impl Shopee {
             refuse_all(&new, works, "too_many_variants", &text);
             return Ok(());
         }
-        let siblings = &works[first.index].change.siblings;
-        if let Some(item) = siblings.iter().find_map(|sibling| sibling.refs.get(refs::ITEM)?.as_u64()) {
-            return self.join(access, item, new, works).await;
+        if let Some(item) = works[first.index].joins() {
+            let joining: Vec<usize> = new.iter().map(|one| one.index).collect();
+            self.join(access, item, new, works).await?;
+            joining.iter().for_each(|index| works[*index].complain_off_sale(item));
+            return Ok(());
         }
         let single = new.len() == 1 && first.variant.options.is_empty();
         let tiers = if single { Vec::new() } else { tiers_of(&mut new, works) };
@@ -360,12 +363,6 @@ impl Shopee {
     }
 }
 
-pub(super) fn refuse_all(new: &[New<'_>], works: &mut [Work<'_>], code: &str, text: &str) {
-    for one in new {
-        works[one.index].refuse(code, text, None);
-    }
-}
-
 /// A creation that failed: refused for good, certainly not done, or (nobody knows) to be looked for later.
 fn waits_or_refused(trouble: Trouble, new: &[New<'_>], works: &mut [Work<'_>], now: i64) -> Result<(), ChannelError> {
     if trouble.error.failure == Failure::Rejected {
@@ -381,19 +378,4 @@ fn waits_or_refused(trouble: Trouble, new: &[New<'_>], works: &mut [Work<'_>], n
         works[one.index].pending = Some(Wait::Unclear { at: now }.ticket());
     }
     Ok(())
-}
-
-/// Takes those that an item has already, as it has them; answers the others.
-pub(super) fn take_known<'a>(read: &Items, new: Vec<New<'a>>, works: &mut [Work<'_>]) -> Vec<New<'a>> {
-    let mut left = Vec::new();
-    for one in new {
-        match read.listings.iter().find(|listing| listing.sku == one.variant.sku) {
-            Some(listing) => {
-                let sku = works[one.index].change.sku.clone();
-                works[one.index].listing = Some(Listing { sku, ..listing.clone() });
-            }
-            None => left.push(one),
-        }
-    }
-    left
 }

@@ -6,9 +6,11 @@ mod create;
 #[cfg(feature = "fakes")]
 pub mod fake;
 mod images;
+mod item_texts;
 mod items;
 mod limits;
 mod money;
+mod on_sale;
 mod places;
 mod pull;
 mod push;
@@ -24,6 +26,7 @@ mod waiting;
 mod webhook;
 mod wire;
 mod wire_items;
+mod work;
 
 use std::sync::Arc;
 

@@ -1,16 +1,15 @@
-//! Export: prices and stock item by item, texts, taking items off sale and putting them back.
+//! Export: what is sent of what, item by item; prices and stocks.
 //!
 //! A call is about one item and up to 50 of its models; what it refuses of them stands in a list beside an empty `error`. Where
 //! it refuses all of them for what may be the fault of one, each goes alone. When a call fails, what has been judged until
 //! then is answered, and the rest is sent by the next export: every value is absolute.
 //!
-//! Vendor pages: "v2.product.update_price", "v2.product.update_stock", "v2.product.unlist_item", "v2.product.update_item",
-//! "Stock and price management" (guide 223).
+//! A stock call names every location of a SKU (Shopee refuses one that lacks some), so what others have is read right before: a number
+//! from the last import would bring back what was sold since.
+//!
+//! Vendor pages: "v2.product.update_price", "v2.product.update_stock", "Stock and price management" (guide 223).
 
-use std::{
-    collections::{BTreeMap, VecDeque},
-    ops::{Deref, DerefMut},
-};
+use std::collections::{BTreeSet, VecDeque};
 
 use serde_json::{Value, json};
 
@@ -18,23 +17,19 @@ use super::{
     Shopee,
     client::{Ask, Body},
     items::refs,
-    money::{number, price_fault},
+    money::number,
+    on_sale::Way,
     text,
     wire::{Success, Trouble},
+    work::{UNLISTED, Work},
 };
 use crate::{
     channels::{Access, ChannelError, PushResult, calls::token_of, works},
-    domain::{Failure, Field, ListingStatus, Price, plan::Change},
+    domain::{Failure, plan::Change},
 };
 
 /// The most models, and items, in a call.
 pub(super) const MOST: usize = 50;
-/// The vendor's field holds no more.
-const MOST_PIECES: i64 = i32::MAX as i64;
-
-/// Why nothing can be sent of a SKU that the shop does not have, and of which the source says nothing.
-const UNLISTED: &str = "the shop does not have this SKU; list it in Seller Centre, or set export.create";
-
 /// A call that writes several things and answers each.
 struct Several {
     operation: &'static str,
@@ -44,159 +39,6 @@ struct Several {
 
 const PRICES: Several = Several { operation: "price update", path: "/api/v2/product/update_price", list: "price_list" };
 const STOCKS: Several = Several { operation: "stock update", path: "/api/v2/product/update_stock", list: "stock_list" };
-const UNLIST: &str = "unlist";
-const RELIST: &str = "putting on sale again";
-const TEXTS: &str = "item update";
-
-/// A change on its way, with what Shopee knows of its SKU.
-pub(super) struct Work<'a>(works::Work<'a>);
-
-impl<'a> Deref for Work<'a> {
-    type Target = works::Work<'a>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-impl DerefMut for Work<'_> {
-    fn deref_mut(&mut self) -> &mut Self::Target {
-        &mut self.0
-    }
-}
-
-impl<'a> Work<'a> {
-    pub(super) fn of(change: &'a Change) -> Self {
-        Self(works::Work::of(change))
-    }
-
-    /// Refuses for what the vendor said of the whole call.
-    pub(super) fn refuse_for(&mut self, trouble: &Trouble) {
-        let code = if trouble.word.is_empty() { "refused" } else { &trouble.word };
-        self.refuse(code, &trouble.error.text, trouble.error.request_id.as_deref());
-    }
-
-    fn whole_of_refs(&self, name: &str) -> i64 {
-        self.note(name).as_i64().unwrap_or(0)
-    }
-
-    fn item(&self) -> Option<u64> {
-        self.note(refs::ITEM).as_u64()
-    }
-
-    fn model(&self) -> u64 {
-        self.note(refs::MODEL).as_u64().unwrap_or(0)
-    }
-
-    /// The price to send, where one is to be sent and can be.
-    fn price(&mut self) -> Option<Price> {
-        let wanted = self.wanted_price()?;
-        if let Some(text) = price_fault(wanted) {
-            self.refuse("price", &text, None);
-            return None;
-        }
-        Some(wanted)
-    }
-
-    /// The pieces to send, where they are to be sent and can be.
-    fn stock(&mut self, partly_retired: bool) -> Option<i64> {
-        let wanted = self.wanted_pieces(partly_retired)?;
-        if let Some((code, text)) = self.stock_fault(wanted) {
-            self.refuse(code, &text, None);
-            return None;
-        }
-        Some(wanted)
-    }
-
-    fn stock_fault(&self, wanted: i64) -> Option<(&'static str, String)> {
-        if !(0..=MOST_PIECES).contains(&wanted) {
-            let text = format!(
-                "{wanted} pieces are wanted, and Shopee takes 0 to {MOST_PIECES}; limit them with export.stock.max"
-            );
-            return Some(("stock", text));
-        }
-        if self.word(refs::FIXED) == Some("kit") {
-            return Some(("kit", "the item is a kit: its stock follows from that of its parts".to_owned()));
-        }
-        let (locations, shopee) = (self.locations(), self.whole_of_refs(refs::SHOPEE_STOCK));
-        if self.word(refs::LOCATION).is_none() {
-            let text = if locations.is_empty() && shopee > 0 {
-                "the SKU is kept in Shopee's own warehouses, whose stock nobody can set from here"
-            } else if locations.is_empty() {
-                return None;
-            } else {
-                "it is not clear which location to write to; name one as export.warehouse"
-            };
-            return Some(("warehouse", text.to_owned()));
-        }
-        let reserved = self.whole_of_refs(refs::RESERVED);
-        let all = self.with_ours(wanted).values().copied().fold(shopee, i64::saturating_add);
-        (all < reserved).then(|| {
-            let text = format!(
-                "{wanted} pieces are wanted, and Shopee keeps {reserved} for promotions, below which the stock cannot fall; \
-                 wait for their end, or take the SKU out of them in Seller Centre"
-            );
-            ("reserved", text)
-        })
-    }
-
-    fn locations(&self) -> BTreeMap<String, i64> {
-        serde_json::from_value(self.note(refs::LOCATIONS).clone()).unwrap_or_default()
-    }
-
-    /// The pieces at every location, ours with the wanted ones.
-    fn with_ours(&self, pieces: i64) -> BTreeMap<String, i64> {
-        let mut all = self.locations();
-        all.insert(self.word(refs::LOCATION).unwrap_or_default().to_owned(), pieces);
-        all
-    }
-
-    /// Pieces as a call names them. Sellers without warehouses of their own read a location but may not name it, so a single one
-    /// is named only where the settings do; several are named all, the others as they were read.
-    fn seller_stock(&self, pieces: i64, chosen: bool) -> Value {
-        let all = self.with_ours(pieces);
-        if all.len() == 1 && !chosen {
-            return json!([{"stock": pieces}]);
-        }
-        all.into_iter().map(|(id, stock)| json!({"location_id": id, "stock": stock})).collect()
-    }
-
-    fn note_stock(&mut self, pieces: i64) {
-        let all = self.with_ours(pieces);
-        if let Some(listing) = &mut self.listing {
-            listing.stock = Some(pieces);
-            if !listing.refs[refs::LOCATION].is_null() {
-                listing.refs[refs::LOCATIONS] = json!(all);
-            }
-        }
-    }
-
-    fn note_status(&mut self, way: Way) {
-        if let Some(listing) = &mut self.listing {
-            let (status, word) = match way {
-                Way::Leaves => (ListingStatus::Inactive, "UNLIST"),
-                Way::Stays | Way::Returns => (ListingStatus::Active, "NORMAL"),
-            };
-            listing.status = status;
-            listing.refs[refs::STATUS] = json!(word);
-        }
-    }
-
-    pub(super) fn result(self) -> PushResult {
-        self.0.result(UNLISTED)
-    }
-}
-
-/// What becomes of an item beside what is sent of its SKUs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Way {
-    /// Nothing.
-    Stays,
-    /// It is taken off sale.
-    Leaves,
-    /// It is put on sale again.
-    Returns,
-}
 
 /// Positions of works by what they belong to, in the order in which that comes first.
 fn grouped<K: PartialEq>(keys: impl Iterator<Item = (K, usize)>) -> Vec<(K, Vec<usize>)> {
@@ -219,7 +61,7 @@ impl Shopee {
     ) -> Result<Vec<PushResult>, ChannelError> {
         let mut works: Vec<_> = changes.iter().map(Work::of).collect();
         let ended = self.push_all(access, &mut works).await;
-        works::results(works.into_iter().map(|work| work.0), ended, UNLISTED)
+        works::results(works.into_iter().map(Work::into_plain), ended, UNLISTED)
     }
 
     async fn push_all(&self, access: &Access, works: &mut [Work<'_>]) -> Result<(), ChannelError> {
@@ -235,9 +77,10 @@ impl Shopee {
                 work.close();
             }
         }
+        let joined: BTreeSet<u64> = works.iter().filter_map(Work::joins).collect();
         let (mut leaving, mut returning) = (Vec::new(), Vec::new());
         for (item, indices) in &items {
-            match self.push_item(access, *item, indices, works).await? {
+            match self.push_item(access, *item, joined.contains(item), indices, works).await? {
                 Way::Leaves => leaving.push((*item, indices.as_slice())),
                 Way::Returns => returning.push((*item, indices.as_slice())),
                 Way::Stays => {
@@ -261,38 +104,41 @@ impl Shopee {
         Ok(())
     }
 
-    /// Sends what is to change about one item; answers whether all of it is to be taken off sale, or put on sale again.
+    /// Sends what is to change about one item; answers whether all of it is to be taken off sale, or put on sale again. `joined`: another
+    /// SKU joins it in the same push.
     async fn push_item(
         &self,
         access: &Access,
         item: u64,
+        joined: bool,
         indices: &[usize],
         works: &mut [Work<'_>],
     ) -> Result<Way, ChannelError> {
         let retired: Vec<usize> = indices.iter().copied().filter(|index| works[*index].change.wanted.retired).collect();
-        let leaves = !retired.is_empty() && works[retired[0]].whole_of_refs(refs::MODELS) == retired.len() as i64;
-        let prices: Vec<_> = indices.iter().filter_map(|index| Some((*index, works[*index].price()?))).collect();
-        let entries = prices.iter().map(|(index, price)| {
-            (*index, json!({"model_id": works[*index].model(), "original_price": number(price.amount)}))
-        });
-        let entries = entries.collect();
-        for index in self.send(access, &PRICES, item, entries, works).await? {
-            if let Some((_, price)) = prices.iter().find(|(known, _)| *known == index) {
-                works[index].note_price(*price);
-            }
+        let models = retired.first().map(|index| works[*index].whole_of_refs(refs::MODELS));
+        let may_leave = !joined && models.is_some_and(|models| models <= retired.len() as i64);
+        let shared: Vec<usize> = indices.iter().copied().filter(|index| works[*index].is_shared()).collect();
+        let mut leaves = false;
+        if may_leave || !shared.is_empty() {
+            let Some((told, models, read)) = self.read_item(access, item).await? else {
+                for index in indices {
+                    let text = format!("Shopee tells nothing of item {item} any more; wait for the next import");
+                    works[*index].refuse("gone", &text, None);
+                }
+                return Ok(Way::Stays);
+            };
+            // The shop says what goes: what was read of the item may be old, and a SKU that came to it since must not go along.
+            let goes = |model: u64| retired.iter().any(|index| works[*index].model() == model);
+            let all_go = if told.has_model {
+                !models.model.is_empty() && models.model.iter().all(|model| goes(model.model_id))
+            } else {
+                goes(0)
+            };
+            leaves = may_leave && all_go;
+            shared.iter().for_each(|index| works[*index].note_places(&read));
         }
-        let stocks: Vec<_> = indices.iter().filter_map(|index| Some((*index, works[*index].stock(!leaves)?))).collect();
-        let chosen = self.warehouse.is_some();
-        let entry = |(index, pieces): &(usize, i64)| {
-            let work = &works[*index];
-            (*index, json!({"model_id": work.model(), "seller_stock": work.seller_stock(*pieces, chosen)}))
-        };
-        let entries = stocks.iter().map(entry).collect();
-        for index in self.send(access, &STOCKS, item, entries, works).await? {
-            if let Some((_, pieces)) = stocks.iter().find(|(known, _)| *known == index) {
-                works[index].note_stock(*pieces);
-            }
-        }
+        self.push_prices(access, item, indices, works).await?;
+        self.push_stocks(access, item, !leaves, indices, works).await?;
         self.push_texts(access, item, indices, works).await?;
         if leaves {
             return Ok(Way::Leaves);
@@ -307,10 +153,78 @@ impl Shopee {
             }
         }
         for index in retired {
-            let text = "the item's other SKUs are still on sale, and only whole items can be taken off sale; its stock was set to 0 instead";
-            works[index].refuse("siblings", text, None);
+            if !works[index].is_refused() {
+                let text = "the item's other SKUs are still on sale, and only whole items can be taken off sale; its stock was set to 0 instead";
+                works[index].refuse("siblings", text, None);
+            }
         }
         Ok(if returns && sound { Way::Returns } else { Way::Stays })
+    }
+
+    async fn push_prices(
+        &self,
+        access: &Access,
+        item: u64,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Result<(), ChannelError> {
+        let prices: Vec<_> = indices.iter().filter_map(|index| Some((*index, works[*index].price()?))).collect();
+        let entries = prices.iter().map(|(index, price)| {
+            (*index, json!({"model_id": works[*index].model(), "original_price": number(price.amount)}))
+        });
+        let entries = entries.collect();
+        let accepted = self.send(access, &PRICES, item, entries, works).await?;
+        for (index, price) in prices.into_iter().filter(|(index, _)| accepted.contains(index)) {
+            works[index].note_price(price);
+        }
+        Ok(())
+    }
+
+    /// Sends stocks. Where Shopee refuses some for what promotions hold since the item was read, it is read again, so that as little as
+    /// may be stays on sale.
+    async fn push_stocks(
+        &self,
+        access: &Access,
+        item: u64,
+        partly_retired: bool,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Result<(), ChannelError> {
+        let refused = self.send_stocks(access, item, partly_retired, indices, works).await?;
+        let held: Vec<usize> = refused.into_iter().filter(|index| works[*index].is_held()).collect();
+        if held.is_empty() {
+            return Ok(());
+        }
+        if let Some((_, _, read)) = self.read_item(access, item).await? {
+            held.iter().for_each(|index| works[*index].note_places(&read));
+            self.send_stocks(access, item, partly_retired, &held, works).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends stocks, and answers which were refused.
+    async fn send_stocks(
+        &self,
+        access: &Access,
+        item: u64,
+        partly_retired: bool,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Result<Vec<usize>, ChannelError> {
+        let stocks: Vec<_> =
+            indices.iter().filter_map(|index| Some((*index, works[*index].stock(partly_retired)?))).collect();
+        let chosen = self.warehouse.is_some();
+        let entry = |(index, pieces): &(usize, i64)| {
+            let work = &works[*index];
+            (*index, json!({"model_id": work.model(), "seller_stock": work.seller_stock(*pieces, chosen)}))
+        };
+        let entries = stocks.iter().map(entry).collect();
+        let accepted = self.send(access, &STOCKS, item, entries, works).await?;
+        let (done, refused): (Vec<_>, Vec<_>) = stocks.into_iter().partition(|(index, _)| accepted.contains(index));
+        for (index, pieces) in done {
+            works[index].note_stock(pieces);
+        }
+        Ok(refused.into_iter().map(|(index, _)| index).collect())
     }
 
     /// Sends entries about models of one item, and answers which were accepted.
@@ -360,116 +274,6 @@ impl Shopee {
         Ok(accepted)
     }
 
-    /// Sends the name and description of an item: once, although several SKUs may want it.
-    async fn push_texts(
-        &self,
-        access: &Access,
-        item: u64,
-        indices: &[usize],
-        works: &mut [Work<'_>],
-    ) -> Result<(), ChannelError> {
-        let mut body = json!({"item_id": item});
-        let mut sent = Vec::new();
-        for index in indices {
-            let work = &mut works[*index];
-            for (field, name) in [(Field::Title, "item_name"), (Field::Description, "description")] {
-                let wanted = match field {
-                    Field::Title => work.change.wanted.title.clone(),
-                    _ => work.change.wanted.description.clone(),
-                };
-                let Some(wanted) = wanted.filter(|_| work.wants(field)) else { continue };
-                let extended = field == Field::Description && work.word(refs::FIXED) == Some("description");
-                let other = body.get(name).and_then(Value::as_str).is_some_and(|text| text != wanted);
-                let fault = if extended {
-                    Some(
-                        "the description in the shop has images in it, which would be lost; edit it in Seller Centre"
-                            .to_owned(),
-                    )
-                } else if other {
-                    Some("other SKUs of the same item want another text, and an item has one".to_owned())
-                } else {
-                    text::fault(&wanted)
-                };
-                if let Some(text) = fault {
-                    work.refuse(name, &format!("{name}: {text}"), None);
-                } else {
-                    body[name] = wanted.into();
-                    sent.push((*index, field));
-                }
-            }
-        }
-        if sent.is_empty() {
-            return Ok(());
-        }
-        match self.write(access, TEXTS, "/api/v2/product/update_item", body).await {
-            Ok(_) => {
-                for (index, field) in sent {
-                    let work = &mut works[index];
-                    let (title, description) = (&work.change.wanted.title, &work.change.wanted.description);
-                    if let Some(listing) = &mut work.listing {
-                        match field {
-                            Field::Title => listing.title = title.clone().unwrap_or_default(),
-                            _ => listing.description.clone_from(description),
-                        }
-                    }
-                }
-                Ok(())
-            }
-            Err(trouble) if trouble.error.failure == Failure::Rejected => {
-                let mut indices: Vec<_> = sent.into_iter().map(|(index, _)| index).collect();
-                indices.dedup();
-                for index in &indices {
-                    works[*index].refuse_for(&trouble);
-                }
-                Ok(())
-            }
-            Err(trouble) => Err(trouble.into()),
-        }
-    }
-
-    /// Puts items on or off sale.
-    async fn put_on_sale(
-        &self,
-        access: &Access,
-        way: Way,
-        batch: &[(u64, &[usize])],
-        works: &mut [Work<'_>],
-    ) -> Result<(), ChannelError> {
-        let (off, operation, what) = match way {
-            Way::Leaves => (true, UNLIST, "to take it off sale"),
-            Way::Stays | Way::Returns => (false, RELIST, "to put it on sale again"),
-        };
-        let list: Vec<_> = batch.iter().map(|(item, _)| json!({"item_id": item, "unlist": off})).collect();
-        let answer = self.write(access, operation, "/api/v2/product/unlist_item", json!({"item_list": list})).await;
-        let answer = match answer {
-            Err(trouble) if trouble.error.failure != Failure::Rejected => return Err(trouble.into()),
-            answer => answer,
-        };
-        for (item, indices) in batch {
-            for index in *indices {
-                let work = &mut works[*index];
-                match &answer {
-                    Ok(success) => match told_of(success, "item_id", *item) {
-                        None => work.note_status(way),
-                        Some(reason) => {
-                            let text = format!("Shopee refused {what}: {reason}");
-                            work.refuse("refused", &text, success.request_id.as_deref());
-                        }
-                    },
-                    Err(trouble) => match failed(&trouble.response, "item_id", *item) {
-                        Some(reason) => {
-                            let text = format!("Shopee refused {what}: {reason}");
-                            work.refuse(&trouble.word, &text, trouble.error.request_id.as_deref());
-                        }
-                        None => work.refuse_for(trouble),
-                    },
-                }
-                work.close();
-            }
-        }
-        Ok(())
-    }
-
     /// Makes a call that writes.
     pub(super) async fn write(
         &self,
@@ -501,7 +305,7 @@ fn may_be_of_one(trouble: &Trouble) -> bool {
 }
 
 /// The reason for which one thing of several was refused.
-fn failed(response: &Value, name: &str, id: u64) -> Option<String> {
+pub(super) fn failed(response: &Value, name: &str, id: u64) -> Option<String> {
     let mut list = response.get("failure_list")?.as_array()?.iter();
     let entry = list.find(|entry| entry.get(name).and_then(Value::as_u64).unwrap_or(0) == id)?;
     let reason = entry.get("failed_reason").and_then(Value::as_str).unwrap_or_default();
@@ -509,7 +313,7 @@ fn failed(response: &Value, name: &str, id: u64) -> Option<String> {
 }
 
 /// Why one thing of several was not done although the call succeeded; `None`: it was.
-fn told_of(success: &Success, name: &str, id: u64) -> Option<String> {
+pub(super) fn told_of(success: &Success, name: &str, id: u64) -> Option<String> {
     let response = success.response();
     if let Some(reason) = failed(response, name, id) {
         return Some(reason);

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{push::Work, wire_items::WireModels};
-use crate::domain::{Product, Variant};
+use super::{items::Items, wire_items::WireModels, work::Work};
+use crate::domain::{Listing, Product, Variant};
 
 /// A variation to be created.
 pub(super) struct New<'a> {
@@ -130,4 +130,26 @@ pub(super) fn place_among(tiers: &mut [Tier], variant: &Variant, taken: &[Vec<us
         ));
     }
     Ok(tiers.iter_mut().zip(values).map(|(tier, value)| tier.index_of(value)).collect())
+}
+
+/// Refuses all of these.
+pub(super) fn refuse_all(new: &[New<'_>], works: &mut [Work<'_>], code: &str, text: &str) {
+    for one in new {
+        works[one.index].refuse(code, text, None);
+    }
+}
+
+/// Takes those that an item has already, as it has them; answers the others.
+pub(super) fn take_known<'a>(read: &Items, new: Vec<New<'a>>, works: &mut [Work<'_>]) -> Vec<New<'a>> {
+    let mut left = Vec::new();
+    for one in new {
+        match read.listings.iter().find(|listing| listing.sku == one.variant.sku) {
+            Some(listing) => {
+                let sku = works[one.index].change.sku.clone();
+                works[one.index].listing = Some(Listing { sku, ..listing.clone() });
+            }
+            None => left.push(one),
+        }
+    }
+    left
 }

@@ -10,11 +10,10 @@ use serde_json::{Value, json};
 
 use super::{
     Shopee,
-    create::{refuse_all, take_known},
     items::refs,
-    push::Work,
     text,
-    variations::{New, Tier, tiers_of},
+    variations::{New, Tier, refuse_all, take_known, tiers_of},
+    work::Work,
 };
 use crate::{
     channels::{Access, ChannelError, Settled, Ticket},

@@ -188,6 +188,33 @@ async fn a_new_variant_joins_its_siblings_and_brings_its_option_along() {
 }
 
 #[tokio::test]
+async fn a_renamed_sku_keeps_its_item_on_sale_and_the_old_name_gets_no_stock() {
+    let mut scene = scene();
+    plain(&mut scene);
+    let old = Seed { options: vec![("Size".into(), "M".into())], ..of_product("shirt", "S-1") };
+    scene.fake.seed_items(SHOP, &[old]).unwrap();
+    let siblings: Vec<Listing> = scene.read_by_sku().await.0.into_values().collect();
+    let gone = retire(&siblings[0]);
+    let renamed = Change { siblings: siblings.clone(), ..creating(&scene, "shirt", "S-2", &[("Size", "L")]) };
+    let results = scene.push(&[gone.clone(), renamed.clone()]).await;
+    assert_eq!((refused(&results[0]).code.as_str(), done(&results[1]).sku.as_str()), ("siblings", "S-2"));
+    let shop = scene.fake.listings(SHOP).into_iter();
+    let shop: Vec<_> = shop.map(|one| format!("{} {} {}", one["sku"], one["status"], one["stock"])).collect();
+    assert_eq!(shop, [r#""S-1" "NORMAL" 0"#, r#""S-2" "NORMAL" 4"#]);
+
+    // Where the item went off sale before, the new name says that it is.
+    scene.fake.delete_item(SHOP, "S-1");
+    let old = Seed { options: vec![("Size".into(), "M".into())], ..of_product("skirt", "S-1") };
+    scene.fake.seed_items(SHOP, &[old]).unwrap();
+    let known = scene.read_by_sku().await.0;
+    assert_eq!(done(&scene.push(&[retire(&known["S-1"])]).await[0]).status, crate::domain::ListingStatus::Inactive);
+    let siblings: Vec<Listing> = scene.read_by_sku().await.0.into_values().collect();
+    let results = scene.push(&[Change { siblings, ..renamed }]).await;
+    assert_eq!(refused(&results[0]).code, "not_on_sale");
+    assert_eq!(scene.fake.listings(SHOP).len(), 2, "it joined");
+}
+
+#[tokio::test]
 async fn what_lacks_is_named_before_anything_is_sent() {
     let mut scene = scene();
     let lacks =

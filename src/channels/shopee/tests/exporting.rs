@@ -27,18 +27,64 @@ async fn a_refusal_of_the_whole_call_that_may_be_one_models_fault_sends_each_alo
     scene.fake.rules(|rules| rules.reserved_stock_refuses_the_call = true);
     let results = scene.push(&[stock(&listings["a"], 1), stock(&listings["b"], 1)]).await;
     assert!(refused(&results[0]).text.contains("larger than reserved stock"), "{results:?}");
+    assert!(refused(&results[0]).text.contains("Shopee keeps 3 for promotions"), "{results:?}");
     assert_eq!(done(&results[1]).stock, Some(1));
+    assert_eq!(scene.read_by_sku().await.0["a"].stock, Some(3), "as little as can be");
 }
 
 #[tokio::test]
-async fn stock_below_what_promotions_hold_is_not_sent() {
+async fn of_what_promotions_hold_the_least_that_can_be_stays_on_sale() {
     let scene = Scene::seeded(&[seed("a")]);
     scene.fake.reserve(SHOP, "a", 3);
+    for _ in 0..2 {
+        let (listings, ..) = scene.read_by_sku().await;
+        let results = scene.push(&[stock(&listings["a"], 0)]).await;
+        assert_eq!(refused(&results[0]).code, "reserved");
+        assert_eq!(scene.fake.listings(SHOP)[0]["stock"], 3);
+    }
+    assert_eq!(scene.fake.stats().calls["/api/v2/product/update_stock"], 1, "it has no more than that already");
     let (listings, ..) = scene.read_by_sku().await;
-    let results = scene.push(&[stock(&listings["a"], 2)]).await;
+    assert_eq!(done(&scene.push(&[stock(&listings["a"], 4)]).await[0]).stock, Some(4));
+}
+
+#[tokio::test]
+async fn what_promotions_hold_may_lie_elsewhere() {
+    let mut scene = Scene::with_locations(&["SGA", "SGB"]);
+    scene.fake.seed_items(SHOP, &[seed("a")]).unwrap();
+    scene.fake.reserve(SHOP, "a", 7);
+    scene.warehouse = Some("SGB");
+    let (listings, ..) = scene.read_by_sku().await;
+    let results = scene.push(&[stock(&listings["a"], 1)]).await;
     assert_eq!(refused(&results[0]).code, "reserved");
-    assert!(!scene.fake.stats().calls.contains_key("/api/v2/product/update_stock"));
-    assert_eq!(done(&scene.push(&[stock(&listings["a"], 3)]).await[0]).stock, Some(3));
+    assert_eq!(scene.fake.listings(SHOP)[0]["stocks"], json!({"SGA": 5, "SGB": 2}));
+}
+
+#[tokio::test]
+async fn other_locations_go_back_as_they_are_at_that_moment() {
+    let mut scene = Scene::with_locations(&["SGA", "SGB"]);
+    scene.fake.seed_items(SHOP, &[of_product("p", "a"), of_product("p", "b")]).unwrap();
+    scene.warehouse = Some("SGB");
+    let (listings, ..) = scene.read_by_sku().await;
+    // Sold from the other location since the import.
+    scene.fake.seed_items(SHOP, &[Seed { stock: Some(3), ..seed("a") }]).unwrap();
+    let results = scene.push(&[stock(&listings["a"], 7), stock(&listings["b"], 8)]).await;
+    assert_eq!(done(&results[0]), &scene.read_by_sku().await.0["a"]);
+    let stocks: Vec<_> = scene.fake.listings(SHOP).iter().map(|listing| listing["stocks"].clone()).collect();
+    assert_eq!(stocks, [json!({"SGA": 3, "SGB": 7}), json!({"SGA": 5, "SGB": 8})]);
+}
+
+#[tokio::test]
+async fn an_item_to_which_a_model_came_since_the_import_is_not_taken_off_sale() {
+    let scene = Scene::seeded(&[of_product("p", "a")]);
+    let (listings, ..) = scene.read_by_sku().await;
+    scene.fake.seed_items(SHOP, &[of_product("p", "b")]).unwrap();
+    let results = scene.push(&[retire(&listings["a"])]).await;
+    assert_eq!(refused(&results[0]).code, "siblings");
+    let after = scene.read_by_sku().await.0;
+    assert_eq!(
+        ["a", "b"].map(|sku| (after[sku].status, after[sku].stock)),
+        [(ListingStatus::Active, Some(0)), (ListingStatus::Active, Some(5))]
+    );
 }
 
 #[tokio::test]
