@@ -244,7 +244,9 @@ pub(super) fn emptied(listing: &Listing) -> Change {
 
 /// Whether the product that new SKUs joined can come back on sale: the SKUs that would come along have no pieces now.
 pub(super) fn come_back(works: &mut [Work<'_>], indices: &[usize], along: &[Work<'_>]) -> bool {
-    let stays = along.iter().find_map(|work| Some((&work.change.sku, work.refusal().map(|complaint| complaint.text.as_str())?)));
+    let stays = along
+        .iter()
+        .find_map(|work| Some((&work.change.sku, work.refusal().map(|complaint| complaint.text.as_str())?)));
     let Some((sku, words)) = stays else { return true };
     let text = format!(
         "the product stays off sale: with it `{sku}` would be sold, which the source dropped, and its stock cannot be set to 0 ({words})"
