@@ -188,11 +188,15 @@ impl TokenKeeper {
         handed: Proven,
         stated: Option<Ending>,
     ) -> Result<Proven, ConsentError> {
-        match self.refresh(entry, id, generation, false).await {
-            Ok(()) => {}
-            Err(KeeperError::Channel { error, .. }) => return Err(not_renewed(&entry.shop.id, *error)),
-            Err(KeeperError::Store(error)) => return Err(error.into()),
-            Err(error) => return Err(ConsentError::BrokeOff(error.to_string())),
+        let seen = self.0.store.read(self.0.clock.now()).await?.authorization(id).await?;
+        // Tokens that others have renewed meanwhile need not be renewed once more.
+        if let Some(seen) = seen.filter(|seen| seen.generation == generation) {
+            match self.refresh(entry, &seen, false).await {
+                Ok(()) => {}
+                Err(KeeperError::Channel { error, .. }) => return Err(not_renewed(&entry.shop.id, *error)),
+                Err(KeeperError::Store(error)) => return Err(error.into()),
+                Err(error) => return Err(ConsentError::BrokeOff(error.to_string())),
+            }
         }
         let after = self.0.store.read(self.0.clock.now()).await?.authorization(id).await?;
         let on_record = after.and_then(|after| after.ends);
