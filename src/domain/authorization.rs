@@ -196,11 +196,18 @@ pub struct Look {
 
 impl Authorization {
     /// When the access token should be renewed: after three quarters of its own lifetime, which leaves a quarter of it
-    /// for whatever goes wrong. A token that lives for less than two minutes is renewed at half of that, but never
+    /// for whatever goes wrong; of one that lives for less than a day no more than an hour, since some channels mind being asked
+    /// earlier. A token that lives for less than two minutes is renewed at half of that, but never
     /// within a second of `issued_at`, so that a channel that hands out dead tokens is not called without pause.
     pub fn refresh_at(&self) -> Timestamp {
         let life = self.access_token.life();
-        let wait = if life < SignedDuration::from_mins(2) { life / 2 } else { life / 4 * 3 };
+        let wait = if life < SignedDuration::from_mins(2) {
+            life / 2
+        } else if life < SignedDuration::from_hours(24) {
+            life - (life / 4).min(SignedDuration::from_hours(1))
+        } else {
+            life / 4 * 3
+        };
         self.access_token.issued_at + wait.max(SignedDuration::from_secs(1))
     }
 
@@ -291,6 +298,7 @@ mod tests {
     fn tokens_are_renewed_after_three_quarters_of_their_life() {
         for (life, at) in [
             (604_800, 453_600),
+            (36_000, 32_400),
             (14_400, 10_800),
             (3_600, 2_700),
             (120, 90),
