@@ -144,10 +144,18 @@ impl TokenKeeper {
         if let Some(ends) = news.ends.filter(|_| about_this_grant) {
             self.note_told_end(tx, &known, ends).await?;
         }
+        let minute = tx.now.as_second().div_euclid(60);
         for entry in shops.iter().filter(|entry| !entry.refresh_is_none()) {
-            tx.set_to_prove(&entry.shop.id, true).await?;
-            // A look under way may have asked before this was said: another one follows it.
-            holds::settle_and_run(tx, entry, &[JobKind::AuthorizationRefresh], Trigger::Recovery).await?;
+            let shop = &entry.shop.id;
+            tx.set_to_prove(shop, true).await?;
+            // Not every channel signs what tells one message from another: whoever sends the same again and again makes no more
+            // looks than one a minute.
+            if tx.see_webhook(&entry.shop.channel, &format!("look {shop} {minute}")).await? {
+                // A look under way may have asked before this was said: another one follows it.
+                holds::settle_and_run(tx, entry, &[JobKind::AuthorizationRefresh], Trigger::Recovery).await?;
+            } else if let Ok(next) = Timestamp::from_second((minute + 1) * 60) {
+                tx.look_by(Some(shop), JobKind::AuthorizationRefresh, next).await?;
+            }
         }
         Ok(())
     }

@@ -185,7 +185,9 @@ impl Consent for Asia {
             Vec::new()
         };
         let id = text("trace_id").map_or_else(|| digest(request), str::to_owned);
-        Ok(Webhook { id, kind, said_at: None, news })
+        let said_at = timestamp.parse().ok().and_then(|seconds| Timestamp::from_second(seconds).ok());
+        let said_at = said_at.ok_or_else(|| WebhookFault::Unreadable("its timestamp is not Unix seconds".into()))?;
+        Ok(Webhook { id, kind, said_at: Some(said_at), news })
     }
 }
 

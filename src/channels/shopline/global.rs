@@ -190,8 +190,9 @@ impl Consent for Global {
             return Err(WebhookFault::Forged);
         }
         let kind = request.header("x-shopline-topic").unwrap_or_default().to_owned();
-        let id = request.header("x-shopline-webhook-id").filter(|id| !id.is_empty());
-        let id = id.map_or_else(|| digest(request), str::to_owned);
+        // The header is not signed: what was signed is part of what a repetition is told by.
+        let id = request.header("x-shopline-webhook-id").unwrap_or_default();
+        let id = format!("{}{id}", digest(request));
         let news = if kind == INSTALLED { vec![self.news_of(request)?] } else { Vec::new() };
         Ok(Webhook { id, kind, said_at: None, news })
     }

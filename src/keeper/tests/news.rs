@@ -32,6 +32,7 @@ async fn a_webhook_makes_every_shop_of_the_account_be_looked_at_at_once_and_beli
         ("2", json!({"id": "2", "place": "b"}), &["b"]),
     ] {
         bench.clear_runs(&["a", "b"]).await;
+        bench.clock.advance(SignedDuration::from_mins(1));
         let probes = bench.market().probes;
         assert_eq!(hear(&bench, body).await.unwrap(), Heard::Looking(1), "{id}");
         for shop in ["a", "b"] {
@@ -155,4 +156,19 @@ async fn a_channel_without_webhooks_is_not_called_a_channel_without_shops() {
     let bench = Bench::new(&["free"], HALF_HOUR).await;
     let refused = hear(&bench, json!({"id": "1"})).await.unwrap_err();
     assert_eq!(refused.to_string(), "channel `market` sends no webhooks");
+}
+
+#[tokio::test]
+async fn however_often_something_is_said_a_shop_is_looked_at_once_a_minute() {
+    let bench = Bench::authorized(&["a"]).await;
+    hear(&bench, json!({"id": "1", "account": "seller-1"})).await.unwrap();
+    assert_eq!(bench.waiting("a").await.len(), 1);
+    bench.clear_runs(&["a"]).await;
+    bench.clock.advance(SignedDuration::from_secs(20));
+    hear(&bench, json!({"id": "2", "account": "seller-1"})).await.unwrap();
+    assert_eq!(bench.waiting("a").await, []);
+    assert_eq!(bench.next_look("a").await, Some(start() + SignedDuration::from_mins(1)));
+    bench.clock.advance(SignedDuration::from_mins(1));
+    hear(&bench, json!({"id": "3", "account": "seller-1"})).await.unwrap();
+    assert_eq!(bench.waiting("a").await.len(), 1);
 }

@@ -32,6 +32,7 @@ async fn those_about_permissions_name_whom_they_concern_and_others_are_let_pass(
         assert_eq!(read(&scene, platform, &request).unwrap().id, webhook.id, "a repetition is known by its id");
         let other = read(&scene, platform, &scene.fake.signed_webhook(of, topic).unwrap()).unwrap();
         assert_ne!(other.id, webhook.id);
+        assert_eq!(webhook.said_at.is_some(), platform == "asia", "one signs when it was said");
         let wrong = if platform == "asia" { "global" } else { "asia" };
         assert_eq!(read(&scene, wrong, &request), Err(WebhookFault::Forged), "the other platform's");
     }
