@@ -15,9 +15,9 @@ use crate::{
 /// Who is told what, by the settings.
 pub(super) fn people(config: &Config, links: &Links, clock: &Clock) -> Result<People, StartError> {
     let (links, clock) = (links.clone(), clock.clone());
-    let link = move |shop: &ShopId| {
+    let link = move |shop: &ShopId, account: Option<&str>| {
         let now = clock.now();
-        RenewLink { url: links.renew_link(shop, now), until: Some(now + LINK_LIFE) }
+        RenewLink { url: links.renew_link(shop, account, now), until: Some(now + LINK_LIFE) }
     };
     people_with(config, Arc::new(link))
 }
@@ -25,7 +25,10 @@ pub(super) fn people(config: &Config, links: &Links, clock: &Clock) -> Result<Pe
 /// The same for commands that send nothing: its links lead to the page and are not signed.
 pub fn people_of(config: &Config) -> Result<People, StartError> {
     let page = super::force::page(config);
-    people_with(config, Arc::new(move |shop: &ShopId| page.address(&format!("authorize/{shop}")).into()))
+    people_with(
+        config,
+        Arc::new(move |shop: &ShopId, _: Option<&str>| page.address(&format!("authorize/{shop}")).into()),
+    )
 }
 
 fn people_with(config: &Config, link: LinkMaker) -> Result<People, StartError> {

@@ -461,7 +461,9 @@ fn people() -> SharedPeople {
         language: Language::En,
         ladder,
         sender: Sender::parse("shops@example.com").unwrap(),
-        link: Arc::new(|shop: &ShopId| Url::parse(&format!("http://127.0.0.1:8420/authorize/{shop}")).unwrap().into()),
+        link: Arc::new(|shop: &ShopId, _: Option<&str>| {
+            Url::parse(&format!("http://127.0.0.1:8420/authorize/{shop}")).unwrap().into()
+        }),
         app_secrets: Vec::new(),
     }))
 }

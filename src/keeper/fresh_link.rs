@@ -13,6 +13,11 @@ pub struct FreshLink {
 }
 
 impl TokenKeeper {
+    /// The account on record of a shop, whichever app it authorized: whose its links are.
+    pub async fn account_on_record(&self, shop: &ShopId) -> Result<Option<String>, StoreError> {
+        self.0.store.read(self.0.clock.now()).await?.account_on_record(shop).await
+    }
+
     /// Owes the people of a shop a mail with a fresh link, at most one each in a local day, and has it delivered at once.
     pub async fn owe_fresh_link(&self, shop: &ShopId) -> Result<FreshLink, StoreError> {
         let people = self.0.people.load_full();

@@ -25,7 +25,10 @@ pub async fn letter(tx: &mut Tx, people: &People, mail: &Mail) -> Result<Option<
             Some(authorization) => item(tx, people, &mail.recipient, &authorization).await?.map(Letter::Renewed),
             None => None,
         },
-        Payload::FreshLink { shop } => people.shops.contains_key(&shop).then(|| Letter::FreshLink(line(people, shop))),
+        Payload::FreshLink { shop } if people.shops.contains_key(&shop) => {
+            Some(Letter::FreshLink(line(tx, people, shop).await?))
+        }
+        Payload::FreshLink { .. } => None,
         Payload::Obstacle { shop, scope } => obstacle(tx, people, shop, scope).await?,
         Payload::Operator { news, more } => operator(tx, std::iter::once(news).chain(more)).await?,
         Payload::Test => Some(Letter::Test),
@@ -70,7 +73,8 @@ async fn obstacle(tx: &mut Tx, people: &People, shop: ShopId, scope: bool) -> Re
     let obstacle =
         if scope { row.scope_missing.map(Obstacle::ScopeMissing) } else { row.closed_why.map(Obstacle::Closed) };
     let channel = people.channel_title(std::slice::from_ref(&shop), &row.channel);
-    Ok(obstacle.map(|obstacle| Letter::Obstacle { shop: line(people, shop), channel, obstacle }))
+    let Some(obstacle) = obstacle else { return Ok(None) };
+    Ok(Some(Letter::Obstacle { shop: line(tx, people, shop).await?, channel, obstacle }))
 }
 
 /// What the operator has to know, as far as it still holds.
@@ -147,17 +151,23 @@ async fn item(
     if shops.is_empty() {
         return Ok(None);
     }
+    let channel = people.channel_title(&shops, &authorization.account.channel);
+    let mut lines = Vec::new();
+    for shop in shops {
+        lines.push(line(tx, people, shop).await?);
+    }
     let revoked = authorization.state == AuthorizationState::Revoked;
     Ok(Some(Item {
         authorization: authorization.id,
-        channel: people.channel_title(&shops, &authorization.account.channel),
+        channel,
         account: authorization.account_name.clone(),
-        shops: shops.into_iter().map(|shop| line(people, shop)).collect(),
+        shops: lines,
         ends_at: authorization.ends.map(|ends| ends.at),
         revoked: revoked.then(|| authorization.why.clone().unwrap_or_default()),
     }))
 }
 
-fn line(people: &People, id: ShopId) -> ShopLine {
-    ShopLine { name: people.name(&id), renew: (people.link)(&id), id }
+async fn line(tx: &mut Tx, people: &People, id: ShopId) -> Result<ShopLine, StoreError> {
+    let account = tx.account_on_record(&id).await?;
+    Ok(ShopLine { name: people.name(&id), renew: (people.link)(&id, account.as_deref()), id })
 }

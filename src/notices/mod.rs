@@ -64,7 +64,7 @@ pub struct AppSecret {
 }
 
 /// Makes the address where a shop's owner renews the permission.
-pub type LinkMaker = Arc<dyn Fn(&ShopId) -> RenewLink + Send + Sync>;
+pub type LinkMaker = Arc<dyn Fn(&ShopId, Option<&str>) -> RenewLink + Send + Sync>;
 
 /// Everything that notices need to know of the settings: who is to be told, when, and under which name.
 #[derive(Clone)]

@@ -215,6 +215,13 @@ impl Tx {
         on_db!(self.row("select * from shops where id = $1", id.as_str()))?.as_ref().map(shop).transpose()
     }
 
+    /// The account that a shop's authorization is of, whichever app it was given to.
+    pub async fn account_on_record(&mut self, shop: &ShopId) -> Result<Option<String>, StoreError> {
+        const SQL: &str = "
+            select a.account from shops s join authorizations a on a.id = s.authorization_id where s.id = $1";
+        on_db!(self.row(SQL, shop.as_str()))?.map(|row| row.text("account")).transpose()
+    }
+
     /// Waits until nobody else changes these shops, and keeps others from it until this transaction ends.
     pub async fn lock_shops(&mut self, ids: &BTreeSet<&ShopId>) -> Result<(), StoreError> {
         const SQL: Both = Both {

@@ -24,7 +24,8 @@ pub(super) fn refused(people: &People, shop: &ShopId, token: &str, fault: LinkFa
         ),
         LinkFault::NotOurs => (
             "This link is not complete",
-            "It was cut off on its way, or was made for another shop. Copy it whole from the mail.".to_owned(),
+            "It was cut off on its way, or was made for another shop or account. Copy it whole from the mail."
+                .to_owned(),
             "If that does not help, ask whoever runs shopsyncd for a fresh one, which this command makes:",
         ),
     };
@@ -58,7 +59,12 @@ pub(super) async fn fresh(
         Ok(token) => token,
         Err(bad) => return bad.answer(&people),
     };
-    if let Err(fault @ LinkFault::NotOurs) = people.links.verify(&shop, &token, people.clock.now()) {
+    let account = match people.keeper.account_on_record(&shop).await {
+        Ok(account) => account,
+        Err(error) => return people.away(&error),
+    };
+    let verified = people.links.verify(&shop, account.as_deref(), &token, people.clock.now());
+    if let Err(fault @ LinkFault::NotOurs) = verified {
         return refused(&people, &shop, &token, fault);
     }
     if !people.settings.mails(&shop) {

@@ -108,7 +108,8 @@ async fn may_begin(
     uri: &Uri,
 ) -> Result<(), Response> {
     if let Some(token) = link {
-        let verified = people.links.verify(shop, token, people.clock.now());
+        let account = people.keeper.account_on_record(shop).await.map_err(|error| people.away(&error))?;
+        let verified = people.links.verify(shop, account.as_deref(), token, people.clock.now());
         return verified.map_err(|fault| links::refused(people, shop, token, fault));
     }
     if people.settings.password().is_some() || guard::is_for_this_machine(people, headers) {

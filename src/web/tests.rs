@@ -280,7 +280,7 @@ async fn a_page_for_others_opens_with_a_link_alone() {
     assert_eq!(bare.status(), StatusCode::FORBIDDEN);
     assert!(text(bare).await.contains("shopsyncd shops authorize a"));
 
-    let link = links(&bench).renew_link(&shop("a"), start());
+    let link = links(&bench).renew_link(&shop("a"), None, start());
     assert!(link.as_str().starts_with("https://shops.example.com/sync/authorize/a?link="), "{link}");
     let path = format!("/authorize/a?{}", link.query().unwrap());
     let answer = get(&router, &path, &[PUBLIC]).await;
@@ -288,6 +288,15 @@ async fn a_page_for_others_opens_with_a_link_alone() {
     let cookie = header_of(&answer, header::SET_COOKIE);
     assert!(cookie.starts_with("__Host-") && cookie.contains("; Secure") && cookie.contains("HttpOnly"), "{cookie}");
     // Scanners open links: it works again.
+    assert_eq!(get(&router, &path, &[PUBLIC]).await.status(), StatusCode::FOUND);
+
+    // It was made while nobody had authorized the shop: it is of nobody else once somebody has.
+    let (callback, cookie) = begin_with(&router, &path, &[PUBLIC]).await;
+    get(&router, &callback, &[PUBLIC, (header::COOKIE, &cookie)]).await;
+    assert!(bench.authorization("a").await.is_some());
+    assert_eq!(get(&router, &path, &[PUBLIC]).await.status(), StatusCode::FORBIDDEN);
+    let path =
+        format!("/authorize/a?{}", links(&bench).renew_link(&shop("a"), Some("seller-1"), start()).query().unwrap());
     assert_eq!(get(&router, &path, &[PUBLIC]).await.status(), StatusCode::FOUND);
 
     bench.clock.advance(DAY * 35);

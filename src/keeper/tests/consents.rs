@@ -226,16 +226,21 @@ fn tokens_that_do_not_read_are_refused_without_being_shown() {
 }
 
 #[tokio::test]
-async fn a_link_works_for_its_shop_for_thirty_five_days() {
+async fn a_link_works_for_its_shop_and_account_for_thirty_five_days() {
     let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
     let links = Links::new(bench.sealer.clone(), bench.keeper.shops().clone());
-    let url = links.renew_link(&shop("a"), start());
+    let url = links.renew_link(&shop("a"), Some("seller-1"), start());
     assert!(url.as_str().starts_with("http://127.0.0.1:8420/authorize/a?link="), "{url}");
     let token = url.query_pairs().next().unwrap().1.into_owned();
-    assert_eq!(links.verify(&shop("a"), &token, start() + DAY * 34), Ok(()));
-    assert_eq!(links.verify(&shop("a"), &token, start() + DAY * 35), Err(LinkFault::Expired));
-    assert_eq!(links.verify(&shop("b"), &token, start()), Err(LinkFault::NotOurs));
-    assert_eq!(links.verify(&shop("a"), &token[..token.len() - 3], start()), Err(LinkFault::NotOurs));
+    let verify =
+        |id: &str, account: Option<&str>, days: i32| links.verify(&shop(id), account, &token, start() + DAY * days);
+    assert_eq!(verify("a", Some("seller-1"), 34), Ok(()));
+    assert_eq!(verify("a", Some("seller-1"), 35), Err(LinkFault::Expired));
+    for (id, account) in [("b", Some("seller-1")), ("a", Some("seller-2")), ("a", None)] {
+        assert_eq!(verify(id, account, 0), Err(LinkFault::NotOurs), "{id} {account:?}");
+    }
+    let cut = &token[..token.len() - 3];
+    assert_eq!(links.verify(&shop("a"), Some("seller-1"), cut, start()), Err(LinkFault::NotOurs));
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use crate::store::MailState;
 async fn expired() -> (Bench, Router, String) {
     let bench = Bench::new(&["a", "b"], Period::Every(SignedDuration::from_mins(30))).await;
     publish(&bench);
-    let link = links(&bench).renew_link(&shop("a"), start());
+    let link = links(&bench).renew_link(&shop("a"), None, start());
     let token = link.query_pairs().next().unwrap().1.into_owned();
     bench.clock.advance(DAY * 35);
     let router = router(&bench);
@@ -121,7 +121,7 @@ async fn where_no_mail_goes_out_none_is_promised() {
         &router,
         &format!(
             "/authorize/a?shopsyncd_led=1&{}",
-            links(&bench).renew_link(&shop("a"), bench.clock.now()).query().unwrap()
+            links(&bench).renew_link(&shop("a"), None, bench.clock.now()).query().unwrap()
         ),
     )
     .await;
