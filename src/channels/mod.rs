@@ -214,6 +214,12 @@ pub trait Consent: Send + Sync {
         true
     }
 
+    /// Whether an account is called the same whichever app it was given to: then one that consents to another app than before is
+    /// still held against the account on record.
+    fn account_outlives_app(&self) -> bool {
+        false
+    }
+
     /// Reads a flow that the channel began by itself (a request to the app's own address), and says where the browser goes
     /// next. `state` comes back with the callback. `Ok(None)`: the flow is another shop's than this one.
     fn start(&self, query: &[(String, String)], state: &str) -> Result<Option<Start>, ChannelError> {

@@ -146,6 +146,11 @@ impl Consent for Amazon {
     }
 
     /// The tokens name no seller: who consented is only what the callback's address says.
+    /// A seller's id is Amazon's, not an app's.
+    fn account_outlives_app(&self) -> bool {
+        true
+    }
+
     fn proves_account(&self) -> bool {
         false
     }

@@ -7,7 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{ConsentError, consent_of, in_time, named};
 use crate::{
     channels::{ChannelError, Consent, Grant, Identity, OwnersEnd, Place},
-    domain::{AuthorizationId, EndSource, Ending, Failure},
+    domain::{Authorization, AuthorizationId, EndSource, Ending, Failure},
     keeper::{ShopEntry, TokenKeeper},
     store::Tx,
 };
@@ -330,21 +330,31 @@ fn is_passing(error: &ConsentError) -> bool {
 
 /// The account on record of a shop, as this transaction sees it; none where it authorized another app.
 async fn account_in(tx: &mut Tx, entry: &ShopEntry) -> Result<Option<(String, Option<String>)>, ConsentError> {
+    let known = tied_in(tx, entry).await?.filter(|known| entry.is_of_app(&known.account.app));
+    Ok(known.map(|known| (known.account.account, known.account_name)))
+}
+
+/// What a shop is tied to, whichever app it was given to.
+async fn tied_in(tx: &mut Tx, entry: &ShopEntry) -> Result<Option<Authorization>, ConsentError> {
     let shop = &entry.shop.id;
     let tied = tx.shop(shop).await?.ok_or_else(|| ConsentError::UnknownShop(shop.clone()))?.authorization;
-    let Some(id) = tied else { return Ok(None) };
-    let known = tx.authorization(id).await?.filter(|known| entry.is_of_app(&known.account.app));
-    Ok(known.map(|known| (known.account.account, known.account_name)))
+    match tied {
+        Some(id) => Ok(tx.authorization(id).await?),
+        None => Ok(None),
+    }
 }
 
 /// The account on record must be the one that consents.
 pub(super) async fn check_account_in(tx: &mut Tx, entry: &ShopEntry, grant: &Grant) -> Result<(), ConsentError> {
-    match account_in(tx, entry).await? {
-        Some((account, name)) if account != grant.account => Err(ConsentError::OtherAccount {
-            shop: entry.shop.id.clone(),
-            given: named(grant.account_name.as_deref(), &grant.account),
-            on_record: named(name.as_deref(), &account),
-        }),
+    let compares = |app: &str| entry.is_of_app(app) || entry.consent().is_some_and(Consent::account_outlives_app);
+    match tied_in(tx, entry).await? {
+        Some(known) if compares(&known.account.app) && known.account.account != grant.account => {
+            Err(ConsentError::OtherAccount {
+                shop: entry.shop.id.clone(),
+                given: named(grant.account_name.as_deref(), &grant.account),
+                on_record: named(known.account_name.as_deref(), &known.account.account),
+            })
+        }
         _ => Ok(()),
     }
 }

@@ -509,3 +509,17 @@ async fn at_start_and_reload_one_shop_of_a_refused_app_is_looked_at() {
         assert_eq!(bench.holds(id).await, [None; 3], "{id}");
     }
 }
+
+#[tokio::test]
+async fn an_account_that_is_the_same_for_every_app_stays_the_one_on_record_after_the_app_changed() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.market().account_outlives_app = true;
+    bench.market().app = "another app".into();
+    bench.settle("a").await;
+    bench.market().account = "seller-2".into();
+    let error = bench.consent("a").await.unwrap_err();
+    assert!(matches!(error, ConsentError::OtherAccount { .. }), "{error}");
+    bench.market().account = "seller-1".into();
+    bench.consent("a").await.unwrap();
+    assert_eq!(bench.holds("a").await, [None; 3]);
+}

@@ -92,6 +92,7 @@ pub(crate) struct Market {
     pub(crate) end: OwnersEnd,
     pub(crate) may_lack_state: bool,
     pub(crate) proves_account: bool,
+    pub(crate) account_outlives_app: bool,
     /// The next exchange says that it has begun, and goes on when told.
     pub(crate) exchange_waits: Option<(Arc<Notify>, Arc<Notify>)>,
     /// Until when our rate of questions about what a permission covers is used up.
@@ -344,6 +345,10 @@ impl Consent for Stall {
         self.market.lock().unwrap().proves_account
     }
 
+    fn account_outlives_app(&self) -> bool {
+        self.market.lock().unwrap().account_outlives_app
+    }
+
     fn end(&self) -> OwnersEnd {
         self.market.lock().unwrap().end
     }
@@ -394,6 +399,7 @@ impl Bench {
             end: OwnersEnd::Told,
             may_lack_state: true,
             proves_account: true,
+            account_outlives_app: false,
             exchange_waits: None,
             identifies_at: None,
             renewable: true,
