@@ -9,7 +9,7 @@ use crate::{
     domain::{Demand, JobKind, Shop, ShopId, Trigger},
     keeper::{Page, ShopBook, ShopEntry, look_at_alarmed, settle_holds},
     notices, settings,
-    store::{Named, NewRun, StoreError, Tx, WantedSchedule, WantedShop},
+    store::{Named, NewRun, ShopRow, StoreError, Tx, WantedSchedule, WantedShop},
 };
 
 /// Where people reach the page.
@@ -80,17 +80,23 @@ pub(super) async fn sync(tx: &mut Tx, config: &Config, shops: &ShopBook) -> Resu
     tx.set_fact("settings.error", "").await
 }
 
-/// Settings that name the place of a shop in other words than before move it nowhere.
+/// Settings that name the place of a shop, or one where it was until lately, in other words than before move it nowhere else.
 async fn note_same_place(tx: &mut Tx, entry: &ShopEntry) -> Result<(), StoreError> {
     let (shop, place) = (&entry.shop.id, entry.channel.place());
-    let Some(row) = tx.shop(shop).await?.filter(|row| row.channel == entry.shop.channel) else { return Ok(()) };
-    let (Some(before), Some(id)) = (row.place.filter(|before| *before != place), row.authorization) else {
-        return Ok(());
-    };
-    match tx.authorization(id).await? {
-        Some(known) if entry.channel.is_still(&before, &known.account.account) => tx.rename_place(shop, &place).await,
-        _ => Ok(()),
+    let moves = |row: &ShopRow| row.channel == entry.shop.channel && row.place.as_ref() != Some(&place);
+    let Some(row) = tx.shop(shop).await?.filter(moves) else { return Ok(()) };
+    let account = tx.account_on_record(shop).await?;
+    if let (Some(before), Some(account)) = (&row.place, &account)
+        && entry.channel.is_still(before, account)
+    {
+        return tx.rename_place(shop, &place).await;
     }
+    for (before, account) in tx.former_places(shop).await? {
+        if before != place && entry.channel.is_still(&before, &account) {
+            return tx.rename_former_place(shop, &before, &place).await;
+        }
+    }
+    Ok(())
 }
 
 fn wanted_shop(entry: &ShopEntry) -> WantedShop {

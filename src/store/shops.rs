@@ -193,6 +193,32 @@ impl Tx {
         Ok(())
     }
 
+    /// Where a shop was on its channel before it moved, each place with the account that had authorized it there.
+    pub async fn former_places(&mut self, shop: &ShopId) -> Result<Vec<(String, String)>, StoreError> {
+        const SQL: &str = "
+            select f.place, a.account
+            from former_places f
+                join shops s on s.id = f.shop and s.channel = f.channel
+                join authorizations a on a.id = f.authorization_id
+            where f.shop = $1 order by f.left_at desc, f.place";
+        on_db!(self.rows(SQL, shop.as_str()))?
+            .iter()
+            .map(|row| Ok((row.text("place")?, row.text("account")?)))
+            .collect()
+    }
+
+    /// Notes that what the settings call otherwise now is this place where the shop was.
+    pub async fn rename_former_place(&mut self, shop: &ShopId, before: &str, place: &str) -> Result<(), StoreError> {
+        const SQL: &str = "
+            update former_places set place = $3
+            where shop = $1 and place = $2 and channel = (select channel from shops where id = $1)
+                and not exists (
+                    select 1 from former_places f
+                    where f.shop = $1 and f.channel = former_places.channel and f.place = $3)";
+        on_db!(self.execute(SQL, shop.as_str(), before, place))?;
+        Ok(())
+    }
+
     /// Deletes authorizations that no shop names any more, with their reminders: those of a shop that moved before `cutoff`, or that
     /// another account's consent took. A shop that merely left the settings names its own still. How many went.
     pub async fn prune_orphans(&mut self, cutoff: Timestamp) -> Result<u64, StoreError> {

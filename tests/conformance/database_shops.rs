@@ -6,9 +6,9 @@ use jiff::{SignedDuration, Timestamp, civil};
 use serde_json::json;
 use shopsyncd::{
     domain::{
-        Account, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, Doubt, EndSource, Ending,
-        Field, Holder, InstanceId, Intent, JobKind, Lease, Listing, ListingStatus, PassKind, Period, Price, Product,
-        RunId, ShopId, Sku, Trigger, Values, Variant, plan::Change,
+        Account, Authorization, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, Doubt,
+        EndSource, Ending, Field, Holder, InstanceId, Intent, JobKind, Lease, Listing, ListingStatus, PassKind, Period,
+        Price, Product, RunId, ShopId, Sku, Trigger, Values, Variant, plan::Change,
     },
     secrets::Sealed,
     store::{
@@ -27,7 +27,9 @@ macro_rules! checks {
 
 pub(crate) const CHECKS: &[Check] = checks![
     a_consent_makes_an_authorization_and_another_renews_it,
+    tokens_are_kept_before_the_consent_that_brought_them_is_recorded,
     authorizations_that_no_shop_names_any_more_are_erased,
+    a_place_in_other_words_moves_nobody,
     tokens_are_replaced_only_from_the_generation_that_was_read,
     tokens_are_replaced_only_while_the_lease_stands,
     intents_count_the_exchanges_without_an_answer,
@@ -329,6 +331,61 @@ async fn intents_count_the_exchanges_without_an_answer(store: Store) {
     assert_eq!(tx.authorization(id).await.unwrap().unwrap().intent.unwrap().unanswered, 0);
 }
 
+async fn tokens_are_kept_before_the_consent_that_brought_them_is_recorded(store: Store) {
+    let mut tx = store.write(at(50)).await.unwrap();
+    let (id, lease) = (granted(&mut tx, "a").await, lease(&mut tx, "one").await);
+    let other = granted(&mut tx, "b").await;
+    let untouched = tx.authorization(other).await.unwrap();
+    tx.set_authorization_state(id, 1, AuthorizationState::Revoked, Some("changed password")).await.unwrap();
+    assert!(tx.note_intent(id, 1, &lease).await.unwrap());
+    let before = tx.authorization(id).await.unwrap().unwrap();
+    let seal = |generation: i64| {
+        assert_eq!(generation, 2);
+        sealed_grant("2", Some(9000))
+    };
+    assert!(tx.keep_granted(id, seal).await.unwrap());
+    let kept = tx.authorization(id).await.unwrap().unwrap();
+    let expected = Authorization { generation: 2, intent: None, ..before };
+    assert_eq!(kept, expected, "the permission stands as it stood, with its end");
+    let tokens = tx.sealed_tokens(id).await.unwrap().unwrap();
+    assert_eq!((tokens.access_token, tokens.previous_refresh_token), (sealed("access 2"), None));
+    // They are renewed once more before the consent is recorded.
+    assert!(tx.replace_tokens(id, 2, &lease, &sealed_grant("3", None), false).await.unwrap());
+
+    let again = NewGrant { authorized_at: at(40), account_name: None, ..new_grant("a") };
+    let ends = Some(Ending { at: at(7000), source: EndSource::Computed });
+    let recorded = tx.grant_kept(id, &again, ends).await.unwrap().unwrap();
+    assert_eq!((recorded.grant_number, recorded.generation, recorded.state), (2, 3, AuthorizationState::Active));
+    assert_eq!((recorded.why, recorded.authorized_at, recorded.ends), (None, at(40), ends));
+    assert_eq!(recorded.account_name.as_deref(), Some("Shirts"));
+    assert_eq!(tx.sealed_tokens(id).await.unwrap().unwrap().access_token, sealed("access 3"));
+    assert_eq!(tx.authorization(other).await.unwrap(), untouched);
+    let unknown = AuthorizationId(99);
+    assert!(!tx.keep_granted(unknown, |_| sealed_grant("x", None)).await.unwrap());
+    assert_eq!(tx.grant_kept(unknown, &again, None).await.unwrap(), None);
+}
+
+async fn a_place_in_other_words_moves_nobody(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    tx.sync_shops(&[wanted_shop("a", "1"), wanted_shop("b", "2")]).await.unwrap();
+    for one in ["a", "b"] {
+        let id = granted(&mut tx, one).await;
+        tx.tie_shop(&shop(one), id, &json!({ "cipher": one })).await.unwrap();
+        assert_eq!(tx.account_on_record(&shop(one)).await.unwrap().as_deref(), Some(one));
+    }
+    let before = [tx.shop(&shop("a")).await.unwrap().unwrap(), tx.shop(&shop("b")).await.unwrap().unwrap()];
+    // Even where the names are swapped.
+    for (one, place) in [("a", "2"), ("b", "1")] {
+        tx.rename_place(&shop(one), place).await.unwrap();
+    }
+    tx.sync_shops(&[wanted_shop("a", "2"), wanted_shop("b", "1")]).await.unwrap();
+    for (row, place) in before.into_iter().zip(["2", "1"]) {
+        let renamed = ShopRow { place: Some(place.to_owned()), ..row };
+        assert_eq!(tx.shop(&renamed.id).await.unwrap(), Some(renamed));
+    }
+    assert_eq!(tx.account_on_record(&shop("unknown")).await.unwrap(), None);
+}
+
 async fn authorizations_that_no_shop_names_any_more_are_erased(store: Store) {
     let wanted = |id: &str, place: &str| WantedShop {
         id: shop(id),
@@ -348,7 +405,11 @@ async fn authorizations_that_no_shop_names_any_more_are_erased(store: Store) {
     assert!(tx.sealed_tokens(a).await.unwrap().is_some());
     // A shop that becomes another place of sale works with no tokens of the one before, and has them back if that was a mistake.
     let authorization = async |tx: &mut Tx| tx.shop(&shop("a")).await.unwrap().unwrap().authorization;
-    for (place, tied) in [("3", None), ("1", Some(a)), ("3", None)] {
+    for (place, tied) in [("3", None), ("1", Some(a)), ("3", None), ("one", Some(a)), ("3", None)] {
+        if place == "one" {
+            assert_eq!(tx.former_places(&shop("a")).await.unwrap(), [("1".to_owned(), "a".to_owned())]);
+            tx.rename_former_place(&shop("a"), "1", place).await.unwrap();
+        }
         tx.sync_shops(&[wanted("a", place), wanted("b", "2")]).await.unwrap();
         assert_eq!(authorization(&mut tx).await, tied, "at {place}");
         assert_eq!(tx.prune_orphans(at(5)).await.unwrap(), 0, "at {place}");

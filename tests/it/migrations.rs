@@ -5,8 +5,8 @@ use std::path::Path;
 
 use shopsyncd::{
     clock::Clock,
-    domain::ShopId,
-    store::{AppAlarm, Store},
+    domain::{AuthorizationId, ShopId},
+    store::{AppAlarm, Store, WantedShop},
 };
 use sqlx::{Executor as _, migrate::Migrator};
 
@@ -14,6 +14,7 @@ use crate::world::{Database, on_both_databases};
 
 on_both_databases! {
     the_alarm_of_a_channel_becomes_one_of_each_of_its_apps,
+    what_held_a_shop_holds_it_on_until_a_probe_works,
 }
 
 /// Makes a database as the program of this version left it, with these rows, and opens it with the program of today.
@@ -70,5 +71,37 @@ async fn the_alarm_of_a_channel_becomes_one_of_each_of_its_apps(database: Databa
         assert_eq!((facts.app_alarm, facts.authorization.is_some()), (alarmed, app.is_some()), "{shop}");
     }
     drop(tx);
+    store.close().await;
+}
+
+async fn what_held_a_shop_holds_it_on_until_a_probe_works(database: Database) {
+    const ROWS: &str = "
+        insert into authorizations (id, channel, app, account, state, grant_number, generation, authorized_at,
+            access_token, access_token_issued_at, access_token_ends_at)
+        values (1, 'amazon', 'client', '1', 'active', 1, 1, 0, '', 0, 0);
+        insert into shops (id, channel, name, place, place_data, app, authorization_id, closed_why, scope_missing)
+        values ('de', 'amazon', 'DE', 'one', '{\"seller_id\":\"A1\"}', 'client', 1, 'frozen', 'listings');";
+    let rows = if database.url().is_none() { ROWS.replace("0, '', 0, 0)", "0, x'', 0, 0)") } else { ROWS.to_owned() };
+    let folder = tempfile::tempdir().unwrap();
+    let store = brought_up_to_date(&database, folder.path(), 10, &rows).await;
+    let mut tx = store.write(Clock::system().now()).await.unwrap();
+    let shop: ShopId = "de".parse().unwrap();
+    let row = tx.shop(&shop).await.unwrap().unwrap();
+    assert_eq!((row.closed_why.as_deref(), row.scope_missing.as_deref()), (Some("frozen"), Some("listings")));
+    assert_eq!((row.closed_found_by, row.scope_found_by, row.to_prove), (None, None, false));
+    for (place, tied) in [("two", None), ("one", Some(AuthorizationId(1)))] {
+        let wanted = WantedShop {
+            id: shop.clone(),
+            channel: "amazon".into(),
+            name: "DE".to_owned(),
+            place: place.to_owned(),
+            app: Some("client".to_owned()),
+        };
+        tx.sync_shops(&[wanted]).await.unwrap();
+        let moved = tx.shop(&shop).await.unwrap().unwrap();
+        assert_eq!(moved.authorization, tied, "at {place}");
+        assert_eq!(moved.place_data["seller_id"].as_str(), tied.map(|_| "A1"), "at {place}");
+    }
+    tx.commit().await.unwrap();
     store.close().await;
 }

@@ -118,6 +118,57 @@ async fn an_app_secret_that_ended_is_told_once_for_all_shops_and_a_new_one_mends
     world.end_with_mails().await;
 }
 
+#[tokio::test]
+async fn an_app_that_was_mended_while_the_daemon_was_stopped_is_found_to_work_at_the_start() {
+    let (mut world, fake) = two_marketplaces(Database::Sqlite);
+    world.start().await;
+    assert_eq!(seller_agrees(&world, &fake).await, 200);
+    world.pass(minutes(10)).await;
+    fake.end_client_secret();
+    world.pass(minutes(3 * 60)).await;
+    assert_eq!(world.job("fr", REFRESH).await["held_by"], "app_alarm");
+    world.stop().await;
+    let secret = fake.rotate_client_secret();
+    world.write_main("1 hour", "1 hour", "10 minutes");
+    world.add_to_main(&section(&fake, &secret));
+    world.start().await;
+    world.pass(minutes(1)).await;
+    for shop in ["de", "fr"] {
+        assert_eq!(world.job(shop, REFRESH).await["held_by"], json!(null), "{shop}");
+    }
+    world.end_with_mails().await;
+}
+
+#[tokio::test]
+async fn settings_that_name_the_seller_or_name_another_by_mistake_cost_no_permission() {
+    let (mut world, fake) = two_marketplaces(Database::Sqlite);
+    world.start().await;
+    assert_eq!(seller_agrees(&world, &fake).await, 200);
+    world.settle().await;
+    let given = world.shop("de").await["authorization"]["id"].clone();
+    let german = "channel = \"amazon\"\nmarketplace = \"de\"\n";
+    let wrong = "A3TH9S8BH6GOGX";
+    for (seller, state) in [
+        (Some(wrong), "pending"),
+        (Some(SELLER), "active"),
+        (None, "active"),
+        (Some(wrong), "pending"),
+        (None, "active"),
+        (Some(SELLER), "active"),
+    ] {
+        let named = seller.map(|seller| format!("seller_id = \"{seller}\"\n")).unwrap_or_default();
+        world.write_shop_file("de", &format!("{german}{named}"));
+        world.ask(shopsyncd::control::Request::Reload).await.unwrap();
+        let de = world.shop("de").await;
+        assert_eq!(de["state"], state, "{seller:?}");
+        let known = if state == "active" { &given } else { &json!(null) };
+        assert_eq!(&de["authorization"]["id"], known, "{seller:?}");
+    }
+    world.settle().await;
+    assert_eq!(world.shop("fr").await["authorization"]["id"], given);
+    world.end_with_mails().await;
+}
+
 async fn a_shop_too_large_for_a_search_is_read_by_report_and_brought_in_line_by_a_feed(database: Database) {
     let (mut world, fake) = two_marketplaces(database);
     let skus: Vec<String> = (0..30).map(|number| format!("S/{number:02}")).collect();

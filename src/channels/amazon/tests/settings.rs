@@ -95,3 +95,18 @@ async fn links_of_a_draft_and_of_a_strange_address_are_refused_on_the_consent_pa
     scene.app.insert("application_id".into(), json!("another"));
     assert!(consent(&scene).unwrap_err().contains("application_id"));
 }
+
+#[test]
+fn naming_the_seller_that_authorized_a_shop_or_no_longer_naming_it_moves_nothing() {
+    let unnamed = built(json!({"marketplace": "DE"}), app());
+    let named = built(json!({"marketplace": "DE", "seller_id": SELLER}), app());
+    let french = built(json!({"marketplace": "FR", "seller_id": SELLER}), app());
+    assert!(named.is_still(&unnamed.place(), SELLER));
+    assert!(unnamed.is_still(&named.place(), SELLER));
+    assert!(!named.is_still(&unnamed.place(), "A3OTHER"), "another seller authorized it");
+    assert!(!unnamed.is_still(&named.place(), "A3OTHER"));
+    assert!(
+        !french.is_still(&unnamed.place(), SELLER) && !french.is_still(&named.place(), SELLER),
+        "another marketplace"
+    );
+}
