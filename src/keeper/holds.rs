@@ -46,13 +46,13 @@ pub async fn look_at_alarmed(tx: &mut Tx, entries: &[Arc<ShopEntry>]) -> Result<
     Ok(())
 }
 
-/// Settles what holds a shop, and asks at once for those of `jobs` that run at all and that nothing holds.
+/// Settles what holds a shop, and asks at once for those of `jobs` that run at all and that nothing holds. Answers what holds each job.
 pub(super) async fn settle_and_run(
     tx: &mut Tx,
     entry: &ShopEntry,
     jobs: &[JobKind],
     trigger: Trigger,
-) -> Result<(), StoreError> {
+) -> Result<Vec<(JobKind, Option<Hold>)>, StoreError> {
     let holds = settle_holds(tx, entry).await?;
     for job in entry.running_jobs().filter(|job| jobs.contains(job)) {
         if holds.iter().any(|(held, hold)| *held == job && hold.is_none()) {
@@ -60,7 +60,7 @@ pub(super) async fn settle_and_run(
             tx.run_now(&run, trigger).await?;
         }
     }
-    Ok(())
+    Ok(holds)
 }
 
 impl TokenKeeper {
@@ -422,8 +422,8 @@ pub(super) async fn recover(tx: &mut Tx, entry: &ShopEntry) -> Result<(), StoreE
         .map(|schedule| schedule.job)
         .filter(|job| *job != JobKind::AuthorizationRefresh)
         .collect();
-    settle_and_run(tx, entry, &was_held, Trigger::Recovery).await?;
-    if !was_held.is_empty() {
+    let holds = settle_and_run(tx, entry, &was_held, Trigger::Recovery).await?;
+    if holds.iter().any(|(job, hold)| hold.is_none() && was_held.contains(job)) {
         tx.note("daemon", "shop.recovered", Some(shop), "what held the shop at the channel has passed").await?;
     }
     Ok(())

@@ -243,9 +243,9 @@ async fn a_place_that_is_not_what_the_settings_say_is_refused_and_left_out_of_ot
     assert_eq!(bench.authorization("b").await, None);
 }
 
-#[tokio::test]
-async fn tokens_of_accounts_on_record_are_durable_before_it_is_asked_what_they_cover() {
-    let bench = Bench::authorized(&["a"]).await;
+/// The owner of shop `a` consents anew, and the marketplace does not say what that covers until this was done, which begins once the new
+/// tokens are there.
+async fn consent_while(bench: &Bench, done: impl AsyncFnOnce()) {
     let soon = bench.clock.now() + SignedDuration::from_secs(30);
     bench.market().identifies_at = Some(soon);
     let state = bench.begin("a", Some("browser")).await;
@@ -253,38 +253,36 @@ async fn tokens_of_accounts_on_record_are_durable_before_it_is_asked_what_they_c
         while bench.authorization("a").await.unwrap().generation == 1 {
             tokio::task::yield_now().await;
         }
-        let kept = bench.authorization("a").await.unwrap();
-        assert_eq!(kept.grant_number, 1, "the consent is not recorded yet");
-        assert_eq!(token(&bench.another().access(&shop("a")).await.unwrap()), "access-2");
-        bench.market().identifies_at = None;
-        bench.clock.set(soon);
-    };
-    let finishing = async { tokio::join!(bench.finish(&state, Some("browser")), meanwhile).0 };
-    tokio::time::timeout(std::time::Duration::from_secs(20), finishing).await.unwrap().unwrap();
-    let after = bench.authorization("a").await.unwrap();
-    assert_eq!((after.grant_number, after.generation), (2, 2));
-    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2");
-}
-
-#[tokio::test]
-async fn tokens_that_were_kept_and_renewed_before_the_consent_is_recorded_stay() {
-    let bench = Bench::authorized(&["a"]).await;
-    let soon = bench.clock.now() + SignedDuration::from_secs(30);
-    bench.market().identifies_at = Some(soon);
-    let state = bench.begin("a", Some("browser")).await;
-    let meanwhile = async {
-        while bench.authorization("a").await.unwrap().generation == 1 {
-            tokio::task::yield_now().await;
-        }
-        let peer = bench.another();
-        let refused = peer.access(&shop("a")).await.unwrap();
-        assert_eq!(token(&peer.rejected(&shop("a"), &refused).await.unwrap()), "access-3");
+        done().await;
         bench.market().identifies_at = None;
         bench.clock.set(soon);
     };
     let finishing = async { tokio::join!(bench.finish(&state, Some("browser")), meanwhile).0 };
     tokio::time::timeout(std::time::Duration::from_secs(20), finishing).await.unwrap().unwrap();
     assert_eq!(bench.authorization("a").await.unwrap().grant_number, 2);
+}
+
+#[tokio::test]
+async fn tokens_of_accounts_on_record_are_durable_before_it_is_asked_what_they_cover() {
+    let bench = Bench::authorized(&["a"]).await;
+    consent_while(&bench, async || {
+        let kept = bench.authorization("a").await.unwrap();
+        assert_eq!(kept.grant_number, 1, "the consent is not recorded yet");
+        assert_eq!(token(&bench.another().access(&shop("a")).await.unwrap()), "access-2");
+    })
+    .await;
+    assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-2");
+}
+
+#[tokio::test]
+async fn tokens_that_were_kept_and_renewed_before_the_consent_is_recorded_stay() {
+    let bench = Bench::authorized(&["a"]).await;
+    consent_while(&bench, async || {
+        let peer = bench.another();
+        let refused = peer.access(&shop("a")).await.unwrap();
+        assert_eq!(token(&peer.rejected(&shop("a"), &refused).await.unwrap()), "access-3");
+    })
+    .await;
     assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-3");
 }
 

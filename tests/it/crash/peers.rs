@@ -120,12 +120,7 @@ async fn a_process_stopped_until_peers_gave_it_up_begins_anew_and_writes_nothing
     stage.settled(&mut peer, &SHOPS).await;
 
     stopped.thaw();
-    let anew = InstanceId(format!("{}+1", gone[0]));
-    stage
-        .until(&mut peer, async || {
-            if stage.instances().await.contains(&anew) { Ok(()) } else { Err(format!("{anew} is not on record")) }
-        })
-        .await;
+    stage.begun_anew(&mut peer, &gone[0]).await;
     stage.settled(&mut peer, &SHOPS).await;
     assert_eq!(stage.over(&mut peer, &left).await, before, "what is over stays as its last holder wrote it");
     stage
@@ -141,7 +136,41 @@ async fn a_process_stopped_until_peers_gave_it_up_begins_anew_and_writes_nothing
     end_in_line(&mut stage, peer).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_process_stopped_before_it_spends_a_token_does_not_spend_it_once_peers_have() {
+    let Some(database) = Database::postgres().await else { return };
+    let mut stage = working(Stage::new(database)).await;
+    stage.next_round();
+    let stopped = stage.start_stopping_at("refresh.before_call").await;
+    let gone = stage.consistent().await.instances;
+    let renewed = stage.fake.stats().refreshes;
+    let mut peer = stage.start_again(&gone).await;
+    stage
+        .until(&mut peer, async || match stage.fake.stats().refreshes {
+            now if now > renewed => Ok(()),
+            _ => Err("the peer has renewed nothing".to_owned()),
+        })
+        .await;
+    stage.settled(&mut peer, &SHOPS).await;
+
+    stopped.thaw();
+    stage.begun_anew(&mut peer, &gone[0]).await;
+    stage.settled(&mut peer, &SHOPS).await;
+    assert_eq!(stage.fake.stats().refresh_tokens_spent_twice, 0);
+    stopped.stop(&stage).await;
+    end_in_line(&mut stage, peer).await;
+}
+
 impl Stage {
+    /// Waits until an instance that its peers gave up has begun anew.
+    async fn begun_anew(&self, peer: &mut Daemon, gone: &InstanceId) {
+        let anew = InstanceId(format!("{gone}+1"));
+        self.until(peer, async || {
+            if self.instances().await.contains(&anew) { Ok(()) } else { Err(format!("{anew} is not on record")) }
+        })
+        .await;
+    }
+
     /// Who is on record.
     async fn instances(&self) -> Vec<InstanceId> {
         let store = self.open_store().await.unwrap();
