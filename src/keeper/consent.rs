@@ -404,7 +404,10 @@ impl TokenKeeper {
             tx.set_closed(&entry.shop.id, None, None).await?;
             tx.set_scope_missing(&entry.shop.id, None, None).await?;
         }
-        self.accept_app(tx, entry).await?;
+        // Tokens that cannot be renewed were handed in, without a word between the channel and our app.
+        if grant.tokens.refresh_token.is_some() {
+            self.accept_app(tx, entry).await?;
+        }
         if authorization.grant_number > 1 {
             self.tell_renewed(tx, &authorization).await?;
         } else {
