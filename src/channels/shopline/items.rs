@@ -3,16 +3,7 @@
 use rust_decimal::Decimal;
 use serde_json::{Map, Value};
 
-use super::TITLE;
-use crate::{
-    channels::{Acted, ChannelError},
-    domain::{Complaint, Failure, InvalidListing, Listing},
-};
-
-/// A pass of changes begins this many seconds before the last pass did: clocks differ, and lists lag behind edits.
-pub(super) const OVERLAP_SECONDS: i64 = 300;
-/// No shop has more pages; one that seems to hands out the same ones over and over.
-pub(super) const MOST_PAGES: u32 = 20_000;
+use crate::domain::{Complaint, InvalidListing, Listing};
 
 /// What a page was read into.
 #[derive(Default)]
@@ -119,17 +110,6 @@ pub(super) fn price(value: &Value) -> Result<Decimal, InvalidListing> {
 /// An object's value as one.
 pub(super) fn object(value: Value) -> Map<String, Value> {
     if let Value::Object(fields) = value { fields } else { Map::new() }
-}
-
-/// A cursor that is not one of ours.
-pub(super) fn bad_cursor(why: &str) -> ChannelError {
-    ChannelError {
-        failure: Failure::Bug,
-        text: format!("{TITLE}: the cursor of the import cannot be read: {why}"),
-        remedy: "start a complete pass with `shopsyncd jobs run SHOP product_import --full`".into(),
-        request_id: None,
-        acted: Acted::No,
-    }
 }
 
 #[cfg(test)]

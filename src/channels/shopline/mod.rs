@@ -9,6 +9,7 @@ mod items;
 pub mod sign;
 #[cfg(all(test, feature = "fakes"))]
 mod tests;
+mod windows;
 mod wire;
 mod works;
 

@@ -5,13 +5,12 @@
 //! new products come at the end. When a product is deleted meanwhile the ones behind it move forward, past a border of pages:
 //! a count that has shrunk since the page before shows it, and as many pages are read again as may have moved.
 //!
-//! A pass of changes goes by `updated_after` and begins five minutes before the last pass did.
+//! A pass of changes goes by `updated_after`.
 //!
 //! Vendor pages: "Get Products", "Get Product Stocks", "Get Warehouses".
 
 use std::collections::BTreeMap;
 
-use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -22,12 +21,13 @@ use crate::{
         ChannelError, From, Page,
         shopline::{
             client::ApiCall,
-            items::{Found, MOST_PAGES, OVERLAP_SECONDS, bad_cursor, list, price, refs, text, whole},
+            items::{Found, list, price, refs, text, whole},
+            windows::Window,
             wire::{Success, Trouble},
             works::whole_only,
         },
     },
-    domain::{Cursor, InvalidListing, Listing, ListingStatus, PassKind, Price},
+    domain::{InvalidListing, Listing, ListingStatus, Price},
     http::Method,
     secrets::Secret,
 };
@@ -35,29 +35,6 @@ use crate::{
 /// How many products a page has; the vendor advises no more.
 const PER_PAGE: u32 = 50;
 const PRODUCTS: &str = "product list";
-
-/// Where a pass stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Place {
-    /// Between passes: the last one began at this second.
-    Resume { since: i64 },
-    /// Within a pass.
-    Under(Under),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Under {
-    /// The second at which it began.
-    started: i64,
-    /// Only what changed since this second; `None`: everything.
-    since: Option<i64>,
-    at: At,
-    /// Products in a page: fewer where they do not fit into an answer.
-    per_page: u32,
-    /// Pages read.
-    pages: u32,
-}
 
 /// Which page comes next.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -73,69 +50,41 @@ enum At {
     Numbered { page: u32, total: i64 },
 }
 
-impl Under {
-    fn begin(since: Option<i64>, now: Timestamp) -> Self {
-        Self { started: now.as_second(), since, at: At::Beginning, per_page: PER_PAGE, pages: 0 }
+fn query(pass: &Window<At>) -> Vec<(&'static str, String)> {
+    let mut query = vec![("per_page", pass.size.to_string()), ("sort_by", "asc".to_owned())];
+    query.extend(pass.since().map(|since| ("updated_after", since.to_string())));
+    match &pass.page {
+        At::Beginning => {}
+        At::After { id } | At::Second { id, .. } => query.push(("previous_id", id.clone())),
+        At::Numbered { page, .. } => query.push(("page", page.to_string())),
     }
-
-    /// Where a page begins.
-    fn of(from: &From, now: Timestamp) -> Result<Self, ChannelError> {
-        let noted = match (&from.cursor, from.kind, from.first) {
-            (None, ..) | (_, PassKind::Full, true) => return Ok(Self::begin(None, now)),
-            (Some(cursor), ..) => serde_json::from_str(&cursor.0).map_err(|error| bad_cursor(&error.to_string()))?,
-        };
-        Ok(match noted {
-            Place::Resume { since } => Self::begin(Some(since - OVERLAP_SECONDS), now),
-            Place::Under(under) => under,
-        })
-    }
-
-    fn query(&self) -> Vec<(&'static str, String)> {
-        let mut query = vec![("per_page", self.per_page.to_string()), ("sort_by", "asc".to_owned())];
-        if let Some(since) = self.since.and_then(|since| Timestamp::from_second(since).ok()) {
-            query.push(("updated_after", since.to_string()));
-        }
-        match &self.at {
-            At::Beginning => {}
-            At::After { id } | At::Second { id, .. } => query.push(("previous_id", id.clone())),
-            At::Numbered { page, .. } => query.push(("page", page.to_string())),
-        }
-        query
-    }
-}
-
-impl Place {
-    fn cursor(&self) -> Cursor {
-        Cursor(serde_json::to_string(self).expect("a cursor is plain data"))
-    }
+    query
 }
 
 impl Asia {
     /// One page.
     pub(super) async fn pull_page(&self, token: &Secret, from: &From) -> Result<Page, ChannelError> {
-        let mut under = Under::of(from, self.0.client.now())?;
-        if under.pages >= MOST_PAGES {
+        let mut pass = Window::of(from, self.0.client.now(), At::Beginning, PER_PAGE)?;
+        if pass.never_ends() {
             return Err(self.odd(PRODUCTS, "its pages do not end", None));
         }
         let (success, items) = loop {
-            let success = match self.read(PRODUCTS, "products", under.query(), token).await {
+            let success = match self.read(PRODUCTS, "products", query(&pass), token).await {
                 Ok(success) => success,
                 // Descriptions can be long: the pass begins anew with smaller pages, whose numbers are others.
-                Err(trouble) if trouble.is_too_large() && under.per_page > 1 => {
-                    let per_page = (under.per_page / 5).max(1);
-                    let restart = under.at != At::Beginning;
-                    let under = Under { at: At::Beginning, per_page, pages: under.pages + 1, ..under };
-                    return Ok(Page { next: Some(Place::Under(under).cursor()), restart, ..Page::default() });
+                Err(trouble) => {
+                    let smaller = pass.smaller(&trouble).ok_or(*trouble.error)?.at(At::Beginning);
+                    let restart = pass.page != At::Beginning;
+                    return Ok(Page { next: Some(smaller.cursor()), restart, ..Page::default() });
                 }
-                Err(trouble) => return Err(*trouble.error),
             };
             let items = list(&success.data, "items")
                 .map_err(|what| self.odd(PRODUCTS, &what, success.request_id.clone()))?
                 .to_vec();
-            match under.at {
+            match pass.page {
                 // The shop does not know `previous_id`: what came is the first page once more.
                 At::Second { ref id, total } if numbers_pages(&success.data) || has(&items, id) => {
-                    under.at = At::Numbered { page: 2, total };
+                    pass.page = At::Numbered { page: 2, total };
                 }
                 At::After { ref id } if has(&items, id) => {
                     return Err(self.odd(PRODUCTS, "the page after a product begins before it", success.request_id));
@@ -143,12 +92,10 @@ impl Asia {
                 _ => break (success, items),
             }
         };
-        let next =
-            next_page(&under, &success.data, &items).map(|at| Under { at, pages: under.pages + 1, ..under.clone() });
+        let next = next_page(&pass, &success.data, &items).map(|page| pass.at(page).cursor());
         let found = self.read_products(&items, token, success.request_id).await?;
-        let resume = next.is_none().then(|| Place::Resume { since: under.started }.cursor());
+        let resume = next.is_none().then(|| pass.resume());
         let Found { listings, complaints, remarks, unread, .. } = found;
-        let next = next.map(|under| Place::Under(under).cursor());
         Ok(Page { listings, complaints, unread, remarks, next, resume, total: None, restart: false })
     }
 
@@ -339,14 +286,14 @@ fn has(items: &[Value], id: &str) -> bool {
 }
 
 /// What comes after a page.
-fn next_page(under: &Under, data: &Value, items: &[Value]) -> Option<At> {
+fn next_page(pass: &Window<At>, data: &Value, items: &[Value]) -> Option<At> {
     let last = items.last().and_then(|item| text(item, "id"))?;
     let counted = |name: &str| whole(&data["pagination"], name);
     let total = counted("total_count").unwrap_or_default();
-    let size = counted("per_page").and_then(|size| u32::try_from(size).ok()).unwrap_or(under.per_page).max(1);
+    let size = counted("per_page").and_then(|size| u32::try_from(size).ok()).unwrap_or(pass.size).max(1);
     let full = items.len() >= size as usize;
     let more = |page: u32| counted("total_pages").map_or(full, |pages| i64::from(page) < pages);
-    match under.at {
+    match pass.page {
         At::Beginning => more(1).then_some(At::Second { id: last, total }),
         // Only an empty page surely is the end: the shop may cut pages shorter than was asked for.
         At::After { .. } | At::Second { .. } => Some(At::After { id: last }),
@@ -605,7 +552,7 @@ mod tests {
 
     #[test]
     fn pages_that_moved_forward_are_read_again() {
-        let under = |at| Under { at, ..Under::begin(None, Timestamp::UNIX_EPOCH) };
+        let under = |at| Window::begin(None, jiff::Timestamp::UNIX_EPOCH, at, PER_PAGE);
         let items = [json!({"id": "p"})];
         let data = |total: i64| json!({"pagination": {"per_page": 50, "total_count": total, "total_pages": (total + 49) / 50}});
         let next = |page, total, counted| next_page(&under(At::Numbered { page, total }), &data(counted), &items);

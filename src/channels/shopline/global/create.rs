@@ -23,6 +23,7 @@ use crate::{
         ChannelError,
         shopline::{
             items::{Found, list, price, refs},
+            windows::smaller,
             wire::Trouble,
             works::{Work, amount, come_back, emptied, refuse_all, returns, status},
         },
@@ -144,11 +145,11 @@ impl Global {
         loop {
             let limited = [query.clone(), vec![("limit", limit.to_string())]].concat();
             let answer = match self.read("product search", "products/products.json", limited, token).await {
-                Err(trouble) if trouble.is_too_large() && limit > 1 => {
-                    limit = (limit / 5).max(1);
+                Ok(answer) => answer,
+                Err(trouble) => {
+                    limit = smaller(limit, &trouble).ok_or(trouble)?;
                     continue;
                 }
-                answer => answer?,
             };
             let values = list(&answer.data, "products").unwrap_or_default();
             products.extend(values.iter().filter_map(|value| Product::read(value, &mut Found::default())));

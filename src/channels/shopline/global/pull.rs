@@ -2,7 +2,7 @@
 //!
 //! Pages are told by `page_info`, which the vendor makes of the last product's id, so a product that is edited while a pass runs
 //! neither slips from it nor comes twice. It keeps the first call's filters; beside it only `limit` may stand. A pass of changes goes by
-//! `updated_at_min` and begins five minutes before the last pass did. The store's currency is asked for with each page that
+//! `updated_at_min`. The store's currency is asked for with each page that
 //! has products: products do not tell it, and a store may change it.
 //!
 //! Vendor pages: "Get products", "REST Admin API pagination", "Get inventory quantities", "Query store information".
@@ -19,11 +19,12 @@ use crate::{
         ChannelError, From, Page,
         shopline::{
             client::ApiCall,
-            items::{Found, MOST_PAGES, OVERLAP_SECONDS, bad_cursor, list, price, refs, text, whole},
+            items::{Found, list, price, refs, text, whole},
+            windows::Window,
             wire::{Success, Trouble},
         },
     },
-    domain::{Currency, Cursor, InvalidListing, Listing, ListingStatus, PassKind, Price},
+    domain::{Currency, InvalidListing, Listing, ListingStatus, Price},
     http::Method,
     secrets::Secret,
 };
@@ -34,102 +35,54 @@ pub(super) const LIMIT: u32 = 250;
 const STOCKS: usize = 50;
 const PRODUCTS: &str = "product list";
 
-/// Where a pass stands.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-enum Place {
-    /// Between passes: the last one began at this second.
-    Resume { since: i64 },
-    /// Within a pass.
-    Under(Under),
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-struct Under {
-    /// The second at which it began.
-    started: i64,
-    /// Only what changed since this second; `None`: everything.
-    since: Option<i64>,
-    /// The vendor's token of the next page; `None` at the beginning.
+/// Which page comes next.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Next {
+    /// The vendor's token of it; `None` at the beginning.
     page_info: Option<String>,
-    /// Products in a page: fewer where they do not fit into an answer.
-    limit: u32,
-    /// Pages read.
-    pages: u32,
-    /// Whether it began anew because a token was refused.
+    /// Whether the pass began anew because a token was refused.
     anew: bool,
 }
 
-impl Under {
-    fn begin(since: Option<i64>, now: Timestamp) -> Self {
-        Self { started: now.as_second(), since, page_info: None, limit: LIMIT, pages: 0, anew: false }
+fn query(pass: &Window<Next>) -> Vec<(&'static str, String)> {
+    let mut query = vec![("limit", pass.size.to_string())];
+    match (&pass.page.page_info, pass.since()) {
+        (Some(token), _) => query.push(("page_info", token.clone())),
+        (None, Some(since)) => query.push(("updated_at_min", written(since))),
+        (None, None) => {}
     }
-
-    /// Where a page begins.
-    fn of(from: &From, now: Timestamp) -> Result<Self, ChannelError> {
-        let noted = match (&from.cursor, from.kind, from.first) {
-            (None, ..) | (_, PassKind::Full, true) => return Ok(Self::begin(None, now)),
-            (Some(cursor), ..) => serde_json::from_str(&cursor.0).map_err(|error| bad_cursor(&error.to_string()))?,
-        };
-        Ok(match noted {
-            Place::Resume { since } => Self::begin(Some(since - OVERLAP_SECONDS), now),
-            Place::Under(under) => under,
-        })
-    }
-
-    fn cursor(self) -> Cursor {
-        Place::Under(self).cursor()
-    }
-
-    fn query(&self) -> Vec<(&'static str, String)> {
-        let mut query = vec![("limit", self.limit.to_string())];
-        match (&self.page_info, self.since.and_then(|since| Timestamp::from_second(since).ok())) {
-            (Some(token), _) => query.push(("page_info", token.clone())),
-            (None, Some(since)) => {
-                query.push(("updated_at_min", written(since)));
-            }
-            (None, None) => {}
-        }
-        query
-    }
-}
-
-impl Place {
-    fn cursor(&self) -> Cursor {
-        Cursor(serde_json::to_string(self).expect("a cursor is plain data"))
-    }
+    query
 }
 
 impl Global {
     /// One page.
     pub(super) async fn pull_page(&self, token: &Secret, from: &From) -> Result<Page, ChannelError> {
         let now = self.0.client.now();
-        let mut under = Under::of(from, now)?;
+        let mut pass = Window::of(from, now, Next::default(), LIMIT)?;
         let mut restart = false;
         let Success { data, next, request_id } = loop {
-            match self.read(PRODUCTS, "products/products.json", under.query(), token).await {
+            let trouble = match self.read(PRODUCTS, "products/products.json", query(&pass), token).await {
                 Ok(success) => break success,
-                // Descriptions can be long: the same products come in smaller pages, and this one is empty.
-                Err(trouble) if trouble.is_too_large() && under.limit > 1 => {
-                    under.limit = (under.limit / 5).max(1);
-                    return Ok(Page { next: Some(under.cursor()), restart, ..Page::default() });
-                }
-                // A token that is not known any more, since the pass stood still for long: once, from the beginning.
-                Err(trouble) if trouble.is_refusal() && under.page_info.is_some() && !under.anew => {
-                    under = Under { anew: true, ..Under::begin(under.since, now) };
-                    restart = true;
-                }
-                Err(trouble) => return Err(*trouble.error),
+                Err(trouble) => trouble,
+            };
+            // Descriptions can be long: the same products come in smaller pages, and this one is empty.
+            if let Some(smaller) = pass.smaller(&trouble) {
+                return Ok(Page { next: Some(smaller.cursor()), restart, ..Page::default() });
             }
+            // A token that is not known any more, since the pass stood still for long: once, from the beginning.
+            if !trouble.is_refusal() || pass.page.page_info.is_none() || pass.page.anew {
+                return Err(*trouble.error);
+            }
+            pass = pass.anew(now, Next { page_info: None, anew: true }, LIMIT);
+            restart = true;
         };
-        if next.is_some() && (next == under.page_info || under.pages >= MOST_PAGES) {
+        if next.is_some() && (next == pass.page.page_info || pass.never_ends()) {
             return Err(self.odd(PRODUCTS, "its pages do not end", request_id));
         }
         let found = self.read_products(&data, token, request_id).await?;
-        let (next, resume) = match next {
-            Some(token) => (Some(Under { page_info: Some(token), pages: under.pages + 1, ..under }.cursor()), None),
-            None => (None, Some(Place::Resume { since: under.started }.cursor())),
-        };
+        let anew = pass.page.anew;
+        let resume = next.is_none().then(|| pass.resume());
+        let next = next.map(|token| pass.at(Next { page_info: Some(token), anew }).cursor());
         let Found { listings, complaints, remarks, unread, .. } = found;
         // The vendor counts products, not SKUs, so there is no total to show.
         Ok(Page { listings, complaints, unread, remarks, next, resume, total: None, restart })
