@@ -7,6 +7,9 @@ use std::fmt::Write as _;
 
 use super::{Envelope, Item, Letter, message::Page, words};
 
+/// The year 2020. From here on seconds stay within the 31 bits of RFC 5545's integers (section 3.3.8) until 2088.
+const EPOCH: i64 = 1_577_836_800;
+
 /// The entries of a letter, as one calendar; `None` where nothing lies ahead.
 pub(super) fn entries(letter: &Letter, envelope: &Envelope<'_>, page: &Page) -> Option<String> {
     if matches!(letter, Letter::Ended(_)) {
@@ -33,8 +36,8 @@ fn event(item: &Item, envelope: &Envelope<'_>) -> Option<String> {
     let mut event = String::new();
     line(&mut event, "BEGIN:VEVENT");
     line(&mut event, &format!("UID:authorization-{}@{}", item.authorization, envelope.from.domain()));
-    // A mail composed later knows better. Minutes stay within the 32 bits of RFC 5545's integers for a long time.
-    line(&mut event, &format!("SEQUENCE:{}", envelope.now.as_second() / 60));
+    // A mail composed later knows better, and a renewal may follow a reminder by seconds.
+    line(&mut event, &format!("SEQUENCE:{}", envelope.now.as_second() - EPOCH));
     line(&mut event, &format!("DTSTAMP:{}", envelope.now.strftime("%Y%m%dT%H%M%SZ")));
     // An instant: an end would have to be later (section 3.6.1).
     line(&mut event, &format!("DTSTART:{ends_at}"));

@@ -388,7 +388,7 @@ fn a_mail_program_finds_headers_both_texts_and_the_calendar_entry() {
      cember
     BEGIN:VEVENT
     UID:authorization-7@example.com
-    SEQUENCE:29923620
+    SEQUENCE:217580400
     DTSTAMP:20261123T070000Z
     DTSTART:20261213T110000Z
     SUMMARY:TikTok UK and TikTok DE: permission ends (TikTok Shop)
