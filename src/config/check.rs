@@ -14,7 +14,7 @@ use super::{
     flat::digest,
     keys::{self, choose, suggestion},
     load::{Env, Layers},
-    secret::{secret, text_or_secret},
+    secret::{public_file, secret, text_or_secret},
     section::{Book, Item, Section},
     shops, values,
 };
@@ -257,7 +257,7 @@ fn mail(top: &Section<'_>, language: Language) -> Mail {
     Mail {
         transport,
         from: table
-            .parsed("from", "a sender, for example \"shopsyncd <shops@example.com>\"", values::mailbox)
+            .parsed("from", "a sender, for example \"shopsyncd <shops@example.com>\"", values::sender)
             .unwrap_or(defaults.from),
         operator: recipients(&table, "operator", language).unwrap_or_default(),
         language,
@@ -291,6 +291,10 @@ fn smtp(mail: &Section<'_>) -> Smtp {
     let port = table.integer("port", "a port from 1 to 65535", |port| (1..=65535).contains(&port));
     let username = table.text("username");
     let password = secret(&table, "password");
+    let ca = public_file(&table, "ca_file", values::certificates);
+    if let Some(item) = table.get("ca_file").filter(|_| tls == Tls::None) {
+        item.warning("without encryption nothing is signed", "set `mail.smtp.tls`, or leave `ca_file` out");
+    }
     if let Some(item) = table.get("username").filter(|_| table.get("password").is_none()) {
         item.error("the user name has no password", "set `mail.smtp.password`, or leave out `username` for no AUTH");
     }
@@ -303,16 +307,17 @@ fn smtp(mail: &Section<'_>) -> Smtp {
         tls,
         username,
         password,
+        ca,
     }
 }
 
-/// A list of addresses, plain or with a language.
+/// A list of addresses, plain or with a name, or with a language.
 pub(super) fn recipients(section: &Section<'_>, key: &str, language: Language) -> Option<Vec<Recipient>> {
     let expected = "a list of mail addresses, for example [\"ops@example.com\"]";
     let items = section.list(key, expected)?;
     let mut all: Vec<Recipient> = Vec::new();
     for recipient in items.iter().filter_map(|item| recipient(item, language)) {
-        if !all.contains(&recipient) {
+        if !all.iter().any(|known| (&known.address, known.language) == (&recipient.address, recipient.language)) {
             all.push(recipient);
         }
     }
@@ -322,7 +327,8 @@ pub(super) fn recipients(section: &Section<'_>, key: &str, language: Language) -
 fn recipient(item: &Item<'_>, usual: Language) -> Option<Recipient> {
     let expected = "a mail address, for example \"ops@example.com\"";
     if !matches!(item.value, figment::value::Value::Dict(..)) {
-        return Some(Recipient { address: item.parsed(expected, values::mail_address)?, language: usual });
+        let (name, address) = item.parsed(expected, values::recipient)?;
+        return Some(Recipient { name, address, language: usual });
     }
     let table = item.table()?;
     table.refuse_unknown(keys::RECIPIENT.iter().copied());
@@ -330,7 +336,8 @@ fn recipient(item: &Item<'_>, usual: Language) -> Option<Recipient> {
     if table.get("address").is_none() {
         item.error("the recipient has no address", "add `address = \"…\"`");
     }
-    Some(Recipient { address: table.parsed("address", expected, values::mail_address)?, language })
+    let (name, address) = table.parsed("address", expected, values::recipient)?;
+    Some(Recipient { name, address, language })
 }
 
 fn reminders(top: &Section<'_>, language: Language) -> Reminders {

@@ -83,15 +83,22 @@ impl List {
     }
 
     fn secret(&mut self, key: &str, value: Option<&Secret>) {
-        let Some(secret) = value else { return };
-        let hash = Sha256::digest(format!("shopsyncd settings {key}\n{}", secret.expose()));
+        if let Some(secret) = value {
+            self.hashed(key, secret.expose());
+        }
+    }
+
+    fn hashed(&mut self, key: &str, text: &str) {
+        let hash = Sha256::digest(format!("shopsyncd settings {key}\n{text}"));
         self.0.insert(key.to_owned(), Shown::Secret(hex::encode(hash)));
     }
 
     fn people(&mut self, key: &str, people: &[Recipient]) {
-        let all: Vec<String> =
-            people.iter().map(|who| format!("{} ({})", who.address, who.language.as_str())).collect();
-        self.text(key, all.join(", "));
+        let in_words = |who: &Recipient| match &who.name {
+            Some(name) => format!("{name} <{}> ({})", who.address, who.language.as_str()),
+            None => format!("{} ({})", who.address, who.language.as_str()),
+        };
+        self.text(key, people.iter().map(in_words).collect::<Vec<_>>().join(", "));
     }
 
     fn web(&mut self, web: &super::Web) {
@@ -116,6 +123,10 @@ impl List {
             self.text("mail.smtp.username", username);
         }
         self.secret("mail.smtp.password", smtp.password.as_ref());
+        if let Some(certificates) = &smtp.ca {
+            // What is in the file: instances may keep it in different places.
+            self.hashed("mail.smtp.ca_file", certificates);
+        }
     }
 
     fn reminders(&mut self, reminders: &super::Reminders) {

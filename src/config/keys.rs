@@ -24,7 +24,7 @@ pub(super) const LOG: &[&str] = &["format", "level"];
 /// `[mail]`.
 pub(super) const MAIL: &[&str] = &["transport", "from", "operator", "language", "smtp"];
 /// `[mail.smtp]`.
-pub(super) const SMTP: &[&str] = &["host", "port", "tls", "username", "password"];
+pub(super) const SMTP: &[&str] = &["host", "port", "tls", "username", "password", "ca_file"];
 /// `[reminders]`.
 pub(super) const REMINDERS: &[&str] = &["start", "every", "extra", "at", "to"];
 /// `[channels.X]`, beside the channel's own.

@@ -263,6 +263,8 @@ pub struct Smtp {
     pub username: Option<String>,
     /// The password.
     pub password: Option<Secret>,
+    /// Certificates (PEM) that the relay's may be signed by, besides the system's.
+    pub ca: Option<String>,
 }
 
 /// Encryption towards the relay. Never downgraded.
@@ -318,6 +320,8 @@ impl Language {
 /// Who gets a mail.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Recipient {
+    /// What people call them.
+    pub name: Option<String>,
     /// The address.
     pub address: String,
     /// In which language.

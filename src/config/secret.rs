@@ -31,6 +31,22 @@ pub(super) fn text_or_secret(section: &Section<'_>, key: &str) -> Option<Secret>
     anywhere(&section.get(key)?)
 }
 
+/// Reads a file that is no secret but belongs to the settings as those do: when it changes, the settings do.
+pub(super) fn public_file(
+    section: &Section<'_>,
+    key: &str,
+    judge: impl FnOnce(&str) -> Result<(), String>,
+) -> Option<String> {
+    let item = section.get(key)?;
+    let name = item.text("the path of a file")?;
+    let (_, text) = read(&item, &name, "correct the path")?;
+    if let Err(cause) = judge(&text) {
+        item.error(format!("file `{name}`: {cause}"), "name another file, or write it there");
+        return None;
+    }
+    Some(text)
+}
+
 fn dashed(key: &str) -> String {
     key.replace('_', "-")
 }
@@ -94,17 +110,20 @@ fn credential(item: &Item<'_>, name: &str) -> Option<Secret> {
 
 /// A file, beside the main file if its path is relative.
 fn file(item: &Item<'_>, name: &str) -> Option<Secret> {
+    let (path, text) = read(item, name, "write the secret there, or correct the path")?;
+    if std::fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & EVERYBODY != 0) {
+        let cause = format!("file `{name}` is open to every user of this machine");
+        item.warning(cause, format!("`chmod o= {}`", path.display()));
+    }
+    filled(item, text, &format!("file `{name}`"))
+}
+
+/// A file that is watched from now on, and what stands in it.
+fn read(item: &Item<'_>, name: &str, remedy: &str) -> Option<(PathBuf, String)> {
     let path = item.book.layers.folder.join(name);
     item.book.secret_files.borrow_mut().push(path.clone());
     match std::fs::read_to_string(&path) {
-        Ok(text) => {
-            let open = std::fs::metadata(&path).is_ok_and(|file| file.permissions().mode() & EVERYBODY != 0);
-            if open {
-                let cause = format!("file `{name}` is open to every user of this machine");
-                item.warning(cause, format!("`chmod o= {}`", path.display()));
-            }
-            filled(item, text, &format!("file `{name}`"))
-        }
+        Ok(text) => Some((path, text)),
         Err(error) if error.kind() == std::io::ErrorKind::PermissionDenied => {
             // Whoever looks may well be another user than the daemon's.
             let cause = format!("file `{name}` is not readable as this user: {error}");
@@ -117,7 +136,7 @@ fn file(item: &Item<'_>, name: &str) -> Option<Secret> {
             None
         }
         Err(error) => {
-            item.error(format!("file `{name}` cannot be read: {error}"), "write the secret there, or correct the path");
+            item.error(format!("file `{name}` cannot be read: {error}"), remedy);
             None
         }
     }

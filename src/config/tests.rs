@@ -410,6 +410,76 @@ fn secrets_are_read_from_where_they_stand() {
     assert!(!format!("{:?}", checked.config).contains("second"));
 }
 
+/// A certificate, self-signed and long over.
+const CERTIFICATE: &str = "-----BEGIN CERTIFICATE-----
+MIIBeTCCAR+gAwIBAgIUHTcq/CSARJbK0Q0icUZNV24LWZ0wCgYIKoZIzj0EAwIw
+EjEQMA4GA1UEAwwHVGVzdC1DQTAeFw0yNjExMjYxMjUzMzRaFw0yNjExMjcxMjUz
+MzRaMBIxEDAOBgNVBAMMB1Rlc3QtQ0EwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNC
+AATp4hNks0Bo4bU9pRoFOOevP8DdfrLK4jho9lOo+b9QggehKHzREFn1953vI4oi
+KutKLDZWef7+S2YI5/A+bjLvo1MwUTAdBgNVHQ4EFgQUA2U3Jr9L2vuP1M+cIozU
+s1Eb/7cwHwYDVR0jBBgwFoAUA2U3Jr9L2vuP1M+cIozUs1Eb/7cwDwYDVR0TAQH/
+BAUwAwEB/zAKBggqhkjOPQQDAgNIADBFAiA/GfHAv4VFOIiEoQJj+XULjWDBZyOB
+lGc1vNCk8dWS8gIhALxLT+bjBafpSREd8NWRAGTBbDev1y21n/xw+RSsU6qx
+-----END CERTIFICATE-----
+";
+
+#[test]
+fn certificates_of_a_relays_signer_are_read_from_a_file_that_is_no_secret() {
+    let text = "[mail]\nfrom = \"a@example.com\"\n[mail.smtp]\nhost = \"relay.example.com\"\nca_file = \"ca.pem\"\n";
+    let desk = Desk::new(text).with("ca.pem", CERTIFICATE);
+    assert_eq!(desk.told(), "", "everybody may read it");
+    let checked = desk.check();
+    let super::Transport::Smtp(smtp) = &checked.config.mail.transport else { panic!("a relay is described") };
+    assert_eq!(smtp.ca.as_deref(), Some(CERTIFICATE));
+    assert_eq!(checked.secret_files, [desk.folder.path().join("ca.pem")], "it is read again when it changes");
+    let twice = Desk::new(text).with("ca.pem", &CERTIFICATE.repeat(2));
+    assert_ne!(twice.sound().digest, checked.config.digest);
+
+    for (pem, cause) in [
+        (
+            "none",
+            "shopsyncd.toml:5: mail.smtp.ca_file: file `ca.pem`: it holds no certificate in PEM; name another file, or write it there",
+        ),
+        (
+            &CERTIFICATE.replace("MII", "AAA"),
+            "shopsyncd.toml:5: mail.smtp.ca_file: file `ca.pem`: it holds no certificate in PEM; name another file, or write it there",
+        ),
+    ] {
+        assert_eq!(Desk::new(text).with("ca.pem", pem).told(), cause);
+    }
+    assert_eq!(
+        Desk::new(text).told(),
+        "shopsyncd.toml:5: mail.smtp.ca_file: file `ca.pem` cannot be read: No such file or directory (os error 2); correct the path"
+    );
+    let local = text.replace("relay.example.com", "localhost") + "tls = \"None\"\n";
+    assert_eq!(
+        Desk::new(&local).with("ca.pem", CERTIFICATE).told(),
+        "(warning) shopsyncd.toml:5: mail.smtp.ca_file: without encryption nothing is signed; set `mail.smtp.tls`, or leave `ca_file` out"
+    );
+}
+
+#[test]
+fn recipients_may_have_names_and_umlauts_wherever_mail_allows_them() {
+    let text = r#"
+[mail]
+transport = "folder"
+[reminders]
+to = ["Jürgen Müller <jürgen@bücher.example>", "\"Shops, all\" <all@example.com>", "all@example.com",
+    { address = "Anna <anna@example.com>", language = "de" }]
+"#;
+    let shown = flat(&Desk::new(text).sound())["reminders.to"].to_string();
+    assert_eq!(
+        shown,
+        "Jürgen Müller <jürgen@bücher.example> (en), Shops, all <all@example.com> (en), Anna <anna@example.com> (de)"
+    );
+    for wrong in
+        ["Jürgen Müller", "a@example.com b@example.com", "A <a@example.com>, B <b@example.com>", "A <a@>", "<>"]
+    {
+        let told = Desk::new(&format!("[reminders]\nto = [{wrong:?}]\n")).told();
+        assert!(told.contains(&format!("reminders.to.0: `{wrong}` is not a mail address")), "{wrong}: {told}");
+    }
+}
+
 #[test]
 fn secrets_that_cannot_be_read_are_errors_for_the_daemon_and_notes_for_who_only_looks() {
     let text = "seal_key = { credential = \"seal-key\" }\n[web]\napi_token = { env = \"NOT_SET\" }\n\

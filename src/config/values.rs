@@ -3,6 +3,11 @@
 use std::net::{IpAddr, SocketAddr};
 
 use jiff::{SignedDuration, Span, Unit, civil};
+use lettre::{
+    Address,
+    message::Mailbox,
+    transport::smtp::client::{Certificate, CertificateStore, TlsParameters},
+};
 use rust_decimal::Decimal;
 use url::{Host, Url};
 
@@ -119,16 +124,34 @@ pub(super) fn is_local_name(host: &str) -> bool {
     host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
-/// A mail address: `ops@example.com`.
-pub(super) fn mail_address(text: &str) -> Result<String, String> {
-    let address: lettre::Address = text.trim().parse().map_err(|_| format!("`{text}` is not a mail address"))?;
-    Ok(address.to_string())
+/// A mail address, with a name before it or not: `ops@example.com`, `Anna Müller <anna@example.com>`.
+pub(super) fn recipient(text: &str) -> Result<(Option<String>, String), String> {
+    let mailbox = mailbox(text).ok_or_else(|| format!("`{text}` is not a mail address"))?;
+    Ok((mailbox.name, mailbox.email.to_string()))
 }
 
 /// A sender: a mail address, with a name before it or not.
-pub(super) fn mailbox(text: &str) -> Result<String, String> {
-    let sender: Result<lettre::message::Mailbox, _> = text.parse();
-    sender.map(|_| text.to_owned()).map_err(|_| format!("`{text}` is not a sender"))
+pub(super) fn sender(text: &str) -> Result<String, String> {
+    mailbox(text).map(|_| text.to_owned()).ok_or_else(|| format!("`{text}` is not a sender"))
+}
+
+fn mailbox(text: &str) -> Option<Mailbox> {
+    let text = text.trim();
+    if let Ok(address) = text.parse::<Address>() {
+        return Some(address.into());
+    }
+    text.parse().ok()
+}
+
+/// Certificates in a file's text.
+pub(super) fn certificates(pem: &str) -> Result<(), String> {
+    let stated = pem.contains("-----BEGIN CERTIFICATE-----");
+    let read = Certificate::from_pem(pem.as_bytes()).ok().filter(|_| stated);
+    let trusted = read.and_then(|certificates| {
+        let trust = TlsParameters::builder("relay".to_owned()).certificate_store(CertificateStore::None);
+        trust.add_root_certificate(certificates).build().ok()
+    });
+    trusted.map(drop).ok_or_else(|| "it holds no certificate in PEM".to_owned())
 }
 
 /// A span in words, whole units: `1 month`.

@@ -44,8 +44,11 @@ fn people_with(config: &Config, link: LinkMaker) -> Result<People, StartError> {
         let ends_on = settings.client_secret_ends?;
         Some(AppSecret { channel: channel.clone(), channel_title: channel_title(channel.as_str()), ends_on })
     });
+    let everybody = config.mail.operator.iter().chain(config.shops.values().flat_map(|shop| &shop.remind));
+    let named = everybody.filter_map(|known| Some((known.address.clone(), known.name.clone()?)));
     Ok(People {
         shops: shops.collect(),
+        names: named.collect(),
         operator: recipients(&config.mail.operator),
         language: language(config.mail.language),
         ladder: ladder(config),
@@ -94,6 +97,7 @@ pub(super) fn mailer(config: &Config, clock: &Clock) -> Result<Mailer, StartErro
             },
             username: smtp.username.clone(),
             password: smtp.password.clone(),
+            ca: smtp.ca.clone(),
         }),
     };
     Ok(Mailer::new(&mail::Settings { transport }, clock.clone())?)

@@ -208,6 +208,7 @@ fn envelope<'a>(people: &'a People, mail: &'a Mail, shops: &'a [ShopId], now: Ti
     Envelope {
         from: &people.sender,
         to: &mail.recipient,
+        to_name: people.names.get(&mail.recipient).map(String::as_str),
         message_id: &mail.message_id,
         shops,
         language: Language::from_code(&mail.language),

@@ -457,6 +457,7 @@ fn people() -> SharedPeople {
     let ladder = Ladder { start: 1.month(), every: 1.week(), extra: Vec::new(), at: time(8, 0, 0, 0), zone };
     Arc::new(ArcSwap::from_pointee(People {
         shops: BTreeMap::new(),
+        names: BTreeMap::new(),
         operator: vec![Recipient { address: "ops@example.com".to_owned(), language: Language::En }],
         language: Language::En,
         ladder,

@@ -12,7 +12,7 @@ use lettre::{
     },
 };
 
-use super::{Language, Letter, MailError, Sender, calendar, words};
+use super::{Language, Letter, MailError, Sender, address, calendar, words};
 use crate::domain::ShopId;
 
 /// What stands around a letter.
@@ -22,6 +22,8 @@ pub struct Envelope<'a> {
     pub from: &'a Sender,
     /// The recipient's address.
     pub to: &'a str,
+    /// What the recipient is called.
+    pub to_name: Option<&'a str>,
     /// The message's fixed id, with or without its angle brackets.
     pub message_id: &'a str,
     /// The shops it is about.
@@ -39,7 +41,7 @@ pub struct Envelope<'a> {
 pub struct Composed {
     /// The subject, readable.
     pub subject: String,
-    /// The whole message, 7-bit, lines ended by CRLF.
+    /// The whole message, 7-bit but for addresses whose local part is not, lines ended by CRLF.
     pub message: String,
 }
 
@@ -95,11 +97,7 @@ pub fn compose(letter: &Letter, envelope: &Envelope<'_>) -> Result<Composed, Mai
         bodies = bodies.singlepart(attachment(entry)?);
     }
     let subject = one_line(&page.subject);
-    let to = envelope
-        .to
-        .parse()
-        .map(|address| Mailbox::new(None, address))
-        .map_err(|cause| MailError::permanent(format!("`{}` is not an address: {cause}", envelope.to)))?;
+    let to = Mailbox::new(envelope.to_name.map(one_line), address(envelope.to)?);
     let shops = envelope.shops.iter().map(ShopId::as_str).collect::<Vec<_>>().join(", ");
     let message = Message::builder()
         .from(envelope.from.0.clone())

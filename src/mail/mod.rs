@@ -12,7 +12,7 @@ mod words;
 use std::str::FromStr;
 
 pub use letter::{Item, Letter, News, Obstacle, RenewLink, ShopLine};
-use lettre::message::Mailbox;
+use lettre::{Address, address::AddressError, message::Mailbox};
 pub use message::{Composed, Envelope, compose};
 pub use transport::{Mailer, MailerBook, Memory, Outgoing, Received, Relay, Settings, Smtp, Tls, Transport, without};
 
@@ -50,9 +50,10 @@ pub struct Sender(Mailbox);
 impl Sender {
     /// Reads `shopsyncd <shops@example.com>` or a plain address.
     pub fn parse(text: &str) -> Result<Self, MailError> {
-        Mailbox::from_str(text).map(Self).map_err(|cause| {
-            MailError::permanent(format!("sender `{text}`: {cause}; write `NAME <ADDRESS>` or an address"))
-        })
+        let fault =
+            |cause| MailError::permanent(format!("sender `{text}`: {cause}; write `NAME <ADDRESS>` or an address"));
+        let Mailbox { name, email } = Mailbox::from_str(text).map_err(fault)?;
+        Ok(Self(Mailbox::new(name, in_ascii(&email).map_err(fault)?)))
     }
 
     /// The address alone.
@@ -63,6 +64,25 @@ impl Sender {
     /// The domain of the address: Message-IDs and calendar entries are named in it.
     pub fn domain(&self) -> &str {
         self.0.email.domain()
+    }
+}
+
+/// Reads an address, as it travels: its domain in ASCII, so that only a local part with an umlaut needs a relay that knows SMTPUTF8
+/// (RFC 6531).
+fn address(text: &str) -> Result<Address, MailError> {
+    let address = text.parse().and_then(|address| in_ascii(&address));
+    address.map_err(|cause| MailError::permanent(format!("`{text}` is not an address: {cause}")))
+}
+
+fn in_ascii(address: &Address) -> Result<Address, AddressError> {
+    Address::new(address.user(), host_in_ascii(address.domain()))
+}
+
+/// A host's name with its umlauts in ASCII (RFC 5891).
+fn host_in_ascii(host: &str) -> String {
+    match url::Host::parse(host) {
+        Ok(url::Host::Domain(ascii)) if !host.is_ascii() => ascii,
+        _ => host.to_owned(),
     }
 }
 

@@ -11,20 +11,24 @@ use std::{
 
 use arc_swap::ArcSwap;
 use lettre::{
-    Address, AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
+    AsyncSmtpTransport, AsyncTransport as _, Tokio1Executor,
     address::Envelope as SmtpEnvelope,
     transport::smtp::{
         self, PoolConfig,
         authentication::Credentials,
-        client::{Tls as SmtpTls, TlsParameters},
+        client::{Certificate, Tls as SmtpTls, TlsParameters},
     },
 };
+use tokio::time::timeout;
 
-use super::MailError;
+use super::{MailError, address, host_in_ascii};
 use crate::{clock::Clock, secrets::Secret};
 
-/// How long a command of the conversation with a relay may take.
-const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long it may take to reach a relay.
+const REACH: Duration = Duration::from_secs(30);
+/// How long a relay may take over a message, from its greeting to its yes. Some look at what they are given before they take it; one that
+/// has gone silent must not keep all the other mails.
+const PATIENCE: Duration = Duration::from_mins(5);
 /// How long an idle connection is kept for the next message.
 const KEEP: Duration = Duration::from_secs(30);
 
@@ -59,6 +63,8 @@ pub struct Smtp {
     pub username: Option<String>,
     /// The password.
     pub password: Option<Secret>,
+    /// Certificates (PEM) that the relay's may be signed by, besides the system's.
+    pub ca: Option<String>,
 }
 
 /// Encryption towards the relay. Never downgraded.
@@ -108,6 +114,7 @@ pub enum Mailer {
 pub struct Relay {
     smtp: AsyncSmtpTransport<Tokio1Executor>,
     name: String,
+    patience: Duration,
 }
 
 impl Mailer {
@@ -159,35 +166,47 @@ impl MailerBook {
 
 impl Relay {
     fn new(smtp: &Smtp) -> Result<Self, MailError> {
-        let name = format!("{}:{}", smtp.host, smtp.port);
+        let host = host_in_ascii(smtp.host.trim_matches(['[', ']']));
+        let name = if host.contains(':') { format!("[{host}]:{}", smtp.port) } else { format!("{host}:{}", smtp.port) };
+        let tls = || parameters(&host, smtp.ca.as_deref(), &name);
         let tls = match smtp.tls {
-            Tls::None if !is_loopback(&smtp.host) => {
+            Tls::None if !is_loopback(&host) => {
                 return Err(MailError::passing(format!(
                     "relay {name}: mail without encryption is for loopback only; set `mail.smtp.tls` to \"starttls\" or \"implicit\""
                 )));
             }
             Tls::None => SmtpTls::None,
-            Tls::Starttls => SmtpTls::Required(parameters(&smtp.host, &name)?),
-            Tls::Implicit => SmtpTls::Wrapper(parameters(&smtp.host, &name)?),
+            Tls::Starttls => SmtpTls::Required(tls()?),
+            Tls::Implicit => SmtpTls::Wrapper(tls()?),
         };
-        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&smtp.host)
+        let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(&host)
             .port(smtp.port)
             .tls(tls)
-            .timeout(Some(TIMEOUT))
+            .timeout(Some(REACH))
             .pool_config(PoolConfig::new().max_size(4).idle_timeout(KEEP));
         if let Some(username) = &smtp.username {
             let password = smtp.password.as_ref().map_or("", Secret::expose);
             builder = builder.credentials(Credentials::new(username.clone(), password.to_owned()));
         }
-        Ok(Self { smtp: builder.build(), name })
+        Ok(Self { smtp: builder.build(), name, patience: PATIENCE })
     }
 
     async fn send(&self, mail: Outgoing<'_>) -> Result<(), MailError> {
         let envelope = SmtpEnvelope::new(Some(address(mail.from)?), vec![address(mail.to)?])
             .map_err(|cause| MailError::permanent(format!("envelope of a mail: {cause}")))?;
-        match self.smtp.send_raw(&envelope, mail.message.as_bytes()).await {
+        let name = &self.name;
+        let Ok(answer) = timeout(self.patience, self.smtp.send_raw(&envelope, mail.message.as_bytes())).await else {
+            return Err(MailError::passing(format!("relay {name}: it has gone silent for {:?}", self.patience)));
+        };
+        match answer {
             Ok(_) => Ok(()),
-            Err(error) => Err(sort(&self.name, &error)),
+            // The relay was never asked: it does not know such addresses, today and tomorrow.
+            Err(error) if error.is_client() && [mail.from, mail.to].iter().any(|address| !address.is_ascii()) => {
+                Err(MailError::permanent(format!(
+                    "relay {name}: it takes no address with a letter beyond ASCII before the @ (SMTPUTF8); use another address or relay"
+                )))
+            }
+            Err(error) => Err(sort(name, &error)),
         }
     }
 }
@@ -197,6 +216,10 @@ impl Relay {
 fn sort(relay: &str, error: &smtp::Error) -> MailError {
     let text = format!("relay {relay}: {}", chain(error));
     let code = error.status().map(u16::from);
+    if code.is_none() && text.contains("UnknownIssuer") {
+        let remedy = "name who signed its certificate in `mail.smtp.ca_file`";
+        return MailError::passing(format!("{text}; {remedy}"));
+    }
     match code {
         Some(535 | 534 | 538 | 530) => {
             MailError::passing(format!("{text}; correct `mail.smtp.username` and `mail.smtp.password`"))
@@ -226,17 +249,17 @@ fn chain(error: &dyn std::error::Error) -> String {
     text.replace(['\r', '\n'], " ")
 }
 
-fn parameters(host: &str, name: &str) -> Result<TlsParameters, MailError> {
-    TlsParameters::new(host.to_owned()).map_err(|cause| MailError::passing(format!("relay {name}: {}", chain(&cause))))
-}
-
-fn address(text: &str) -> Result<Address, MailError> {
-    text.parse().map_err(|cause| MailError::permanent(format!("`{text}` is not an address: {cause}")))
+fn parameters(host: &str, ca: Option<&str>, name: &str) -> Result<TlsParameters, MailError> {
+    let fault = |cause: smtp::Error| MailError::passing(format!("relay {name}: {}", chain(&cause)));
+    let mut trust = TlsParameters::builder(host.to_owned());
+    if let Some(pem) = ca {
+        trust = trust.add_root_certificate(Certificate::from_pem(pem.as_bytes()).map_err(fault)?);
+    }
+    trust.build().map_err(fault)
 }
 
 fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// Writes a message into a folder: whole or not at all. Names sort by time.

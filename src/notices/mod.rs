@@ -71,6 +71,8 @@ pub type LinkMaker = Arc<dyn Fn(&ShopId, Option<&str>) -> RenewLink + Send + Syn
 pub struct People {
     /// The shops in the settings.
     pub shops: BTreeMap<ShopId, ShopPeople>,
+    /// What people are called, by their addresses.
+    pub names: BTreeMap<String, String>,
     /// Who hears about the daemon itself.
     pub operator: Vec<Recipient>,
     /// The language for an address that is not among the recipients.

@@ -26,6 +26,7 @@ pub(crate) const CHECKS: &[Check] = &[("mail_owed_while_a_delivery_ends_is_deliv
 fn people() -> People {
     People {
         shops: BTreeMap::new(),
+        names: BTreeMap::new(),
         operator: Vec::new(),
         language: Language::En,
         ladder: Ladder {

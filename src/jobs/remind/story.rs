@@ -1,7 +1,7 @@
 //! Reminders told as stories: a manual clock, a real database, a relay in memory, and the jobs run whenever they asked to be.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Timestamp, ToSpan as _, civil::time, tz::TimeZone};
@@ -75,6 +75,7 @@ impl World {
             Ladder { start: 1.month(), every: 1.week(), extra: Vec::new(), at: time(8, 0, 0, 0), zone: berlin() };
         let people = People {
             shops: shops.iter().map(|(id, to)| (id.parse().unwrap(), shop_people(id, to))).collect(),
+            names: BTreeMap::new(),
             operator: vec![recipient("ops@example.com")],
             language: Language::En,
             ladder,

@@ -677,6 +677,7 @@ fn people(shops: &[&str]) -> SharedPeople {
         .collect();
     Arc::new(arc_swap::ArcSwap::from_pointee(People {
         shops,
+        names: BTreeMap::new(),
         operator: vec![Recipient { address: "ops@example.com".into(), language: Language::En }],
         ladder: Ladder {
             start: 1.month(),

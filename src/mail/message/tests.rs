@@ -40,6 +40,7 @@ fn composed(letter: &Letter, language: Language, now: &str) -> Composed {
     let envelope = Envelope {
         from: &from,
         to: "owner@example.com",
+        to_name: None,
         message_id: "<shopsyncd.7.1@example.com>",
         shops: &shops,
         language,
@@ -429,6 +430,7 @@ fn an_impossible_recipient_is_refused_for_good() {
     let envelope = Envelope {
         from: &from,
         to: "nobody",
+        to_name: None,
         message_id: "<1@example.com>",
         shops: &[],
         language: Language::En,

@@ -55,13 +55,16 @@ async fn relay(abilities: &'static str, at: &'static str, reply: &'static str) -
     (port, heard)
 }
 
+fn smtp(host: &str, port: u16) -> Smtp {
+    Smtp { host: host.to_owned(), port, tls: Tls::None, username: None, password: None, ca: None }
+}
+
 fn mailer(port: u16, tls: Tls, username: Option<&str>) -> Mailer {
     let smtp = Smtp {
-        host: "127.0.0.1".to_owned(),
-        port,
         tls,
         username: username.map(str::to_owned),
         password: username.map(|_| Secret::new("opensesame")),
+        ..smtp("127.0.0.1", port)
     };
     Mailer::new(&Settings { transport: Transport::Smtp(smtp) }, Clock::system()).unwrap()
 }
@@ -134,11 +137,10 @@ async fn encryption_that_is_not_offered_is_not_done_without() {
 
 #[tokio::test]
 async fn without_encryption_only_loopback_is_spoken_to() {
-    let smtp = |host: &str| Smtp { host: host.to_owned(), port: 25, tls: Tls::None, username: None, password: None };
-    let made = |host| Mailer::new(&Settings { transport: Transport::Smtp(smtp(host)) }, Clock::system());
+    let made = |host| Mailer::new(&Settings { transport: Transport::Smtp(smtp(host, 25)) }, Clock::system());
     assert!(made("smtp.example.com").is_err_and(|error| error.text.contains("starttls")));
     assert!(made("192.0.2.1").is_err());
-    for host in ["127.0.0.1", "localhost", "::1", "127.1.2.3"] {
+    for host in ["127.0.0.1", "localhost", "::1", "127.1.2.3", "[::1]"] {
         assert!(made(host).is_ok(), "{host}");
     }
 }
@@ -149,6 +151,35 @@ async fn a_relay_that_is_away_leaves_the_message_owed() {
     let port = listener.local_addr().unwrap().port();
     drop(listener);
     assert!(!mailer(port, Tls::None, None).send(OUT).await.unwrap_err().permanent);
+}
+
+#[tokio::test]
+async fn a_relay_that_goes_silent_is_given_up_and_the_message_stays_owed() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let silent = tokio::spawn(async move { listener.accept().await.unwrap() });
+    let mut mailer = mailer(port, Tls::None, None);
+    if let Mailer::Smtp(relay) = &mut mailer {
+        relay.patience = Duration::from_millis(50);
+    }
+    let error = mailer.send(OUT).await.unwrap_err();
+    assert!(!error.permanent && error.text.ends_with("it has gone silent for 50ms"), "{error}");
+    drop(silent.await);
+}
+
+#[tokio::test]
+async fn hosts_are_named_in_ascii_and_an_address_in_brackets_is_one() {
+    let name = |host: &str| {
+        let smtp = Smtp { tls: Tls::Implicit, ..smtp(host, 465) };
+        let Ok(Mailer::Smtp(relay)) = Mailer::new(&Settings { transport: Transport::Smtp(smtp) }, Clock::system())
+        else {
+            panic!("{host}")
+        };
+        relay.name
+    };
+    assert_eq!(name("mail.bücher.example"), "mail.xn--bcher-kva.example:465");
+    assert_eq!((name("[::1]"), name("::1")), ("[::1]:465".to_owned(), "[::1]:465".to_owned()));
+    assert_eq!(name("smtp.example.com"), "smtp.example.com:465");
 }
 
 #[tokio::test]

@@ -206,6 +206,7 @@ fn people() -> People {
         ShopPeople { name: "Stall".into(), channel_title: "Peer".into(), recipients: known("anna@example.com") };
     People {
         shops: BTreeMap::from([(shop(), stall)]),
+        names: BTreeMap::new(),
         operator: known("ops@example.com"),
         ..people_of(&Config::default()).unwrap()
     }
