@@ -49,7 +49,7 @@ pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
                     cover(tx, &one, &covered).await?;
                     pass.owed += 1;
                 } else {
-                    pass.look_at(people.date(tx.now).tomorrow().ok().and_then(|date| people.at_on(date)));
+                    pass.look_at(people.next_morning(tx.now));
                 }
             }
             Some(due @ Due::Ended) => {
@@ -274,10 +274,18 @@ async fn cover(tx: &mut Tx, one: &Watched, dates: &[Date]) -> Result<(), StoreEr
 }
 
 /// A step: noted, and put on the day's mail of everybody concerned. `false`: somebody's mail of today has left, and nobody gets two a day; nothing was
-/// written, and tomorrow will do.
+/// written, and tomorrow's time of day will do. Until then it waits, whoever looks: sent in the night, it would keep tomorrow's own steps waiting.
 async fn owe_step(tx: &mut Tx, people: &People, one: &Watched, step: Step) -> Result<bool, StoreError> {
     let mut places: BTreeMap<Recipient, (Vec<ShopId>, Place)> = BTreeMap::new();
+    let today = people.date(tx.now);
+    let since =
+        today.yesterday().ok().filter(|_| step.date < today && people.next_morning(tx.now) == people.at_on(today));
     for (recipient, shops) in one.recipients(people) {
+        if let Some(yesterday) = since
+            && matches!(place_on(tx, &recipient, yesterday).await?, Place::Left)
+        {
+            return Ok(false);
+        }
         match place_today(tx, people, &recipient).await? {
             Place::Left => return Ok(false),
             place => places.insert(recipient, (shops, place)),
@@ -332,7 +340,11 @@ enum Place {
 }
 
 async fn place_today(tx: &mut Tx, people: &People, recipient: &Recipient) -> Result<Place, StoreError> {
-    let first = format!("reminder/{}/{}", recipient.address, people.date(tx.now));
+    place_on(tx, recipient, people.date(tx.now)).await
+}
+
+async fn place_on(tx: &mut Tx, recipient: &Recipient, date: Date) -> Result<Place, StoreError> {
+    let first = format!("reminder/{}/{date}", recipient.address);
     let mut dedup = first.clone();
     for number in 2.. {
         let Some(mail) = tx.mail_by_dedup(&dedup).await? else { return Ok(Place::New(dedup)) };
