@@ -283,15 +283,26 @@ async fn put(folder: &Path, clock: &Clock, mail: Outgoing<'_>) -> Result<(), Mai
 
 /// The links in a mail renew permissions, so that nobody else may read it.
 fn write_whole(folder: &Path, name: &str, message: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+    use std::os::unix::fs::DirBuilderExt as _;
 
     std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     let draft = folder.join(format!(".{name}.part"));
-    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
-    file.write_all(message.as_bytes())?;
-    file.sync_all()?;
-    std::fs::rename(&draft, folder.join(format!("{name}.eml")))?;
+    let placed =
+        write_draft(&draft, message).and_then(|()| std::fs::rename(&draft, folder.join(format!("{name}.eml"))));
+    if placed.is_err() {
+        // A half that stays would keep room from the whole, where that is what is missing.
+        let _ = std::fs::remove_file(&draft);
+    }
+    placed?;
     std::fs::File::open(folder)?.sync_all()
+}
+
+fn write_draft(draft: &Path, message: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+
+    let mut file = std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(draft)?;
+    file.write_all(message.as_bytes())?;
+    file.sync_all()
 }
 
 /// A mail as it arrived in memory.

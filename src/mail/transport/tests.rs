@@ -211,3 +211,18 @@ async fn a_folder_that_cannot_be_written_leaves_the_message_owed() {
     let error = Mailer::new(&settings, Clock::system()).unwrap().send(OUT).await.unwrap_err();
     assert!(!error.permanent && error.text.starts_with("mail folder "), "{error}");
 }
+
+#[tokio::test]
+async fn a_folder_on_a_full_disk_leaves_the_message_owed_and_no_half_of_it_behind() {
+    let dir = tempfile::tempdir().unwrap();
+    let clock = Clock::manual("2026-12-13T11:00:00Z".parse().unwrap());
+    let mailer = Mailer::new(&Settings { transport: Transport::Folder(dir.path().to_owned()) }, clock).unwrap();
+    let draft = dir.path().join(".20261213T110000.000Z-shopsyncd.7.1.part");
+    // Whatever is written to it finds no room.
+    std::os::unix::fs::symlink("/dev/full", &draft).unwrap();
+    let error = mailer.send(OUT).await.unwrap_err();
+    assert!(!error.permanent && error.text.contains("No space left"), "{error}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    mailer.send(OUT).await.unwrap();
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+}
