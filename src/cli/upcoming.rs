@@ -15,6 +15,7 @@ use crate::{
     config::Config,
     daemon,
     domain::{JobKind, Period, ShopId, counted},
+    mail::calendar::{escape, line},
     notices,
     store::{ScheduleRow, Tx},
 };
@@ -202,24 +203,28 @@ fn calendar(items: &[Item], config: &Config, now: Timestamp) -> String {
         });
         grouped.entry((item.at, what(item))).or_default().push(shop);
     }
-    let mut lines =
-        vec!["BEGIN:VCALENDAR".to_owned(), "VERSION:2.0".into(), "PRODID:-//shopsyncd//upcoming//EN".into()];
+    let mut text = String::new();
+    for fixed in ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//shopsyncd//upcoming//EN"] {
+        line(&mut text, fixed);
+    }
     for ((at, what), mut shops) in grouped {
         shops.sort();
         shops.dedup();
-        let summary =
-            format!("{what}: {}", shops.join(", ")).replace('\\', "\\\\").replace(',', "\\,").replace(';', "\\;");
-        lines.extend([
+        let summary = escape(&format!("{what}: {}", shops.join(", ")));
+        let sum: u64 = summary.bytes().map(u64::from).sum();
+        for content in [
             "BEGIN:VEVENT".into(),
-            format!("UID:{}-{}@shopsyncd", at.as_second(), summary.bytes().map(u64::from).sum::<u64>()),
+            format!("UID:{}-{sum}@shopsyncd", at.as_second()),
             format!("DTSTAMP:{}", stamp(now)),
             format!("DTSTART:{}", stamp(at)),
             format!("SUMMARY:{summary}"),
             "END:VEVENT".into(),
-        ]);
+        ] {
+            line(&mut text, &content);
+        }
     }
-    lines.extend(["END:VCALENDAR".into(), String::new()]);
-    lines.join("\r\n")
+    line(&mut text, "END:VCALENDAR");
+    text
 }
 
 #[cfg(test)]

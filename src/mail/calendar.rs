@@ -52,7 +52,7 @@ fn event(item: &Item, envelope: &Envelope<'_>) -> Option<String> {
 }
 
 /// Escapes a text value (section 3.3.11).
-fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let mut escaped = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -66,7 +66,7 @@ fn escape(text: &str) -> String {
 }
 
 /// Writes a content line, folded so that none is longer than 75 bytes (section 3.1).
-fn line(calendar: &mut String, text: &str) {
+pub fn line(calendar: &mut String, text: &str) {
     let mut used = 0;
     for c in text.chars() {
         if used + c.len_utf8() > 75 {

@@ -3,7 +3,7 @@
 //! `message` composes a whole message from a [`Letter`]; [`Mailer`] hands it to the outside. The two are apart, because a message is
 //! composed once and frozen, and may be handed over many times until somebody takes it.
 
-mod calendar;
+pub mod calendar;
 mod letter;
 mod message;
 mod transport;
@@ -65,6 +65,11 @@ impl Sender {
     pub fn domain(&self) -> &str {
         self.0.email.domain()
     }
+}
+
+/// Whether a text is an address, and nothing else.
+pub fn is_address(text: &str) -> bool {
+    address(text).is_ok()
 }
 
 /// Reads an address, as it travels: its domain in ASCII, so that only a local part with an umlaut needs a relay that knows SMTPUTF8
