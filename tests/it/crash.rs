@@ -12,6 +12,7 @@ use futures_util::StreamExt as _;
 mod daemon;
 mod evidence;
 mod invariants;
+mod month;
 mod peers;
 mod points;
 mod random;

@@ -71,23 +71,11 @@ async fn a_wall_clock_that_steps_ten_minutes_back_goes_on_at_once_on_the_old_gri
 /// Runs of the source's import around a step of the wall clock by so many seconds.
 /// `None`: the library that fakes clocks (Debian: `faketime`) is not there.
 async fn step(by: i64) -> Option<Vec<Run>> {
-    let Some(library) = library() else {
-        must_not_be_left_out("a wall clock that steps", "there is no libfaketime; install the package faketime");
-        println!("crash: wall clocks are not stepped: there is no libfaketime; install the package faketime");
-        return None;
-    };
     // Nobody has authorized the shops: a marketplace would refuse calls of a wrong time.
     let erp = [("erp", IMPORT)];
     let mut stage = Stage::new(Database::Sqlite);
+    let named = faketime(&stage)?;
     stage.write_whole("offset", "+0");
-    let named = [
-        ("LD_PRELOAD", library.display().to_string()),
-        ("FAKETIME_TIMESTAMP_FILE", stage.path("offset").display().to_string()),
-        ("FAKETIME_NO_CACHE", "1".to_owned()),
-        // Only the wall clock steps; file times stay as they are.
-        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
-        ("NO_FAKE_STAT", "1".to_owned()),
-    ];
     let mut daemon = Daemon::start(&stage, &named);
     stage.taken_over(&mut daemon, &[]).await;
     stage.runs_after(&mut daemon, &erp, Timestamp::MIN).await;
@@ -107,6 +95,24 @@ async fn step(by: i64) -> Option<Vec<Run>> {
     Some(planned(&stage.all_runs().await, "erp", IMPORT))
 }
 
+/// What a daemon's environment says so that its wall clock is off by what stands in the stage's file `offset`.
+/// `None`: the library that fakes clocks (Debian: `faketime`) is not there.
+pub(super) fn faketime(stage: &Stage) -> Option<Vec<(&'static str, String)>> {
+    let Some(library) = library() else {
+        must_not_be_left_out("a wall clock that steps", "there is no libfaketime; install the package faketime");
+        println!("crash: wall clocks are not stepped: there is no libfaketime; install the package faketime");
+        return None;
+    };
+    Some(vec![
+        ("LD_PRELOAD", library.display().to_string()),
+        ("FAKETIME_TIMESTAMP_FILE", stage.path("offset").display().to_string()),
+        ("FAKETIME_NO_CACHE", "1".to_owned()),
+        // Only the wall clock steps; file times stay as they are.
+        ("FAKETIME_DONT_FAKE_MONOTONIC", "1".to_owned()),
+        ("NO_FAKE_STAT", "1".to_owned()),
+    ])
+}
+
 /// Where Debian puts the library that fakes clocks.
 fn library() -> Option<PathBuf> {
     let places = std::fs::read_dir("/usr/lib").ok()?.filter_map(|place| Some(place.ok()?.path()));
@@ -115,7 +121,7 @@ fn library() -> Option<PathBuf> {
 }
 
 /// The runs that a schedule brought, the oldest first.
-fn planned(runs: &[Run], shop: &str, job: JobKind) -> Vec<Run> {
+pub(super) fn planned(runs: &[Run], shop: &str, job: JobKind) -> Vec<Run> {
     let of_it = |run: &&Run| {
         run.shop.as_ref().map(ShopId::as_str) == Some(shop) && run.job == job && run.trigger == Trigger::Schedule
     };
