@@ -26,6 +26,7 @@ have cc || packages+=(gcc libc6-dev)
 [ "$for_what" = demo ] || have_postgres || packages+=(postgresql)
 if [ "$for_what" = test ]; then
   have faketime || packages+=(faketime)
+  have openssl || packages+=(openssl)
   # Peers: programs written elsewhere that judge ours. A nodejs that is there already stays as it is.
   have node || packages+=(nodejs)
   have npm || packages+=(npm)
@@ -61,4 +62,20 @@ if ! cmp -s requirements.txt venv/as-listed; then
   python3 -m venv --clear venv
   venv/bin/pip install -q --disable-pip-version-check --require-hashes --only-binary=:all: -r requirements.txt
   cp requirements.txt venv/as-listed
+fi
+# Debian's exim4, unpacked and not installed: as a program of a test it needs neither root nor a place in the system.
+relay=(exim4-daemon-light libidn12 libnss-wrapper)
+if ! [ -e debian/complete ]; then
+  have apt-get || give_up "missing: ${relay[*]}. This is not Debian: unpack them into $PWD/debian, and touch $PWD/debian/complete"
+  say "missing: ${relay[*]}; unpacking them"
+  rm -rf debian && mkdir debian
+  (
+    cd debian
+    apt-get download -q "${relay[@]}" || { [ "$(id -u)" = 0 ] && apt-get update -q && apt-get download -q "${relay[@]}"; } ||
+      give_up "apt-get cannot download ${relay[*]}; ask somebody for: apt-get update"
+    for package in *.deb; do dpkg-deb -x "$package" . && rm "$package"; done
+  )
+  # It is to run as whoever starts it.
+  chmod u-s debian/usr/sbin/exim4
+  touch debian/complete
 fi

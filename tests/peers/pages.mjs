@@ -110,13 +110,14 @@ async function unringed() {
   // Once around, wherever the page begins: between the last and the first is the page itself.
   for (let step = 0; step <= reachable.length; step += 1) {
     await page.keyboard.press('Tab');
-    const { name, ring } = await page.evaluate(() => {
+    const { name, number, ring } = await page.evaluate(() => {
       const { activeElement: at } = document;
       const { outlineStyle, outlineWidth } = getComputedStyle(at);
-      return { name: `<${at.localName}> "${at.textContent.trim()}"`, ring: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 };
+      const number = [...document.querySelectorAll('*')].indexOf(at);
+      return { number, name: `<${at.localName}> "${at.textContent.trim()}"`, ring: outlineStyle !== 'none' && parseFloat(outlineWidth) >= 2 };
     });
     if (name.startsWith('<body>')) continue;
-    reached.add(name);
+    reached.add(number);
     if (!ring) found.push(`${name} shows no focus`);
   }
   if (reached.size < reachable.length) found.push(`the keyboard reaches ${reached.size} of ${reachable.length}`);

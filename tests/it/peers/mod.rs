@@ -1,19 +1,25 @@
 //! Peers: programs that nobody here wrote judge ours. `tests/needs.sh test` installs them, `tests/peers` has what starts them.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::path::PathBuf;
+use std::{env, path::PathBuf};
 
 use crate::{tree::project, world::must_not_be_left_out};
 
 mod amazon;
 mod between;
 mod browser;
+mod delivery;
+mod exim;
+mod ladder;
+mod mails;
 mod market;
 mod models;
 mod oauth;
 mod owner;
 mod pages;
+mod relay;
 mod server;
+mod smtp;
 
 /// A file of `tests/peers`.
 fn file(name: &str) -> PathBuf {
@@ -25,6 +31,15 @@ fn is_installed(peer: &str, place: &str) -> bool {
     let found = file(place).exists();
     if !found {
         left_out(peer);
+    }
+    found
+}
+
+/// Whether a program of the system is here. Otherwise its test is left out.
+fn is_here(program: &str) -> bool {
+    let found = env::var_os("PATH").is_some_and(|path| env::split_paths(&path).any(|at| at.join(program).exists()));
+    if !found {
+        left_out(program);
     }
     found
 }
