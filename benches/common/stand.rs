@@ -135,9 +135,10 @@ fn nobody() -> Result<People, Failure> {
         language: Language::En,
         ladder,
         sender: Sender::parse("shops@example.com")?,
-        link: Arc::new(|shop: &ShopId| {
+        link: Arc::new(|shop: &ShopId, _: Option<&str>| {
             url::Url::parse(&format!("http://127.0.0.1:8420/authorize/{shop}")).expect("an address").into()
         }),
         app_secrets: Vec::new(),
+        names: BTreeMap::new(),
     })
 }
