@@ -2,7 +2,7 @@
 alter table shops add column closed_found_by text;
 alter table shops add column scope_found_by text;
 -- Something was heard of the shop that the next look has to prove.
-alter table shops add column to_prove integer not null default 0;
+alter table shops add column to_prove bigint not null default 0;
 
 -- Where a shop was before its settings named another place of sale, with the authorization that it had there: whoever corrects
 -- the settings soon has it back.

@@ -37,7 +37,7 @@ fn people() -> People {
             zone: TimeZone::UTC,
         },
         sender: Sender::parse("shops@example.com").expect("an address"),
-        link: Arc::new(|_| Url::parse("http://127.0.0.1:8420/").expect("an address").into()),
+        link: Arc::new(|_, _| Url::parse("http://127.0.0.1:8420/").expect("an address").into()),
         app_secrets: Vec::new(),
     }
 }

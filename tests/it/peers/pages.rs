@@ -72,8 +72,10 @@ impl Desk {
     }
 
     /// The link of a mail that was sent so many days ago.
-    fn link(&self, days: i32) -> String {
-        self.links.renew_link(&"harbour".parse().unwrap(), Clock::system().now() - DAY * days).into()
+    async fn link(&self, days: i32) -> String {
+        let status = self.status().await;
+        let mailed_at = Clock::system().now() - DAY * days;
+        self.links.renew_link(&"harbour".parse().unwrap(), status["account"].as_str(), mailed_at).into()
     }
 
     /// The shop as `status` tells it.
@@ -147,7 +149,7 @@ async fn an_owner_comes_by_a_link_and_consents_in_a_real_browser() {
     let Some(mut browser) = Browser::start("consent") else { return };
     let desk = Desk::new().await;
 
-    let consent = browser.open(&desk.link(0), "Pretend TikTok Shop").await;
+    let consent = browser.open(&desk.link(0).await, "Pretend TikTok Shop").await;
     assert!(consent.url.contains("/open/authorize?"), "{}", consent.url);
     let declined = browser.press("Cancel", 0, "Not authorized").await;
     assert!(
@@ -160,13 +162,13 @@ async fn an_owner_comes_by_a_link_and_consents_in_a_real_browser() {
     well(&mut browser, "declined").await;
     assert_eq!(desk.status().await["state"], "pending");
 
-    browser.open(&desk.link(30), "Pretend TikTok Shop").await;
+    browser.open(&desk.link(30).await, "Pretend TikTok Shop").await;
     let other = browser.press("Authorize", 1, "Not authorized").await;
     assert!(other.text.contains("Quay Ltd"), "{}", other.text);
     well(&mut browser, "other-shop").await;
     assert_eq!(desk.status().await["state"], "pending");
 
-    browser.open(&desk.link(0), "Pretend TikTok Shop").await;
+    browser.open(&desk.link(0).await, "Pretend TikTok Shop").await;
     let thanks = browser.press("Authorize", 0, "Thank you").await;
     assert_eq!(thanks.title, "Thank you · shopsyncd");
     assert!(thanks.text.contains("Harbour Ltd") && thanks.text.contains("patiently"), "{}", thanks.text);
@@ -179,7 +181,7 @@ async fn an_owner_comes_by_a_link_and_consents_in_a_real_browser() {
 
     // The other seller is let into the shop, too, and is not the one on record for all that.
     desk.fake.add_shop("b", &number("harbour"), "Harbour Ltd", "GB");
-    browser.open(&desk.link(0), "Pretend TikTok Shop").await;
+    browser.open(&desk.link(0).await, "Pretend TikTok Shop").await;
     let other = browser.press("Authorize", 1, "Not authorized").await;
     assert!(other.text.contains("Quay Ltd (b)") && other.text.contains("Harbour Ltd (a)"), "{}", other.text);
     well(&mut browser, "other-account").await;
@@ -191,13 +193,13 @@ async fn whoever_has_no_good_link_is_led_on_by_pages_that_work_in_a_real_browser
     let Some(mut browser) = Browser::start("ways") else { return };
     let desk = Desk::new().await;
 
-    browser.open(&desk.link(40), "This link has expired").await;
+    browser.open(&desk.link(40).await, "This link has expired").await;
     well(&mut browser, "expired-link").await;
     let mailed = browser.press("Mail me a fresh link", 0, "A fresh link is on its way").await;
     assert!(mailed.text.contains("a***@example.com"), "{}", mailed.text);
     well(&mut browser, "fresh-link").await;
 
-    let cut_off = desk.link(0);
+    let cut_off = desk.link(0).await;
     browser.open(&cut_off[..cut_off.len() - 9], "This link is not complete").await;
     well(&mut browser, "cut-off-link").await;
     browser.open(&format!("{}/elsewhere", desk.page), "Nothing here").await;

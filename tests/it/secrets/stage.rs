@@ -225,7 +225,9 @@ to = ["owner@example.com"]
     /// A link as it stood in a mail so many days ago.
     pub(super) fn link(&mut self, shop: &str, days: i64) -> Url {
         let mailed_at = Clock::system().now() - SignedDuration::from_hours(24 * days);
-        let link = self.links.renew_link(&shop.parse().unwrap(), mailed_at);
+        let status: Value = serde_json::from_str(&self.run("--json status", "").1).unwrap();
+        let account = super::shop(&status, shop)["account"].as_str();
+        let link = self.links.renew_link(&shop.parse().unwrap(), account, mailed_at);
         self.marks.add_link(&token_of(&link));
         link
     }

@@ -68,11 +68,7 @@ async fn a_store_of_global_is_kept_without_an_end_and_waits_for_its_owner_once_u
     assert_eq!(hours(&world, &shop["access_token"]["ends_at"]), 9);
     world.pass(minutes(DAY)).await;
     let stats = fake.stats();
-    assert_eq!(
-        (stats.refreshes, stats.refreshes_too_soon, stats.bad_tokens),
-        (3, 0, 0),
-        "every seven and a half hours"
-    );
+    assert_eq!((stats.refreshes, stats.refreshes_too_soon, stats.bad_tokens), (2, 0, 0), "every nine hours");
 
     fake.revoke(STORE);
     world.pass(minutes(8 * 60)).await;
