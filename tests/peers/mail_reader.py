@@ -4,8 +4,9 @@ Run by itself, it reads the files named on standard input, one a line, and answe
 """
 import email.policy
 import json
+import re
 import sys
-from email import message_from_string
+from email import errors, message_from_string
 from html.parser import HTMLParser
 
 from icalendar import Calendar
@@ -51,7 +52,7 @@ def entries(text):
     return {
         "method": str(calendar["METHOD"]) if "METHOD" in calendar else None,
         "faults": [str(error) for one in calendar.walk() for error in one.errors],
-        "longest_line": max(len(line) for line in text.encode().split(b"\r\n")),
+        "longest_line": max(len(line) for line in re.split(b"\r?\n", text.encode())),
         "events": [
             {
                 "uid": str(event["UID"]),
@@ -72,14 +73,15 @@ def read(raw):
     mail = message_from_string(raw.decode(), policy=email.policy.SMTPUTF8)
     parts = list(mail.walk())
     one = lambda kind: next((part for part in parts if part.get_content_type() == kind), None)
-    content = lambda kind: one(kind).get_content() if one(kind) else None
+    content = lambda kind: one(kind).get_content().replace("\r\n", "\n") if one(kind) else None
     page = Page()
     page.feed(content("text/html") or "")
     entry = one("text/calendar")
     people = lambda name: [[who.display_name, who.addr_spec] for who in mail[name].addresses]
     return {
         "defects": [repr(defect) for part in parts for defect in part.defects]
-        + [repr(defect) for value in mail.values() for defect in value.defects],
+        # A local part with an umlaut is one to Python, but not since RFC 6532.
+        + [repr(one) for value in mail.values() for one in value.defects if not isinstance(one, errors.NonASCIILocalPartDefect)],
         "names": [name for name in mail.keys()],
         "headers": {name.lower(): str(value) for name, value in mail.items()},
         "from": people("From"),
