@@ -7,13 +7,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use shopsyncd::{
     domain::{Account, AuthorizationId, EndSource, Ending, JobKind, Period, ShopId, reminder::Ladder},
-    mail::{Composed, Envelope, Sender, compose},
+    mail::Sender,
     notices::{
         Language, People, Recipient, ShopPeople, UpcomingMail, bring_up_to_date, letter, mark_sent, note_end_moved,
         note_renewal, owe_due, upcoming_mails, watched,
     },
     secrets::Sealed,
-    store::{Delivery, NewGrant, SealedGrant, Store, WantedSchedule, WantedShop},
+    store::{Delivery, MailState, NewGrant, SealedGrant, Store, Tx, WantedSchedule, WantedShop},
 };
 use tokio::process::Command;
 use url::Url;
@@ -133,46 +133,39 @@ impl World {
         let mut tx = self.store.write(now).await.unwrap();
         let pass = owe_due(&mut tx, &self.people).await.unwrap();
         tx.commit().await.unwrap();
+        // In one transaction, which the daemon does not: here nobody dies in between, and a disk is slow.
+        let mut tx = self.store.write(now).await.unwrap();
         loop {
-            let due = self.store.read(now).await.unwrap().due_mail(20).await.unwrap();
+            let due = tx.due_mail(20).await.unwrap();
             if due.is_empty() {
-                return pass.next_at;
+                break;
             }
             for mail in due {
-                self.deliver(now, mail.id).await;
+                self.sent.extend(deliver(&mut tx, &self.people, mail.id).await);
             }
         }
-    }
-
-    async fn deliver(&mut self, now: Timestamp, id: i64) {
-        let mut tx = self.store.write(now).await.unwrap();
-        let mail = tx.mail(id).await.unwrap().unwrap();
-        if bring_up_to_date(&mut tx, &self.people, &mail).await.unwrap() {
-            return tx.commit().await.unwrap();
-        }
-        let Some((letter, mut shops)) = letter(&mut tx, &self.people, &mail).await.unwrap() else {
-            panic!("{} at {now}: it has nothing to say", mail.dedup)
-        };
-        assert!(letter.items().is_sorted_by_key(|item| item.ends_at), "the most urgent first: {letter:?}");
-        let envelope = Envelope {
-            from: &self.people.sender,
-            to: &mail.recipient,
-            to_name: None,
-            message_id: &mail.message_id,
-            shops: &shops,
-            language: Language::En,
-            zone: self.people.zone(),
-            now,
-        };
-        let Composed { subject, message } = compose(&letter, &envelope).unwrap();
-        assert!(tx.freeze_mail(id, &subject, &message).await.unwrap());
-        tx.deliver_mail(id, &Delivery::Sent).await.unwrap();
-        mark_sent(&mut tx, &mail).await.unwrap();
         tx.commit().await.unwrap();
-        shops.sort();
-        let shops: Vec<_> = shops.iter().map(ShopId::as_str).collect();
-        self.sent.push(format!("{now} {} {} {}", letter.kind(), mail.recipient, shops.join(" ")));
+        pass.next_at
     }
+}
+
+/// Delivers a mail, unless another takes its place: a line that says so.
+async fn deliver(tx: &mut Tx, people: &People, id: i64) -> Option<String> {
+    let mail = tx.mail(id).await.unwrap().filter(|mail| mail.state == MailState::Owed)?;
+    let now = tx.now;
+    if bring_up_to_date(tx, people, &mail).await.unwrap() {
+        return None;
+    }
+    let Some((letter, mut shops)) = letter(tx, people, &mail).await.unwrap() else {
+        panic!("{} at {now}: it has nothing to say", mail.dedup)
+    };
+    assert!(letter.items().is_sorted_by_key(|item| item.ends_at), "the most urgent first: {letter:?}");
+    assert!(tx.freeze_mail(id, letter.kind(), "as composed").await.unwrap());
+    tx.deliver_mail(id, &Delivery::Sent).await.unwrap();
+    mark_sent(tx, &mail).await.unwrap();
+    shops.sort();
+    let shops: Vec<_> = shops.iter().map(ShopId::as_str).collect();
+    Some(format!("{now} {} {} {}", letter.kind(), mail.recipient, shops.join(" ")))
 }
 
 /// The year as asked for. `None`: its maker is not installed.
