@@ -57,7 +57,13 @@ impl Shopee {
                         read.remark(request_id, format!("item {id}"), "untold", UNTOLD);
                     }
                     (Some(_), Ok(None)) => {}
-                    (Some(item), Ok(Some(models))) => read.item(item, &models, self.warehouse.as_deref(), request_id),
+                    (Some(_), Ok(Some(Err(error)))) => {
+                        read.unread.push(*id);
+                        read.complain(error.request_id.as_deref(), format!("item {id}"), "unreadable", error.text);
+                    }
+                    (Some(item), Ok(Some(Ok(models)))) => {
+                        read.item(item, &models, self.warehouse.as_deref(), request_id);
+                    }
                 }
             }
         }
@@ -73,7 +79,8 @@ impl Shopee {
         let mut read = Items::default();
         let (mut told, request_id) = self.base_info(access, &[id], &mut read).await?;
         let Some(item) = told.remove(&id) else { return Ok(None) };
-        let Some(models) = self.models_of_listed(access, Some(&item)).await? else { return Ok(None) };
+        let models = self.models_of_listed(access, Some(&item)).await?;
+        let Some(models) = models.transpose()? else { return Ok(None) };
         read.item(&item, &models, self.warehouse.as_deref(), request_id.as_deref());
         Ok(Some((item, models, read)))
     }
@@ -121,21 +128,21 @@ impl Shopee {
     }
 
     /// The models of an item, none for one without; `None` where there is no such item any more.
-    async fn models_of_listed(
-        &self,
-        access: &Access,
-        item: Option<&WireItem>,
-    ) -> Result<Option<WireModels>, ChannelError> {
+    async fn models_of_listed(&self, access: &Access, item: Option<&WireItem>) -> Result<Option<Told>, ChannelError> {
         match item {
             None => Ok(None),
             Some(item) if is_deleted(&item.item_status) => Ok(None),
-            Some(item) if !item.has_model => Ok(Some(WireModels::default())),
-            Some(item) => self.models_of(access, item.item_id).await,
+            Some(item) if !item.has_model => Ok(Some(Ok(WireModels::default()))),
+            Some(item) => self.told_models(access, item.item_id).await,
         }
     }
 
     /// The models of an item; `None` where there is no such item.
     pub(super) async fn models_of(&self, access: &Access, id: u64) -> Result<Option<WireModels>, ChannelError> {
+        self.told_models(access, id).await?.transpose()
+    }
+
+    async fn told_models(&self, access: &Access, id: u64) -> Result<Option<Told>, ChannelError> {
         let ask = Ask {
             operation: MODELS,
             path: "/api/v2/product/get_model_list",
@@ -147,12 +154,14 @@ impl Shopee {
             other => other?,
         };
         let models = WireModels::deserialize(success.response());
-        let unreadable = |error: serde_json::Error| {
+        Ok(Some(models.map_err(|error| {
             let what = format!("the models of item {id} are unreadable: {error}");
             self.reading_products(MODELS).unexpected(&what, success.request_id.clone())
-        };
-        models.map(Some).map_err(unreadable)
+        })))
     }
 }
+
+/// What an answer tells of models, or why it cannot be read. That concerns one item: others are read all the same.
+type Told = Result<WireModels, ChannelError>;
 
 const UNTOLD: &str = "Shopee lists this item and tells nothing of it; look for it in Seller Centre";

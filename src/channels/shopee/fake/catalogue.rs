@@ -45,7 +45,7 @@ pub(super) struct Item {
     pub(super) promoted: bool,
     pub(super) deboosted: bool,
     pub(super) kit: bool,
-    /// Its name is told as something that is none.
+    /// Its name, or the ids of its models, are told as something that is none.
     pub(super) odd: bool,
     /// Its models are not told.
     pub(super) bare: bool,

@@ -168,7 +168,7 @@ impl FakeShopee {
     }
 
     /// Changes something else about the item with this SKU: makes it a `kit`, its description `extended`, its ranking lowered
-    /// (`deboosted`), one of its models `unavailable`; tells a name that is none (`odd`), or no models although it has some (`bare`).
+    /// (`deboosted`), one of its models `unavailable`; tells a name or ids that are none (`odd`), or no models although it has some (`bare`).
     pub fn mark(&self, shop_id: u64, sku: &str, what: &str) -> bool {
         self.change(shop_id, sku, |item, index| match what {
             "kit" => item.kit = true,

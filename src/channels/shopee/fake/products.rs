@@ -124,7 +124,7 @@ fn base(shop: &Shop, id: u64, item: &Item) -> Value {
         "description_type": if item.extended { "extended" } else { "normal" },
         "description": if item.extended { "" } else { item.description.as_str() },
     });
-    if item.odd {
+    if item.odd && item.models.is_empty() {
         shown["item_name"] = json!(["?"]);
     }
     if item.extended {
@@ -153,7 +153,7 @@ pub(super) fn models(world: &mut World, call: &Passed<'_>) -> Result<Said, Said>
         .filter(|_| !item.bare)
         .map(|model| {
             json!({
-                "model_id": model.id, "tier_index": model.tier_index, "model_sku": model.sku,
+                "model_id": if item.odd { json!("?") } else { json!(model.id) }, "tier_index": model.tier_index, "model_sku": model.sku,
                 "model_status": if model.unavailable { "MODEL_UNAVAILABLE" } else { "MODEL_NORMAL" },
                 "price_info": price_info(shop, model), "stock_info_v2": stock_info(model), "gtin_code": model.gtin,
             })

@@ -131,7 +131,14 @@ async fn an_item_of_which_nothing_is_told_is_asked_for_again_and_then_remarked()
 
 #[tokio::test]
 async fn an_item_of_which_nothing_can_be_read_is_there_all_the_same() {
-    let scene = Scene::seeded(&[seed("untold"), seed("odd"), of_product("p", "bare"), seed("well"), seed("gone")]);
+    let scene = Scene::seeded(&[
+        seed("untold"),
+        seed("odd"),
+        of_product("p", "bare"),
+        of_product("q", "strange"),
+        seed("well"),
+        seed("gone"),
+    ]);
     let ids: BTreeMap<String, u64> = scene
         .fake
         .listings(SHOP)
@@ -141,13 +148,19 @@ async fn an_item_of_which_nothing_can_be_read_is_there_all_the_same() {
     scene.fake.rules(|rules| rules.untold_items = BTreeSet::from([ids["untold"]]));
     scene.fake.mark(SHOP, "odd", "odd");
     scene.fake.mark(SHOP, "bare", "bare");
+    scene.fake.mark(SHOP, "strange", "odd");
     scene.fake.delete_item(SHOP, "gone");
     let from = From { kind: PassKind::Full, cursor: None, first: true };
     let page = scene.channel().pull(&access(&scene.issue()), &from).await.unwrap();
     assert_eq!(names(&page.listings), ["well"]);
-    let expected: BTreeSet<String> = ["untold", "odd", "bare"].iter().map(|sku| ids[*sku].to_string()).collect();
+    let expected: BTreeSet<String> =
+        ["untold", "odd", "bare", "strange"].iter().map(|sku| ids[*sku].to_string()).collect();
     assert_eq!(page.unread.into_iter().collect::<BTreeSet<_>>(), expected);
-    assert_eq!(page.complaints[0].code, "unreadable");
+    assert!(
+        page.complaints.len() == 2 && page.complaints.iter().all(|one| one.code == "unreadable"),
+        "{:?}",
+        page.complaints
+    );
     assert_eq!(
         scene.fake.stats().calls["/api/v2/product/get_item_base_info"],
         2,
