@@ -55,10 +55,10 @@ impl SentSoFar {
 
 /// All authorizations that a shop in the settings works with. A few reads, however many there are.
 pub async fn watched(tx: &mut Tx, people: &People) -> Result<Vec<Watched>, StoreError> {
-    let mut shops: BTreeMap<AuthorizationId, Vec<ShopId>> = BTreeMap::new();
+    let mut shops: BTreeMap<(AuthorizationId, Option<String>), Vec<ShopId>> = BTreeMap::new();
     for row in tx.shops().await?.into_iter().filter(|row| row.configured && people.shops.contains_key(&row.id)) {
         if let Some(authorization) = row.authorization {
-            shops.entry(authorization).or_default().push(row.id);
+            shops.entry((authorization, row.app)).or_default().push(row.id);
         }
     }
     let mut told: BTreeMap<AuthorizationId, Vec<ReminderRow>> = BTreeMap::new();
@@ -69,7 +69,8 @@ pub async fn watched(tx: &mut Tx, people: &People) -> Result<Vec<Watched>, Store
     let refreshed: BTreeSet<&ShopId> =
         schedules.iter().filter(|schedule| is_refresh_to_come(schedule)).filter_map(|row| row.shop.as_ref()).collect();
     let all = tx.authorizations().await?.into_iter().filter_map(|authorization| {
-        let shops = shops.remove(&authorization.id)?;
+        // Not those whose settings name another app than it was given to.
+        let shops = shops.remove(&(authorization.id, Some(authorization.account.app.clone())))?;
         let told = told.remove(&authorization.id).unwrap_or_default();
         let renewed = shops.iter().any(|shop| refreshed.contains(shop));
         Some(Watched { sent: SentSoFar::of(&told), renewed, authorization, shops })

@@ -31,7 +31,7 @@ async fn an_owner_with_an_old_link_gets_a_fresh_one_by_mail(database: Database) 
     // After the holidays: the permission has ended, and so has the link.
     world.leap(berlin("2026-07-05T09:00")).await;
     world.pass(minutes(1)).await;
-    assert_eq!(world.mails().await.len(), 2, "the notice of the end, to both");
+    assert_eq!(world.mails().await.len(), 3, "the notice of the end, to both, and the word to the operator");
     let expired = world.open(&old, None).await;
     assert_eq!(expired.status, 403);
     assert!(text(&expired).contains("Mail me a fresh link"), "{}", text(&expired));

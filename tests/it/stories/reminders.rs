@@ -51,7 +51,10 @@ async fn an_authorization_that_lapses_is_announced_by_the_whole_ladder_and_renew
     assert_eq!(world.shop("uk").await["state"], "active");
     world.source(&[("A", "11.00", 4)]);
     world.until(berlin("2026-07-01T14:00")).await;
-    let notice = ["2026-06-30 12:00 ended owner@example.com: Shop uk: permission ended on 30 June"];
+    let notice = [
+        "2026-06-30 12:00 operator ops@example.com: Shop uk: the permission has ended",
+        "2026-06-30 12:00 ended owner@example.com: Shop uk: permission ended on 30 June",
+    ];
     assert_eq!(world.mails().await, notice);
     assert_eq!(world.shop("uk").await["state"], "lapsed");
     for job in [IMPORT, EXPORT] {
@@ -101,6 +104,7 @@ async fn an_end_is_noted_and_told_without_a_call(paused: bool) {
     assert_eq!((&uk["state"], &uk["next_reminder_at"]), (&"lapsed".into(), &serde_json::Value::Null));
     let mails = [
         "2026-06-27 08:00 reminder owner@example.com: Shop uk: permission ends in 3 days, on 30 June",
+        "2026-06-30 12:00 operator ops@example.com: Shop uk: the permission has ended",
         "2026-06-30 12:00 ended owner@example.com: Shop uk: permission ended on 30 June",
     ];
     assert_eq!(world.mails().await, mails);

@@ -27,7 +27,7 @@ async fn a_working_shop() -> World {
 
 #[tokio::test]
 async fn an_edit_takes_effect_by_itself_and_a_bad_one_changes_nothing() {
-    let world = a_working_shop().await;
+    let mut world = a_working_shop().await;
     assert_eq!(world.job("uk", EXPORT).await["period"], "10 minutes");
     world.write_shop("uk", "[shops.uk.jobs]\nproduct_export = \"1 minute\"\n");
     world.wait_until("the edit is noticed", async || world.job("uk", EXPORT).await["period"] == "1 minute").await;
@@ -48,6 +48,8 @@ async fn an_edit_takes_effect_by_itself_and_a_bad_one_changes_nothing() {
     let before = world.runs("uk", EXPORT).await.len();
     world.pass(minutes(3)).await;
     assert_eq!(world.runs("uk", EXPORT).await.len() - before, 3);
+    let told = world.mails().await;
+    assert!(matches!(&told[..], [one] if one.ends_with("the newest settings were refused")), "{told:?}");
 
     world.write_shop("uk", "");
     world.ask(Request::Reload).await.unwrap();
