@@ -136,7 +136,7 @@ impl Tx {
             where id = $1";
         const LEAVE: &str = "
             insert into former_places (shop, channel, place, authorization_id, place_data, left_at)
-            select id, channel, place, authorization_id, place_data, $2 from shops
+            select id, channel, place, authorization_id, place_data, cast($2 as bigint) from shops
             where id = $1 and place is not null and authorization_id is not null
             on conflict (shop, channel, place) do update
                 set authorization_id = excluded.authorization_id, place_data = excluded.place_data, left_at = excluded.left_at";
