@@ -66,7 +66,9 @@ impl Shopee {
         if let Some(item) = works[first.index].joins() {
             let joining: Vec<usize> = new.iter().map(|one| one.index).collect();
             self.join(access, item, new, works).await?;
-            joining.iter().for_each(|index| works[*index].complain_off_sale(item));
+            for index in joining {
+                works[index].complain_off_sale(item);
+            }
             return Ok(());
         }
         let single = new.len() == 1 && first.variant.options.is_empty();

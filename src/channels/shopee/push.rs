@@ -135,7 +135,9 @@ impl Shopee {
                 goes(0)
             };
             leaves = may_leave && all_go;
-            shared.iter().for_each(|index| works[*index].note_places(&read));
+            for index in shared {
+                works[index].note_places(&read);
+            }
         }
         self.push_prices(access, item, indices, works).await?;
         self.push_stocks(access, item, !leaves, indices, works).await?;
@@ -196,7 +198,9 @@ impl Shopee {
             return Ok(());
         }
         if let Some((_, _, read)) = self.read_item(access, item).await? {
-            held.iter().for_each(|index| works[*index].note_places(&read));
+            for index in &held {
+                works[*index].note_places(&read);
+            }
             self.send_stocks(access, item, partly_retired, &held, works).await?;
         }
         Ok(())

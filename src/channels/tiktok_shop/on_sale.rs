@@ -44,7 +44,9 @@ impl TikTokShop {
             "SELLER_DEACTIVATED" if returns => return Way::Returns,
             // It is on its way back.
             "PENDING" if returns => {
-                indices.iter().for_each(|index| self.await_audit(product, &mut works[*index]));
+                for index in indices {
+                    self.await_audit(product, &mut works[*index]);
+                }
                 return Way::Stays;
             }
             _ => {}

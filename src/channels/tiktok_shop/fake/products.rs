@@ -305,17 +305,14 @@ pub(super) fn activate(world: &mut World, call: &Passed<'_>, now: Timestamp) -> 
     let mut errors = Vec::new();
     let mut count = 0;
     for id in &wanted.product_ids {
-        match shop.products.get_mut(id).filter(|product| product.status == "SELLER_DEACTIVATED") {
-            Some(product) => {
-                "PENDING".clone_into(&mut product.status);
-                "AUDITING".clone_into(&mut product.audit);
-                product.updated_at = now;
-                count += 1;
-            }
-            None => {
-                let message = "The current product status can not be activated";
-                errors.push(json!({"code": 12_052_003, "message": message, "detail": {"product_id": id}}));
-            }
+        if let Some(product) = shop.products.get_mut(id).filter(|product| product.status == "SELLER_DEACTIVATED") {
+            "PENDING".clone_into(&mut product.status);
+            "AUDITING".clone_into(&mut product.audit);
+            product.updated_at = now;
+            count += 1;
+        } else {
+            let message = "The current product status can not be activated";
+            errors.push(json!({"code": 12_052_003, "message": message, "detail": {"product_id": id}}));
         }
     }
     world.stats.activated += count;
