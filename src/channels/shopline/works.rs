@@ -216,8 +216,8 @@ pub(super) fn returns(works: &mut [Work<'_>], indices: &[usize]) -> bool {
 /// the vendor's ids, as just read. What was known of it may be older than a variant that joined it since.
 pub(super) fn all_leave(works: &[Work<'_>], indices: &[usize], now: &[Option<&str>]) -> bool {
     let leaving = || indices.iter().filter(|index| works[**index].change.wanted.retired);
-    let leaves = |id: &Option<&str>| leaving().any(|index| works[*index].word(refs::VARIANT) == *id);
-    leaving().next().is_some() && now.iter().all(leaves)
+    let leaves = |id: Option<&str>| leaving().any(|index| works[*index].word(refs::VARIANT) == id);
+    leaving().next().is_some() && now.iter().copied().all(leaves)
 }
 
 /// The texts that are to be sent to a product, if any.

@@ -72,7 +72,9 @@ impl Global {
         }
         if off {
             self.relist(token, &home, indices, works).await?;
-            indices.iter().for_each(|index| works[*index].close());
+            for index in indices {
+                works[*index].close();
+            }
         }
         Ok(())
     }

@@ -115,7 +115,9 @@ impl Global {
         if all_gone || returns {
             return self.put_on_sale(token, returns, indices, works).await;
         }
-        indices.iter().for_each(|index| works[*index].close());
+        for index in indices {
+            works[*index].close();
+        }
         Ok(())
     }
 
