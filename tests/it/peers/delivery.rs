@@ -163,6 +163,9 @@ async fn the_relay_gets_tests_reminders_and_notes_and_what_it_refuses_is_seen_an
     let reminder = desk.arrives("reminder").await["mail"].clone();
     assert_eq!(reminder["to"], json!([["Jürgen Müller", "jm@example.com"]]));
     assert_eq!(reminder["headers"]["x-shopsyncd-shops"], "harbour");
+    // Of two mails composed within a second none knows better.
+    let then = Clock::system().now() + SignedDuration::from_secs(1);
+    desk.until("a second goes by", async |_| (Clock::system().now() > then).then_some(())).await;
     desk.consent(0).await;
     let note = desk.arrives("renewed").await["mail"].clone();
     let [before, after] = [&reminder, &note].map(|mail| mail["calendar"]["events"][0].clone());
@@ -174,7 +177,7 @@ async fn the_relay_gets_tests_reminders_and_notes_and_what_it_refuses_is_seen_an
     desk.relay.next(&[("rcpt", "550 5.1.1 no such user")]).await;
     desk.fails(&["mail", "test", "gone@example.com"]).await;
     let news = desk.arrives("operator").await;
-    assert!(news["mail"]["text"].as_str().unwrap().contains("550 5.1.1 no such user"), "{news}");
+    assert!(news["mail"]["text"].as_str().unwrap().contains("5.1.1 no such user"), "{news}");
     let refused = desk.listed("gone@example.com").await;
     assert_eq!((&refused["state"], &refused["attempts"]), (&json!("refused"), &json!(1)));
     let status: Value = serde_json::from_str(&desk.run(&["--json", "status"]).await).unwrap();
