@@ -94,7 +94,7 @@ fn measure() -> Result<(), Failure> {
     }
     match firsts[..] {
         [sqlite, postgres] => {
-            println!("PostgreSQL takes {:.2} times as long as SQLite (target 1.5)", postgres / sqlite)
+            println!("PostgreSQL takes {:.2} times as long as SQLite (target 1.5)", postgres / sqlite);
         }
         _ => println!("PostgreSQL left out: SHOPSYNCD_TEST_POSTGRES names no server"),
     }
@@ -134,7 +134,7 @@ fn sample(who: &str, server: &str, products: u64, samples: u64) -> Result<Sample
         all.again_cpu.push(figures[3]);
         all.peak.push(figures[4]);
         all.written += figures[5] as u64;
-        all.durability = durability.to_owned();
+        durability.clone_into(&mut all.durability);
     }
     drop(catalogue.stdin.take());
     catalogue.wait()?;

@@ -1,6 +1,6 @@
 //! `db`: migrate and backup.
 
-use std::path::Path;
+use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, path::Path};
 
 use super::{
     DbCommand, Outcome, exit,
@@ -45,11 +45,20 @@ async fn backup(env: &Env, file: &Path) -> Outcome {
     if !url.starts_with("sqlite:") {
         return Err(Refusal::new(exit::USAGE, "`db backup` is for SQLite; back a PostgreSQL database up with pg_dump"));
     }
-    if file.exists() {
-        return Err(Refusal::new(exit::FAILED, format!("{} exists; name a file that does not", file.display())));
-    }
     let store = Store::open_beside(url, &config.state_dir).await.map_err(open::unavailable)?;
-    print::bar().during(store.backup(file)).await.map_err(open::unavailable)?;
+    // For its owner's eyes alone, as the database is: SQLite fills an empty file that is there.
+    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(|error| {
+        Refusal::new(
+            exit::FAILED,
+            format!("{}: {error}; name a file that does not exist, in a folder that can be written", file.display()),
+        )
+    })?;
+    let copied = print::bar().during(store.backup(file)).await;
+    if copied.is_err() {
+        // What is there of it is no copy; if it stays, the next try says so.
+        let _ = std::fs::remove_file(file);
+    }
+    copied.map_err(open::unavailable)?;
     let bytes = std::fs::metadata(file).map_or(0, |meta| meta.len());
     if env.json {
         print::json(&serde_json::json!({ "file": file, "bytes": bytes }))

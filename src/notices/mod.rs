@@ -96,6 +96,11 @@ impl People {
         &self.ladder.zone
     }
 
+    /// An instant as people read it.
+    fn shown(&self, at: Timestamp) -> String {
+        at.to_zoned(self.ladder.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
     /// The local date of an instant.
     fn date(&self, at: Timestamp) -> Date {
         self.ladder.zone.to_datetime(at).date()

@@ -59,7 +59,9 @@ async fn owe_one(
     let Some(id) = owe(tx, people, dedup, KIND, recipient, shops, &payload).await? else { return Ok(false) };
     let before = tx.mail_attempts(KIND, &recipient.address, tx.now - DAY).await?;
     let at = due_at(tx.now + wait, &before);
-    tx.delay_mail(id, at).await?;
+    let why = (at > tx.now + wait)
+        .then(|| format!("waits until {}, so that operators get a few mails a day", people.shown(at)));
+    tx.delay_mail(id, at, why.as_deref()).await?;
     tx.look_by(None, JobKind::SendMail, at).await?;
     Ok(true)
 }

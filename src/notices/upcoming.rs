@@ -116,22 +116,22 @@ fn to_operators(people: &People, mut occasions: Vec<Occasion>) -> Vec<UpcomingMa
     for recipient in &people.operator {
         let first = mails.len();
         for (at, shops, about) in &occasions {
-            match mails[first..].last_mut().filter(|waits| *at <= waits.at) {
-                Some(waits) => {
-                    merge(&mut waits.shops, shops.clone());
-                    waits.about = waits.about.take().map(|known| format!("{known}; {about}"));
+            if let Some(waits) = mails[first..].last_mut().filter(|waits| *at <= waits.at) {
+                merge(&mut waits.shops, shops.clone());
+                let told = waits.about.get_or_insert_default();
+                if !told.split("; ").any(|known| known == about) {
+                    *told = format!("{told}; {about}");
                 }
-                None => {
-                    let before: Vec<Timestamp> = mails[first..].iter().rev().map(|mail| mail.at).collect();
-                    mails.push(UpcomingMail {
-                        at: operator_mail_at(*at, &before),
-                        kind: "operator",
-                        shops: shops.clone(),
-                        to: recipient.address.clone(),
-                        about: Some(about.clone()),
-                    });
-                }
+                continue;
             }
+            let before: Vec<Timestamp> = mails[first..].iter().rev().map(|mail| mail.at).collect();
+            mails.push(UpcomingMail {
+                at: operator_mail_at(*at, &before),
+                kind: "operator",
+                shops: shops.clone(),
+                to: recipient.address.clone(),
+                about: Some(about.clone()),
+            });
         }
     }
     mails

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::runs::ComplaintView;
 use crate::{
     config::Config,
-    domain::{Complaint, Field, JobKind, Listing, ShopId, Sku, Values, Variant},
+    domain::{Complaint, Field, JobKind, Listing, Price, ShopId, Sku, Values, Variant},
     store::{StoreError, StoredListing, Tx},
 };
 
@@ -129,7 +129,7 @@ impl SeenView {
     fn new(listing: &Listing, gone: bool) -> Self {
         let price = listing.prices.first();
         Self {
-            price: price.map(|price| price.written()),
+            price: price.map(Price::written),
             currency: price.map(|price| price.currency.to_string()),
             stock: listing.stock,
             status: if gone { "gone" } else { listing.status.as_str() },

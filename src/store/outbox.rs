@@ -245,9 +245,10 @@ impl Tx {
         Ok(on_db!(self.execute(SQL, id, now, why))? > 0)
     }
 
-    /// Lets an owed message wait until `at`.
-    pub async fn delay_mail(&mut self, id: i64, at: Timestamp) -> Result<(), StoreError> {
-        on_db!(self.execute("update outbox set next_attempt_at = $2 where id = $1 and state = 'owed'", id, ms(at)))?;
+    /// Lets an owed message wait until `at`, and says `why` to whoever reads the list.
+    pub async fn delay_mail(&mut self, id: i64, at: Timestamp, why: Option<&str>) -> Result<(), StoreError> {
+        const SQL: &str = "update outbox set next_attempt_at = $2, error = $3 where id = $1 and state = 'owed'";
+        on_db!(self.execute(SQL, id, ms(at), why))?;
         Ok(())
     }
 

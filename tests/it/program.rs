@@ -131,6 +131,20 @@ fn commands_that_need_a_database_say_that_there_is_none_with_69() {
 }
 
 #[test]
+fn a_backup_is_for_the_eyes_of_its_owner_and_replaces_nothing() {
+    let desk = Desk::new("");
+    desk.founded();
+    let Said(code, out, err) = desk.run("db backup copy.db");
+    assert_eq!(code, 0, "{out}{err}");
+    let copy = fs::metadata(desk.path("copy.db")).unwrap();
+    assert_eq!(std::os::unix::fs::PermissionsExt::mode(&copy.permissions()) & 0o777, 0o600);
+    assert!(copy.len() > 0, "SQLite filled it");
+    let Said(code, _, err) = desk.run("db backup copy.db");
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("name a file that does not exist"), "{err}");
+}
+
+#[test]
 fn what_cannot_be_meant_is_refused_with_64() {
     let desk = Desk::new("");
     desk.founded();

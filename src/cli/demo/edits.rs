@@ -165,7 +165,7 @@ fn without(text: &str, sku: &str) -> Result<String, String> {
     let mut begin = at;
     loop {
         begin = text[..begin].rfind('\n').unwrap_or_default();
-        if text[..begin].matches('"').count() % 2 == 0 {
+        if text[..begin].matches('"').count().is_multiple_of(2) {
             break;
         }
     }
@@ -178,7 +178,7 @@ fn without(text: &str, sku: &str) -> Result<String, String> {
 }
 
 fn one_more(text: &str, image: &str) -> Edited {
-    let number = (1..).find(|number| values(text, &format!("NEW-{number}")).is_err()).unwrap_or_default();
+    let number = (1..=u32::MAX).find(|number| values(text, &format!("NEW-{number}")).is_err()).unwrap_or_default();
     let variant = Variant {
         sku: format!("NEW-{number}"),
         product: format!("new-{number}"),
@@ -202,7 +202,7 @@ fn one_more(text: &str, image: &str) -> Edited {
 fn broken_off(text: &str) -> String {
     let mut left = String::new();
     for (number, line) in text.split_inclusive('\n').enumerate() {
-        if number >= LINES_LEFT && left.matches('"').count() % 2 == 0 {
+        if number >= LINES_LEFT && left.matches('"').count().is_multiple_of(2) {
             break;
         }
         left.push_str(line);

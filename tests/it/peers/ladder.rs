@@ -79,7 +79,9 @@ impl World {
             language: Language::En,
             ladder,
             sender: Sender::parse("shops@example.com").unwrap(),
-            link: Arc::new(|shop| Url::parse(&format!("https://shops.example.com/authorize/{shop}")).unwrap().into()),
+            link: Arc::new(|shop, _| {
+                Url::parse(&format!("https://shops.example.com/authorize/{shop}")).unwrap().into()
+            }),
             app_secrets: Vec::new(),
         };
         let wanted: Vec<WantedShop> = stalls()

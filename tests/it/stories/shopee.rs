@@ -153,7 +153,7 @@ async fn a_push_makes_its_shops_be_looked_at_once_and_one_that_is_forged_or_stra
     let (after, calls) = looks(&world, &fake).await;
     assert_eq!((&world.shop("my").await["state"], after), (&json!("revoked"), [mine + 1, other]));
     assert_eq!(world.shop("th").await["state"], "active");
-    world.pass(jiff::SignedDuration::from_secs(3)).await;
+    world.pass(SignedDuration::from_secs(3)).await;
     assert_eq!(world.mails().await.len(), 2, "its owner and the operator hear of it");
     // Shopee repeats what it believes to be lost.
     assert_eq!(world.post(&ended).await, taken);

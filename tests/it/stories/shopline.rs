@@ -240,7 +240,7 @@ async fn uninstalling_is_heard(platform: &str, account: &str, [topic, strange]: 
     let after = seen(&world).await;
     assert_eq!(after.0, before.0 + 1, "it is looked at once");
     assert_eq!(world.shop("sl").await["state"], "revoked");
-    world.pass(jiff::SignedDuration::from_secs(3)).await;
+    world.pass(SignedDuration::from_secs(3)).await;
     assert_eq!(world.mails().await.len(), 2, "its owner and the operator hear of it");
     assert_eq!(world.post(&genuine).await, (200, String::new()));
     assert_eq!(seen(&world).await, after);

@@ -313,7 +313,7 @@ to = ["owner@example.com"]
     /// The sellers' side of the marketplace, for another app: the same shops, of which that app knows no tokens.
     pub(crate) fn another_app(&self, shops: &[&str]) -> FakeTikTok {
         let fake = FakeTikTok::new(self.clock.clone()).unwrap();
-        fake.rules(|rules| rules.app_key = "69another0app".to_owned());
+        fake.rules(|rules| "69another0app".clone_into(&mut rules.app_key));
         for shop in shops {
             fake.add_seller(&account(shop), &format!("Seller of {shop}"), "GB");
             fake.add_shop(&account(shop), &number(shop), shop, "GB");

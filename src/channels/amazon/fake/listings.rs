@@ -22,8 +22,8 @@ impl World {
     /// Keeps what was submitted. What a seller has in stock is the same in all marketplaces of the region.
     pub(super) fn keep(&mut self, place: &Place, sku: &str, mut item: Item) {
         const STOCK: &str = "fulfillment_availability";
-        let elsewhere = self.items.iter().filter(|((seller, id), _)| *seller == place.0 && *id != place.1);
-        let known = elsewhere.filter_map(|(_, items)| items.get(sku)?.attributes.get(STOCK)).next().cloned();
+        let mut elsewhere = self.items.iter().filter(|((seller, id), _)| *seller == place.0 && *id != place.1);
+        let known = elsewhere.find_map(|(_, items)| items.get(sku)?.attributes.get(STOCK)).cloned();
         if let Some(known) = known.filter(|_| !item.attributes.contains_key(STOCK)) {
             item.attributes.insert(STOCK.to_owned(), known);
         }
