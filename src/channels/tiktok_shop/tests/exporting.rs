@@ -209,7 +209,8 @@ async fn a_product_that_comes_back_is_audited_first_whatever_was_cut_off_before(
     let (listings, _) = scene.read().await;
     scene.push(&listings.iter().map(retire).collect::<Vec<_>>()).await;
     let (off, _) = scene.read().await;
-    scene.fake.rules(|rules| rules.audit = crate::channels::tiktok_shop::fake::Audit::Open);
+    // All of this happens within one second of the scene's clock.
+    scene.fake.rules(|rules| (rules.audit, rules.rates) = (crate::channels::tiktok_shop::fake::Audit::Open, None));
     // The product's other SKU stays away, and waits with it.
     let changes = [relist(&off[0], 9), retire(&off[1])];
     for _ in 0..2 {
