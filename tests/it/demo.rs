@@ -28,7 +28,7 @@ const SHOWN: [&str; 20] = [
     "the product file: the row of T-000-8 is gone",
     "the product file: the file breaks off: ",
     "the product file: a slip: T-000-1 costs 1190 GBP, where 11.90 was meant",
-    "the operator is told of each shop, first in ",
+    "the operator is told of each shop, in ",
     "shopee-sg: revoked, its jobs are held: ",
     "tiktok-uk: lapsed, its jobs are held: its end date, ",
     "shopee-sg: renewed by its owner",
