@@ -141,6 +141,7 @@ async fn shops_of_both_platforms_live_in_one_daemon_each_by_its_own_app() {
             assert_eq!(world.shop(stays).await["state"], "active", "{stays}");
         }
     }
+    world.pass(SignedDuration::from_secs(3)).await;
     world.end_with_mails().await;
 }
 
