@@ -210,8 +210,9 @@ impl TokenKeeper {
         .await
     }
 
-    /// Stores the tokens granted to accounts on record, as those of the permission that they had, and answers which. Nothing
-    /// where another account consented than that of the shop that was asked for: that changes nothing.
+    /// Stores the tokens granted to accounts on record, as those of the permission that they had, and answers which. Also where
+    /// another account consented than that of the shop that was asked for: the shop stays as it is, but the tokens that the other
+    /// account's own shops had may have died with the exchange. Only where the exchange proves whose the grant is.
     async fn keep_granted(
         &self,
         asked: Option<&Arc<ShopEntry>>,
@@ -238,11 +239,8 @@ impl TokenKeeper {
             Some(entry) => self.account_of(entry).await?,
             None => None,
         };
-        let meant = match on_record {
-            Some((account, _)) => grants.iter().any(|grant| grant.account == account),
-            None => consent.proves_account(),
-        };
-        if !meant {
+        let meant = on_record.is_some_and(|(account, _)| grants.iter().any(|grant| grant.account == account));
+        if !meant && !consent.proves_account() {
             return Ok(BTreeMap::new());
         }
         let (app, mut kept) = (consent.app(), BTreeMap::new());

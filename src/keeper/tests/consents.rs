@@ -32,6 +32,23 @@ async fn another_account_is_refused_by_name_and_changes_nothing() {
 }
 
 #[tokio::test]
+async fn an_account_that_is_refused_for_one_shop_keeps_its_own_working() {
+    let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
+    for (id, account) in [("a", "seller-1"), ("b", "seller-2")] {
+        bench.market().account = account.into();
+        bench.market().covers = [id.to_owned()].into();
+        bench.consent(id).await.unwrap();
+    }
+    let (a, b) = (bench.authorization("a").await, bench.authorization("b").await.unwrap());
+    // Somebody signs in with the wrong one of two accounts; the marketplace ends the tokens that it had.
+    assert!(bench.consent("a").await.unwrap_err().is_refusal());
+    assert_eq!(bench.authorization("a").await, a);
+    let after = bench.authorization("b").await.unwrap();
+    assert_eq!((after.state, after.grant_number), (AuthorizationState::Active, b.grant_number));
+    assert_eq!(token(&bench.keeper.access(&shop("b")).await.unwrap()), "access-3", "those of the last consent");
+}
+
+#[tokio::test]
 async fn a_consent_that_does_not_cover_the_shop_is_refused_and_changes_nothing() {
     let bench = Bench::new(&["a", "b"], HALF_HOUR).await;
     bench.market().covers.remove("a");
