@@ -50,7 +50,10 @@ pub enum Request {
     /// Read the settings again, now. Answers what changed, in lines.
     Reload,
     /// What a reload would change: `{"changes": [lines], "source": …}`, the latter null where the product source stays.
-    Diff,
+    Diff {
+        /// The main file that the reload would read, a path from the root; `None`: the one in force.
+        main: Option<PathBuf>,
+    },
     /// Whether the daemon is well: `{"healthy": bool, "reasons": []}`.
     Health,
     /// What `status --json` says, by the settings in force.

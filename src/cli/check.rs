@@ -1,6 +1,6 @@
 //! `check`: everything wrong or worth knowing, in settings, database and credentials.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{Access, access};
 use serde_json::json;
@@ -11,9 +11,10 @@ use crate::{
     clock::Clock,
     config::{Config, Finding, Severity, load::DEFAULT_FILE},
     control::{Refusal, Request},
+    daemon::{self, StartError},
     http::Http,
     settings,
-    store::Store,
+    store::{Store, StoreError},
 };
 
 pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
@@ -27,11 +28,13 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
         database = Some(look(config, &mut findings).await);
     }
     // What is wrong here is told whatever the daemon answers.
-    let (changes, unanswered) = match diff.then_some(&Request::Diff) {
-        Some(request) => {
-            env.ask(request).await.map_or_else(|refusal| (None, Some(refusal)), |answer| (Some(answer), None))
+    let (changes, unanswered) = if diff {
+        match difference(env).await {
+            Ok(answer) => (Some(answer), None),
+            Err(refusal) => (None, Some(refusal)),
         }
-        None => (None, None),
+    } else {
+        (None, None)
     };
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     if env.json {
@@ -66,6 +69,15 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
     }
 }
 
+/// Asks the daemon what it would change, which need not have been started with the main file that is named here.
+async fn difference(env: &Env) -> Result<serde_json::Value, Refusal> {
+    let absolute = |path: &PathBuf| std::path::absolute(path);
+    let main = env.config.as_ref().map(absolute).transpose().map_err(|error| {
+        Refusal::new(exit::CONFIGURATION, format!("the path named with `--config` cannot be made out: {error}"))
+    })?;
+    env.ask(&Request::Diff { main }).await
+}
+
 /// What a reload would change, a line each; what follows from another product source stands below its line.
 fn change_lines(answer: &serde_json::Value) -> Vec<String> {
     let texts = |value: &serde_json::Value| -> Vec<String> {
@@ -94,13 +106,25 @@ async fn look(config: &Config, findings: &mut Vec<Finding>) -> &'static str {
     let clock = Clock::system();
     findings.extend(settings::remarks(config, &Tools { http: Http::new(clock.clone()), clock }).await);
     findings.extend(state_dir(config));
-    match Store::probe(config.database_url.expose(), &config.state_dir).await {
-        Ok(0) => "is not there yet, and `shopsyncd run` makes it",
-        Ok(_) => "answers",
+    let fault = |key: &str, text: String, otherwise: &str| {
+        let (cause, remedy) = text.rsplit_once("; ").unwrap_or((&text, otherwise));
+        config.finding(key, Severity::Error, cause.to_owned(), remedy)
+    };
+    match Store::open_for_reading(config.database_url.expose(), &config.state_dir).await {
+        Ok(store) => {
+            // A key that cannot be read from here was told as such, and another one must not be judged in its place.
+            let is_judged = !findings.iter().any(|finding| finding.key == "seal_key");
+            if is_judged && let Err(StartError::Settings(text)) = daemon::judge_seal_key(config, &store).await {
+                let text = text.strip_prefix("seal_key: ").map_or_else(|| text.clone(), str::to_owned);
+                findings.push(fault("seal_key", text, "give the daemon the key that the tokens were sealed with"));
+            }
+            store.close().await;
+            "answers"
+        }
+        Err(StoreError::Absent { .. }) => "is not there yet, and `shopsyncd run` makes it",
+        Err(StoreError::Older { .. }) => "answers, and `shopsyncd run` brings it up to date",
         Err(error) => {
-            let text = error.to_string();
-            let (cause, remedy) = text.rsplit_once("; ").unwrap_or((&text, "see that the address is right"));
-            findings.push(config.finding("database.url", Severity::Error, cause.to_owned(), remedy));
+            findings.push(fault("database.url", error.to_string(), "see that the address is right"));
             "does not answer"
         }
     }

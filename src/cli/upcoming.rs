@@ -27,6 +27,8 @@ const ONE_BY_ONE: SignedDuration = SignedDuration::from_hours(24);
 const MOST: usize = 25;
 /// How many are told of a job that runs more often.
 const FEW: usize = 3;
+/// How many shops of one mail are named at most; scripts are told all.
+const NAMED: usize = 4;
 
 /// `upcoming --json`.
 #[derive(Debug, Serialize)]
@@ -72,20 +74,42 @@ pub(super) async fn upcoming(env: &Env, days: u32, ics: bool) -> Outcome {
 /// Mails and ends first, because they are few and a person waits for them; then the runs.
 fn table(items: &[Item], config: &Config, days: u32) -> Table {
     let mut table = Table::new(&["WHEN", "WHAT", "SHOP", "TO"]).wide("TO");
+    let when = |at: Timestamp| at.to_zoned(config.timezone.clone()).strftime("%a %Y-%m-%d %H:%M:%S").to_string();
+    let days = counted(u64::from(days), "day", "days");
+    let title = |what: &str, none: bool| format!("{what} of the next {days}{}", if none { ": none" } else { "" });
     let (runs, people): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.job.is_some());
-    for (title, items) in [("mails and ends", people), ("runs", runs)] {
-        let none = if items.is_empty() { ": none" } else { "" };
-        table.section(format!("{title} of the next {}{none}", counted(u64::from(days), "day", "days")));
-        for item in items {
-            table.row([
-                item.at.to_zoned(config.timezone.clone()).strftime("%a %Y-%m-%d %H:%M:%S").to_string(),
-                what(item),
-                item.shop.as_ref().map_or_else(String::new, ToString::to_string),
-                item.to.clone().unwrap_or_default(),
-            ]);
-        }
+    table.section(title("mails and ends", people.is_empty()));
+    let mails = together(people, |item| (item.at, what(item), item.to.clone().unwrap_or_default()));
+    for ((at, what, to), shops) in mails {
+        table.row([when(at), what, in_short(&shops), to]);
+    }
+    table.section(title("runs", runs.is_empty()));
+    for item in runs {
+        table.row([when(item.at), what(item), in_short(item.shop.as_slice()), String::new()]);
     }
     table
+}
+
+/// What is one thing to people, with all the shops that it is about.
+fn together<'a, K: Ord>(
+    items: impl IntoIterator<Item = &'a Item>,
+    key: impl Fn(&Item) -> K,
+) -> BTreeMap<K, Vec<ShopId>> {
+    let mut all: BTreeMap<K, Vec<ShopId>> = BTreeMap::new();
+    for item in items {
+        let shops = all.entry(key(item)).or_default();
+        if let Some(shop) = item.shop.as_ref().filter(|shop| !shops.contains(shop)) {
+            shops.push(shop.clone());
+        }
+    }
+    all
+}
+
+/// The first few shops, and how many more.
+fn in_short(shops: &[ShopId]) -> String {
+    let (named, more) = shops.split_at(shops.len().min(NAMED));
+    let named = named.iter().map(ShopId::as_str).collect::<Vec<_>>().join(", ");
+    if more.is_empty() { named } else { format!("{named} and {} more", more.len()) }
 }
 
 fn what(item: &Item) -> String {
@@ -196,25 +220,18 @@ fn count(period: &Period, at: Timestamp, horizon: Timestamp) -> u64 {
 /// Mails and ends as a calendar (RFC 5545); runs are too many to be entries.
 fn calendar(items: &[Item], config: &Config, now: Timestamp) -> String {
     let stamp = |at: Timestamp| at.strftime("%Y%m%dT%H%M%SZ").to_string();
-    let mut grouped: BTreeMap<(Timestamp, String), Vec<String>> = BTreeMap::new();
-    for item in items.iter().filter(|item| item.job.is_none()) {
-        let shop = item.shop.as_ref().map_or_else(String::new, |id| {
-            config.shops.get(id).map_or_else(|| id.to_string(), |shop| shop.name.clone())
-        });
-        grouped.entry((item.at, what(item))).or_default().push(shop);
-    }
+    let name = |id: &ShopId| config.shops.get(id).map_or_else(|| id.to_string(), |shop| shop.name.clone());
+    let entries = together(items.iter().filter(|item| item.job.is_none()), |item| (item.at, what(item)));
     let mut text = String::new();
     for fixed in ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//shopsyncd//upcoming//EN"] {
         line(&mut text, fixed);
     }
-    for ((at, what), mut shops) in grouped {
-        shops.sort();
-        shops.dedup();
-        let summary = escape(&format!("{what}: {}", shops.join(", ")));
-        let sum: u64 = summary.bytes().map(u64::from).sum();
+    for ((at, what), shops) in entries {
+        let shops = shops.iter().map(name).collect::<Vec<_>>().join(", ");
+        let summary = escape(&if shops.is_empty() { what.clone() } else { format!("{what}: {shops}") });
         for content in [
             "BEGIN:VEVENT".into(),
-            format!("UID:{}-{sum}@shopsyncd", at.as_second()),
+            format!("UID:{}-{}@shopsyncd", at.as_second(), what.replace(|c: char| !c.is_alphanumeric(), "-")),
             format!("DTSTAMP:{}", stamp(now)),
             format!("DTSTART:{}", stamp(at)),
             format!("SUMMARY:{summary}"),
@@ -285,6 +302,28 @@ mod tests {
         2026-03-01T12:00:00Z product_import
         2026-03-21T12:00:00Z product_import, 1 more, every 20 days
         ");
+    }
+
+    #[test]
+    fn a_mail_about_several_shops_is_one_line_and_one_entry() {
+        let item = |shop: &str| Item {
+            at: "2026-03-20T07:00:00Z".parse().unwrap(),
+            kind: "reminder".into(),
+            shop: Some(shop.parse().unwrap()),
+            job: None,
+            to: Some("owner@example.com".into()),
+            about: None,
+            count: None,
+            period: None,
+        };
+        let mut items: Vec<Item> = ["a", "b", "c", "d", "e", "f"].map(item).into();
+        items.push(Item { to: Some("second@example.com".into()), ..item("a") });
+        let table = format!("{:?}", table(&items, &Config::default(), 30));
+        assert_eq!(table.matches("mail: reminder").count(), 2, "{table}");
+        assert!(table.contains("a, b, c, d and 2 more"), "{table}");
+        let calendar = calendar(&items, &Config::default(), items[0].at);
+        assert_eq!(calendar.matches("BEGIN:VEVENT").count(), 1, "{calendar}");
+        assert!(calendar.contains("SUMMARY:mail: reminder: a\\, b\\, c\\, d\\, e\\, f"), "{calendar}");
     }
 
     #[test]

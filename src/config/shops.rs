@@ -188,9 +188,7 @@ fn shop(
         table.book.find(&table.path, Severity::Error, format!("`{}` is not a shop id", error.0), remedy);
     }
     if table.get("channel").is_none() {
-        let names: Vec<&str> = common.facts.iter().map(|facts| facts.name).collect();
-        let remedy = format!("set `channel` to {}", one_of(&names));
-        table.book.find(&table.at("channel"), Severity::Error, "the shop has no channel", remedy);
+        find_no_channel(table, common);
     }
     let facts = common.find(table, "channel", &table.text("channel")?)?;
     table.refuse_unknown(keys::SHOP.iter().copied().chain(facts.shop_keys.iter().map(|key| key.name)));
@@ -216,6 +214,20 @@ fn shop(
         own: raw(table, keys::SHOP),
     };
     Some((id, shop))
+}
+
+/// Without its channel nobody knows which keys the shop may have, but one that is nearly `channel` was meant to be it.
+fn find_no_channel(shop: &Section<'_>, common: &Common<'_>) {
+    let known = |key: &str| {
+        keys::SHOP.contains(&key) || common.facts.iter().any(|facts| facts.shop_keys.iter().any(|own| own.name == key))
+    };
+    let meant = |key: &String| !known(key) && suggestion(key, ["channel"]).is_some();
+    if let Some(key) = shop.keys().iter().find(|key| meant(key)) {
+        return shop.book.find(&shop.at(key), Severity::Error, "unknown key", "did you mean `channel`?".to_owned());
+    }
+    let names: Vec<&str> = common.facts.iter().map(|facts| facts.name).collect();
+    let remedy = format!("set `channel` to {}", one_of(&names));
+    shop.book.find(&shop.at("channel"), Severity::Error, "the shop has no channel", remedy);
 }
 
 /// Shop, then channel, then the channel's built-in default.

@@ -23,8 +23,8 @@ impl Answerer for Shared {
     async fn answer(&self, request: Request, progress: ProgressSink) -> Answered {
         match request {
             Request::Reload => Ok(json!(self.reload(Cause::Asked).await?)),
-            Request::Diff => {
-                let (changes, config) = self.difference()?;
+            Request::Diff { main } => {
+                let (changes, config) = self.difference(main.as_deref())?;
                 let source = report::source_change(&mut self.reading().await?, &self.config.load(), &config).await;
                 Ok(json!({ "changes": changes.lines, "source": source.map_err(unavailable)? }))
             }

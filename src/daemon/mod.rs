@@ -50,6 +50,7 @@ pub use answers::unavailable;
 pub use health::SETTINGS_REFUSED;
 pub use once::{dry_run, run_once};
 pub use people::people_of;
+pub(crate) use seal::judge as judge_seal_key;
 
 /// How long runs may take to reach their next safe point when the daemon stops.
 const GRACE: SignedDuration = SignedDuration::from_secs(9);

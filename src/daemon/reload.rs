@@ -1,6 +1,6 @@
 //! New settings while the daemon runs: read, judged, compared, and put in force whole, or not at all.
 
-use std::{collections::BTreeSet, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
@@ -56,9 +56,10 @@ impl Shared {
         settings::load(self.files.config.as_deref(), &self.files.env, &self.tools)
     }
 
-    /// What a reload would change, and what it would put in force.
-    pub(super) fn difference(&self) -> Result<(Diff, Config), Refusal> {
-        let config = accepted(self.read_settings())?;
+    /// What a reload would change, and what it would put in force; of `main` instead of the main file in force, if named.
+    pub(super) fn difference(&self, main: Option<&Path>) -> Result<(Diff, Config), Refusal> {
+        let main = main.or(self.files.config.as_deref());
+        let config = accepted(settings::load(main, &self.files.env, &self.tools))?;
         Ok((diff(&self.config.load(), &config), config))
     }
 

@@ -29,12 +29,28 @@ pub(super) fn make_state_dir(path: &Path) -> Result<(), StartError> {
 
 /// The ring of keys, which opens everything that is sealed: tokens that cannot be opened would be noticed by their shops one by one.
 pub(super) async fn sealer(config: &Config, store: &Store) -> Result<Sealer, StartError> {
-    let sealer = ring(config, store).await?;
+    let sealer = match known_ring(config, store).await? {
+        Some(sealer) => sealer,
+        None => found(config)?,
+    };
+    opens_all(&sealer, store).await?;
+    Ok(sealer)
+}
+
+/// What a start would say of the keys against what is sealed; nothing is made.
+pub(crate) async fn judge(config: &Config, store: &Store) -> Result<(), StartError> {
+    match known_ring(config, store).await? {
+        Some(sealer) => opens_all(&sealer, store).await,
+        None => Ok(()),
+    }
+}
+
+async fn opens_all(sealer: &Sealer, store: &Store) -> Result<(), StartError> {
     let mut tx = store.read(Clock::system().now()).await?;
     let mut after = AuthorizationId(0);
     loop {
         let rows = tx.authorizations_sealed_after(after, CHUNK).await?;
-        let Some((last, _)) = rows.last() else { return Ok(sealer) };
+        let Some((last, _)) = rows.last() else { return Ok(()) };
         after = *last;
         for sealed in rows.iter().flat_map(|(_, tokens)| tokens.sealed()) {
             sealer.check_known(sealed)?;
@@ -42,18 +58,16 @@ pub(super) async fn sealer(config: &Config, store: &Store) -> Result<Sealer, Sta
     }
 }
 
-/// The configured one; on SQLite else the one in the state folder, made at the first start while
-/// nothing is sealed yet.
-async fn ring(config: &Config, store: &Store) -> Result<Sealer, StartError> {
+/// The configured one, else the one in the state folder; `None`: there is none, and nothing is sealed yet.
+async fn known_ring(config: &Config, store: &Store) -> Result<Option<Sealer>, StartError> {
     if let Some(key) = &config.seal_key {
-        return Ok(Sealer::parse(key)?);
+        return Ok(Some(Sealer::parse(key)?));
     }
     let path = config.state_dir.join(KEY_FILE);
-    let fail = |what: &str, cause| StartError::Io { what: format!("{what} {}", path.display()), cause };
     match fs::read_to_string(&path) {
-        Ok(text) => return Ok(Sealer::parse(&Secret::new(text))?),
+        Ok(text) => return Ok(Some(Sealer::parse(&Secret::new(text))?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(fail("cannot read the seal key", error)),
+        Err(cause) => return Err(StartError::Io { what: format!("cannot read the seal key {}", path.display()), cause }),
     }
     if store.is_postgres() {
         return Err(StartError::Settings("seal_key: on PostgreSQL it must be set, the same on all instances; make one with `shopsyncd keys generate`".into()));
@@ -67,8 +81,15 @@ async fn ring(config: &Config, store: &Store) -> Result<Sealer, StartError> {
         );
         return Err(StartError::Settings(text));
     }
+    Ok(None)
+}
+
+/// Makes the key in the state folder: SQLite alone, at the first start.
+fn found(config: &Config) -> Result<Sealer, StartError> {
+    let path = config.state_dir.join(KEY_FILE);
     let key = Sealer::generate();
-    write_new(&path, &key).map_err(|error| fail("cannot write the seal key", error))?;
+    let written = write_new(&path, &key);
+    written.map_err(|cause| StartError::Io { what: format!("cannot write the seal key {}", path.display()), cause })?;
     Ok(Sealer::parse(&key)?)
 }
 

@@ -235,7 +235,9 @@ enum Verdict {
 /// How a run ends that a guard stopped.
 fn stopped(entry: &ShopEntry, stop: GuardStop) -> Halt {
     let run = format!("shopsyncd jobs run {} product_export", entry.shop.id);
-    let remedy = format!("look at `{run} --dry-run`; if it is right: `{run} --release-guard`");
+    let remedy = format!(
+        "everything waits until then, prices and stock of other SKUs too: look at `{run} --dry-run`; if it is right: `{run} --release-guard`"
+    );
     Halt::new(Failure::Guarded, ErrorKind::Guard, stop.text, remedy)
 }
 

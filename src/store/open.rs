@@ -276,19 +276,6 @@ impl Store {
         self.check_version().await
     }
 
-    /// Whether the database can be used, and its version: 0 where there is none yet, which is well, since `run` makes it.
-    pub async fn probe(url: &str, state_dir: &Path) -> Result<i64, StoreError> {
-        match Self::open_for_reading(url, state_dir).await {
-            Ok(store) => {
-                store.close().await;
-                Ok(KNOWN)
-            }
-            Err(StoreError::Absent { .. }) => Ok(0),
-            Err(StoreError::Older { found, .. }) => Ok(found),
-            Err(error) => Err(error),
-        }
-    }
-
     /// Writes a consistent copy of a SQLite database to `file`, which must not exist, while others read and write.
     pub async fn backup(&self, file: &Path) -> Result<(), StoreError> {
         let Self::Sqlite { writer, .. } = self else {

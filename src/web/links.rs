@@ -24,7 +24,8 @@ pub(super) fn refused(people: &People, shop: &ShopId, token: &str, fault: LinkFa
         ),
         LinkFault::NotOurs => (
             "This link is not complete",
-            "It was cut off on its way, or was made for another shop or account. Copy it whole from the mail."
+            "It was cut off on its way, was made for another shop or account, or with a key that has been retired since. \
+             Copy it whole from the mail."
                 .to_owned(),
             "If that does not help, ask whoever runs shopsyncd for a fresh one, which this command makes:",
         ),

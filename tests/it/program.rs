@@ -10,8 +10,13 @@ use std::{
     thread::JoinHandle,
 };
 
+use jiff::Timestamp;
 use serde_json::Value;
-use shopsyncd::store::Store;
+use shopsyncd::{
+    domain::{Account, AuthorizationId},
+    secrets::{Sealer, Secret},
+    store::{NewGrant, SealedGrant, Store},
+};
 use tempfile::TempDir;
 
 /// A folder with settings and a product file.
@@ -72,6 +77,29 @@ impl Desk {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             Store::open("sqlite:shopsyncd.db", &self.path("state")).await.unwrap().close().await;
+        });
+    }
+
+    /// There is an authorization whose token is sealed with a key.
+    fn sealed_with(&self, key: &Secret) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let sealer = Sealer::parse(key).unwrap();
+        runtime.block_on(async {
+            let store = Store::open("sqlite:shopsyncd.db", &self.path("state")).await.unwrap();
+            let mut tx = store.write(Timestamp::now()).await.unwrap();
+            let now = tx.now;
+            let account = Account { channel: "tiktok_shop".into(), app: "app".to_owned(), account: "seller".to_owned() };
+            let seal = |_: AuthorizationId, _: i64| SealedGrant {
+                access_token: sealer.seal(&Secret::new("token".to_owned()), "any"),
+                access_token_issued_at: now,
+                access_token_ends_at: now,
+                refresh_token: None,
+                refresh_token_ends_at: None,
+                ends: None,
+            };
+            tx.grant(&NewGrant { account, account_name: None, authorized_at: now }, seal).await.unwrap();
+            tx.commit().await.unwrap();
+            store.close().await;
         });
     }
 
@@ -235,6 +263,31 @@ fn check_names_what_it_read_and_what_only_shows_now() {
 }
 
 #[test]
+fn check_finds_a_seal_key_that_does_not_open_what_is_sealed() {
+    let desk = Desk::new("").imported();
+    assert_eq!(desk.run("check").0, 0);
+    desk.sealed_with(&Sealer::generate());
+    let found = |further: &str| {
+        let file = desk.path("shopsyncd.toml");
+        let good = fs::read_to_string(&file).unwrap();
+        fs::write(&file, format!("{further}\n{good}")).unwrap();
+        let said = desk.run("--json check");
+        fs::write(&file, good).unwrap();
+        let findings = said.json()["findings"].clone();
+        let found = findings.as_array().unwrap().iter().find(|finding| finding["key"] == "seal_key").cloned();
+        found.map(|finding| (said.0, finding["severity"].clone(), finding["cause"].as_str().unwrap().to_owned()))
+    };
+    let (code, severity, cause) = found("").unwrap();
+    assert!(code == 78 && severity == "error" && cause.contains("not among the keys given"), "{cause}");
+    // A key that this user cannot read may be the right one.
+    let (code, severity, cause) = found("seal_key = { credential = \"seal-key\" }").unwrap();
+    assert!(code == 0 && severity == "note" && cause.contains("not readable from here"), "{cause}");
+    fs::remove_file(desk.path("state/seal-key")).unwrap();
+    let (code, _, cause) = found("").unwrap();
+    assert!(code == 78 && cause.contains("is gone"), "{cause}");
+}
+
+#[test]
 fn check_tells_what_it_found_although_no_daemon_can_tell_the_difference() {
     for (further, exit, found) in [
         ("", 69, "the database is not there yet"),
@@ -383,7 +436,7 @@ fn a_shop_taken_out_of_the_settings_is_told_of_while_its_data_is_kept() {
 }
 
 /// Stands for a daemon: gives as many requests this answer, and tells which they were.
-fn answering(desk: &Desk, requests: usize, result: Value) -> JoinHandle<Vec<String>> {
+fn answering(desk: &Desk, requests: usize, result: Value) -> JoinHandle<Vec<Value>> {
     fs::create_dir_all(desk.path("state")).unwrap();
     let listener = UnixListener::bind(desk.path("state/control.sock")).unwrap();
     std::thread::spawn(move || {
@@ -391,8 +444,7 @@ fn answering(desk: &Desk, requests: usize, result: Value) -> JoinHandle<Vec<Stri
         for stream in listener.incoming().take(requests).map(Result::unwrap) {
             let mut line = String::new();
             BufReader::new(&stream).read_line(&mut line).unwrap();
-            let request = serde_json::from_str::<Value>(&line).unwrap()["request"].clone();
-            asked.push(request.as_str().unwrap().to_owned());
+            asked.push(serde_json::from_str(&line).unwrap());
             writeln!(&stream, "{}", serde_json::json!({ "answer": "done", "result": &result })).unwrap();
         }
         asked
@@ -414,7 +466,8 @@ fn a_consent_begins_unless_tokens_are_piped_in() {
         );
         let Said(code, out, err) = desk.fed("shops authorize erp", input);
         assert_eq!((code, out.as_str()), (0, answer), "{err}");
-        assert_eq!(daemon.join().unwrap(), requests);
+        let asked = daemon.join().unwrap();
+        assert_eq!(asked.iter().map(|request| request["request"].as_str().unwrap()).collect::<Vec<_>>(), requests);
     }
 }
 
@@ -425,7 +478,9 @@ fn a_reload_that_would_change_nothing_is_told() {
     let Said(code, out, err) = desk.run("check --diff");
     assert_eq!(code, 0, "{err}");
     assert!(out.contains("\na reload would change nothing\n"), "{out}");
-    assert_eq!(daemon.join().unwrap(), ["diff"]);
+    // The daemon compares what this command was given, and need not have been started with it.
+    let main = desk.path("shopsyncd.toml");
+    assert_eq!(daemon.join().unwrap(), [serde_json::json!({ "request": "diff", "main": main })]);
 }
 
 #[test]

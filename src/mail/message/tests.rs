@@ -316,7 +316,7 @@ fn operators_read_what_to_do() {
         why: "it would retire 30 of 100 SKUs".to_owned(),
     };
     insta::assert_snapshot!(text(&Letter::Operator(vec![news]), Language::En, NOON), @r#"
-    The export to TikTok UK would have done too much and was stopped before anything was sent: it would retire 30 of 100 SKUs. Look at the plan with `shopsyncd jobs run tt-uk product_export --dry-run`; if it is right, let it through with `shopsyncd jobs run tt-uk product_export --release-guard`.
+    The export to TikTok UK would have done too much and was stopped before anything was sent: it would retire 30 of 100 SKUs. Until you decide, prices and stock of all its other SKUs wait too. Look at the plan with `shopsyncd jobs run tt-uk product_export --dry-run`; if it is right, let it through with `shopsyncd jobs run tt-uk product_export --release-guard`.
 
     -- 
     Sent by shopsyncd, which looks after your shops.

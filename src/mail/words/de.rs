@@ -301,7 +301,7 @@ fn occasion(news: &News, now: &Zoned) -> (String, String) {
         News::GuardStopped { shop, name, why } => (
             format!("{name}: eine Schranke hat den Export angehalten"),
             format!(
-                "Der Export nach {name} hätte zu viel verändert und wurde angehalten, bevor etwas gesendet wurde: {}. Den Plan zeigt `shopsyncd jobs run {shop} product_export --dry-run`; ist er richtig, lässt `shopsyncd jobs run {shop} product_export --release-guard` ihn durch.",
+                "Der Export nach {name} hätte zu viel verändert und wurde angehalten, bevor etwas gesendet wurde: {}. Bis zur Entscheidung warten auch Preise und Bestände aller anderen SKUs. Den Plan zeigt `shopsyncd jobs run {shop} product_export --dry-run`; ist er richtig, lässt `shopsyncd jobs run {shop} product_export --release-guard` ihn durch.",
                 one_line(why)
             ),
         ),

@@ -302,7 +302,7 @@ fn occasion(news: &News, now: &Zoned) -> (String, String) {
         News::GuardStopped { shop, name, why } => (
             format!("{name}: a guard stopped the export"),
             format!(
-                "The export to {name} would have done too much and was stopped before anything was sent: {}. Look at the plan with `shopsyncd jobs run {shop} product_export --dry-run`; if it is right, let it through with `shopsyncd jobs run {shop} product_export --release-guard`.",
+                "The export to {name} would have done too much and was stopped before anything was sent: {}. Until you decide, prices and stock of all its other SKUs wait too. Look at the plan with `shopsyncd jobs run {shop} product_export --dry-run`; if it is right, let it through with `shopsyncd jobs run {shop} product_export --release-guard`.",
                 one_line(why)
             ),
         ),
