@@ -48,6 +48,7 @@ impl Stand {
             .collect();
         let mut tx = store.write(clock.now()).await?;
         tx.sync_shops(&wanted).await?;
+        tx.name_product_source(entries.iter().find(|entry| entry.is_source).map(|entry| &entry.shop.id)).await?;
         tx.commit().await?;
         let page = Page { public_url: "http://127.0.0.1:8420".parse()?, loopback: true };
         let shops = ShopBook::new(page, entries);
