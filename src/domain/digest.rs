@@ -8,12 +8,14 @@ use sha2::{Digest as _, Sha256};
 
 /// The first 16 bytes of SHA-256 over the value as JSON with sorted keys: 32 hexadecimal digits.
 pub(super) fn digest(value: &impl Serialize) -> String {
-    let text = RefCell::default();
-    let sorting = Sorting { text: Text(&text), open: Vec::new() };
+    let text = RefCell::new(Vec::with_capacity(512));
+    let sorting = Sorting { text: Text(&text), keys: Vec::new(), open: Vec::new() };
     value
         .serialize(&mut Serializer::with_formatter(Text(&text), sorting))
         .expect("keys are text and nothing in the domain fails to serialize");
-    hex::encode(&Sha256::digest(&*text.borrow())[..16])
+    let mut digits = vec![0; 32];
+    hex::encode_to_slice(&Sha256::digest(&*text.borrow())[..16], &mut digits).expect("two digits a byte");
+    String::from_utf8(digits).expect("digits are ASCII")
 }
 
 /// A number made from a text, the same in every build and on every machine.
@@ -28,8 +30,12 @@ struct Text<'a>(&'a RefCell<Vec<u8>>);
 
 impl io::Write for Text<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_all(bytes).map(|()| bytes.len())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.borrow_mut().extend_from_slice(bytes);
-        Ok(bytes.len())
+        Ok(())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -42,8 +48,10 @@ impl io::Write for Text<'_> {
 /// nobody's promise.
 struct Sorting<'a> {
     text: Text<'a>,
-    /// The objects under way: where each begins, and where its entries do, with the ends of their keys.
-    open: Vec<(usize, Vec<(usize, usize)>)>,
+    /// The keys of the objects under way: where each begins and ends.
+    keys: Vec<(usize, usize)>,
+    /// The objects under way: how many keys stood before each.
+    open: Vec<usize>,
 }
 
 impl Sorting<'_> {
@@ -53,40 +61,47 @@ impl Sorting<'_> {
 }
 
 impl Formatter for Sorting<'_> {
-    fn begin_object<W: io::Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
-        self.open.push((self.len(), Vec::new()));
-        Ok(())
+    fn begin_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        self.open.push(self.keys.len());
+        writer.write_all(b"{")
     }
 
-    fn begin_object_key<W: io::Write + ?Sized>(&mut self, _: &mut W, _: bool) -> io::Result<()> {
+    fn begin_object_key<W: io::Write + ?Sized>(&mut self, writer: &mut W, first: bool) -> io::Result<()> {
+        if !first {
+            writer.write_all(b",")?;
+        }
         let begin = self.len();
-        self.open.last_mut().expect("keys stand in objects").1.push((begin, begin));
+        self.keys.push((begin, begin));
         Ok(())
     }
 
     fn end_object_key<W: io::Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
         let end = self.len();
-        self.open.last_mut().and_then(|(_, entries)| entries.last_mut()).expect("a key has begun").1 = end;
+        self.keys.last_mut().expect("a key has begun").1 = end;
         Ok(())
     }
 
-    fn end_object<W: io::Write + ?Sized>(&mut self, _: &mut W) -> io::Result<()> {
-        let (begin, entries) = self.open.pop().expect("it has begun");
-        let mut text = self.text.0.borrow_mut();
-        let ends = entries.iter().skip(1).map(|(next, _)| *next).chain([text.len()]);
-        let mut entries: Vec<_> = entries
-            .iter()
-            .zip(ends)
-            .map(|((begin, key), end)| (&text[begin + 1..key - 1], &text[*begin..end]))
-            .collect();
-        entries.sort_unstable_by_key(|(key, _)| *key);
-        let entries = entries.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>().join(&b',');
-        text.truncate(begin);
-        text.push(b'{');
-        text.extend_from_slice(&entries);
-        text.push(b'}');
-        Ok(())
+    fn end_object<W: io::Write + ?Sized>(&mut self, writer: &mut W) -> io::Result<()> {
+        let before = self.open.pop().expect("it has begun");
+        sort(&mut self.text.0.borrow_mut(), &self.keys[before..]);
+        self.keys.truncate(before);
+        writer.write_all(b"}")
     }
+}
+
+/// Sorts the entries of an object that is the rest of the text, given where its keys are.
+fn sort(text: &mut Vec<u8>, keys: &[(usize, usize)]) {
+    let key = |(begin, end): &(usize, usize)| &text[begin + 1..end - 1];
+    if keys.is_sorted_by_key(key) {
+        return;
+    }
+    // An entry ends before the comma that the next one begins after.
+    let ends = keys.iter().skip(1).map(|(next, _)| next - 1).chain([text.len()]);
+    let mut entries: Vec<_> = keys.iter().zip(ends).map(|(at, end)| (key(at), &text[at.0..end])).collect();
+    entries.sort_unstable_by_key(|(key, _)| *key);
+    let entries = entries.into_iter().map(|(_, entry)| entry).collect::<Vec<_>>().join(&b',');
+    text.truncate(keys[0].0);
+    text.extend_from_slice(&entries);
 }
 
 #[cfg(test)]

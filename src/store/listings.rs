@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
-use serde::Serialize;
 use serde_json::json;
 
 use super::{
     StoreError, Tx,
     bulk::sku_rows,
     row::{Both, Row, json as json_text, ms},
+    rows::{Bound, Cells, Rows, cell},
     texts::PageTexts,
 };
 use crate::domain::{Counts, Currency, Listing, Own, ShopId, Sku, Texts, Values};
@@ -96,25 +96,6 @@ macro_rules! select_listings {
     };
 }
 
-/// A listing as a row of a bulk statement.
-#[derive(Serialize)]
-struct SeenRow<'a> {
-    sku: &'a Sku,
-    body: String,
-    texts_id: String,
-    hash: &'a str,
-    seen_hash: &'a str,
-    currency: &'a str,
-}
-
-/// What tells whether a listing has changed.
-#[derive(Serialize)]
-struct HashRow<'a> {
-    sku: &'a Sku,
-    hash: &'a str,
-    seen_hash: &'a str,
-}
-
 /// A page by SKU: of one that comes twice the last one counts, and the order of locking is the same everywhere.
 type BySku<'a> = BTreeMap<&'a Sku, &'a SeenListing>;
 
@@ -122,80 +103,86 @@ fn by_sku(page: &[SeenListing]) -> BySku<'_> {
     page.iter().map(|seen| (&seen.listing.sku, seen)).collect()
 }
 
+/// The columns of a listing as it is seen.
+const SEEN: [&str; 6] = ["sku", "body", "texts_id", "hash", "seen_hash", "currency"];
+
 /// The rows of a page, and its texts.
-fn rows_of<'a>(page: &BySku<'a>) -> (String, PageTexts<'a>) {
+fn rows_of<'a>(page: &BySku<'a>) -> (Vec<Cells<'a, 6>>, PageTexts<'a>) {
     let mut texts = PageTexts::default();
-    let row = |seen: &&'a SeenListing| SeenRow {
-        sku: &seen.listing.sku,
-        body: json_text(&seen.listing.own()),
-        texts_id: texts.id(&seen.listing.product_id, seen.listing.texts()),
-        hash: &seen.hash,
-        seen_hash: &seen.seen_hash,
-        currency: seen.listing.prices.first().map_or("", |price| price.currency.as_str()),
+    let row = |seen: &&'a SeenListing| {
+        let listing = &seen.listing;
+        let currency = listing.prices.first().map_or("", |price| price.currency.as_str());
+        [
+            cell(listing.sku.as_str()),
+            Some(json_text(&listing.own()).into()),
+            Some(texts.id(&listing.product_id, listing.texts()).into()),
+            cell(&seen.hash),
+            cell(&seen.seen_hash),
+            cell(currency),
+        ]
     };
-    (json_text(&page.values().map(row).collect::<Vec<_>>()), texts)
+    (page.values().map(row).collect(), texts)
 }
 
 impl Tx {
     /// Stores a page that was asked for at `asked_at`. Unchanged listings are not written; one for which the shop
     /// accepted a change since then is left alone; one that was gone comes back; what was refused of one that
-    /// changed is worth another try. Of a SKU that comes twice the last one counts. Counts `seen`, `changed`, `unchanged`.
+    /// changed is worth another try. Of a SKU that comes twice the last one counts. Counts `seen`, `changed`, `unchanged`, and tells
+    /// which SKUs differ from what was kept.
     pub async fn put_listings(
         &mut self,
         shop: &ShopId,
         page: &[SeenListing],
         asked_at: Timestamp,
-    ) -> Result<Counts, StoreError> {
-        // Equal listings are told by their hashes before anything long is written down. They are left out here, not by a `where` of
-        // the conflict: PostgreSQL locks whatever conflicts, and a lock is written to the row's page.
-        const CHANGED: Both = bulk!([sku, hash, seen_hash]
-            sqlite: "
-                select json_group_array(sku) as skus from page where not exists (
-                    select 1 from listings known
-                    where known.shop = $2 and known.sku = page.sku and known.hash = page.hash
-                        and known.seen_hash = page.seen_hash and known.gone_at is null)",
-            postgres: "
-                select coalesce(json_agg(sku), '[]')::text as skus from page where not exists (
-                    select 1 from listings known
-                    where known.shop = $2 and known.sku = page.sku and known.hash = page.hash
-                        and known.seen_hash = page.seen_hash and known.gone_at is null)");
-        const PUT: Both = bulk!([sku, body, texts_id, hash, seen_hash, currency] "
-            insert into listings (shop, sku, body, texts_id, hash, seen_hash, currency)
-            select $2, sku, body, texts_id, hash, seen_hash, currency from page where true
-            on conflict (shop, sku) do update
-                set body = excluded.body, texts_id = excluded.texts_id, hash = excluded.hash, seen_hash = excluded.seen_hash,
-                    currency = excluded.currency, refused_hash = null, gone_at = null
-            where listings.accepted_at is null or listings.accepted_at < $3");
-        let mut by_sku = by_sku(page);
-        let rows: Vec<_> =
-            by_sku.iter().map(|(sku, seen)| HashRow { sku, hash: &seen.hash, seen_hash: &seen.seen_hash }).collect();
-        let changed: BTreeSet<Sku> = match on_db!(self.row(CHANGED, json_text(&rows), shop.as_str()))? {
-            Some(row) => row.json(TABLE, "skus")?,
-            None => BTreeSet::new(),
+    ) -> Result<(Counts, BTreeSet<Sku>), StoreError> {
+        // Not by a `where` of the conflict: PostgreSQL locks whatever conflicts, and a lock is written to the row's page.
+        const PUT: Rows<6> = Rows {
+            columns: SEEN,
+            rest: "
+                insert into listings (shop, sku, body, texts_id, hash, seen_hash, currency)
+                select $1, sku, body, texts_id, hash, seen_hash, currency from page where true
+                on conflict (shop, sku) do update
+                    set body = excluded.body, texts_id = excluded.texts_id, hash = excluded.hash, seen_hash = excluded.seen_hash,
+                        currency = excluded.currency, refused_hash = null, gone_at = null
+                where listings.accepted_at is null or listings.accepted_at < $2",
         };
+        let mut by_sku = by_sku(page);
+        let changed = self.changed_listings(shop, &by_sku).await?;
         by_sku.retain(|sku, _| changed.contains(*sku));
-        let mut changed = 0;
-        if !by_sku.is_empty() {
-            let (rows, texts) = rows_of(&by_sku);
-            self.put_texts(&texts).await?;
-            changed = on_db!(self.execute(PUT, rows, shop.as_str(), ms(asked_at)))?;
-        }
+        let (rows, texts) = rows_of(&by_sku);
+        self.put_texts(&texts).await?;
+        let bound = [Bound::Text(shop.as_str()), Bound::Int(ms(asked_at))];
+        let written = self.execute_rows(&PUT, &bound, &rows).await?;
         let seen = page.len() as u64;
-        Ok(Counts { seen, changed, unchanged: seen.saturating_sub(changed), ..Counts::default() })
+        let counts = Counts { seen, changed: written, unchanged: seen.saturating_sub(written), ..Counts::default() };
+        Ok((counts, changed))
+    }
+
+    /// The SKUs of a page that are not kept just as they are. Told by hashes before anything long is written down, and in as few words
+    /// as can be: each row is its two hashes, of 32 digits, and its SKU. Taking an object apart would cost more than the comparison.
+    async fn changed_listings(&mut self, shop: &ShopId, page: &BySku<'_>) -> Result<BTreeSet<Sku>, StoreError> {
+        let rows = page.iter().map(|(sku, seen)| format!("{}{}{sku}", seen.hash, seen.seen_hash)).collect::<Vec<_>>();
+        match on_db!(self.row(CHANGED, json_text(&rows), shop.as_str()))? {
+            Some(row) => row.json(TABLE, "skus"),
+            None => Ok(BTreeSet::new()),
+        }
     }
 
     /// Stores listings as they stand after accepted changes: they count as seen at `now`.
     pub async fn put_accepted(&mut self, shop: &ShopId, accepted: &[SeenListing]) -> Result<(), StoreError> {
-        const SQL: Both = bulk!([sku, body, texts_id, hash, seen_hash, currency] "
-            insert into listings (shop, sku, body, texts_id, hash, seen_hash, currency, accepted_at)
-            select $2, sku, body, texts_id, hash, seen_hash, currency, cast($3 as bigint) from page where true
-            on conflict (shop, sku) do update
-                set body = excluded.body, texts_id = excluded.texts_id, hash = excluded.hash, seen_hash = excluded.seen_hash,
-                    currency = excluded.currency, accepted_at = excluded.accepted_at, refused_hash = null, gone_at = null");
+        const PUT: Rows<6> = Rows {
+            columns: SEEN,
+            rest: "
+                insert into listings (shop, sku, body, texts_id, hash, seen_hash, currency, accepted_at)
+                select $1, sku, body, texts_id, hash, seen_hash, currency, cast($2 as bigint) from page where true
+                on conflict (shop, sku) do update
+                    set body = excluded.body, texts_id = excluded.texts_id, hash = excluded.hash, seen_hash = excluded.seen_hash,
+                        currency = excluded.currency, accepted_at = excluded.accepted_at, refused_hash = null, gone_at = null",
+        };
         let (rows, texts) = rows_of(&by_sku(accepted));
-        let now = ms(self.now);
         self.put_texts(&texts).await?;
-        on_db!(self.execute(SQL, rows, shop.as_str(), now))?;
+        let bound = [Bound::Text(shop.as_str()), Bound::Int(ms(self.now))];
+        self.execute_rows(&PUT, &bound, &rows).await?;
         Ok(())
     }
 
@@ -287,9 +274,8 @@ impl Tx {
     pub async fn put_wanted(&mut self, shop: &ShopId, rows: &[WantedRow]) -> Result<(), StoreError> {
         const PUT: Both = bulk!([sku, wanted, wanted_hash] "
             insert into listings (shop, sku, wanted, wanted_hash)
-            select $2, sku, wanted, wanted_hash from page where not exists (
-                select 1 from listings known
-                where known.shop = $2 and known.sku = page.sku and known.wanted_hash = page.wanted_hash)
+            select $2, sku, wanted, wanted_hash from page where wanted_hash <> coalesce((
+                select known.wanted_hash from listings known where known.shop = $2 and known.sku = page.sku), '')
             on conflict (shop, sku) do update set wanted = excluded.wanted, wanted_hash = excluded.wanted_hash");
         const CLEAR: Both = bulk!([sku] "
             update listings set wanted = null, wanted_hash = null, refused_hash = null
@@ -397,6 +383,26 @@ impl Tx {
     }
 }
 
+/// Each SKU is looked up for itself: joined, PostgreSQL compares each with each while it does not know how many there are.
+macro_rules! changed {
+    ($page:literal, $skus:literal) => {
+        concat!(
+            "with page as (select substr(value, 1, 64) as hashes, substr(value, 65) as sku from ",
+            $page,
+            ") select ",
+            $skus,
+            " as skus from page where hashes <> coalesce((
+                select known.hash || known.seen_hash from listings known
+                where known.shop = $2 and known.sku = page.sku and known.gone_at is null), '')"
+        )
+    };
+}
+
+const CHANGED: Both = Both {
+    sqlite: changed!("json_each($1)", "json_group_array(sku)"),
+    postgres: changed!("json_array_elements_text($1::json)", "coalesce(json_agg(sku), '[]')::text"),
+};
+
 const LISTINGS_OF: Both = bulk!([sku] "
     select sku, body, content, wanted, gone_at, cast(case
         when refused_hash = wanted_hash || '/' || coalesce(seen_hash, '') then 1 else 0 end as bigint) as refused
@@ -407,9 +413,8 @@ const LISTINGS_OF: Both = bulk!([sku] "
 /// each listing of the shop.
 const SEEN_HASHES: Both = bulk!([sku, seen_hash] "
     insert into listings (shop, sku, seen_hash)
-    select $2, sku, seen_hash from page where exists (
-        select 1 from listings known
-        where known.shop = $2 and known.sku = page.sku and known.seen_hash is distinct from page.seen_hash)
+    select $2, sku, seen_hash from page where seen_hash <> (
+        select coalesce(known.seen_hash, '') from listings known where known.shop = $2 and known.sku = page.sku)
     on conflict (shop, sku) do update set seen_hash = excluded.seen_hash");
 
 const USUAL_CURRENCY: &str = "
@@ -481,7 +486,13 @@ pub(super) mod tests {
         ");
         insta::assert_snapshot!(plan(&store, SEEN_HASHES.sqlite).await, @r"
         SCAN json_each VIRTUAL TABLE INDEX 1:
-        SEARCH known EXISTS USING PRIMARY KEY (shop=? AND sku=?)
+        CORRELATED SCALAR SUBQUERY 2
+        SEARCH known USING PRIMARY KEY (shop=? AND sku=?)
+        ");
+        insta::assert_snapshot!(plan(&store, CHANGED.sqlite).await, @r"
+        SCAN json_each VIRTUAL TABLE INDEX 1:
+        CORRELATED SCALAR SUBQUERY 2
+        SEARCH known USING PRIMARY KEY (shop=? AND sku=?)
         ");
     }
 }

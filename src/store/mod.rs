@@ -64,6 +64,7 @@ mod peers;
 mod products;
 mod reminders;
 mod row;
+mod rows;
 mod runs;
 mod schedules;
 mod sessions;

@@ -1,6 +1,9 @@
 //! Products and variants of the source.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, BTreeSet},
+};
 
 use serde::Serialize;
 use serde_json::json;
@@ -9,6 +12,7 @@ use super::{
     StoreError, Tx,
     bulk::sku_rows,
     row::{Both, Row, json as json_text, ms, without_nul},
+    rows::{Bound, Cells, Rows, cell},
     texts::PageTexts,
 };
 use crate::domain::{Counts, Product, ShopId, Sku, Texts, Variant, barcode_key};
@@ -64,35 +68,32 @@ impl Tx {
     /// Stores a page of the source: products and variants that differ get the next revision, unchanged ones are not
     /// written. Of a SKU that comes twice the last one counts. Counts `seen`, `changed`, `unchanged`.
     pub async fn put_variants(&mut self, page: &[(Product, Variant)]) -> Result<Counts, StoreError> {
-        // Equal rows are left out before the conflict: see `put_listings`.
-        const VARIANTS: Both = bulk!([sku, product_id, body, barcode] "
-            insert into variants (sku, product_id, body, barcode, revision)
-            select sku, product_id, body, barcode, cast($2 as bigint) from page where not exists (
-                select 1 from variants known
-                where known.sku = page.sku and known.product_id = page.product_id and known.body = page.body
-                    and known.gone_at is null)
-            on conflict (sku) do update
-                set product_id = excluded.product_id, body = excluded.body, barcode = excluded.barcode, revision = excluded.revision, gone_at = null");
-        #[derive(Serialize)]
-        struct VariantRow<'a> {
-            sku: &'a Sku,
-            product_id: &'a str,
-            body: String,
-            barcode: Option<String>,
+        // Equal rows are left out before the conflict, and looked up one by one: see `put_listings` and `changed!`.
+        const VARIANTS: Rows<4> = Rows {
+            columns: ["sku", "product_id", "body", "barcode"],
+            rest: "
+                insert into variants (sku, product_id, body, barcode, revision)
+                select sku, product_id, body, barcode, cast($1 as bigint) from page where body <> coalesce((
+                    select known.body from variants known
+                    where known.sku = page.sku and known.product_id = page.product_id and known.gone_at is null), '')
+                on conflict (sku) do update
+                    set product_id = excluded.product_id, body = excluded.body, barcode = excluded.barcode,
+                        revision = excluded.revision, gone_at = null",
+        };
+        if page.is_empty() {
+            return Ok(Counts::default());
         }
-        let variants: BTreeMap<_, _> =
+        let variants: BTreeMap<&Sku, (&Product, &Variant)> =
             page.iter().map(|(product, variant)| (&variant.sku, (product, variant))).collect();
-        let rows: Vec<_> = variants
-            .iter()
-            .map(|(sku, (product, variant))| VariantRow {
-                sku,
-                product_id: &product.id,
-                body: json_text(*variant),
-                barcode: variant.barcode.as_deref().and_then(barcode_key),
+        let rows: Vec<Cells<'_, 4>> = variants
+            .values()
+            .map(|(product, variant)| {
+                let key = variant.barcode.as_deref().and_then(barcode_key);
+                [cell(variant.sku.as_str()), cell(&product.id), Some(json_text(variant).into()), key.map(Cow::Owned)]
             })
             .collect();
         let revision = self.next_revision().await?;
-        let mut changed = on_db!(self.execute(VARIANTS, json_text(&rows), revision))?;
+        let mut changed = self.execute_rows(&VARIANTS, &[Bound::Int(revision)], &rows).await?;
         let skus: BTreeSet<&str> = variants.keys().map(|sku| sku.as_str()).collect();
         changed +=
             self.put_products(page, revision).await?.iter().filter(|sku| skus.contains(sku.as_str())).count() as u64;
@@ -102,17 +103,20 @@ impl Tx {
 
     /// Stores the products of a page. Returns the variants that thereby changed, beyond those of `revision` already.
     async fn put_products(&mut self, page: &[(Product, Variant)], revision: i64) -> Result<Vec<String>, StoreError> {
+        // Looked up one by one: see `changed!`.
         const CHANGED: Both = bulk!([id, texts_id]
             sqlite: "
-                select json_group_array(page.id) filter (where known.id is null) as new,
-                    json_group_array(page.id) filter (where known.id is not null) as changed
-                from page left join products known on known.id = page.id
-                where known.texts_id is distinct from page.texts_id",
+                , told as (
+                    select id, texts_id, (select texts_id from products known where known.id = page.id) as before from page)
+                select json_group_array(id) filter (where before is null) as new,
+                    json_group_array(id) filter (where before is not null) as changed
+                from told where before is distinct from texts_id",
             postgres: "
-                select coalesce(json_agg(page.id) filter (where known.id is null), '[]')::text as new,
-                    coalesce(json_agg(page.id) filter (where known.id is not null), '[]')::text as changed
-                from page left join products known on known.id = page.id
-                where known.texts_id is distinct from page.texts_id");
+                , told as (
+                    select id, texts_id, (select texts_id from products known where known.id = page.id) as before from page)
+                select coalesce(json_agg(id) filter (where before is null), '[]')::text as new,
+                    coalesce(json_agg(id) filter (where before is not null), '[]')::text as changed
+                from told where before is distinct from texts_id");
         const PUT: Both = bulk!([id, texts_id] "
             insert into products (id, texts_id) select id, texts_id from page where true
             on conflict (id) do update set texts_id = excluded.texts_id");

@@ -79,6 +79,8 @@ impl Tx {
         on_db!(self.row(LOCK, name, JobKind::ProductImport.as_str()))?;
         let read = self.open_pass(source).await?.is_some() || self.last_pass(source, PassKind::Full).await?.is_some();
         self.forget_passes(source).await?;
+        // Listings that it had as an ordinary shop went into no product: every one counts as changed when it is read.
+        on_db!(self.execute("update listings set hash = null where shop = $1 and hash is not null", name))?;
         Ok(if before.is_some() || read { Named::Anew } else { Named::First })
     }
 

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::{
     StoreError, Tx,
     row::{Both, json, without_nul},
+    rows::{Rows, cell},
 };
 use crate::domain::Texts;
 
@@ -38,35 +39,32 @@ impl<'a> PageTexts<'a> {
 impl Tx {
     /// Keeps these texts as far as they are not there yet.
     pub(super) async fn put_texts(&mut self, texts: &PageTexts<'_>) -> Result<(), StoreError> {
-        // Asked first, by their ids: they are long, and mostly there. In order, so that two that keep the same do not lock each other out.
+        // Asked first, by their ids, one by one (see `changed!`): they are long, and mostly there. In order, so that two that keep the same do not lock each other out.
         const MISSING: Both = bulk!([id]
             sqlite: "
                 select json_group_array(id) as ids from page
-                where not exists (select 1 from texts where texts.id = page.id)",
+                where (select 1 from texts where texts.id = page.id) is null",
             postgres: "
                 select coalesce(json_agg(id order by id), '[]')::text as ids from page
-                where not exists (select 1 from texts where texts.id = page.id)");
-        const PUT: Both = bulk!([id, content] "
-            insert into texts (id, content) select id, content from page where true on conflict (id) do nothing");
+                where (select 1 from texts where texts.id = page.id) is null");
+        const PUT: Rows<2> = Rows {
+            columns: ["id", "content"],
+            rest: "insert into texts (id, content) select id, content from page where true on conflict (id) do nothing",
+        };
         #[derive(Serialize)]
         struct Id<'a> {
             id: &'a str,
         }
-        #[derive(Serialize)]
-        struct Row<'a> {
-            id: &'a str,
-            content: String,
+        if texts.by_id.is_empty() {
+            return Ok(());
         }
         let ids = texts.by_id.keys().map(|id| Id { id }).collect::<Vec<_>>();
         let missing: Vec<String> = match on_db!(self.row(MISSING, json(&ids)))? {
             Some(row) => row.json("texts", "ids")?,
             None => Vec::new(),
         };
-        let rows: Vec<_> =
-            missing.iter().filter_map(|id| Some(Row { content: json(texts.by_id.get(id)?), id })).collect();
-        if !rows.is_empty() {
-            on_db!(self.execute(PUT, json(&rows)))?;
-        }
+        let rows = missing.iter().filter_map(|id| Some([cell(id), Some(json(texts.by_id.get(id)?).into())]));
+        self.execute_rows(&PUT, &[], &rows.collect::<Vec<_>>()).await?;
         Ok(())
     }
 

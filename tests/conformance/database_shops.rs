@@ -459,7 +459,7 @@ async fn an_equal_page_of_listings_rewrites_no_row(store: Store) {
     let tables = ["listings"];
     let page = [seen("a", "1"), seen("b", "2"), seen("c", "3")];
     let mut tx = store.write(at(10)).await.unwrap();
-    let counts = tx.put_listings(&shop("x"), &page, at(0)).await.unwrap();
+    let (counts, _) = tx.put_listings(&shop("x"), &page, at(0)).await.unwrap();
     assert_eq!((counts.seen, counts.changed, counts.unchanged), (3, 3, 0));
     tx.put_wanted(&shop("x"), &[wanted("a", "5"), wanted("new", "5")]).await.unwrap();
     tx.put_refused(&shop("x"), &refused(&[("a", "5", "1")])).await.unwrap();
@@ -467,7 +467,7 @@ async fn an_equal_page_of_listings_rewrites_no_row(store: Store) {
     let before = writes(&store, &tables).await;
 
     let mut tx = store.write(at(20)).await.unwrap();
-    let counts = tx.put_listings(&shop("x"), &page, at(15)).await.unwrap();
+    let (counts, _) = tx.put_listings(&shop("x"), &page, at(15)).await.unwrap();
     assert_eq!((counts.seen, counts.changed, counts.unchanged), (3, 0, 3));
     tx.put_wanted(&shop("x"), &[wanted("a", "5.00"), wanted("new", "5")]).await.unwrap();
     tx.put_refused(&shop("x"), &refused(&[("a", "5", "1"), ("b", "5", "2")])).await.unwrap();
@@ -477,7 +477,7 @@ async fn an_equal_page_of_listings_rewrites_no_row(store: Store) {
     assert_eq!(writes(&store, &tables).await, before);
 
     let mut tx = store.write(at(30)).await.unwrap();
-    let counts = tx.put_listings(&shop("x"), &[seen("a", "1"), seen("b", "9")], at(25)).await.unwrap();
+    let (counts, _) = tx.put_listings(&shop("x"), &[seen("a", "1"), seen("b", "9")], at(25)).await.unwrap();
     assert_eq!((counts.changed, counts.unchanged), (1, 1));
     tx.commit().await.unwrap();
     assert_ne!(writes(&store, &tables).await, before, "the proof notices a write");
@@ -645,7 +645,7 @@ async fn accepted_values_survive_an_older_page(store: Store) {
         let stored = tx.listings_of(&shop("x"), &skus(&[code])).await.unwrap();
         stored[0].listing.as_ref().unwrap().prices[0].amount.to_string()
     };
-    let counts = tx.put_listings(&shop("x"), &[seen("a", "1"), seen("b", "3")], at(10)).await.unwrap();
+    let (counts, _) = tx.put_listings(&shop("x"), &[seen("a", "1"), seen("b", "3")], at(10)).await.unwrap();
     assert_eq!((counts.changed, counts.unchanged), (1, 1));
     assert_eq!((amount(&mut tx, "a").await, amount(&mut tx, "b").await), ("2".to_owned(), "3".to_owned()));
     tx.put_listings(&shop("x"), &[seen("a", "1")], at(20)).await.unwrap();

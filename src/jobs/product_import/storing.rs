@@ -115,13 +115,21 @@ async fn put_complaints(
 /// Stores valid listings, and from the source their products and variants.
 async fn put_page(tx: &mut Tx, entry: &ShopEntry, listings: Vec<Listing>, asked_at: Timestamp) -> Result<Counts, Halt> {
     let seen = seen(listings, &entry.rules);
-    let mut counts = tx.put_listings(&entry.shop.id, &seen, asked_at).await?;
+    let (mut counts, changed) = tx.put_listings(&entry.shop.id, &seen, asked_at).await?;
     if entry.is_source {
-        let variants: Vec<_> = seen.iter().map(|seen| product_of(&seen.listing)).collect();
-        let of_source = tx.put_variants(&variants).await?;
-        (counts.changed, counts.unchanged) = (of_source.changed, of_source.unchanged);
+        let changed = tx.put_variants(&variants_of(&seen, &changed)).await?.changed;
+        (counts.changed, counts.unchanged) = (changed, counts.seen.saturating_sub(changed));
     }
     Ok(counts)
+}
+
+/// What the source says of the products with a listing that has changed. The others' products and variants are as they were: they follow
+/// from the listings, and were stored with them.
+fn variants_of(seen: &[SeenListing], changed: &BTreeSet<Sku>) -> Vec<(Product, Variant)> {
+    let product = |seen: &SeenListing| seen.listing.product_id.clone();
+    let products: BTreeSet<String> = seen.iter().filter(|it| changed.contains(&it.listing.sku)).map(product).collect();
+    let of_changed = seen.iter().map(|it| &it.listing).filter(|it| products.contains(&it.product_id));
+    of_changed.map(product_of).collect()
 }
 
 /// Ends the pass, whose last pages did `last`. After a complete one, what it did not see is gone, and what it did not
