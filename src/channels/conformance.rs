@@ -145,6 +145,40 @@ pub trait World: Send + Sync {
         "https://images.example.com/conformance.jpg".to_owned()
     }
 
+    /// Three addresses of images that the channel can take.
+    fn images(&self) -> [String; 3] {
+        let image = self.image();
+        [image.clone(), format!("{image}?2"), format!("{image}?3")]
+    }
+
+    /// The images that the shop has of a SKU, in its own words (the addresses or ids of its copies), the main one first.
+    async fn images_of(&self, sku: &Sku) -> Vec<String> {
+        let _ = sku;
+        Vec::new()
+    }
+
+    /// Two attributes that listings of the shop can have, by the names that a mapping has for them, each with two values that the shop takes.
+    fn attribute_words(&self) -> [(&'static str, [&'static str; 2]); 2] {
+        [("Material", ["Cotton", "Wool"]), ("Style", ["Plain", "Striped"])]
+    }
+
+    /// The attributes that the shop has of a SKU, in the words of a mapping.
+    async fn attributes_of(&self, sku: &Sku) -> BTreeMap<String, String> {
+        let _ = sku;
+        BTreeMap::new()
+    }
+
+    /// Gives a SKU an attribute behind the channel's back, in the words of a mapping.
+    async fn set_attribute(&self, sku: &Sku, name: &str, value: &str) {
+        let _ = (sku, name, value);
+    }
+
+    /// The shop's channel with a mapping that names these attributes.
+    fn mapping(&self, attributes: &[(&str, &str)]) -> Arc<dyn Channel> {
+        let _ = attributes;
+        self.channel()
+    }
+
     /// Calls so far that went beyond a documented rate limit.
     fn violations(&self) -> u32 {
         0

@@ -66,6 +66,10 @@ pub struct Abilities {
     pub authorization: AuthorizationKind,
     /// The fields it can export; empty: no export.
     pub export: &'static [Field],
+    /// Those of them that a shop does not show as they were sent: of images it makes copies with addresses of their own, attributes come
+    /// back in other words, among others. What it last accepted counts as seen there, and what it shows is never compared. They are sent apart from
+    /// the others, after them, so that neither waits for the other.
+    pub remembered: &'static [Field],
     /// Whether it can list SKUs it does not have yet.
     pub create: bool,
     /// What it can do when the source drops a SKU, beside `keep`.

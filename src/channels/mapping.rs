@@ -88,6 +88,11 @@ impl Mapping {
         filled.collect()
     }
 
+    /// The same as values that are wanted.
+    pub fn wanted(&self, product: &Product, variant: &Variant) -> Result<BTreeMap<String, String>, Unsaid> {
+        Ok(self.attributes(product, variant)?.into_iter().map(|(name, text)| (name.to_owned(), text)).collect())
+    }
+
     /// What to say where a product has no category by the mapping.
     pub fn no_category(product: &Product) -> String {
         match &product.category {

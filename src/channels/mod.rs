@@ -3,11 +3,15 @@
 //! A channel translates between its own words and the domain's; it never stores, never sleeps and never retries. Its
 //! settings, wire types, fake and page live in its folder and nowhere else. [`CHANNELS`] lists them.
 
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use url::Url;
 
+#[cfg(doc)]
+use crate::domain::Field;
 use crate::{
-    domain::{Complaint, Cursor, Ending, Failure, plan::Change},
+    domain::{Complaint, Cursor, Ending, Failure, Product, Variant, plan::Change},
     secrets::Secret,
 };
 
@@ -37,6 +41,7 @@ pub use self::definition::StartRig;
 pub use self::{
     definition::{Abilities, AuthorizationKind, Built, ChannelDef, Key, SettingFault, ShopSettings, Tools},
     error::{Acted, ChannelError},
+    mapping::Unsaid,
     passes::{From, Page},
     permission::{Callback, Grant, Identity, OwnersEnd, Place, Start, Tokens},
     results::{PushResult, Settled, Ticket},
@@ -106,15 +111,23 @@ pub trait Channel: Send + Sync {
         None
     }
 
+    /// The shop's attributes of a variant, by the channel's own names, as its mapping makes them: what is wanted where [`Field::Attributes`] is
+    /// chosen. None: the mapping names none. An error: the mapping needs something that the source does not say. No calls.
+    fn attributes(&self, product: &Product, variant: &Variant) -> Result<BTreeMap<String, String>, Unsaid> {
+        let _ = (product, variant);
+        Ok(BTreeMap::new())
+    }
+
     /// Sends changes: at most [`Abilities::push_batch`], but all SKUs of a product that is to be created, or of which something is taken
-    /// off sale, come together, however many. An `Err` concerns the whole batch; a refused SKU does not. Sending a change twice does no harm. Never called where
+    /// off sale, come together, however many. A change of a listing is either one of [`Abilities::remembered`] fields or one of the others, and
+    /// one push has changes of one kind, and creations, which have all fields that are chosen. An `Err` concerns the whole batch; a refused SKU does not. Sending a change twice does no harm. Never called where
     /// [`Abilities::export`] is empty.
     async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
         let _ = (access, changes);
         Err(ChannelError::bug("this channel exports nothing"))
     }
 
-    /// Asks what became of pending changes; `changes`: those that got this ticket.
+    /// Asks what became of pending changes; `changes`: those that got this ticket, with their listings as they stand now.
     async fn settle(&self, access: &Access, ticket: &Ticket, changes: &[Change]) -> Result<Settled, ChannelError> {
         let _ = (access, ticket, changes);
         Err(ChannelError::bug("this channel leaves nothing pending"))

@@ -37,6 +37,7 @@ use crate::{
 static ABILITIES: Abilities = Abilities {
     authorization: AuthorizationKind::None,
     export: &[Field::Price, Field::Stock],
+    remembered: &[],
     create: true,
     retire: &[Retire::Deactivate],
     periods: &[],

@@ -72,6 +72,7 @@ pub static DEF: ChannelDef = ChannelDef {
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
         export: &[Field::Price, Field::Stock, Field::Title, Field::Description],
+        remembered: &[],
         create: true,
         retire: &[Retire::ZeroStock, Retire::Deactivate],
         periods: &[

@@ -56,6 +56,7 @@ pub const DEF: ChannelDef = ChannelDef {
     abilities: Abilities {
         authorization: AuthorizationKind::None,
         export: &[Field::Price, Field::Stock, Field::Title, Field::Description, Field::Images],
+        remembered: &[],
         create: true,
         retire: &[Retire::ZeroStock],
         periods: &[

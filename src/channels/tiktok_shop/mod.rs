@@ -59,6 +59,7 @@ pub static DEF: ChannelDef = ChannelDef {
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
         export: &[Field::Price, Field::Stock, Field::Title],
+        remembered: &[],
         create: true,
         retire: &[Retire::ZeroStock, Retire::Deactivate],
         periods: &[

@@ -35,6 +35,7 @@ pub(crate) const DAY: SignedDuration = SignedDuration::from_hours(24);
 static ABILITIES: Abilities = Abilities {
     authorization: AuthorizationKind::Consent,
     export: &[],
+    remembered: &[],
     create: false,
     retire: &[],
     periods: &[],

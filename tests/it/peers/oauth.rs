@@ -36,6 +36,7 @@ const LATER: SignedDuration = SignedDuration::from_mins(6);
 static ABILITIES: Abilities = Abilities {
     authorization: AuthorizationKind::Consent,
     export: &[],
+    remembered: &[],
     create: false,
     retire: &[],
     periods: &[],
