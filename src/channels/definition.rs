@@ -78,6 +78,8 @@ pub struct Abilities {
     pub periods: &'static [(JobKind, SignedDuration, &'static str)],
     /// The most SKUs in one `push`.
     pub push_batch: usize,
+    /// The same for [`Abilities::remembered`] fields: few where images are uploaded one by one, since prices and stock wait for the end of a push.
+    pub remembered_batch: usize,
     /// Whether a pass of changes that has any content is a complete one, so that importers begin it as a full pass
     /// whenever [`Channel::fingerprint`] differs.
     pub changes_are_full: bool,

@@ -118,7 +118,7 @@ pub trait Channel: Send + Sync {
         Ok(BTreeMap::new())
     }
 
-    /// Sends changes: at most [`Abilities::push_batch`], but all SKUs of a product that is to be created, or of which something is taken
+    /// Sends changes: at most [`Abilities::push_batch`] (of remembered fields [`Abilities::remembered_batch`]), but all SKUs of a product that is to be created, or of which something is taken
     /// off sale, come together, however many. A change of a listing is either one of [`Abilities::remembered`] fields or one of the others, and
     /// one push has changes of one kind, and creations, which have all fields that are chosen. An `Err` concerns the whole batch; a refused SKU does not. Sending a change twice does no harm. Never called where
     /// [`Abilities::export`] is empty.

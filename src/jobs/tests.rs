@@ -42,6 +42,7 @@ static ABILITIES: Abilities = Abilities {
     retire: &[Retire::Deactivate],
     periods: &[],
     push_batch: 1,
+    remembered_batch: 1,
     changes_are_full: false,
 };
 

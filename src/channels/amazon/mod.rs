@@ -81,6 +81,7 @@ pub static DEF: ChannelDef = ChannelDef {
             (JobKind::ProductExport, SECOND, "15 minutes"),
         ],
         push_batch: push::MANY,
+        remembered_batch: push::MANY,
         changes_are_full: false,
     },
     refresh_token_end: crate::domain::EndSource::Told,

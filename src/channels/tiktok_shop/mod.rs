@@ -68,6 +68,7 @@ pub static DEF: ChannelDef = ChannelDef {
             (JobKind::ProductExport, SECOND, "15 minutes"),
         ],
         push_batch: 50,
+        remembered_batch: 5,
         changes_are_full: false,
     },
     refresh_token_end: crate::domain::EndSource::Told,
