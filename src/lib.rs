@@ -92,7 +92,8 @@
 //! authorization moves no cursor, so after the renewal the gap fills by itself. Exports walk the other way:
 //! `jobs/product_export` compares what the source wants, after the shop's rules, with what the shop was last seen to have →
 //! guards → batches of `Change` → `Channel::push` → per-SKU results, which count as seen, in one transaction with the
-//! complaints.
+//! complaints. Images and attributes, which most shops do not show as they were sent, are compared with what the shop last accepted,
+//! and go after the rest, apart from it.
 //!
 //! **(4) A refreshed token.** Planned: the look of `jobs/authorization_refresh` finds that the token would end before the
 //! next one. Or unplanned: a call came back "not accepted". Both end in `keeper/refresh` → take the authorization's lease
@@ -126,6 +127,7 @@
 //! | product, variant | what the source says; a variant is one SKU | |
 //! | listing | how a SKU stands in one shop | item, article |
 //! | SKU | the seller's identifier, unique within a shop | code |
+//! | remembered field | a field that a shop does not show as it was sent: what it last accepted counts as seen | |
 //! | complaint | what is wrong with one SKU, kept until it is resolved | warning |
 //! | job kind | what kind of work: authorization refresh, product import, product export, … | task, process |
 //! | schedule | one job kind for one shop, with its period | cron entry |

@@ -118,10 +118,11 @@ pub trait Channel: Send + Sync {
         Ok(BTreeMap::new())
     }
 
-    /// Sends changes: at most [`Abilities::push_batch`] (of remembered fields [`Abilities::remembered_batch`]), but all SKUs of a product that is to be created, or of which something is taken
-    /// off sale, come together, however many. A change of a listing is either one of [`Abilities::remembered`] fields or one of the others, and
-    /// one push has changes of one kind, and creations, which have all fields that are chosen. An `Err` concerns the whole batch; a refused SKU does not. Sending a change twice does no harm. Never called where
-    /// [`Abilities::export`] is empty.
+    /// Sends changes: at most [`Abilities::push_batch`], of remembered fields [`Abilities::remembered_batch`], but all SKUs of a product
+    /// that is to be created, of which something is taken off sale, or of which images or attributes are sent, come together, however
+    /// many. A change of a listing is of [`Abilities::remembered`] fields or of the others, and one push has changes of one kind;
+    /// creations have all chosen fields and come with the others. An `Err` concerns the whole batch; a refused SKU does not. Sending a
+    /// change twice does no harm. Never called where [`Abilities::export`] is empty.
     async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
         let _ = (access, changes);
         Err(ChannelError::bug("this channel exports nothing"))

@@ -23,7 +23,7 @@ pub(super) async fn dry_run(env: &Env, run: &JobsRun) -> Outcome {
     if env.json && run.csv {
         return Err(Refusal::new(exit::USAGE, "--json and --csv at once; choose one"));
     }
-    let preview = daemon::dry_run(config, &run.shop).await?;
+    let preview = daemon::dry_run(config, &run.shop, run.resend).await?;
     if env.json {
         return print::json(&as_json(&preview));
     }
@@ -43,7 +43,7 @@ pub(super) async fn dry_run(env: &Env, run: &JobsRun) -> Outcome {
 }
 
 fn as_json(preview: &Preview) -> Value {
-    let changes: Vec<_> = preview.plan.iter().map(change_json).collect();
+    let changes: Vec<_> = preview.plan.iter().map(|change| change_json(preview, change)).collect();
     let complaint = |one: &Complaint| json!({ "sku": one.sku, "code": one.code, "text": one.text });
     json!({
         "plan": changes,
@@ -54,8 +54,10 @@ fn as_json(preview: &Preview) -> Value {
     })
 }
 
-fn change_json(change: &Change) -> Value {
-    let seen = change.listing.as_ref().map(|listing| listing.values(&change.fields.iter().copied().collect()));
+/// What the shop shows of a remembered field is not told beside what is wanted: it is never the same.
+fn change_json(preview: &Preview, change: &Change) -> Value {
+    let shown = change.fields.iter().copied().filter(|field| !preview.remembered.contains(field)).collect();
+    let seen = change.listing.as_ref().map(|listing| listing.values(&shown));
     json!({
         "sku": change.sku, "fields": change.fields, "seen": seen, "wanted": change.wanted, "create": change.listing.is_none(),
     })
@@ -63,7 +65,7 @@ fn change_json(change: &Change) -> Value {
 
 fn as_csv(preview: &Preview) -> String {
     let mut lines = vec![csv_line(["sku", "field", "seen", "wanted", "lacks"])];
-    for [sku, field, seen, wanted] in preview.plan.iter().flat_map(lines_of) {
+    for [sku, field, seen, wanted] in preview.plan.iter().flat_map(|change| lines_of(preview, change)) {
         lines.push(csv_line([sku.as_str(), &field, &seen, &wanted, ""]));
     }
     lines.extend(preview.lacking.iter().map(|one| csv_line([one.sku.as_str(), "", "", "", &one.text])));
@@ -71,8 +73,8 @@ fn as_csv(preview: &Preview) -> String {
 }
 
 /// What one change does, field by field. A new listing says so in a line of its own.
-fn lines_of(change: &Change) -> Vec<Line> {
-    let value = change_json(change);
+fn lines_of(preview: &Preview, change: &Change) -> Vec<Line> {
+    let value = change_json(preview, change);
     let line = |field: &str, seen: String, wanted: String| [change.sku.to_string(), field.to_owned(), seen, wanted];
     let mut lines = Vec::new();
     if change.listing.is_none() {
@@ -116,7 +118,7 @@ fn print_tables(preview: &Preview) -> Outcome {
 
 fn print_plan(preview: &Preview) -> Outcome {
     let mut table = Table::new(&["SKU", "FIELD", "SEEN", "WANTED"]).wide("WANTED");
-    for line in preview.plan.iter().flat_map(lines_of) {
+    for line in preview.plan.iter().flat_map(|change| lines_of(preview, change)) {
         table.row(line.map(|cell| if cell.is_empty() { "-".to_owned() } else { cell }));
     }
     table.print()

@@ -34,13 +34,16 @@ fn fits(run: &JobsRun) -> Outcome {
     if run.release_guard && run.job != JobKind::ProductExport {
         return misfit("--release-guard", JobKind::ProductExport);
     }
+    if run.resend.is_some() && run.job != JobKind::ProductExport {
+        return misfit("--resend", JobKind::ProductExport);
+    }
     Ok(())
 }
 
 async fn run_now(env: &Env, run: JobsRun) -> Outcome {
     fits(&run)?;
-    let JobsRun { shop, job, wait, release_guard, full, .. } = run;
-    let demand = Demand { full, release_guard };
+    let JobsRun { shop, job, wait, release_guard, full, resend, .. } = run;
+    let demand = Demand { full, release_guard, resend };
     let request = Request::RunNow { shop: shop.clone(), job, demand, wait };
     let view = match env.ask(&request).await {
         Err(refusal) if refusal.exit == exit::UNAVAILABLE && wait => here(env, &shop, job, demand, refusal).await?,

@@ -9,7 +9,7 @@ use clap::{
 
 use crate::{
     control::Refusal,
-    domain::{JobKind, ShopId},
+    domain::{Field, JobKind, ShopId},
 };
 
 mod channels;
@@ -207,6 +207,9 @@ struct JobsRun {
     /// Export: let the plan through that a guard stopped
     #[arg(long)]
     release_guard: bool,
+    /// Export: send this field once more, whatever the shop accepted of it before
+    #[arg(long, value_name = "FIELD", value_parser = resendable())]
+    resend: Option<Field>,
     /// Import: demand a complete pass
     #[arg(long)]
     full: bool,
@@ -357,6 +360,12 @@ pub fn parse() -> Result<Cli, ExitCode> {
 }
 
 /// The jobs that shops have, by name.
+/// The fields that a shop may not show as they were sent.
+fn resendable() -> impl TypedValueParser<Value = Field> {
+    PossibleValuesParser::new([Field::Images, Field::Attributes].map(Field::as_str))
+        .map(|name| Field::from_name(&name).expect("one of the names of fields"))
+}
+
 fn job() -> impl TypedValueParser<Value = JobKind> {
     PossibleValuesParser::new(JobKind::OF_SHOPS.map(JobKind::as_str))
         .map(|name| name.parse().expect("one of the names of jobs"))

@@ -17,7 +17,7 @@ use crate::{
     clock::Clock,
     control::Refusal,
     domain::{Field, Sku, counted},
-    report::{self, ComplaintView, InShop, ProductShow},
+    report::{self, ComplaintView, InShop, ProductShow, RememberedView},
     store::{StoredVariant, Tx},
 };
 
@@ -95,6 +95,9 @@ fn print_show(show: &ProductShow) -> Outcome {
     if show.shops.iter().any(|shop| !shop.differs.is_empty() || is_to_go(shop)) {
         print::text("* differs from what the source wants")?;
     }
+    for shop in show.shops.iter().filter(|shop| !shop.remembered.is_empty()) {
+        print::text(&format!("shop `{}`: {}", shop.shop, remembered(&shop.remembered)))?;
+    }
     let now = Clock::system().now();
     for ComplaintView { shop, job, code, text, since, .. } in &show.complaints {
         let since = report::relative(*since, now);
@@ -123,6 +126,21 @@ fn in_shops(show: &ProductShow) -> Table {
         ]);
     }
     table
+}
+
+/// The fields that a shop does not show as they were sent, and how each stands.
+fn remembered(fields: &[RememberedView]) -> String {
+    let one = |one: &RememberedView| {
+        let name = one.field.as_str();
+        match (one.state, one.accepted_at.map(|at| at.strftime("%Y-%m-%d"))) {
+            ("sent", Some(day)) => format!("{name} sent {day}"),
+            ("refused", Some(day)) => format!("{name} refused, last accepted {day}"),
+            ("refused", None) => format!("{name} refused"),
+            (_, Some(day)) => format!("{name} to be sent, last sent {day}"),
+            (_, None) => format!("{name} to be sent"),
+        }
+    };
+    fields.iter().map(one).collect::<Vec<_>>().join("; ")
 }
 
 /// How a SKU stands in a shop, and where it is to go.
@@ -220,6 +238,25 @@ mod tests {
     };
 
     #[test]
+    fn fields_that_are_not_shown_as_they_were_sent_are_told_by_day() {
+        let view = |field, state, day: Option<&str>| RememberedView {
+            field,
+            state,
+            accepted_at: day.map(|day| format!("{day}T09:00:00Z").parse().unwrap()),
+        };
+        let told = [
+            remembered(&[view(Field::Attributes, "to_be_sent", None), view(Field::Images, "sent", Some("2026-03-02"))]),
+            remembered(&[view(Field::Images, "to_be_sent", Some("2026-03-02"))]),
+            remembered(&[view(Field::Images, "refused", None), view(Field::Attributes, "refused", Some("2026-03-02"))]),
+        ];
+        insta::assert_snapshot!(told.join("\n"), @r"
+        attributes to be sent; images sent 2026-03-02
+        images to be sent, last sent 2026-03-02
+        images refused; attributes refused, last accepted 2026-03-02
+        ");
+    }
+
+    #[test]
     fn a_sku_is_shown_beside_what_the_source_wants_of_it_with_a_star_where_that_differs() {
         let shop = |id: &str, status: &'static str, wanted: WantedView, differs: &[Field]| InShop {
             shop: id.parse().unwrap(),
@@ -232,6 +269,7 @@ mod tests {
             }),
             wanted: Some(wanted),
             differs: differs.to_vec(),
+            remembered: Vec::new(),
             complaint: None,
         };
         let stock = |pieces| WantedView { stock: Some(pieces), ..WantedView::default() };

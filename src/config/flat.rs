@@ -169,7 +169,7 @@ impl List {
 
     fn export(&mut self, at: &str, shop: &ShopConfig) {
         let rules = &shop.export;
-        let fields: Vec<&str> = rules.fields.iter().map(|field| name_of(&super::shops::FIELDS, *field)).collect();
+        let fields: Vec<&str> = rules.fields.iter().map(|field| field.as_str()).collect();
         self.text(&format!("{at}.fields"), fields.join(", "));
         self.text(&format!("{at}.create"), rules.create);
         self.text(&format!("{at}.retire"), name_of(&super::shops::RETIRE, rules.retire));

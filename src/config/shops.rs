@@ -19,16 +19,6 @@ use crate::domain::{
     wanted::{Retire, Rules},
 };
 
-/// The fields of an export by their names.
-pub(super) const FIELDS: [(&str, Field); 6] = [
-    ("price", Field::Price),
-    ("stock", Field::Stock),
-    ("title", Field::Title),
-    ("description", Field::Description),
-    ("images", Field::Images),
-    ("attributes", Field::Attributes),
-];
-
 /// What to do with dropped SKUs, by name.
 pub(super) const RETIRE: [(&str, Retire); 3] =
     [("keep", Retire::Keep), ("zero_stock", Retire::ZeroStock), ("deactivate", Retire::Deactivate)];
@@ -301,14 +291,14 @@ fn fields(table: &Section<'_>, facts: &ChannelFacts) -> Option<BTreeSet<Field>> 
     let items = table.list("fields", "a list of fields, for example [\"price\", \"stock\"]")?;
     let mut fields = BTreeSet::new();
     for item in items {
-        let Some(field) = word_of(&item, &FIELDS) else { continue };
+        let Some(field) = word_of(&item, &Field::EVERY.map(|field| (field.as_str(), field))) else { continue };
         if facts.export_fields.contains(&field) {
             fields.insert(field);
         } else {
             let able: Vec<&str> =
-                FIELDS.iter().filter(|(_, field)| facts.export_fields.contains(field)).map(|(name, _)| *name).collect();
-            let name = FIELDS.iter().find(|(_, known)| *known == field).map_or("", |(name, _)| *name);
-            item.error(format!("channel `{}` cannot export `{name}`", facts.name), format!("use {}", one_of(&able)));
+                Field::EVERY.iter().filter(|field| facts.export_fields.contains(field)).map(|it| it.as_str()).collect();
+            let cause = format!("channel `{}` cannot export `{}`", facts.name, field.as_str());
+            item.error(cause, format!("use {}", one_of(&able)));
         }
     }
     Some(fields)

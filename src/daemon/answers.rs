@@ -7,7 +7,7 @@ use url::Url;
 use super::{Shared, reload::Cause};
 use crate::{
     control::{Answerer, ProgressSink, Refusal, Request},
-    domain::{Demand, Hold, JobKind, Run, RunId, ShopId, Trigger, counted},
+    domain::{Demand, Field, Hold, JobKind, Run, RunId, ShopId, Trigger, counted},
     keeper::{By, ConsentError, Consented, HandedIn, KeeperError, ShopEntry, settle_holds},
     mail::is_address,
     notices,
@@ -155,6 +155,7 @@ impl Shared {
             let text = format!("shop `{shop}` has no job {job}: its channel {} does not do that", entry.shop.channel);
             return Err(Refusal::new(64, text));
         }
+        refuse_resend(&entry, demand.resend)?;
         if let Some(text) = self.refuses_runs(&entry, job).await? {
             return Err(Refusal::new(77, text));
         }
@@ -162,6 +163,12 @@ impl Shared {
         if job == JobKind::ProductExport && !demand.release_guard {
             let mut tx = self.writing().await?;
             tx.retry_refused(shop).await.map_err(unavailable)?;
+            tx.commit().await.map_err(unavailable)?;
+        }
+        if let Some(field) = demand.resend {
+            // Once, here: an attempt that goes on after a crash does not begin anew.
+            let mut tx = self.writing().await?;
+            tx.forget_accepted(shop, field).await.map_err(unavailable)?;
             tx.commit().await.map_err(unavailable)?;
         }
         self.handle.run_now(Some(shop), job, demand, Trigger::Now).await.map_err(unavailable)
@@ -301,6 +308,14 @@ impl Shared {
 /// The query of the address on which the browser ended: `callback`, or another one that carries what a channel sends, since some
 /// have the callback's address set on pages of their own. Quotes around it are what shells and chats put there.
 /// What was pasted may hold a code: it is never repeated.
+/// Only what is exported and remembered can be sent again.
+fn refuse_resend(entry: &ShopEntry, resend: Option<Field>) -> Result<(), Refusal> {
+    let Some(field) = resend.filter(|field| !entry.remembered().any(|known| known == *field)) else { return Ok(()) };
+    let shop = &entry.shop.id;
+    let text = format!("shop `{shop}` does not export `{0}`; name `{0}` in its export.fields first", field.as_str());
+    Err(Refusal::new(64, text))
+}
+
 fn query_of(address: &str, callback: &Url) -> Result<Vec<(String, String)>, Refusal> {
     let address = address.trim().trim_matches(['"', '\'', '<', '>', '`']);
     let url = Url::parse(address).map_err(|error| {

@@ -39,6 +39,7 @@ pub(super) fn entry(config: &Config, id: &ShopId, tools: &Tools) -> Result<ShopE
         channel,
         abilities: &def.abilities,
         rules: shop.export.clone(),
+        own: shop.own.clone(),
         jobs: shop.jobs.clone(),
         full_import: shop.full_import.clone(),
         match_barcode: shop.match_barcode,

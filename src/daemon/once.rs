@@ -6,7 +6,7 @@ use crate::{
     clock::Clock,
     config::{Config, load::Env},
     control::Refusal,
-    domain::{Demand, JobKind, ShopId},
+    domain::{Demand, Field, JobKind, ShopId},
     http::Http,
     jobs::product_export::{self, Preview},
     report::{self, RunView},
@@ -23,13 +23,13 @@ pub async fn run_once(mut config: Config, shop: &ShopId, job: JobKind, demand: D
     app.run_one(shop, job, demand).await
 }
 
-/// The plan of an export as it would be carried out now. Sends and writes nothing.
-pub async fn dry_run(config: Config, shop: &ShopId) -> Result<Preview, Refusal> {
+/// The plan of an export as it would be carried out now, with this field once more. Sends and writes nothing.
+pub async fn dry_run(config: Config, shop: &ShopId, resend: Option<Field>) -> Result<Preview, Refusal> {
     let clock = Clock::system();
     let store = Store::open_for_reading(config.database_url.expose(), &config.state_dir).await.map_err(unavailable)?;
     let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
     let entry = force::entry(&config, shop, &tools).map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
-    let preview = product_export::preview(&store, clock.now(), &entry, config.product_source.as_ref()).await;
+    let preview = product_export::preview(&store, clock.now(), &entry, config.product_source.as_ref(), resend).await;
     preview.map_err(|error| Refusal::new(1, format!("{}; {}", error.text, error.remedy)))
 }
 

@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, ShopId};
+use super::{Failure, Field, ShopId};
 
 /// What kind of work a run does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -327,4 +327,7 @@ pub struct Demand {
     pub full: bool,
     /// Export: let the plan through that a guard stopped.
     pub release_guard: bool,
+    /// Export: send this field once more, of which what the shop last accepted counts as seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub resend: Option<Field>,
 }

@@ -353,6 +353,29 @@ pub enum Field {
     Attributes,
 }
 
+impl Field {
+    /// Every field, in order.
+    pub const EVERY: [Self; 6] =
+        [Self::Price, Self::Stock, Self::Title, Self::Description, Self::Images, Self::Attributes];
+
+    /// The name used in settings, tables and commands.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Price => "price",
+            Self::Stock => "stock",
+            Self::Title => "title",
+            Self::Description => "description",
+            Self::Images => "images",
+            Self::Attributes => "attributes",
+        }
+    }
+
+    /// Reads the name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::EVERY.into_iter().find(|field| field.as_str() == name)
+    }
+}
+
 /// Values of the chosen fields: as the source wants them, or as the shop was last seen to have them.
 /// A field that was not chosen is `None`.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -450,6 +473,8 @@ impl Complaint {
     pub const UNKNOWN_SKU: &str = "unknown_sku";
     /// The code of listings whose barcode could mean several SKUs.
     pub const AMBIGUOUS_BARCODE: &str = "ambiguous_barcode";
+    /// The code of SKUs of which the source does not say what a mapped attribute needs.
+    pub const UNSAID_ATTRIBUTE: &str = "unsaid_attribute";
     /// What keeps a listing from standing for one SKU of the product source.
     pub const UNMATCHED: [&str; 3] = [Self::UNKNOWN_SKU, Self::DUPLICATE_SKU, Self::AMBIGUOUS_BARCODE];
 }

@@ -30,9 +30,7 @@ pub struct Change {
 /// Differences listed by hash may turn out to be none: nothing may be wanted of a field the listing has, and a listing
 /// that is off sale already need not be taken off, nor one that is on sale put there.
 pub fn change(listing: &Listing, wanted: &Values) -> Option<Change> {
-    let everything =
-        [Field::Price, Field::Stock, Field::Title, Field::Description, Field::Images, Field::Attributes].into();
-    let fields = wanted.differs(&listing.values(&everything));
+    let fields = wanted.differs(&listing.values(&Field::EVERY.into()));
     let retires = wanted.retired && listing.status == ListingStatus::Active;
     let returns = wanted.relisted && listing.status == ListingStatus::Inactive;
     (retires || returns || !fields.is_empty()).then(|| of_listing(listing, wanted, fields))
@@ -45,7 +43,8 @@ pub fn rest(listing: &Listing, wanted: &Values) -> Option<Change> {
     rests.then(|| of_listing(listing, wanted, Vec::new()))
 }
 
-fn of_listing(listing: &Listing, wanted: &Values, fields: Vec<Field>) -> Change {
+/// The change that sends these fields, whatever the listing shows of them.
+pub fn of_listing(listing: &Listing, wanted: &Values, fields: Vec<Field>) -> Change {
     Change {
         sku: listing.sku.clone(),
         listing: Some(listing.clone()),

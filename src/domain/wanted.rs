@@ -45,6 +45,11 @@ pub struct Rules {
 }
 
 impl Rules {
+    /// [`Self::digest`], with a hash over the settings that only the shop's channel reads where they count: its mapping makes attributes.
+    pub fn digest_with(&self, own: &serde_json::Map<String, serde_json::Value>) -> String {
+        if self.fields.contains(&Field::Attributes) { digest(&(self.digest(), own)) } else { self.digest() }
+    }
+
     /// A hash over all rules: stored with a shop, so that a changed rule is noticed and everything wanted recomputed.
     pub fn digest(&self) -> String {
         let plain = |number: &Decimal| number.normalize().to_string();
@@ -84,12 +89,20 @@ pub fn wanted(
     Ok(Values {
         price,
         stock: stock.map(|stock| stock.saturating_sub(rules.reserve).min(rules.max.unwrap_or(i64::MAX)).max(0)),
+        ..wanted_of_product(product, rules)
+    })
+}
+
+/// What the source wants of a product's words and images in a shop.
+pub fn wanted_of_product(product: &Product, rules: &Rules) -> Values {
+    let chosen = |field| rules.fields.contains(&field);
+    Values {
         title: chosen(Field::Title).then(|| product.title.clone()),
         description: product.description.clone().filter(|_| chosen(Field::Description)),
         // A source without images says nothing about them; it does not ask for all to be taken down.
         images: Some(product.images.clone()).filter(|images| chosen(Field::Images) && !images.is_empty()),
         ..Values::default()
-    })
+    }
 }
 
 fn wanted_price(variant: &Variant, currency: Option<Currency>, rules: &Rules) -> Result<Price, Complaint> {

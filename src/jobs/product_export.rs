@@ -3,13 +3,15 @@
 //!
 //! Steps, each of which may be cut off and done again: ask what became of changes that the shop judges later, read the shop
 //! completely once, compute what is wanted where the source, a rule or a listing changed, name what a change lacks, ask the
-//! guards, send in batches. Each SKU has its own result.
+//! guards, send in batches. Each SKU has its own result. Fields that the shop does not show as they were sent come last, and give way to
+//! the others every now and then.
 
 mod planning;
 mod preview;
+mod remembering;
 mod settling;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -17,6 +19,7 @@ pub use preview::{Preview, preview};
 
 use self::{
     planning::{CHUNK, Plan, Progress, next_batch, plan, want_chunk},
+    remembering::{note_remembered, plan_remembered},
     settling::{settle, wait_for_judgement},
 };
 use super::{Halt, Work, product_import::seen};
@@ -24,15 +27,15 @@ use crate::{
     channels::PushResult,
     crash,
     domain::{
-        Complaint, Counts, Demand, ErrorKind, Failure, JobKind, ListingStatus, Outcome, PassKind, RunState, ShopId,
-        Sku, Trigger, Values,
+        Complaint, Counts, Demand, ErrorKind, Failure, JobKind, ListingStatus, Outcome, Part, PassKind, RunState,
+        ShopId, Sku, Trigger, Values,
         plan::{Change, GuardStop, Guarded, change, guard, retires},
         wanted,
     },
     keeper::ShopEntry,
     notices::{News, owe_operator_mail},
     scheduler::{Context, End, Handler, Stopped},
-    store::{NewRun, Refused, RunFilter, SeenListing, Tx, WantedRow},
+    store::{Complaining, NewRun, Refused, RunFilter, SeenListing, Tx, WantedRow},
 };
 
 /// Brings a shop's listings to what the source wants.
@@ -94,7 +97,39 @@ impl ProductExport {
         };
         counts.seen = changes.len() as u64;
         self.send(context, entry, &source, &changes, released, counts).await?;
+        self.export_remembered(context, entry, &source, counts).await?;
         wait_for_judgement(&self.work, entry).await
+    }
+
+    /// Sends the fields that the shop does not show as they were sent. Images are uploaded one by one: after a while the attempt ends, and the
+    /// next one looks at prices and stock first.
+    async fn export_remembered(
+        &self,
+        context: &Context,
+        entry: &ShopEntry,
+        source: &ShopId,
+        counts: &mut Counts,
+    ) -> Result<(), Halt> {
+        let mut tx = self.work.write(context).await?;
+        remembering::resolve_settled(&mut tx, &entry.shop.id).await?;
+        let Plan { changes, lacking } = plan_remembered(&mut tx, entry).await?;
+        tx.replace_complaints(&entry.shop.id, remembering::COMPLAINING, context.run, &lacking).await?;
+        tx.commit().await?;
+        counts.seen += changes.len() as u64;
+        let (begun, mut rest) = (self.work.clock.now(), changes.as_slice());
+        while !rest.is_empty() {
+            let now = self.work.clock.now();
+            if now.duration_since(begun) >= SPELL {
+                let text =
+                    format!("shop `{}` is sent {} more changes of images or attributes", entry.shop.id, rest.len());
+                return Err(soon(now, LOOK_AGAIN, text, String::new()));
+            }
+            let (batch, after) = rest.split_at(next_batch(rest, entry.abilities.remembered_batch));
+            rest = after;
+            self.send_batch(context, entry, source, Part::Remembered, batch, &mut Guarded::default(), counts).await?;
+            context.progress.set(context.run, (changes.len() - rest.len()) as u64, Some(changes.len() as u64));
+        }
+        Ok(())
     }
 
     /// Makes sure that both sides of the comparison are known: the source was read completely, and so was the shop. Returns the source.
@@ -186,30 +221,46 @@ impl ProductExport {
     ) -> Result<(), Halt> {
         let mut rest = plan;
         while !rest.is_empty() {
-            if context.cancel.is_cancelled() {
-                return Err(Halt::Cancelled);
-            }
-            // Another source may be named meanwhile: what this one wants is no longer the truth then.
-            ask_source(&mut self.work.store.read(self.work.clock.now()).await?, source).await?;
             let (batch, after) = rest.split_at(next_batch(rest, entry.abilities.push_batch));
             rest = after;
-            let results = self.push(entry, batch).await?;
-            let mut tx = self.work.write(context).await?;
-            let answered = note_results(&mut tx, context, entry, batch, results, counts).await?;
-            let sent = Guarded::of(batch.iter().filter(|change| answered.contains(&change.sku)), &entry.rules);
-            if !released.is_nothing() && !sent.is_nothing() {
-                released = released.without(sent);
-                let left = (!released.is_nothing()).then(|| released.to_string());
-                tx.set_plans(&entry.shop.id, None, left.as_deref()).await?;
-            }
-            let at = tx.now;
-            crash::point("export.before_commit");
-            tx.commit().await?;
-            crash::point("export.after_commit");
-            if answered.len() < batch.len() {
-                return Err(cut_off(entry, at, batch.len() - answered.len(), !answered.is_empty()));
-            }
+            self.send_batch(context, entry, source, Part::Compared, batch, &mut released, counts).await?;
             context.progress.set(context.run, (plan.len() - rest.len()) as u64, Some(plan.len() as u64));
+        }
+        Ok(())
+    }
+
+    /// Sends one batch and notes what has become of it. `released`: what may be sent only because a person let it, which is taken off it.
+    #[expect(clippy::too_many_arguments, reason = "what a run knows, and one batch of it")]
+    async fn send_batch(
+        &self,
+        context: &Context,
+        entry: &ShopEntry,
+        source: &ShopId,
+        part: Part,
+        batch: &[Change],
+        released: &mut Guarded,
+        counts: &mut Counts,
+    ) -> Result<(), Halt> {
+        if context.cancel.is_cancelled() {
+            return Err(Halt::Cancelled);
+        }
+        // Another source may be named meanwhile: what this one wants is no longer the truth then.
+        ask_source(&mut self.work.store.read(self.work.clock.now()).await?, source).await?;
+        let results = self.push(entry, batch).await?;
+        let mut tx = self.work.write(context).await?;
+        let answered = note_results(&mut tx, context, entry, part, batch, results, counts).await?;
+        let sent = Guarded::of(batch.iter().filter(|change| answered.contains(&change.sku)), &entry.rules);
+        if !released.is_nothing() && !sent.is_nothing() {
+            *released = released.without(sent);
+            let left = (!released.is_nothing()).then(|| released.to_string());
+            tx.set_plans(&entry.shop.id, None, left.as_deref()).await?;
+        }
+        let at = tx.now;
+        crash::point("export.before_commit");
+        tx.commit().await?;
+        crash::point("export.after_commit");
+        if answered.len() < batch.len() {
+            return Err(cut_off(entry, at, batch.len() - answered.len(), !answered.is_empty()));
         }
         Ok(())
     }
@@ -255,6 +306,8 @@ fn cut_off(entry: &ShopEntry, now: Timestamp, unsaid: usize, some_said: bool) ->
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
 /// The same for an import that has yet to begin.
 const LOOK_AT_REST: SignedDuration = SignedDuration::from_secs(10);
+/// How long remembered fields are sent until prices and stock are looked at again.
+const SPELL: SignedDuration = SignedDuration::from_secs(30);
 
 /// Makes sure that the products are those of the source.
 async fn ask_source(tx: &mut Tx, source: &ShopId) -> Result<(), Halt> {
@@ -284,8 +337,9 @@ fn soon(now: Timestamp, wait: SignedDuration, text: String, remedy: String) -> H
 async fn resolve_settled(tx: &mut Tx, entry: &ShopEntry) -> Result<(), Halt> {
     let shop = &entry.shop.id;
     let standing = tx.complaints_of(shop, JobKind::ProductExport).await?;
+    let standing = standing.into_iter().filter(|one| one.part == Part::Compared);
     let (unwantable, refused): (Vec<_>, Vec<_>) =
-        standing.into_iter().map(|one| one.complaint).partition(|complaint| complaint.code == wanted::COMPLAINT);
+        standing.map(|one| one.complaint).partition(|complaint| complaint.code == wanted::COMPLAINT);
     let mut settled: BTreeSet<Sku> = refused.iter().filter_map(|complaint| complaint.sku.parse().ok()).collect();
     let unwantable: BTreeSet<String> = unwantable.into_iter().map(|complaint| complaint.sku).collect();
     settled.retain(|sku| !unwantable.contains(sku.as_str()));
@@ -329,11 +383,13 @@ async fn note_results(
     tx: &mut Tx,
     context: &Context,
     entry: &ShopEntry,
+    part: Part,
     changes: &[Change],
     results: Vec<PushResult>,
     counts: &mut Counts,
 ) -> Result<BTreeSet<Sku>, Halt> {
     let shop = &entry.shop.id;
+    let by = Complaining { job: JobKind::ProductExport, part };
     let (mut accepted, mut complaints, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
     for result in results {
         match result {
@@ -345,21 +401,39 @@ async fn note_results(
             }
         }
     }
-    let accepted = seen(accepted, &entry.rules);
+    let accepted = seen(accepted, &entry.compared());
     counts.sent += accepted.len() as u64;
-    let done: Vec<Sku> = accepted.iter().map(|row| row.listing.sku.clone()).collect();
-    let refused: Vec<Refused> =
-        changes.iter().filter(|it| is_refused(it, &complaints)).map(|it| refusal(it, entry)).collect();
-    let judged: Vec<Sku> = done.iter().cloned().chain(refused.iter().map(|one| one.sku.clone())).collect();
-    tx.put_accepted(shop, &accepted).await?;
-    note_on_sale(tx, shop, changes, &accepted).await?;
-    tx.put_refused(shop, &refused).await?;
-    tx.resolve_complaints(shop, JobKind::ProductExport, &done.iter().map(ToString::to_string).collect::<Vec<_>>())
-        .await?;
-    tx.replace_complaints(shop, JobKind::ProductExport, context.run, &complaints).await?;
-    tx.drop_tickets(shop, &judged).await?;
-    tx.put_tickets(shop, &waiting).await?;
+    let done: BTreeSet<Sku> = accepted.iter().map(|row| row.listing.sku.clone()).collect();
+    let refused: Vec<&Change> = changes.iter().filter(|it| is_refused(it, &complaints)).collect();
+    match part {
+        Part::Compared => {
+            tx.put_accepted(shop, &accepted).await?;
+            note_on_sale(tx, shop, changes, &accepted).await?;
+            tx.put_refused(shop, &refused.iter().map(|it| refusal(it, entry)).collect::<Vec<_>>()).await?;
+            // What is new was sent as a whole.
+            let created = changes.iter().filter(|it| it.listing.is_none() && done.contains(&it.sku));
+            note_remembered(tx, entry, created, true).await?;
+        }
+        Part::Remembered => {
+            tx.put_accepted_of(shop, &with_hash_before(changes, accepted)).await?;
+            note_remembered(tx, entry, changes.iter().filter(|it| done.contains(&it.sku)), true).await?;
+            note_remembered(tx, entry, refused.iter().copied(), false).await?;
+        }
+    }
+    let judged: Vec<Sku> = done.iter().chain(refused.iter().map(|it| &it.sku)).cloned().collect();
+    tx.resolve_complaints(shop, by, &done.iter().map(ToString::to_string).collect::<Vec<_>>()).await?;
+    tx.replace_complaints(shop, by, context.run, &complaints).await?;
+    tx.drop_tickets(shop, part, &judged).await?;
+    tx.put_tickets(shop, part, &waiting).await?;
     Ok(judged.into_iter().chain(waiting.into_iter().map(|(_, change)| change.sku)).collect())
+}
+
+/// The listings that are not as they were handed over, each with the hash of what it was then.
+fn with_hash_before(changes: &[Change], accepted: Vec<SeenListing>) -> Vec<(SeenListing, String)> {
+    let before: BTreeMap<&Sku, String> =
+        changes.iter().filter_map(|it| Some((&it.sku, it.listing.as_ref()?.content_hash()))).collect();
+    let with = |seen: SeenListing| before.get(&seen.listing.sku).cloned().map(|before| (seen, before));
+    accepted.into_iter().filter_map(with).filter(|(seen, before)| seen.hash != *before).collect()
 }
 
 fn is_refused(change: &Change, complaints: &[Complaint]) -> bool {
@@ -368,6 +442,7 @@ fn is_refused(change: &Change, complaints: &[Complaint]) -> bool {
 
 /// What was refused: this change, whatever is wanted by now.
 fn refusal(change: &Change, entry: &ShopEntry) -> Refused {
-    let seen_hash = change.listing.as_ref().map(|listing| listing.values(&entry.rules.fields).hash());
-    Refused { sku: change.sku.clone(), wanted_hash: change.wanted.hash(), seen_hash: seen_hash.unwrap_or_default() }
+    let seen_hash = change.listing.as_ref().map(|listing| listing.values(&entry.compared()).hash());
+    let (_, wanted) = change.wanted.clone().split(entry.abilities.remembered);
+    Refused { sku: change.sku.clone(), wanted_hash: wanted.hash(), seen_hash: seen_hash.unwrap_or_default() }
 }

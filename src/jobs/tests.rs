@@ -3,6 +3,7 @@
 
 mod exporting;
 mod importing;
+mod remembering;
 mod sources;
 
 use std::{
@@ -18,10 +19,12 @@ use url::Url;
 
 use super::*;
 use crate::{
-    channels::{Abilities, AuthorizationKind, Channel, Consent, From, Page, PushResult, Settled, ShopStatus, Ticket},
+    channels::{
+        Abilities, AuthorizationKind, Channel, Consent, From, Page, PushResult, Settled, ShopStatus, Ticket, Unsaid,
+    },
     domain::{
         Complaint, Cursor, Demand, Failure, Field, InstanceId, Listing, ListingStatus, Outcome, PassKind, Period,
-        Price, RunId, Shop, ShopId, Sku, Trigger,
+        Price, Product, RunId, Shop, ShopId, Sku, Trigger, Variant,
         plan::Change,
         reminder::Ladder,
         wanted::{Retire, Rules},
@@ -44,6 +47,13 @@ static ABILITIES: Abilities = Abilities {
     push_batch: 1,
     remembered_batch: 1,
     changes_are_full: false,
+};
+
+/// The same of a shop that makes copies of images and rewords attributes.
+static REMEMBERING: Abilities = Abilities {
+    export: &[Field::Price, Field::Stock, Field::Images, Field::Attributes],
+    remembered: &[Field::Images, Field::Attributes],
+    ..ABILITIES
 };
 
 /// What a shop shows, and how it behaves.
@@ -87,6 +97,14 @@ struct Shelf {
     sent: Vec<String>,
     /// How often something was refused.
     refused: usize,
+    /// The words of its mapping: a value in braces is what the source must say.
+    mapping: BTreeMap<&'static str, &'static str>,
+    /// Images and attributes of these SKUs are refused.
+    refuses_remembered: BTreeSet<&'static str>,
+    /// Images and attributes are judged later.
+    audits: bool,
+    /// How long an upload takes.
+    upload: SignedDuration,
     /// While the next change is on its way, this shop is named as the product source.
     names: Option<(Store, ShopId)>,
 }
@@ -158,6 +176,16 @@ impl Channel for Stall {
         lacks.then(|| complaint(change.sku.as_str(), "category"))
     }
 
+    fn attributes(&self, product: &Product, _: &Variant) -> Result<BTreeMap<String, String>, Unsaid> {
+        let mapping = self.shelf.lock().unwrap().mapping.clone();
+        let filled = mapping.into_iter().map(|(name, value)| match (value, &product.brand) {
+            ("{brand}", None) => Err(Unsaid { attribute: name.to_owned(), part: "brand".to_owned() }),
+            ("{brand}", Some(brand)) => Ok((name.to_owned(), brand.clone())),
+            (value, _) => Ok((name.to_owned(), value.to_owned())),
+        });
+        filled.collect()
+    }
+
     async fn push(&self, _: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
         let names = self.shelf.lock().unwrap().names.take();
         if let Some((store, source)) = names {
@@ -170,6 +198,12 @@ impl Channel for Stall {
         });
         let told = told.collect::<Vec<_>>().join(" ");
         shelf.pushes.push(told);
+        let is_remembered = |field: &Field| REMEMBERING.remembered.contains(field);
+        if changes.iter().any(|change| change.listing.is_some() && change.fields.iter().any(is_remembered)) {
+            assert!(changes.iter().all(|change| change.fields.iter().all(is_remembered)), "{changes:?}");
+            self.clock.set(self.clock.now() + shelf.upload);
+            return Ok(changes.iter().map(|change| shelf.upload(change)).collect());
+        }
         let mut results = Vec::new();
         for change in changes.iter().take(shelf.answers.unwrap_or(usize::MAX)) {
             if shelf.judges_later.contains(change.sku.as_str()) && !shelf.judged {
@@ -219,11 +253,41 @@ impl Channel for Stall {
         if !self.shelf.lock().unwrap().judged {
             return Ok(Settled::Open);
         }
+        self.shelf.lock().unwrap().audits = false;
         self.push(access, changes).await.map(Settled::Judged)
     }
 
     fn consent(&self) -> Option<&dyn Consent> {
         None
+    }
+}
+
+impl Shelf {
+    /// Takes images and attributes: of images it makes copies with addresses of its own.
+    fn upload(&mut self, change: &Change) -> PushResult {
+        if self.audits {
+            let ticket = Ticket(change.sku.as_str()[..1].to_owned());
+            return PushResult::Pending { sku: change.sku.clone(), ticket };
+        }
+        if self.refuses_remembered.contains(change.sku.as_str()) {
+            self.refused += 1;
+            return PushResult::Refused(complaint(change.sku.as_str(), "promotion"));
+        }
+        let mut listing = change.listing.clone().unwrap();
+        if let Some(images) = &change.wanted.images {
+            self.sent.push(format!("{} images {}", change.sku, images.join(" ")));
+            listing.images =
+                (0..images.len()).map(|number| format!("https://stall/{}/{number}", self.sent.len())).collect();
+            listing.refs = serde_json::json!({ "images": images.len() });
+        }
+        if let Some(attributes) = &change.wanted.attributes {
+            let told: Vec<_> = attributes.iter().map(|(name, value)| format!("{name}={value}")).collect();
+            self.sent.push(format!("{} attributes {}", change.sku, told.join(" ")));
+        }
+        if let Some(shown) = self.pages.iter_mut().flatten().find(|shown| shown.sku == change.sku) {
+            (shown.images, shown.refs) = (listing.images.clone(), listing.refs.clone());
+        }
+        PushResult::Done { sku: change.sku.clone(), listing: Box::new(listing) }
     }
 }
 
@@ -446,6 +510,7 @@ fn entry(id: &str, source: bool, shelf: &Arc<Mutex<Shelf>>, clock: &Clock) -> Sh
             guard_retire: "0.2".parse().unwrap(),
             guard_price: "0.5".parse().unwrap(),
         },
+        own: serde_json::Map::new(),
         jobs: BTreeMap::new(),
         full_import: Period::Every(SignedDuration::from_hours(24)),
         match_barcode: false,

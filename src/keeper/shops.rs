@@ -1,13 +1,16 @@
 //! The shops in force: what the settings say of each, with its channel built, for everybody below the daemon.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use url::Url;
 
 use crate::{
     channels::{Abilities, AuthorizationKind, Channel, Consent, Credentials, OwnersEnd, calls::address},
-    domain::{ChannelName, JobKind, Period, Shop, ShopId, wanted::Rules},
+    domain::{ChannelName, Field, JobKind, Period, Shop, ShopId, wanted::Rules},
 };
 
 /// A shop as the settings in force have it.
@@ -20,6 +23,8 @@ pub struct ShopEntry {
     pub abilities: &'static Abilities,
     /// The rules of its export.
     pub rules: Rules,
+    /// What its settings say that only its channel reads.
+    pub own: serde_json::Map<String, serde_json::Value>,
     /// The periods of its jobs. A job that the channel does not have is not in it.
     pub jobs: BTreeMap<JobKind, Period>,
     /// How often an import is a complete pass.
@@ -33,6 +38,16 @@ pub struct ShopEntry {
 }
 
 impl ShopEntry {
+    /// The chosen fields of which what it last accepted counts as seen.
+    pub fn remembered(&self) -> impl Iterator<Item = Field> {
+        self.abilities.remembered.iter().copied().filter(|field| self.rules.fields.contains(field))
+    }
+
+    /// The chosen fields that are compared with what it shows.
+    pub fn compared(&self) -> BTreeSet<Field> {
+        self.rules.fields.iter().copied().filter(|field| !self.abilities.remembered.contains(field)).collect()
+    }
+
     /// Whether its channel knows authorizations at all (`file` does not).
     pub fn needs_authorization(&self) -> bool {
         self.abilities.authorization != AuthorizationKind::None

@@ -12,7 +12,9 @@ mod why;
 
 pub use jobs::{HeldBy, job_state};
 pub use mail::{MailList, mail_list};
-pub use products::{InShop, ProductList, ProductShow, SeenView, WantedView, product_show, products, unmatched};
+pub use products::{
+    InShop, ProductList, ProductShow, RememberedView, SeenView, WantedView, product_show, products, unmatched,
+};
 pub use runs::{ComplaintView, ErrorView, RunView, RunsView, run_show, runs};
 pub use source_change::{Compared, ShopEffect, SourceChange, source_change};
 pub use status::{Status, status};

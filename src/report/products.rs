@@ -1,11 +1,12 @@
 //! Products, as `products list` and `products show` tell them: a SKU as the source wants it and in every shop.
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::runs::ComplaintView;
 use crate::{
     config::Config,
-    domain::{Complaint, Field, JobKind, Listing, Price, ShopId, Sku, Values, Variant},
+    domain::{Complaint, Field, JobKind, Listing, Price, Remembered, ShopId, Sku, Values, Variant},
     store::{StoreError, StoredListing, Tx},
 };
 
@@ -80,8 +81,36 @@ pub struct InShop {
     pub wanted: Option<WantedView>,
     /// The fields that differ.
     pub differs: Vec<Field>,
+    /// The fields that the shop does not show as they were sent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub remembered: Vec<RememberedView>,
     /// What the shop said against it.
     pub complaint: Option<ComplaintView>,
+}
+
+/// How a field stands that the shop does not show as it was sent.
+#[derive(Debug, Serialize)]
+pub struct RememberedView {
+    /// The field.
+    pub field: Field,
+    /// `sent`, `to_be_sent` or `refused`.
+    pub state: &'static str,
+    /// When the shop last accepted it, what is wanted or something else.
+    pub accepted_at: Option<Timestamp>,
+}
+
+impl RememberedView {
+    /// `None`: nothing is wanted of it.
+    fn new(remembered: Remembered) -> Option<Self> {
+        let state = match &remembered {
+            Remembered { wanted: None, .. } => return None,
+            one if one.is_refused() => "refused",
+            one if one.differs() => "to_be_sent",
+            _ => "sent",
+        };
+        let Remembered { field, accepted, .. } = remembered;
+        Some(Self { field, state, accepted_at: accepted.map(|(_, at)| at) })
+    }
 }
 
 /// A listing as last seen.
@@ -181,13 +210,16 @@ pub async fn product_show(tx: &mut Tx, config: &Config, sku: &Sku) -> Result<Opt
         return Ok(None);
     }
     let title = variant.as_ref().map(|stored| stored.product.title.clone());
+    let mut remembered = tx.remembered_by_sku(sku).await?;
     let mut shops = Vec::new();
     for (shop, stored) in listings {
         if config.product_source.as_ref() != Some(&shop) {
             let of_shop = || complaints.iter().filter(|complaint| complaint.shop == shop);
             // What keeps the SKU from being as it is wanted, before what is worth knowing of it.
             let complaint = of_shop().find(|it| it.job == JobKind::ProductExport).or_else(|| of_shop().next()).cloned();
-            shops.push(in_shop(config, shop, stored, complaint));
+            let remembered = remembered.remove(&shop).unwrap_or_default();
+            let remembered = remembered.into_iter().filter_map(RememberedView::new).collect();
+            shops.push(InShop { remembered, ..in_shop(config, shop, stored, complaint) });
         }
     }
     let wanted = variant.filter(|stored| !stored.gone).map(|stored| VariantView::new(stored.variant));
@@ -203,5 +235,6 @@ fn in_shop(config: &Config, shop: ShopId, stored: StoredListing, complaint: Opti
     };
     let seen = stored.listing.as_ref().map(|listing| SeenView::new(listing, stored.gone));
     let shop_sku = stored.listing.as_ref().and_then(|listing| listing.shop_sku.clone());
-    InShop { shop, shop_sku, seen, wanted: stored.wanted.map(WantedView::new), differs, complaint }
+    let wanted = stored.wanted.map(WantedView::new);
+    InShop { shop, shop_sku, seen, wanted, differs, remembered: Vec::new(), complaint }
 }

@@ -236,7 +236,7 @@ async fn a_demand_made_while_a_run_is_under_way_is_met_by_the_run_that_follows_i
     let mut bench = Bench::on_file(folder.path(), Period::Every(MINUTE * 60)).await;
     bench.clock.advance(MINUTE);
     let (first, tell) = bench.next().await;
-    let demand = Demand { full: true, release_guard: false };
+    let demand = Demand { full: true, ..Demand::default() };
     let asked = bench.handle.run_now(Some(&shop()), IMPORT, demand, Trigger::Now).await.unwrap();
     assert_eq!(asked, Asked { run: first.run, follows: true });
     tell.send(How::Well).unwrap();
@@ -259,7 +259,7 @@ async fn a_run_that_goes_on_later_meets_itself_what_was_demanded_meanwhile() {
     let mut bench = Bench::on_file(folder.path(), Period::Every(MINUTE * 60)).await;
     bench.clock.advance(MINUTE);
     let (first, tell) = bench.next().await;
-    let demand = Demand { full: true, release_guard: false };
+    let demand = Demand { full: true, ..Demand::default() };
     assert!(bench.handle.run_now(Some(&shop()), IMPORT, demand, Trigger::Now).await.unwrap().follows);
     tell.send(How::Badly).unwrap();
     let run = bench.until(|run| run.state == RunState::Retryable).await;

@@ -8,9 +8,10 @@ use serde_json::json;
 use super::{
     StoreError, Tx,
     bulk::sku_rows,
+    remembered::{flag, part},
     row::{Both, Row, json as json_text, ms, without_nul},
 };
-use crate::domain::{Complaint, JobKind, RunId, ShopId, Sku};
+use crate::domain::{Complaint, JobKind, Part, RunId, ShopId, Sku};
 
 /// A complaint that stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,12 +20,30 @@ pub struct Standing {
     pub shop: ShopId,
     /// The job that complains.
     pub job: JobKind,
+    /// Whether it is about remembered fields, or about the others.
+    pub part: Part,
     /// What it says.
     pub complaint: Complaint,
     /// Since when.
     pub since: Timestamp,
     /// The run that last said so.
     pub run: RunId,
+}
+
+/// Who complains: a job, of remembered fields or of the others. What is said of one part of a SKU does not resolve what was said of the
+/// other.
+#[derive(Debug, Clone, Copy)]
+pub struct Complaining {
+    /// The job.
+    pub job: JobKind,
+    /// The part.
+    pub part: Part,
+}
+
+impl From<JobKind> for Complaining {
+    fn from(job: JobKind) -> Self {
+        Self { job, part: Part::Compared }
+    }
 }
 
 fn standing(row: &Row) -> Result<Standing, StoreError> {
@@ -36,7 +55,14 @@ fn standing(row: &Row) -> Result<Standing, StoreError> {
     };
     let shop = row.named("complaints", "shop", |text| text.parse().ok())?;
     let job = row.named("complaints", "job", |text| text.parse().ok())?;
-    Ok(Standing { shop, job, complaint, since: row.instant("since")?, run: RunId(row.int("run_id")?) })
+    Ok(Standing {
+        shop,
+        job,
+        part: part(row)?,
+        complaint,
+        since: row.instant("since")?,
+        run: RunId(row.int("run_id")?),
+    })
 }
 
 impl Tx {
@@ -44,14 +70,15 @@ impl Tx {
     pub async fn put_complaints(
         &mut self,
         shop: &ShopId,
-        job: JobKind,
+        by: impl Into<Complaining>,
         run: RunId,
         complaints: &[Complaint],
     ) -> Result<(), StoreError> {
         const SQL: Both = bulk!([sku, code, words, request_id] "
-            insert into complaints (shop, job, sku, code, text, request_id, since, run_id)
-            select $2, $3, sku, code, words, request_id, cast($4 as bigint), cast($5 as bigint) from page where true
-            on conflict (shop, job, sku, code) do update
+            insert into complaints (shop, job, sku, remembered, code, text, request_id, since, run_id)
+            select $2, $3, sku, cast($6 as bigint), code, words, request_id, cast($4 as bigint), cast($5 as bigint)
+            from page where true
+            on conflict (shop, job, sku, remembered, code) do update
                 set text = excluded.text, request_id = excluded.request_id, run_id = excluded.run_id
             where complaints.run_id <> excluded.run_id or complaints.text <> excluded.text
                 or complaints.request_id is distinct from excluded.request_id");
@@ -66,37 +93,48 @@ impl Tx {
                 json!({ "sku": sku, "code": code, "words": one.text, "request_id": one.request_id })
             })
             .collect();
-        let now = ms(self.now);
-        on_db!(self.execute(SQL, json_text(&rows), shop.as_str(), job.as_str(), now, run.0))?;
+        let (Complaining { job, part }, now) = (by.into(), ms(self.now));
+        on_db!(self.execute(SQL, json_text(&rows), shop.as_str(), job.as_str(), now, run.0, flag(part)))?;
         Ok(())
     }
 
-    /// Keeps complaints of a run, and resolves what the job said of the same SKUs before: what stands is what was said last.
+    /// Keeps complaints of a run, and resolves what was said of the same SKUs before: what stands is what was said last. But for what an
+    /// attribute needs, which only computing it anew can tell.
     pub async fn replace_complaints(
         &mut self,
         shop: &ShopId,
-        job: JobKind,
+        by: impl Into<Complaining>,
         run: RunId,
         complaints: &[Complaint],
     ) -> Result<(), StoreError> {
         const SQL: Both = bulk!([sku, code] "
             delete from complaints
-            where shop = $2 and job = $3 and sku in (select sku from page)
+            where shop = $2 and job = $3 and sku in (select sku from page) and remembered = $4 and code <> $5
                 and not exists (select 1 from page where page.sku = complaints.sku and page.code = complaints.code)");
         if complaints.is_empty() {
             return Ok(());
         }
         let row = |one: &Complaint| json!({ "sku": without_nul(&one.sku), "code": without_nul(&one.code) });
         let rows: Vec<_> = complaints.iter().map(row).collect();
-        on_db!(self.execute(SQL, json_text(&rows), shop.as_str(), job.as_str()))?;
-        self.put_complaints(shop, job, run, complaints).await
+        let by @ Complaining { job, part } = by.into();
+        let (unsaid, rows) = (Complaint::UNSAID_ATTRIBUTE, json_text(&rows));
+        on_db!(self.execute(SQL, rows, shop.as_str(), job.as_str(), flag(part), unsaid))?;
+        self.put_complaints(shop, by, run, complaints).await
     }
 
-    /// Resolves the complaints about SKUs.
-    pub async fn resolve_complaints(&mut self, shop: &ShopId, job: JobKind, skus: &[String]) -> Result<(), StoreError> {
+    /// Resolves the complaints about SKUs, but for what an attribute needs.
+    pub async fn resolve_complaints(
+        &mut self,
+        shop: &ShopId,
+        by: impl Into<Complaining>,
+        skus: &[String],
+    ) -> Result<(), StoreError> {
         const SQL: Both = bulk!([sku] "
-            delete from complaints where shop = $2 and job = $3 and sku in (select sku from page)");
-        on_db!(self.execute(SQL, sku_rows(skus.iter().map(String::as_str)), shop.as_str(), job.as_str()))?;
+            delete from complaints
+            where shop = $2 and job = $3 and sku in (select sku from page) and remembered = $4 and code <> $5");
+        let Complaining { job, part } = by.into();
+        let (unsaid, rows) = (Complaint::UNSAID_ATTRIBUTE, sku_rows(skus.iter().map(String::as_str)));
+        on_db!(self.execute(SQL, rows, shop.as_str(), job.as_str(), flag(part), unsaid))?;
         Ok(())
     }
 
@@ -119,7 +157,7 @@ impl Tx {
             select shop, $3, sku, $4, $5, cast($6 as bigint), cast($2 as bigint) from listings
             where shop = $1 and currency is not null and gone_at is null
                 and not exists (select 1 from variants where variants.sku = listings.sku and variants.gone_at is null)
-            on conflict (shop, job, sku, code) do update set run_id = excluded.run_id where $7 = 1";
+            on conflict (shop, job, sku, remembered, code) do update set run_id = excluded.run_id where $7 = 1";
         const TEXT: &str = "the product source does not know this SKU; add it there, or take the listing down";
         let (job, now) = (JobKind::ProductImport.as_str(), ms(self.now));
         on_db!(self.execute(SQL, shop.as_str(), run.0, job, Complaint::UNKNOWN_SKU, TEXT, now, i64::from(again)))
@@ -178,13 +216,14 @@ impl Tx {
     /// so; in order of job and SKU.
     pub async fn complaints(&mut self, shop: &ShopId, sku: Option<&str>) -> Result<Vec<Standing>, StoreError> {
         const SQL: &str = "
-            select * from complaints where shop = $1 and ($2 is null or sku = $2) order by shop, job, sku, code";
+            select * from complaints where shop = $1 and ($2 is null or sku = $2) order by shop, job, sku, remembered, code";
         on_db!(self.rows(SQL, shop.as_str(), sku))?.iter().map(standing).collect()
     }
 
     /// Those of one job.
     pub async fn complaints_of(&mut self, shop: &ShopId, job: JobKind) -> Result<Vec<Standing>, StoreError> {
-        const SQL: &str = "select * from complaints where shop = $1 and job = $2 order by shop, job, sku, code";
+        const SQL: &str =
+            "select * from complaints where shop = $1 and job = $2 order by shop, job, sku, remembered, code";
         on_db!(self.rows(SQL, shop.as_str(), job.as_str()))?.iter().map(standing).collect()
     }
 
@@ -215,7 +254,7 @@ impl Tx {
 
     /// Standing complaints about a SKU, of every shop and job, in their order.
     pub async fn complaints_about(&mut self, sku: &str) -> Result<Vec<Standing>, StoreError> {
-        const SQL: &str = "select * from complaints where sku = $1 order by shop, job, code";
+        const SQL: &str = "select * from complaints where sku = $1 order by shop, job, remembered, code";
         on_db!(self.rows(SQL, sku))?.iter().map(standing).collect()
     }
 

@@ -186,6 +186,33 @@ impl Tx {
         Ok(())
     }
 
+    /// Stores listings as they stand after changes of remembered fields, as far as they still stand as they did before: each with the
+    /// [`Listing::content_hash`] of then. Such changes take their time, and what an import saw meanwhile is newer.
+    pub async fn put_accepted_of(
+        &mut self,
+        shop: &ShopId,
+        accepted: &[(SeenListing, String)],
+    ) -> Result<(), StoreError> {
+        const STILL: Both = bulk!([sku, hash]
+            sqlite: "
+                select json_group_array(sku) as skus from page where exists (
+                    select 1 from listings known
+                    where known.shop = $2 and known.sku = page.sku and known.hash = page.hash)",
+            postgres: "
+                select coalesce(json_agg(sku), '[]')::text as skus from page where exists (
+                    select 1 from listings known
+                    where known.shop = $2 and known.sku = page.sku and known.hash = page.hash for update)");
+        // In order, so that whoever locks the same does so in the same order.
+        let by_sku: BTreeMap<_, _> = accepted.iter().map(|(seen, before)| (&seen.listing.sku, before)).collect();
+        let rows: Vec<_> = by_sku.into_iter().map(|(sku, before)| json!({ "sku": sku, "hash": before })).collect();
+        let still: BTreeSet<Sku> = match on_db!(self.row(STILL, json_text(&rows), shop.as_str()))? {
+            Some(row) => row.json(TABLE, "skus")?,
+            None => BTreeSet::new(),
+        };
+        let still = accepted.iter().filter(|(seen, _)| still.contains(&seen.listing.sku));
+        self.put_accepted(shop, &still.map(|(seen, _)| seen.clone()).collect::<Vec<_>>()).await
+    }
+
     /// Marks differences that the shop refused: not listed again by `differences` until what is wanted or seen changes. What was refused
     /// is what was sent; if something else is wanted by now, that is sent.
     pub async fn put_refused(&mut self, shop: &ShopId, refused: &[Refused]) -> Result<(), StoreError> {
@@ -204,7 +231,9 @@ impl Tx {
     /// Forgets which differences were refused: at the end of a complete pass, or when a person asks for a run.
     pub async fn retry_refused(&mut self, shop: &ShopId) -> Result<(), StoreError> {
         const SQL: &str = "update listings set refused_hash = null where shop = $1 and refused_hash is not null";
+        const REMEMBERED: &str = "update remembered set refused = null where shop = $1 and refused is not null";
         on_db!(self.execute(SQL, shop.as_str()))?;
+        on_db!(self.execute(REMEMBERED, shop.as_str()))?;
         Ok(())
     }
 
@@ -251,6 +280,9 @@ impl Tx {
         let now = ms(self.now);
         self.allow_nested_loops(false).await?;
         let dropped = on_db!(self.execute(DROP, shop.as_str(), number, ms(pass_started_at), now))?;
+        if dropped > 0 {
+            self.forget_gone(shop).await?;
+        }
         self.allow_nested_loops(true).await?;
         Ok(dropped)
     }
@@ -267,6 +299,7 @@ impl Tx {
     /// Forgets how a shop had a SKU, which is the other name of a listing that stands under the source's.
     pub async fn forget_listing(&mut self, shop: &ShopId, sku: &Sku) -> Result<(), StoreError> {
         on_db!(self.execute("delete from listings where shop = $1 and sku = $2", shop.as_str(), sku.as_str()))?;
+        on_db!(self.execute("delete from remembered where shop = $1 and sku = $2", shop.as_str(), sku.as_str()))?;
         Ok(())
     }
 

@@ -98,6 +98,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0013_obstacles.sql"),
         include_str!("../../migrations/postgres/0013_obstacles.sql"),
     ),
+    (
+        14,
+        "remembered",
+        include_str!("../../migrations/sqlite/0014_remembered.sql"),
+        include_str!("../../migrations/postgres/0014_remembered.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

@@ -175,6 +175,7 @@ impl Tx {
             on_db!(self.execute(LEAVE, shop.as_str(), now))?;
             on_db!(self.execute(CLEAR, shop.as_str()))?;
             self.forget_passes(shop).await?;
+            self.forget_remembered(shop).await?;
         }
         on_db!(self.execute(PUT, rows.as_str()))?;
         for shop in &moved {
@@ -452,8 +453,9 @@ impl Tx {
     /// journal keeps its lines. Returns what went, in words: ("listings", 120) and so on; empty for a shop that is unknown or stands in the settings.
     pub async fn forget_shop(&mut self, shop: &ShopId) -> Result<Vec<(String, u64)>, StoreError> {
         const SHOP: &str = "delete from shops where id = $1 and configured = 0 returning authorization_id";
-        const PARTS: [(&str, &str); 9] = [
+        const PARTS: [(&str, &str); 10] = [
             ("listings", "delete from listings where shop = $1"),
+            ("remembered fields", "delete from remembered where shop = $1"),
             ("changes that wait for judgement", "delete from tickets where shop = $1"),
             ("complaints", "delete from complaints where shop = $1"),
             ("passes", "delete from passes where shop = $1"),

@@ -218,7 +218,7 @@ async fn an_instant_that_meets_an_unfinished_run_folds_into_it(store: Store) -> 
 async fn a_run_asked_for_joins_the_unfinished_one(store: Store) -> Checked {
     let now = imports(&store, &["a"]).await?;
     let plain = NewRun { shop: Some(shop("a")), job: IMPORT, demand: Demand::default() };
-    let full = NewRun { demand: Demand { full: true, release_guard: false }, ..plain.clone() };
+    let full = NewRun { demand: Demand { full: true, ..Demand::default() }, ..plain.clone() };
     let mut tx = store.write(noon()).await?;
     let before = tx.schedules(None).await?;
     let asked = tx.run_now(&plain, Trigger::Now).await?;
@@ -245,7 +245,7 @@ async fn a_run_asked_for_joins_the_unfinished_one(store: Store) -> Checked {
 async fn under_way(store: &Store) -> Result<(Timestamp, Claimed, NewRun), Failure> {
     let now = imports(store, &["a"]).await?;
     let run = plan(store, now, 1).await?.remove(0);
-    let demand = Demand { full: true, release_guard: false };
+    let demand = Demand { full: true, ..Demand::default() };
     Ok((now, run, NewRun { shop: Some(shop("a")), job: IMPORT, demand }))
 }
 

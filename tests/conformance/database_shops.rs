@@ -7,8 +7,8 @@ use serde_json::json;
 use shopsyncd::{
     domain::{
         Account, Authorization, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, Doubt,
-        EndSource, Ending, Field, Holder, InstanceId, Intent, JobKind, Lease, Listing, ListingStatus, PassKind, Period,
-        Price, Product, RunId, ShopId, Sku, Trigger, Values, Variant, plan::Change,
+        EndSource, Ending, Field, Holder, InstanceId, Intent, JobKind, Lease, Listing, ListingStatus, Part, PassKind,
+        Period, Price, Product, RunId, ShopId, Sku, Trigger, Values, Variant, plan::Change,
     },
     secrets::Sealed,
     store::{
@@ -80,27 +80,27 @@ pub(crate) const CHECKS: &[Check] = checks![
     the_journal_is_read_from_its_end,
 ];
 
-fn at(second: i64) -> Timestamp {
+pub(super) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + second).unwrap()
 }
 
-fn shop(id: &str) -> ShopId {
+pub(super) fn shop(id: &str) -> ShopId {
     id.parse().unwrap()
 }
 
-fn sku(text: &str) -> Sku {
+pub(super) fn sku(text: &str) -> Sku {
     text.parse().unwrap()
 }
 
-fn skus(texts: &[&str]) -> Vec<Sku> {
+pub(super) fn skus(texts: &[&str]) -> Vec<Sku> {
     texts.iter().map(|text| sku(text)).collect()
 }
 
-fn price(amount: &str, currency: &str) -> Price {
+pub(super) fn price(amount: &str, currency: &str) -> Price {
     Price { amount: amount.parse().unwrap(), currency: currency.parse().unwrap() }
 }
 
-fn seen(code: &str, amount: &str) -> SeenListing {
+pub(super) fn seen(code: &str, amount: &str) -> SeenListing {
     let listing = Listing {
         sku: sku(code),
         shop_sku: None,
@@ -121,7 +121,7 @@ fn seen(code: &str, amount: &str) -> SeenListing {
     SeenListing { hash: listing.content_hash(), seen_hash: values.hash(), listing }
 }
 
-fn wanted(code: &str, amount: &str) -> WantedRow {
+pub(super) fn wanted(code: &str, amount: &str) -> WantedRow {
     WantedRow { sku: sku(code), wanted: Some(Values { price: Some(price(amount, "EUR")), ..Values::default() }) }
 }
 
@@ -145,7 +145,7 @@ fn variant(product: &str, title: &str, code: &str, amount: &str) -> (Product, Va
     (product, variant)
 }
 
-fn wanted_shop(id: &str, place: &str) -> WantedShop {
+pub(super) fn wanted_shop(id: &str, place: &str) -> WantedShop {
     WantedShop {
         id: shop(id),
         channel: ChannelName::from("tiktok_shop"),
@@ -191,7 +191,7 @@ async fn lease(tx: &mut Tx, holder: &str) -> Lease {
     tx.take_lease("authorization/1", &holder, 0).await.unwrap().unwrap()
 }
 
-async fn put(tx: &mut Tx, id: &str, page: &[SeenListing]) {
+pub(super) async fn put(tx: &mut Tx, id: &str, page: &[SeenListing]) {
     tx.put_listings(&shop(id), page, at(0)).await.unwrap();
 }
 
@@ -886,23 +886,37 @@ async fn tickets_keep_what_was_sent_until_it_is_judged(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
     let feed = |ticket: &str, code: &str| (ticket.to_owned(), change(code));
     assert_eq!(tx.waiting(&shop("x")).await.unwrap(), None);
-    tx.put_tickets(&shop("x"), &[feed("feed 1", "b"), feed("feed 1", "a"), feed("feed 2", "ä/1")]).await.unwrap();
-    tx.put_tickets(&shop("y"), &[feed("feed 3", "a")]).await.unwrap();
+    let (compared, remembered) = (Part::Compared, Part::Remembered);
+    let sent = [feed("feed 1", "b"), feed("feed 1", "a"), feed("feed 2", "ä/1")];
+    tx.put_tickets(&shop("x"), compared, &sent).await.unwrap();
+    tx.put_tickets(&shop("y"), compared, &[feed("feed 3", "a")]).await.unwrap();
     tx.commit().await.unwrap();
     let mut tx = store.write(at(20)).await.unwrap();
-    tx.put_tickets(&shop("x"), &[feed("feed 4", "b")]).await.unwrap();
+    tx.put_tickets(&shop("x"), compared, &[feed("feed 4", "b")]).await.unwrap();
+    // Remembered fields wait apart, under whatever ticket.
+    tx.put_tickets(&shop("x"), remembered, &[feed("feed 1", "a")]).await.unwrap();
     let open = tx.open_tickets(&shop("x")).await.unwrap();
     let told = |one: &OpenTicket| {
         let skus = one.changes.iter().map(|change| change.sku.to_string()).collect::<Vec<_>>().join(" ");
-        format!("{} since {} of {skus}", one.ticket, one.since == at(10))
+        format!("{} since {} of {skus} {:?}", one.ticket, one.since == at(10), one.part)
     };
     let told: Vec<_> = open.iter().map(told).collect();
-    assert_eq!(told, ["feed 1 since true of a", "feed 2 since true of ä/1", "feed 4 since true of b"]);
+    let expected = [
+        "feed 1 since true of a Compared",
+        "feed 2 since true of ä/1 Compared",
+        "feed 4 since true of b Compared",
+        "feed 1 since false of a Remembered",
+    ];
+    assert_eq!(told, expected);
     assert_eq!(open[0].changes, [change("a")]);
-    assert_eq!(tx.waiting(&shop("x")).await.unwrap(), Some((at(10), 3)));
-    tx.drop_tickets(&shop("x"), &skus(&["a", "b"])).await.unwrap();
-    assert_eq!(tx.waiting_skus(&shop("x")).await.unwrap(), skus(&["ä/1"]));
-    assert_eq!(tx.waiting_skus(&shop("y")).await.unwrap(), skus(&["a"]));
+    assert_eq!(tx.waiting(&shop("x")).await.unwrap(), Some((at(10), 3)), "so many SKUs");
+    tx.drop_tickets(&shop("x"), compared, &skus(&["a", "b"])).await.unwrap();
+    assert_eq!(tx.waiting_skus(&shop("x"), compared).await.unwrap(), skus(&["ä/1"]));
+    assert_eq!(tx.waiting_skus(&shop("x"), remembered).await.unwrap(), skus(&["a"]));
+    tx.drop_tickets(&shop("x"), remembered, &skus(&["a", "ä/1"])).await.unwrap();
+    assert_eq!(tx.waiting_skus(&shop("x"), remembered).await.unwrap(), skus(&[]));
+    assert_eq!(tx.waiting_skus(&shop("x"), compared).await.unwrap(), skus(&["ä/1"]));
+    assert_eq!(tx.waiting_skus(&shop("y"), compared).await.unwrap(), skus(&["a"]));
 }
 
 async fn skus_are_found_by_barcode_and_by_product(store: Store) {

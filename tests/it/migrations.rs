@@ -5,7 +5,7 @@ use std::path::Path;
 
 use shopsyncd::{
     clock::Clock,
-    domain::{AuthorizationId, ShopId},
+    domain::{AuthorizationId, Part, ShopId},
     store::{AppAlarm, Store, WantedShop},
 };
 use sqlx::{Executor as _, migrate::Migrator};
@@ -15,6 +15,7 @@ use crate::world::{Database, on_both_databases};
 on_both_databases! {
     the_alarm_of_a_channel_becomes_one_of_each_of_its_apps,
     what_held_a_shop_holds_it_on_until_a_probe_works,
+    what_stood_and_waited_is_of_the_fields_that_are_compared,
 }
 
 /// Makes a database as the program of this version left it, with these rows, and opens it with the program of today.
@@ -103,5 +104,31 @@ async fn what_held_a_shop_holds_it_on_until_a_probe_works(database: Database) {
         assert_eq!(moved.place_data["seller_id"].as_str(), tied.map(|_| "A1"), "at {place}");
     }
     tx.commit().await.unwrap();
+    store.close().await;
+}
+
+async fn what_stood_and_waited_is_of_the_fields_that_are_compared(database: Database) {
+    const ROWS: &str = r#"
+        insert into complaints (shop, job, sku, code, text, request_id, since, run_id)
+        values ('de', 'product_export', 'A', 'price', 'too low', 'r1', 7, 3), ('de', 'product_import', 'A', 'price', 'none', null, 8, 4);
+        insert into tickets (shop, sku, ticket, change, since)
+        values ('de', 'A', 'feed 1', '{"sku": "A", "listing": null, "product": null, "wanted": {}, "fields": ["price"]}', 9);"#;
+    let folder = tempfile::tempdir().unwrap();
+    let store = brought_up_to_date(&database, folder.path(), 13, ROWS).await;
+    let mut tx = store.read(Clock::system().now()).await.unwrap();
+    let shop: ShopId = "de".parse().unwrap();
+    let standing = tx.complaints(&shop, Some("A")).await.unwrap().into_iter();
+    let standing: Vec<_> = standing
+        .map(|one| (one.part, one.complaint.text, one.complaint.request_id, one.since.as_millisecond(), one.run.0))
+        .collect();
+    let expected = [("too low", Some("r1"), 7, 3), ("none", None, 8, 4)];
+    let expected =
+        expected.map(|(text, id, since, run)| (Part::Compared, text.to_owned(), id.map(str::to_owned), since, run));
+    assert_eq!(standing, expected);
+    let open = tx.open_tickets(&shop).await.unwrap();
+    let told: Vec<_> = open.iter().map(|one| (one.part, one.ticket.as_str(), one.since.as_millisecond())).collect();
+    assert_eq!(told, [(Part::Compared, "feed 1", 9)]);
+    assert_eq!(open[0].changes[0].sku.as_str(), "A");
+    drop(tx);
     store.close().await;
 }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::remembering::{remembered_of, want_remembered};
 use crate::{
     domain::{
-        Complaint, Currency, Field, JobKind, Listing, ListingStatus, RunId, ShopId, Sku, Values,
+        Complaint, Currency, Field, JobKind, Listing, ListingStatus, Part, RunId, ShopId, Sku, Values,
         plan::{Change, change, rest},
         wanted,
     },
@@ -39,7 +40,7 @@ pub(super) async fn want_chunk(
     at: Progress,
 ) -> Result<Option<Progress>, Halt> {
     let shop = &entry.shop.id;
-    let digest = entry.rules.digest();
+    let digest = entry.rules.digest_with(&entry.own);
     match at {
         Progress::Begin => {
             let row = tx.shop(shop).await?;
@@ -48,14 +49,17 @@ pub(super) async fn want_chunk(
                 let upto = tx.variants_revision().await?;
                 Ok(Some(Progress::Variants { since, upto, after: None }))
             } else {
+                for field in entry.abilities.remembered.iter().filter(|field| !entry.rules.fields.contains(field)) {
+                    tx.unwant_remembered(shop, *field).await?;
+                }
                 Ok(Some(Progress::Hashing(None)))
             }
         }
         Progress::Hashing(after) => {
-            let rows = tx.listings(shop, after.as_ref(), CHUNK).await?;
+            let (rows, compared) = (tx.listings(shop, after.as_ref(), CHUNK).await?, entry.compared());
             let hashes: Vec<_> = rows
                 .iter()
-                .filter_map(|row| Some((row.sku.clone(), row.listing.as_ref()?.values(&entry.rules.fields).hash())))
+                .filter_map(|row| Some((row.sku.clone(), row.listing.as_ref()?.values(&compared).hash())))
                 .collect();
             tx.put_seen_hashes(shop, &hashes).await?;
             if let Some(last) = rows.last() {
@@ -103,6 +107,7 @@ async fn want_variants(tx: &mut Tx, run: RunId, entry: &ShopEntry, variants: &[S
         }
     }
     tx.put_wanted(shop, &rows).await?;
+    want_remembered(tx, run, entry, variants, &listings).await?;
     // Only what this step itself complains of: a refusal by the shop stands until the shop accepts.
     let resolved: Vec<String> = variants.iter().map(|row| row.variant.sku.to_string()).collect();
     tx.resolve_coded(shop, JobKind::ProductExport, wanted::COMPLAINT, &resolved).await?;
@@ -136,6 +141,7 @@ pub(super) fn wanted_of(
     }
     let currency = listed.and_then(|listing| listing.prices.first()).map(|price| price.currency).or(usual);
     let wanted = wanted::wanted(&row.product, &row.variant, currency, &entry.rules)?;
+    let (_, wanted) = wanted.split(entry.abilities.remembered);
     Ok(Some(Values { relisted: listing.is_some_and(returns), ..wanted }))
 }
 
@@ -165,6 +171,9 @@ impl Differences {
         entry: &ShopEntry,
     ) {
         let Some(listing) = listing else {
+            // What is new is sent as a whole.
+            let remembered = variant.as_ref().map(|stored| remembered_of(stored, entry).wanted);
+            let wanted = wanted.or(remembered.unwrap_or_default());
             let product = variant.map(|stored| (stored.product, stored.variant));
             let fields = entry.rules.fields.iter().copied().collect();
             self.changes.push(Change { sku, listing: None, product, siblings: Vec::new(), wanted, fields });
@@ -199,6 +208,11 @@ impl Plan {
         let mut changes = found.into_changes();
         join_siblings(tx, &entry.shop.id, &mut changes).await?;
         keep_joined(&mut changes);
+        Ok(Self::judged(entry, changes))
+    }
+
+    /// Changes in order; those that lack something are told apart.
+    pub(super) fn judged(entry: &ShopEntry, mut changes: Vec<Change>) -> Self {
         in_order(&mut changes);
         let mut plan = Self::default();
         for change in changes {
@@ -207,13 +221,14 @@ impl Plan {
                 None => plan.changes.push(change),
             }
         }
-        Ok(plan)
+        plan
     }
 }
 
-/// Everything that is to be sent to the shop as things stand, but for SKUs of which the shop has not judged the last change yet.
+/// Everything of the compared fields, and every new SKU, that is to be sent to the shop as things stand, but for SKUs of which the shop has
+/// not judged the last such change yet.
 pub(super) async fn plan(tx: &mut Tx, entry: &ShopEntry) -> Result<Plan, Halt> {
-    let waiting: BTreeSet<Sku> = tx.waiting_skus(&entry.shop.id).await?.into_iter().collect();
+    let waiting: BTreeSet<Sku> = tx.waiting_skus(&entry.shop.id, Part::Compared).await?.into_iter().collect();
     let mut found = Differences::default();
     let mut after = None;
     loop {
@@ -296,7 +311,7 @@ fn product_of(change: &Change) -> (bool, Option<&str>) {
 
 /// How many changes from the front of a plan make the next batch of at most `most` SKUs. Those of one product stay together where they
 /// fit. What is new of a product is never parted: it is made in one call. Nor is a product of which something is taken off sale: some
-/// channels take only whole products off.
+/// channels take only whole products off. Nor one of which images or attributes are sent, which most channels have once for all its SKUs.
 pub(super) fn next_batch(plan: &[Change], most: usize) -> usize {
     let most = most.max(1);
     if plan.len() <= most {
@@ -308,6 +323,7 @@ pub(super) fn next_batch(plan: &[Change], most: usize) -> usize {
         return end;
     }
     let whole = (most..plan.len()).find(parts).unwrap_or(plan.len());
-    let is_whole = |change: &Change| change.wanted.retired || change.listing.is_none();
+    let shares = |change: &Change| change.fields.iter().any(|field| matches!(field, Field::Images | Field::Attributes));
+    let is_whole = |change: &Change| change.wanted.retired || change.listing.is_none() || shares(change);
     if plan[..whole].iter().any(is_whole) { whole } else { most }
 }

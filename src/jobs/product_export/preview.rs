@@ -1,18 +1,21 @@
 //! The plan of an export before it is one, for `--dry-run`: only reads, and computes everything that an export would note.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::planning::{CHUNK, Differences, Plan, listings_of, wanted_of};
+use super::{
+    planning::{CHUNK, Differences, Plan, listings_of, wanted_of},
+    remembering::{Wanted, change_of, remembered_of},
+};
 use crate::{
     domain::{
-        Complaint, ErrorKind, Failure, PassKind, RunError, ShopId, Sku,
+        Complaint, ErrorKind, Failure, Field, Part, PassKind, Remembered, RunError, ShopId, Sku,
         plan::{Change, GuardStop, guard, retires},
     },
     jobs::Halt,
     keeper::ShopEntry,
-    store::{Store, Tx},
+    store::{Store, StoredVariant, Tx},
 };
 
 /// What an export would do now.
@@ -22,6 +25,8 @@ pub struct Preview {
     pub first: Option<String>,
     /// What it would send, refused SKUs too: an export that a person asks for tries them again.
     pub plan: Vec<Change>,
+    /// The fields in it that the shop does not show as they are sent: there is nothing to compare them with.
+    pub remembered: &'static [Field],
     /// What other changes lack before they can be sent, one each.
     pub lacking: Vec<Complaint>,
     /// How many SKUs wait for the shop's judgement of the last change: nothing else is sent for them until then.
@@ -30,12 +35,13 @@ pub struct Preview {
     pub stop: Option<GuardStop>,
 }
 
-/// The plan as it would be carried out now. `source`: the product source.
+/// The plan as it would be carried out now. `source`: the product source. `resend`: a field of which it would be forgotten what the shop accepted.
 pub async fn preview(
     store: &Store,
     now: Timestamp,
     entry: &ShopEntry,
     source: Option<&ShopId>,
+    resend: Option<Field>,
 ) -> Result<Preview, RunError> {
     let shop = &entry.shop.id;
     let rejected = |text: String, remedy: &str| RunError {
@@ -56,11 +62,15 @@ pub async fn preview(
         if let Some(first) = comes_first(&mut tx, shop, source).await? {
             return Ok(Preview { first: Some(first), ..Preview::default() });
         }
-        let waiting = tx.waiting_skus(shop).await?.into_iter().collect();
-        let Plan { changes: plan, lacking } = planned(&mut tx, entry, &waiting).await?;
+        let mut waiting = Waiting::new();
+        for part in [Part::Compared, Part::Remembered] {
+            waiting.insert(part, tx.waiting_skus(shop, part).await?.into_iter().collect());
+        }
+        let Plan { changes: plan, lacking } = planned(&mut tx, entry, &waiting, resend).await?;
         let live = if retires(&plan) { tx.live_listings(shop).await? } else { 0 };
         let stop = guard(&plan, live, &entry.rules);
-        Ok(Preview { first: None, plan, lacking, waiting: waiting.len(), stop })
+        let waiting = waiting.into_values().flatten().collect::<BTreeSet<_>>().len();
+        Ok(Preview { first: None, plan, remembered: entry.abilities.remembered, lacking, waiting, stop })
     };
     previewed.await.map_err(|halt| match halt {
         Halt::Failed(error) => error,
@@ -82,18 +92,44 @@ async fn comes_first(tx: &mut Tx, shop: &ShopId, source: &ShopId) -> Result<Opti
     Ok(None)
 }
 
+/// The SKUs that wait for the shop's judgement of the last change.
+type Waiting = BTreeMap<Part, BTreeSet<Sku>>;
+
 /// Everything that the source wants and the shop does not have.
-async fn planned(tx: &mut Tx, entry: &ShopEntry, waiting: &BTreeSet<Sku>) -> Result<Plan, Halt> {
+async fn planned(tx: &mut Tx, entry: &ShopEntry, waiting: &Waiting, resend: Option<Field>) -> Result<Plan, Halt> {
     let shop = &entry.shop.id;
     let usual = tx.usual_currency(shop).await?;
+    let waits = |part: Part, sku: &Sku| waiting.get(&part).is_some_and(|skus| skus.contains(sku));
     let (mut found, mut unwantable, mut after) = (Differences::default(), Vec::new(), None);
+    let mut remembered = Vec::new();
     loop {
         let variants = tx.variants_since(0, after.as_ref(), CHUNK).await?;
         let Some(last) = variants.last() else { break };
         after = Some(last.variant.sku.clone());
         let mut listings = listings_of(tx, shop, &variants).await?;
-        for row in variants.into_iter().filter(|row| !waiting.contains(&row.variant.sku)) {
-            let stored = listings.remove(&row.variant.sku);
+        let known = known_of(tx, entry, &variants).await?;
+        for row in variants {
+            let sku = &row.variant.sku;
+            let stored = listings.remove(sku);
+            if let Some(stored) = &stored
+                && !waits(Part::Compared, sku)
+                && !waits(Part::Remembered, sku)
+            {
+                let accepted = |field: &Field| {
+                    let of = known.get(sku).into_iter().flatten().find(|one| one.field == *field);
+                    of.filter(|_| resend != Some(*field)).and_then(|one| one.accepted.as_ref()).map(|(hash, _)| hash)
+                };
+                let Wanted { wanted, unsaid } = remembered_of(&row, entry);
+                let differs = |field: &Field| {
+                    wanted.hash_of(*field).is_some_and(|wanted| accepted(field).is_none_or(|hash| *hash != wanted))
+                };
+                let fields: Vec<Field> = entry.remembered().filter(differs).collect();
+                remembered.extend(change_of(stored, &row, &fields, entry));
+                unwantable.extend(unsaid.filter(|_| !stored.gone));
+            }
+            if waits(Part::Compared, sku) {
+                continue;
+            }
             // A listing that is gone is not brought back.
             if stored.as_ref().is_some_and(|stored| stored.gone) {
                 continue;
@@ -109,6 +145,21 @@ async fn planned(tx: &mut Tx, entry: &ShopEntry, waiting: &BTreeSet<Sku>) -> Res
         }
     }
     let mut plan = Plan::of(tx, entry, found).await?;
-    plan.lacking.extend(unwantable);
+    let Plan { changes, lacking } = Plan::judged(entry, remembered);
+    plan.changes.extend(changes);
+    plan.lacking.extend(lacking.into_iter().chain(unwantable));
     Ok(plan)
+}
+
+/// What is remembered of these variants, where anything is.
+async fn known_of(
+    tx: &mut Tx,
+    entry: &ShopEntry,
+    variants: &[StoredVariant],
+) -> Result<BTreeMap<Sku, Vec<Remembered>>, Halt> {
+    if entry.remembered().next().is_none() {
+        return Ok(BTreeMap::new());
+    }
+    let skus: Vec<Sku> = variants.iter().map(|row| row.variant.sku.clone()).collect();
+    Ok(tx.remembered_of(&entry.shop.id, &skus).await?)
 }

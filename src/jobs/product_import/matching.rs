@@ -83,7 +83,7 @@ pub(super) async fn match_freed(tx: &mut Tx, reading: &Reading<'_>) -> Result<u6
         let own = listing.sku.clone();
         let renamed = Listing { sku: variant.clone(), shop_sku: Some(own.clone()), ..listing.clone() };
         tx.forget_listing(shop, &own).await?;
-        tx.put_listings(shop, &seen(vec![renamed], &entry.rules), pass.started_at).await?;
+        tx.put_listings(shop, &seen(vec![renamed], &entry.compared()), pass.started_at).await?;
         tx.resolve_seen(shop, &[own]).await?;
         matched += 1;
     }

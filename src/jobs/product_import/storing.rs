@@ -12,8 +12,7 @@ use super::{
 use crate::{
     crash,
     domain::{
-        Complaint, Counts, Cursor, JobKind, Listing, Pass, PassKind, Product, RunId, ShopId, Sku, Variant,
-        wanted::Rules,
+        Complaint, Counts, Cursor, Field, JobKind, Listing, Pass, PassKind, Product, RunId, ShopId, Sku, Variant,
     },
     jobs::{Halt, Work},
     keeper::ShopEntry,
@@ -114,7 +113,7 @@ async fn put_complaints(
 
 /// Stores valid listings, and from the source their products and variants.
 async fn put_page(tx: &mut Tx, entry: &ShopEntry, listings: Vec<Listing>, asked_at: Timestamp) -> Result<Counts, Halt> {
-    let seen = seen(listings, &entry.rules);
+    let seen = seen(listings, &entry.compared());
     let (mut counts, changed) = tx.put_listings(&entry.shop.id, &seen, asked_at).await?;
     if entry.is_source {
         let changed = tx.put_variants(&variants_of(&seen, &changed)).await?.changed;
@@ -189,8 +188,8 @@ async fn name_unknown(work: &Work, tx: &mut Tx, reading: &Reading<'_>) -> Result
     Ok(())
 }
 
-/// Listings with the hashes they are compared by. Those of a product stand side by side, and what they have in common is hashed once.
-pub(crate) fn seen(listings: Vec<Listing>, rules: &Rules) -> Vec<SeenListing> {
+/// Listings with the hashes they are compared by, in these fields. Those of a product stand side by side, and what they have in common is hashed once.
+pub(crate) fn seen(listings: Vec<Listing>, compared: &BTreeSet<Field>) -> Vec<SeenListing> {
     let mut all: Vec<SeenListing> = Vec::with_capacity(listings.len());
     let mut texts_hash = String::new();
     for listing in listings {
@@ -198,7 +197,7 @@ pub(crate) fn seen(listings: Vec<Listing>, rules: &Rules) -> Vec<SeenListing> {
             texts_hash = listing.texts().hash();
         }
         let hash = listing.content_hash_with(&texts_hash);
-        all.push(SeenListing { hash, seen_hash: listing.values(&rules.fields).hash(), listing });
+        all.push(SeenListing { hash, seen_hash: listing.values(compared).hash(), listing });
     }
     all
 }

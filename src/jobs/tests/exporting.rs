@@ -143,7 +143,7 @@ impl World {
     async fn preview(&self) -> Preview {
         let (uk, erp): (ShopId, ShopId) = ("uk".parse().unwrap(), "erp".parse().unwrap());
         let entry = self.shops.get(&uk).unwrap();
-        preview(&self.store, self.clock.now(), &entry, Some(&erp)).await.unwrap()
+        preview(&self.store, self.clock.now(), &entry, Some(&erp), None).await.unwrap()
     }
 }
 
@@ -182,7 +182,7 @@ async fn a_preview_says_what_has_to_be_read_first() {
     // The source itself is exported to by nobody.
     let erp: ShopId = "erp".parse().unwrap();
     let entry = world.shops.get(&erp).unwrap();
-    let error = preview(&world.store, world.clock.now(), &entry, Some(&erp)).await.unwrap_err();
+    let error = preview(&world.store, world.clock.now(), &entry, Some(&erp), None).await.unwrap_err();
     insta::assert_snapshot!(error.text, @"shop `erp` is the product source; nothing is exported to it");
 }
 

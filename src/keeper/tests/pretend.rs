@@ -641,6 +641,7 @@ fn entry(id: &str, jobs: &BTreeMap<JobKind, Period>, market: &Shared) -> ShopEnt
         channel: Arc::new(Stall { place: id.to_owned(), market: Arc::clone(market) }),
         abilities: &ABILITIES,
         rules: rules(),
+        own: serde_json::Map::new(),
         jobs: jobs.clone(),
         full_import: Period::None,
         match_barcode: false,

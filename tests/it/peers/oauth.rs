@@ -194,6 +194,7 @@ fn entry(market: Market) -> ShopEntry {
         channel: Arc::new(market),
         abilities: &ABILITIES,
         rules: ShopConfig::default_rules(),
+        own: serde_json::Map::new(),
         jobs: JobKind::OF_SHOPS.map(|job| (job, hourly.clone())).into(),
         full_import: Period::None,
         is_source: false,

@@ -130,7 +130,7 @@ async fn plan(world: &World) -> Vec<String> {
     let env = Env { vars: BTreeMap::new(), serving: false, now: world.clock.now() };
     let tools = Tools { http: Http::new(world.clock.clone()), clock: world.clock.clone() };
     let config = settings::load(Some(&file), &env, &tools).config.unwrap();
-    let preview = daemon::dry_run(config, &"mine".parse().unwrap()).await.unwrap();
+    let preview = daemon::dry_run(config, &"mine".parse().unwrap(), None).await.unwrap();
     assert!(preview.first.is_none() && preview.stop.is_none() && preview.lacking.is_empty(), "{preview:?}");
     let line = |change: &shopsyncd::domain::plan::Change| {
         let fields: Vec<_> = change.fields.iter().map(|field| format!("{field:?}").to_lowercase()).collect();
