@@ -9,6 +9,7 @@ mod access;
 mod creating;
 mod oddities;
 mod reading;
+mod remembering;
 mod writing;
 
 use std::{collections::BTreeMap, pin::Pin, sync::Arc};
@@ -267,7 +268,9 @@ impl Check {
 
 /// The checks that concern a channel with these abilities, in the worlds of one of its rigs.
 pub fn checks_of(def: &ChannelDef, rig: &dyn Rig) -> Vec<Check> {
-    let all = [reading::CHECKS, oddities::CHECKS, writing::CHECKS, creating::CHECKS, access::CHECKS].concat();
+    let all =
+        [reading::CHECKS, oddities::CHECKS, writing::CHECKS, remembering::CHECKS, creating::CHECKS, access::CHECKS]
+            .concat();
     all.into_iter().filter(|check| (check.applies)(def, rig)).collect()
 }
 

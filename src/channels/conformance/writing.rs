@@ -6,7 +6,7 @@ use rust_decimal::Decimal;
 
 use super::{Actual, Rig, Verdict, World, checks, ensure, exports, read_all};
 use crate::{
-    channels::{ChannelDef, PushResult, Settled, Ticket},
+    channels::{Channel, ChannelDef, PushResult, Settled, Ticket},
     domain::{
         Complaint, Field, Listing, ListingStatus, Price, Sku, Values,
         plan::{self, Change},
@@ -276,7 +276,15 @@ pub(super) async fn accepted(world: &dyn World, changes: &[Change]) -> Verdict {
 
 /// Pushes, and asks on until nothing is pending.
 pub(super) async fn push(world: &dyn World, changes: &[Change]) -> Result<Vec<PushResult>, String> {
-    let channel = world.channel();
+    push_by(world.channel().as_ref(), world, changes).await
+}
+
+/// The same by another channel of the world.
+pub(super) async fn push_by(
+    channel: &dyn Channel,
+    world: &dyn World,
+    changes: &[Change],
+) -> Result<Vec<PushResult>, String> {
     let access = world.access();
     let said = |error: crate::channels::ChannelError| format!("push: {error} ({:?})", error.failure);
     let mut open = channel.push(&access, changes).await.map_err(said)?;
