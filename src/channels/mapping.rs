@@ -172,6 +172,19 @@ pub(super) fn fill<'a>(template: &'a str, product: &Product, variant: &Variant) 
     Ok(filled)
 }
 
+/// A value with the parts of its texts filled in; the first part that the source does not say.
+pub(super) fn fill_value(value: &Value, product: &Product, variant: &Variant) -> Result<Value, String> {
+    Ok(match value {
+        Value::String(text) => fill(text, product, variant).map_err(str::to_owned)?.into(),
+        Value::Array(all) => all.iter().map(|one| fill_value(one, product, variant)).collect::<Result<_, _>>()?,
+        Value::Object(fields) => {
+            let filled = fields.iter().map(|(name, one)| Ok((name.clone(), fill_value(one, product, variant)?)));
+            Value::Object(filled.collect::<Result<_, String>>()?)
+        }
+        other => other.clone(),
+    })
+}
+
 fn value_of<'a>(part: &str, product: &'a Product, variant: &'a Variant) -> Option<&'a str> {
     let value = match part {
         "title" => Some(product.title.as_str()),

@@ -11,12 +11,13 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Amazon,
-    items::refs,
+    items::{locator, note_others, refs},
+    remembered::MOST_IMAGES,
     submission::{Work, availability, localized, offer, plain, title_fault},
 };
 use crate::{
     channels::{
-        mapping::{self, Mapping, Unsaid},
+        mapping::{self, Mapping, Unsaid, fill_value},
         reader::Reader,
     },
     domain::{Complaint, Listing, ListingStatus, Product, Variant, plan::Change},
@@ -76,17 +77,15 @@ const IDENTIFYING: [&str; 3] = [
 ];
 /// The longest SKU that the vendor takes.
 const LONGEST_SKU: usize = 40;
-/// The most images, the main one among them.
-const MOST_IMAGES: usize = 9;
 
 /// How new items are made.
 #[derive(Debug, Default)]
 pub(super) struct New {
-    mapping: Mapping,
+    pub(super) mapping: Mapping,
     condition: String,
     offer_only: bool,
     /// Values in the vendor's own shape, by attribute.
-    raw: Map<String, Value>,
+    pub(super) raw: Map<String, Value>,
 }
 
 impl New {
@@ -155,19 +154,6 @@ fn texts_of<'a>(value: &'a Value, texts: &mut Vec<&'a str>) {
     }
 }
 
-/// A value with the parts of its texts filled in.
-fn filled(value: &Value, product: &Product, variant: &Variant) -> Result<Value, String> {
-    Ok(match value {
-        Value::String(text) => mapping::fill(text, product, variant).map_err(str::to_owned)?.into(),
-        Value::Array(all) => all.iter().map(|one| filled(one, product, variant)).collect::<Result<_, _>>()?,
-        Value::Object(fields) => {
-            let filled = fields.iter().map(|(name, one)| Ok((name.clone(), filled(one, product, variant)?)));
-            Value::Object(filled.collect::<Result<_, String>>()?)
-        }
-        other => other.clone(),
-    })
-}
-
 /// What stands in the way: a code, and words.
 type Fault = (&'static str, String);
 
@@ -221,24 +207,31 @@ impl Amazon {
     fn mapped(&self, product: &Product, variant: &Variant) -> Result<Map<String, Value>, Fault> {
         let unsaid = |unsaid: Unsaid| ("attribute", unsaid.to_string());
         let texts = self.new.mapping.attributes(product, variant).map_err(unsaid)?;
-        let value = |name: &str, text: &str| {
-            if LOCALIZED.contains(&name) {
-                localized(text, self.marketplace)
-            } else {
-                json!({"value": text, "marketplace_id": self.marketplace.id})
-            }
-        };
         let mut attributes: Map<String, Value> =
-            texts.into_iter().map(|(name, text)| (name.to_owned(), json!([value(name, &text)]))).collect();
+            texts.into_iter().map(|(name, text)| (name.to_owned(), json!([self.text_value(name, &text)]))).collect();
         for (name, raw) in &self.new.raw {
-            let raw = filled(raw, product, variant);
-            let mut raw = raw.map_err(|part| unsaid(Unsaid { attribute: name.clone(), part }))?;
-            for value in raw.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
-                value.entry("marketplace_id").or_insert(self.marketplace.id.into());
-            }
-            attributes.insert(name.clone(), raw);
+            let raw = fill_value(raw, product, variant);
+            let raw = raw.map_err(|part| unsaid(Unsaid { attribute: name.clone(), part }))?;
+            attributes.insert(name.clone(), self.of_marketplace(raw));
         }
         Ok(attributes)
+    }
+
+    /// A text as the value of an attribute.
+    pub(super) fn text_value(&self, name: &str, text: &str) -> Value {
+        if LOCALIZED.contains(&name) {
+            localized(text, self.marketplace)
+        } else {
+            json!({"value": text, "marketplace_id": self.marketplace.id})
+        }
+    }
+
+    /// Values in the vendor's own shape, of this marketplace where they do not name another.
+    pub(super) fn of_marketplace(&self, mut raw: Value) -> Value {
+        for value in raw.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            value.entry("marketplace_id").or_insert(self.marketplace.id.into());
+        }
+        raw
     }
 
     fn add_identifier(&self, variant: &Variant, attributes: &mut Map<String, Value>) -> Result<(), Fault> {
@@ -305,11 +298,7 @@ impl Amazon {
             return Err(("image", text.to_owned()));
         }
         for (number, image) in product.images.iter().take(MOST_IMAGES).enumerate() {
-            let name = match number {
-                0 => "main_product_image_locator".to_owned(),
-                number => format!("other_product_image_locator_{number}"),
-            };
-            set(&name, json!([{"media_location": image, "marketplace_id": self.marketplace.id}]));
+            set(&locator(number), json!([{"media_location": image, "marketplace_id": self.marketplace.id}]));
         }
         Ok(())
     }
@@ -338,20 +327,24 @@ impl Amazon {
         let theme = change.siblings.iter().find_map(|one| text(one, refs::THEME));
         let channel = self.channel.as_deref().unwrap_or(super::items::DEFAULT_CHANNEL);
         let product_type = self.new.mapping.category(product);
+        let mut refs = json!({
+            refs::SKU: change.sku,
+            refs::ASIN: null,
+            refs::PRODUCT_TYPE: product_type,
+            refs::CHANNELS: {channel: change.wanted.stock},
+            refs::CHANNEL: channel,
+            refs::FBA: false,
+            refs::PARENT: parent,
+            refs::THEME: theme,
+        });
+        if !self.new.offer_only {
+            note_others(&mut refs, (1..product.images.len().min(MOST_IMAGES)).collect());
+        }
         Some(Listing {
             sku: change.sku.clone(),
             product_id: parent.clone().unwrap_or_else(|| change.sku.to_string()),
             shop_sku: None,
-            refs: json!({
-                refs::SKU: change.sku,
-                refs::ASIN: null,
-                refs::PRODUCT_TYPE: product_type,
-                refs::CHANNELS: {channel: change.wanted.stock},
-                refs::CHANNEL: channel,
-                refs::FBA: false,
-                refs::PARENT: parent,
-                refs::THEME: theme,
-            }),
+            refs,
             title: change.wanted.title.clone().unwrap_or_else(|| product.title.clone()),
             description: product.description.as_deref().map(plain),
             brand: self.new.mapping.brand(product).or(product.brand.as_deref()).map(str::to_owned),

@@ -145,7 +145,7 @@ impl Amazon {
             message["operationType"] = "UPDATE".into();
             return Some(message);
         }
-        let patches = work.patches(self.marketplace);
+        let patches = self.patches_of(work);
         (!patches.is_empty()).then(|| {
             json!({
                 "messageId": number, "sku": work.sku(), "operationType": "PATCH", "productType": work.product_type(),

@@ -12,7 +12,7 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::marketplaces::Marketplace;
+use super::{marketplaces::Marketplace, remembered::MOST_IMAGES};
 use crate::domain::{Complaint, Currency, InvalidListing, Listing, ListingStatus, Price};
 
 /// The product type of offers whose own is not known; the vendor takes it for changes of price and stock.
@@ -40,6 +40,26 @@ pub(super) mod refs {
     pub(in super::super) const PARENT: &str = "parent";
     /// The variation family's theme.
     pub(in super::super) const THEME: &str = "theme";
+    /// The numbers of the further images; not there without any.
+    pub(in super::super) const OTHERS: &str = "others";
+}
+
+/// The attribute that has the image of this number; 0 is the main one.
+pub(super) fn locator(number: usize) -> String {
+    match number {
+        0 => "main_product_image_locator".to_owned(),
+        number => format!("other_product_image_locator_{number}"),
+    }
+}
+
+/// Notes which further images an item has.
+pub(super) fn note_others(noted: &mut Value, others: Vec<usize>) {
+    let Some(noted) = noted.as_object_mut() else { return };
+    if others.is_empty() {
+        noted.remove(refs::OTHERS);
+    } else {
+        noted.insert(refs::OTHERS.to_owned(), json!(others));
+    }
 }
 
 /// An item.
@@ -312,12 +332,14 @@ impl<'a> Item<'a> {
         offer.map(price).transpose()
     }
 
+    fn image(&self, number: usize) -> Option<String> {
+        Some(self.attribute(&locator(number))?.get("media_location")?.as_str()?.to_owned())
+    }
+
     fn images(&self) -> Vec<String> {
-        let names = (1..=8).map(|number| format!("other_product_image_locator_{number}"));
-        let located = |name: String| Some(self.attribute(&name)?.get("media_location")?.as_str()?.to_owned());
-        let main = located("main_product_image_locator".to_owned())
-            .or_else(|| self.summary()?.main_image.as_ref().map(|image| image.link.clone()));
-        main.into_iter().chain(names.filter_map(located)).collect()
+        let shown = || self.summary()?.main_image.as_ref().map(|image| image.link.clone());
+        let main = self.image(0).or_else(shown);
+        main.into_iter().chain((1..MOST_IMAGES).filter_map(|number| self.image(number))).collect()
     }
 
     /// The attributes that tell the members of a variation family apart, as far as they are plain.
@@ -364,20 +386,22 @@ impl<'a> Item<'a> {
         let product_type = own_type.map(|one| one.product_type.as_str());
         let product_type = product_type.or_else(|| summary?.product_type.as_deref());
         let title = self.text("item_name").or_else(|| summary?.item_name.clone()).unwrap_or_default();
+        let mut refs = json!({
+            refs::SKU: self.wire.sku,
+            refs::ASIN: summary.and_then(|summary| summary.asin.as_deref()),
+            refs::PRODUCT_TYPE: product_type.unwrap_or(ANY_PRODUCT_TYPE),
+            refs::CHANNELS: kept.pieces,
+            refs::CHANNEL: kept.channel,
+            refs::FBA: kept.fba,
+            refs::PARENT: parent,
+            refs::THEME: variation.and_then(|variation| Some(variation.variation_theme.as_ref()?.theme.as_str())),
+        });
+        note_others(&mut refs, (1..MOST_IMAGES).filter(|number| self.image(*number).is_some()).collect());
         Ok(Listing {
             sku: self.wire.sku.parse()?,
             product_id: parent.unwrap_or(&self.wire.sku).clone(),
             shop_sku: None,
-            refs: json!({
-                refs::SKU: self.wire.sku,
-                refs::ASIN: summary.and_then(|summary| summary.asin.as_deref()),
-                refs::PRODUCT_TYPE: product_type.unwrap_or(ANY_PRODUCT_TYPE),
-                refs::CHANNELS: kept.pieces,
-                refs::CHANNEL: kept.channel,
-                refs::FBA: kept.fba,
-                refs::PARENT: parent,
-                refs::THEME: variation.and_then(|variation| Some(variation.variation_theme.as_ref()?.theme.as_str())),
-            }),
+            refs,
             title,
             description: self.text("product_description"),
             brand: self.text("brand"),

@@ -10,6 +10,7 @@ mod items;
 mod marketplaces;
 mod pull;
 mod push;
+mod remembered;
 mod report;
 mod start;
 mod submission;
@@ -18,6 +19,7 @@ mod tests;
 mod wire;
 
 use std::{
+    collections::BTreeMap,
     sync::{Arc, Mutex},
     time::Duration,
 };
@@ -35,12 +37,12 @@ use self::{
 };
 use super::{
     Abilities, Access, Acted, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page,
-    PushResult, Settled, ShopSettings, ShopStatus, Ticket, Tools,
+    PushResult, Settled, ShopSettings, ShopStatus, Ticket, Tools, Unsaid,
     calls::token_of,
     reader::{Reader, text_of},
 };
 use crate::{
-    domain::{Complaint, Failure, Field, JobKind, plan::Change, wanted::Retire},
+    domain::{Complaint, Failure, Field, JobKind, Product, Variant, plan::Change, wanted::Retire},
     http::Rate,
     secrets::Secret,
 };
@@ -71,8 +73,8 @@ pub static DEF: ChannelDef = ChannelDef {
     app_secrets: &[],
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
-        export: &[Field::Price, Field::Stock, Field::Title, Field::Description],
-        remembered: &[],
+        export: &Field::EVERY,
+        remembered: &[Field::Images, Field::Attributes],
         create: true,
         retire: &[Retire::ZeroStock, Retire::Deactivate],
         periods: &[
@@ -261,6 +263,10 @@ impl Channel for Amazon {
 
     fn lacks(&self, change: &Change) -> Option<Complaint> {
         self.lacks_of(change)
+    }
+
+    fn attributes(&self, product: &Product, variant: &Variant) -> Result<BTreeMap<String, String>, Unsaid> {
+        self.wanted_attributes(product, variant)
     }
 
     async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {

@@ -16,6 +16,7 @@ use super::{
     client::{ApiCall, Operation},
     items::{self, Item, WireIssue},
     pull::{PAGE_SIZE, item_path},
+    remembered::without_emptying,
     seller_of,
     submission::Work,
     token_of,
@@ -123,7 +124,7 @@ impl Amazon {
         if work.listing.is_none() {
             return self.create_one(access, work).await;
         }
-        let patches = work.patches(self.marketplace);
+        let patches = self.patches_of(work);
         if patches.is_empty() {
             // Nothing that could be sent differs.
             if work.refusals.is_empty() {
@@ -131,9 +132,19 @@ impl Amazon {
             }
             return Ok(());
         }
-        let body = json!({"productType": work.product_type(), "patches": patches});
-        if self.submit(access, (PATCH, Method::PATCH, false), work, body).await? {
+        let rest = without_emptying(&patches);
+        let body =
+            |patches: Vec<Value>, work: &Work<'_>| json!({"productType": work.product_type(), "patches": patches});
+        let whole = body(patches, work);
+        if self.submit(access, (PATCH, Method::PATCH, false), work, whole).await? {
             work.accept();
+        } else if let Some(rest) = rest {
+            // The image that is to go may have gone already.
+            work.refusals.clear();
+            let rest = body(rest, work);
+            if self.submit(access, (PATCH, Method::PATCH, false), work, rest).await? {
+                work.accept();
+            }
         }
         Ok(())
     }

@@ -9,8 +9,9 @@
 use serde_json::{Number, Value, json};
 
 use super::{
-    items::{DEFAULT_CHANNEL, WireIssue, complaints, refs},
+    items::{DEFAULT_CHANNEL, WireIssue, complaints, note_others, refs},
     marketplaces::Marketplace,
+    remembered::MOST_IMAGES,
 };
 use crate::{
     channels::PushResult,
@@ -69,11 +70,11 @@ impl<'a> Work<'a> {
         }
     }
 
-    fn wants(&self, field: Field) -> bool {
+    pub(super) fn wants(&self, field: Field) -> bool {
         self.change.fields.contains(&field)
     }
 
-    /// The patches of an item that is there. Empty where there is nothing to send, or something was refused.
+    /// The patches of what is compared in an item that is there. Empty where there is nothing to send, or something was refused.
     pub(super) fn patches(&mut self, marketplace: &Marketplace) -> Vec<Value> {
         let mut patches = Vec::new();
         patches.extend(self.retiring(marketplace));
@@ -186,6 +187,9 @@ impl<'a> Work<'a> {
         }
         if let Some(text) = wanted.description.as_ref().filter(|_| fields.contains(&Field::Description)) {
             listing.description = Some(text.clone());
+        }
+        if let Some(images) = wanted.images.as_ref().filter(|_| fields.contains(&Field::Images)) {
+            note_others(&mut listing.refs, (1..images.len().min(MOST_IMAGES)).collect());
         }
         let channel = listing.refs.get(refs::CHANNEL).and_then(Value::as_str).map(str::to_owned);
         if let (Some(pieces), Some(channel)) = (wanted.stock.filter(|_| fields.contains(&Field::Stock)), channel) {

@@ -6,6 +6,7 @@ mod feeding;
 mod importing;
 mod permission;
 mod pretend;
+mod remembering;
 mod settings;
 mod starting;
 

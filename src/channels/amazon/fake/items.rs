@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{api::Refusal, state::Stats};
 use crate::{channels::amazon::marketplaces::Marketplace, domain::Currency};
@@ -184,6 +185,11 @@ impl Item {
         let patches = patches.ok_or_else(|| Refusal::bad("patches is missing or empty"))?;
         let mut attributes = self.attributes.clone();
         for (index, patch) in patches.iter().enumerate() {
+            let name = patch["path"].as_str().and_then(|path| path.strip_prefix("/attributes/")).unwrap_or_default();
+            if patch["op"] == "delete" && is_locator(name) && !attributes.contains_key(name) {
+                issues.push(issue("4000001", &format!("There is no '{name}' to delete."), name, "INVALID_ATTRIBUTE"));
+                continue;
+            }
             apply(&mut attributes, patch, marketplace, stats)
                 .map_err(|what| Refusal::bad(format!("Invalid {what} provided in patch at index of {index}")))?;
         }
@@ -259,6 +265,30 @@ impl Item {
             }
         }
         issues
+    }
+}
+
+fn is_locator(name: &str) -> bool {
+    name.contains("_product_image_locator")
+}
+
+/// Where Amazon's copy of an image is found.
+pub(super) fn copy_of(image: &str) -> String {
+    const COPIES: &str = "https://m.media-amazon.com/images/I/";
+    if image.starts_with(COPIES) {
+        return image.to_owned();
+    }
+    let hash = Sha256::digest(image);
+    format!("{COPIES}{}.jpg", hash.iter().take(5).map(|byte| format!("{byte:02x}")).collect::<String>())
+}
+
+/// Images are fetched, and shown as copies from then on.
+pub(super) fn fetch_images(attributes: &mut Map<String, Value>) {
+    let locators = attributes.iter_mut().filter(|(name, _)| is_locator(name));
+    for value in locators.flat_map(|(_, values)| values.as_array_mut().into_iter().flatten()) {
+        if let Some(image) = value["media_location"].as_str().map(copy_of) {
+            value["media_location"] = image.into();
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::{
     Shared,
     api::{Passed, Refusal, denied},
     get,
-    items::Item,
+    items::{Item, fetch_images},
     search::{check_locale, included_data, marketplace},
     state::{Place, World},
 };
@@ -22,6 +22,7 @@ impl World {
     /// Keeps what was submitted. What a seller has in stock is the same in all marketplaces of the region.
     pub(super) fn keep(&mut self, place: &Place, sku: &str, mut item: Item) {
         const STOCK: &str = "fulfillment_availability";
+        fetch_images(&mut item.attributes);
         let mut elsewhere = self.items.iter().filter(|((seller, id), _)| *seller == place.0 && *id != place.1);
         let known = elsewhere.find_map(|(_, items)| items.get(sku)?.attributes.get(STOCK)).cloned();
         if let Some(known) = known.filter(|_| !item.attributes.contains_key(STOCK)) {

@@ -5,14 +5,14 @@ use std::{collections::BTreeMap, sync::Arc};
 use async_trait::async_trait;
 use jiff::SignedDuration;
 use rust_decimal::Decimal;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::{APP_SECRET, FakeAmazon, Issued, Journal, Mishap, Seed};
 use crate::{
     channels::{
         Access, Channel, ShopSettings, Tokens, Tools,
-        amazon::DEF,
+        amazon::{DEF, items::locator},
         conformance::{Actual, Fault, Owner, Rig, World},
     },
     clock::Clock,
@@ -122,29 +122,14 @@ impl AmazonWorld {
         let seeds: Vec<_> = (0..listings).map(seed).collect();
         fake.seed_items(SELLER, country, &seeds).expect("the seller is there");
         let issued = fake.grant_tokens(SELLER, SignedDuration::from_hours(24));
-        let settings = ShopSettings {
-            shop: Shop {
-                id: "suite".parse().expect("a constant"),
-                channel: super::super::NAME.into(),
-                name: "Suite".to_owned(),
-            },
-            own: json!({"marketplace": country, "mapping": {
-                "category": "SHIRT", "brand": "Suite",
-                "raw": {"supplier_declared_has_product_identifier_exemption": [{"value": true}]},
-            }})
-            .as_object()
-            .cloned()
-            .unwrap_or_default(),
-            channel: fake.app_settings(),
-            client_secret: Some(Secret::new(APP_SECRET)),
-            secrets: BTreeMap::new(),
-            warehouse: None,
-            folder: "/etc/shopsyncd".into(),
-            callback: CALLBACK.parse().expect("a constant"),
-        };
-        let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
-        let channel = (DEF.build)(&settings, &tools).expect("these settings are in order");
+        let channel = build(&fake, country, &clock, &json!({}));
         Self { fake, country, clock, channel, issued }
+    }
+
+    fn attributes(&self, sku: &Sku) -> Map<String, Value> {
+        let items = self.fake.items(SELLER, self.country);
+        let item = items.into_iter().find(|item| item["sku"] == sku.as_str()).unwrap_or_default();
+        item["attributes"].as_object().cloned().unwrap_or_default()
     }
 
     fn set(&self, sku: &Sku, values: &Values) {
@@ -162,6 +147,32 @@ impl AmazonWorld {
         let back = self.fake.consent(link, seller).expect("the link is the channel's own");
         back.query_pairs().into_owned().collect()
     }
+}
+
+/// The shop's channel, with these attributes in its mapping.
+fn build(fake: &FakeAmazon, country: &str, clock: &Clock, attributes: &Value) -> Arc<dyn Channel> {
+    let settings = ShopSettings {
+        shop: Shop {
+            id: "suite".parse().expect("a constant"),
+            channel: super::super::NAME.into(),
+            name: "Suite".to_owned(),
+        },
+        own: json!({"marketplace": country, "mapping": {
+            "category": "SHIRT", "brand": "Suite", "attributes": attributes,
+            "raw": {"supplier_declared_has_product_identifier_exemption": [{"value": true}]},
+        }})
+        .as_object()
+        .cloned()
+        .unwrap_or_default(),
+        channel: fake.app_settings(),
+        client_secret: Some(Secret::new(APP_SECRET)),
+        secrets: BTreeMap::new(),
+        warehouse: None,
+        folder: "/etc/shopsyncd".into(),
+        callback: CALLBACK.parse().expect("a constant"),
+    };
+    let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
+    (DEF.build)(&settings, &tools).expect("these settings are in order")
 }
 
 #[async_trait]
@@ -200,6 +211,37 @@ impl World for AmazonWorld {
             (text(item, "sku").parse().expect("the suite's SKUs are valid"), actual)
         };
         self.fake.items(SELLER, self.country).iter().map(actual).collect()
+    }
+
+    async fn images_of(&self, sku: &Sku) -> Vec<String> {
+        let attributes = self.attributes(sku);
+        let image = |number| {
+            let value = attributes.get(&locator(number))?.pointer("/0/media_location")?;
+            value.as_str().map(str::to_owned)
+        };
+        (0..9).filter_map(image).collect()
+    }
+
+    fn attribute_words(&self) -> [(&'static str, [&'static str; 2]); 2] {
+        [("material", ["Cotton", "Wool"]), ("style", ["Plain", "Striped"])]
+    }
+
+    async fn attributes_of(&self, sku: &Sku) -> BTreeMap<String, String> {
+        let text = |value: &Value| value.pointer("/0/value").and_then(Value::as_str).map(str::to_owned);
+        self.attributes(sku).into_iter().filter_map(|(name, value)| Some((name, text(&value)?))).collect()
+    }
+
+    async fn set_attribute(&self, sku: &Sku, name: &str, value: &str) {
+        let attributes =
+            Map::from_iter([(name.to_owned(), json!([{"value": value, "marketplace_id": "A1PA6795UKMFR9"}]))]);
+        let seed = Seed { sku: sku.as_str().to_owned(), attributes, ..Seed::default() };
+        self.fake.set_item(SELLER, self.country, seed).expect("the seller is there");
+    }
+
+    fn mapping(&self, attributes: &[(&str, &str)]) -> Arc<dyn Channel> {
+        let attributes: Map<String, Value> =
+            attributes.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        build(&self.fake, self.country, &self.clock, &Value::Object(attributes))
     }
 
     async fn alter(&self, sku: &Sku, values: &Values) {

@@ -7,7 +7,11 @@ use rust_decimal::Decimal;
 use serde::Deserialize;
 use serde_json::{Map, Number, Value, json};
 
-use super::{FakeAmazon, items::Item, state::World};
+use super::{
+    FakeAmazon,
+    items::{Item, copy_of},
+    state::World,
+};
 use crate::channels::amazon::marketplaces::{self, Marketplace};
 
 /// An item to be set. What is left out stays as it is, or is left out of a new one.
@@ -69,6 +73,11 @@ impl FakeAmazon {
     pub fn refuse_item(&self, seller: &str, country: &str, sku: &str, why: &str) -> bool {
         let mut world = self.shared.world();
         world.item(seller, country, sku).map(|item| item.refused = Some(why.to_owned())).is_some()
+    }
+
+    /// Where Amazon's copy of an image is found.
+    pub fn copy_of(image: &str) -> String {
+        copy_of(image)
     }
 
     /// Everything of a seller on a marketplace: `sku, title, product_type, is_parent, price, currency, stock, fba, attributes`, heads of
