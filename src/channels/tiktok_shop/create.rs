@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::{TikTokShop, push::amount};
 use crate::{
     channels::mapping::Mapping,
-    domain::{Complaint, Price, Product, Variant, plan::Change},
+    domain::{Complaint, Field, Price, Product, Variant, plan::Change},
     http::may_be_called,
 };
 
@@ -68,24 +68,31 @@ pub(super) fn dimensions(text: &str) -> Option<Value> {
     }
 }
 
-/// The addresses of a product's images, as many as the vendor takes.
-pub(super) fn images_of(product: &Product) -> impl Iterator<Item = &str> {
-    product.images.iter().take(MOST_IMAGES).map(String::as_str)
+/// The addresses of images, as many as the vendor takes.
+pub(super) fn images_of(images: &[String]) -> impl Iterator<Item = &str> {
+    images.iter().take(MOST_IMAGES).map(String::as_str)
+}
+
+/// The first image that is no address that may be called.
+fn odd_image(images: &[String]) -> Option<(&'static str, String)> {
+    let odd = images_of(images).find(|text| !text.parse().is_ok_and(|url| may_be_called(&url)))?;
+    Some(("images", format!("image `{odd}` is not an https address; correct it at the source")))
 }
 
 impl TikTokShop {
-    /// What must still be said before a SKU can be listed.
+    /// What must still be said before a SKU can be listed, or its images sent.
     pub(super) fn lacking(&self, change: &Change) -> Option<Complaint> {
-        if change.listing.is_some() {
-            return None;
-        }
-        let (product, variant) = change.product.as_ref()?;
         let complain = |(code, text): (&str, String)| Complaint {
             sku: change.sku.as_str().to_owned(),
             code: code.to_owned(),
             text,
             request_id: None,
         };
+        if change.listing.is_some() {
+            let images = change.wanted.images.as_deref().filter(|_| change.fields.contains(&Field::Images))?;
+            return odd_image(images).map(complain);
+        }
+        let (product, variant) = change.product.as_ref()?;
         let of_variant = lacking_of_variant(change, variant);
         let of_product = || if change.siblings.is_empty() { self.lacking_of_product(product, variant) } else { None };
         of_variant.or_else(of_product).map(complain)
@@ -119,8 +126,7 @@ impl TikTokShop {
         if product.images.is_empty() {
             return Some(("images", "a new product needs an image; add one at the source".to_owned()));
         }
-        let odd = images_of(product).find(|text| !text.parse().is_ok_and(|url| may_be_called(&url)));
-        odd.map(|text| ("images", format!("image `{text}` is not an https address; correct it at the source")))
+        odd_image(&product.images)
     }
 
     /// The vendor's body for a new product with these SKUs.
@@ -189,7 +195,7 @@ fn lacking_of_variant(change: &Change, variant: &Variant) -> Option<(&'static st
 }
 
 /// An attribute: a value of the seller's own, or with `id:` before it one of the vendor's.
-fn attribute(id: &str, value: &str) -> Value {
+pub(super) fn attribute(id: &str, value: &str) -> Value {
     let value = value.strip_prefix("id:").map_or_else(|| json!({"name": value}), |id| json!({"id": id}));
     json!({"id": id, "values": [value]})
 }

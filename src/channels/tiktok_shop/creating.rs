@@ -14,8 +14,8 @@ use super::{
     TikTokShop,
     client::{ApiCall, Operation},
     create::{New, idempotency_key, new_sku},
+    edits::PARTIAL_EDIT,
     product::{Read, refs},
-    push::PARTIAL_EDIT,
     settle::{Kind, ticket},
     work::{Work, refuse_all},
 };
@@ -135,7 +135,7 @@ impl TikTokShop {
         }
         let changes: Vec<&Change> = indices.iter().map(|index| works[*index].change).collect();
         let news: Vec<New<'_>> = changes.iter().filter_map(|change| new(change)).collect();
-        let images = match self.take_images(access, news[0].product).await? {
+        let images = match self.take_images(access, &news[0].product.images).await? {
             Ok(images) => images,
             Err(why) => {
                 let why = format!("{why}; correct it at the source");

@@ -1,4 +1,4 @@
-//! Images of new products: fetched from the source's addresses, handed to the vendor, which names them.
+//! Images: fetched from the source's addresses, handed to the vendor, which names them.
 //!
 //! Vendor page: "Upload product image (202309)".
 
@@ -14,7 +14,7 @@ use super::{
 };
 use crate::{
     channels::{Access, ChannelError},
-    domain::{Failure, Product},
+    domain::Failure,
     http::{BudgetKey, Call, Method, Rate},
 };
 
@@ -25,14 +25,14 @@ const FETCH: Rate = Rate::per_second(5, 5);
 const LARGEST: usize = 10_000_000;
 
 impl TikTokShop {
-    /// The vendor's names of a product's images, in order; or why one of them cannot be had.
+    /// The vendor's names of these images, in order; or why one of them cannot be had.
     pub(super) async fn take_images(
         &self,
         access: &Access,
-        product: &Product,
+        images: &[String],
     ) -> Result<Result<Vec<String>, String>, ChannelError> {
         let mut uris = Vec::new();
-        for address in images_of(product) {
+        for address in images_of(images) {
             let image = match self.fetch(address).await {
                 Ok(image) => image,
                 Err(why) => return Ok(Err(format!("image {address} {why}"))),

@@ -4,6 +4,7 @@ mod auth;
 mod client;
 mod create;
 mod creating;
+mod edits;
 #[cfg(feature = "fakes")]
 pub mod fake;
 mod images;
@@ -21,7 +22,7 @@ mod wire;
 mod wire_products;
 mod work;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -31,9 +32,10 @@ use url::Url;
 use self::client::Client;
 use super::{
     Abilities, Access, Acted, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page,
-    PushResult, Settled, ShopSettings, ShopStatus, Ticket, Tools, calls::token_of, mapping::Mapping, reader::Reader,
+    PushResult, Settled, ShopSettings, ShopStatus, Ticket, Tools, Unsaid, calls::token_of, mapping::Mapping,
+    reader::Reader,
 };
-use crate::domain::{Complaint, Failure, Field, JobKind, plan::Change, wanted::Retire};
+use crate::domain::{Complaint, Failure, Field, JobKind, Product, Variant, plan::Change, wanted::Retire};
 
 /// The channel's name in the settings.
 pub const NAME: &str = "tiktok_shop";
@@ -58,8 +60,8 @@ pub static DEF: ChannelDef = ChannelDef {
     app_secrets: &[],
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
-        export: &[Field::Price, Field::Stock, Field::Title],
-        remembered: &[],
+        export: &[Field::Price, Field::Stock, Field::Title, Field::Images, Field::Attributes],
+        remembered: &[Field::Images, Field::Attributes],
         create: true,
         retire: &[Retire::ZeroStock, Retire::Deactivate],
         periods: &[
@@ -247,6 +249,10 @@ impl Channel for TikTokShop {
 
     fn lacks(&self, change: &Change) -> Option<Complaint> {
         self.lacking(change)
+    }
+
+    fn attributes(&self, product: &Product, variant: &Variant) -> Result<BTreeMap<String, String>, Unsaid> {
+        self.mapping.wanted(product, variant)
     }
 
     async fn settle(&self, access: &Access, ticket: &Ticket, changes: &[Change]) -> Result<Settled, ChannelError> {

@@ -1,12 +1,12 @@
-//! Export: what is sent of what, one product at a time, and prices and titles.
+//! Export: what is sent of what, one product at a time, and prices.
 //!
 //! Price and stock ([`super::stocks`]) are calls per product with all its SKUs at once. A price call is all or nothing, so where it is
-//! refused each SKU goes alone. Titles are edits of the product, which are audited ([`super::settle`]).
+//! refused each SKU goes alone. All else is edits of the product ([`super::edits`]).
 //!
 //! Only a product that is on sale can be changed, and one that is put on sale again ([`super::on_sale`]) is audited first. So that comes
 //! alone, and what else differs is sent once the audit is over.
 //!
-//! Vendor pages: "Update price (202309)", "Edit product partially (202509)".
+//! Vendor page: "Update price (202309)".
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,17 +18,15 @@ use super::{
     creating::by_product,
     on_sale::Way,
     product::refs,
-    settle::{Kind, ticket},
     wire::{PartError, Success, Trouble, part_errors},
     work::{OF_PRODUCT, Work, refuse_all},
 };
 use crate::{
     channels::{Access, ChannelError, PushResult, works},
-    domain::{Failure, Field, Price, plan::Change},
+    domain::{Failure, Price, plan::Change},
 };
 
 const PRICES: Operation = Operation::write("price update");
-pub(super) const PARTIAL_EDIT: Operation = Operation::write("partial edit");
 /// The most products in one call that puts them on or off sale.
 const STATUS_BATCH: usize = 20;
 
@@ -111,7 +109,7 @@ impl TikTokShop {
         let leaves = !joined && self.leaves(access, product, &retired, works).await?;
         self.push_prices(access, product, indices, works).await?;
         self.push_stocks(access, product, indices, works, !leaves).await?;
-        self.push_title(access, product, indices, works).await?;
+        self.push_edit(access, product, indices, works).await?;
         if leaves {
             return Ok(Way::Leaves);
         }
@@ -170,50 +168,6 @@ impl TikTokShop {
             }
             Err(trouble) if trouble.error.failure == Failure::Rejected => Ok(Some(trouble)),
             Err(trouble) => Err(trouble.into()),
-        }
-    }
-
-    /// Sends the title, which all SKUs of a product share.
-    async fn push_title(
-        &self,
-        access: &Access,
-        product: &str,
-        indices: &[usize],
-        works: &mut [Work<'_>],
-    ) -> Result<(), ChannelError> {
-        let wanted = |work: &Work<'_>| {
-            work.change
-                .wanted
-                .title
-                .clone()
-                .filter(|_| work.change.fields.contains(&Field::Title) && !work.change.wanted.retired)
-        };
-        let named: Vec<usize> = indices.iter().copied().filter(|index| wanted(&works[*index]).is_some()).collect();
-        let titles: BTreeSet<String> = named.iter().filter_map(|index| wanted(&works[*index])).collect();
-        let title = match titles.into_iter().collect::<Vec<_>>().as_slice() {
-            [] => return Ok(()),
-            [title] => title.trim().to_owned(),
-            several => {
-                let text = format!(
-                    "the SKUs of the product, which has one title, are wanted with {} of them; they belong to several products of the source",
-                    several.len()
-                );
-                for index in &named {
-                    works[*index].refuse("title", &text, None);
-                }
-                return Ok(());
-            }
-        };
-        let path = format!("/product/202509/products/{product}/partial_edit");
-        match self.write(access, PARTIAL_EDIT, &path, json!({"title": title})).await {
-            Ok(_) => {
-                let ticket = ticket(Kind::Edited, product, self.client.now());
-                for index in &named {
-                    works[*index].pending = Some(ticket.clone());
-                }
-                Ok(())
-            }
-            Err(trouble) => refuse_all(trouble, &named, works),
         }
     }
 

@@ -2,7 +2,8 @@
 //!
 //! New products and edits are audited: mostly within minutes, sometimes for days. While an answer is waited for nothing else is
 //! sent for the SKU. A product that was never on sale cannot be changed anyway, so its audit is waited for long; one whose title was
-//! edited sells on, and its stock must not wait: after a while the edit counts as accepted, and imports show what comes of it.
+//! edited sells on, and its stock must not wait: after a while the edit counts as accepted, and imports show what comes of it. Nothing waits
+//! for that of images and attributes.
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -17,7 +18,7 @@ use crate::{
     domain::{Complaint, Failure, plan::Change},
 };
 
-/// How long the audit is waited for of a product that is not on sale: a new one, or one that was put on sale again.
+/// How long the audit is waited for that keeps nothing from being sent: of a product that is not on sale, or of images and attributes.
 const NEW: SignedDuration = SignedDuration::from_hours(12);
 /// How long that of an edit.
 const EDIT: SignedDuration = SignedDuration::from_mins(30);
@@ -32,6 +33,8 @@ pub(super) enum Kind {
     Joined,
     /// A title.
     Edited,
+    /// Images or attributes alone.
+    Described,
     /// A product that was put on sale again.
     Relisted,
 }
@@ -90,7 +93,7 @@ impl TikTokShop {
             return refuse("not_active", text, request_id);
         }
         let age = SignedDuration::from_secs(self.client.now().as_second() - since);
-        let patience = if matches!(kind, Kind::New | Kind::Relisted) { NEW } else { EDIT };
+        let patience = if matches!(kind, Kind::New | Kind::Relisted | Kind::Described) { NEW } else { EDIT };
         if (status == "PENDING" || audit == "AUDITING") && age < patience {
             return Ok(Settled::Open);
         }

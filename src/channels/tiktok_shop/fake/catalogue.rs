@@ -1,6 +1,6 @@
 //! The endpoints that make and edit products: details, images, creating, partial edits, activating.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -11,7 +11,7 @@ use super::{
     Said,
     api::Passed,
     products::{body, shop, shown},
-    state::{Audit, Product, Shop, ShopSku, World},
+    state::{Audit, Edited, Product, Shop, ShopSku, World},
 };
 
 /// Countries whose categories are of the second version.
@@ -33,18 +33,19 @@ pub(super) fn details(world: &mut World, call: &Passed<'_>, id: &str) -> Result<
     }
     let product = shop.products.get(id).ok_or_else(|| refused(12_052_048, "the product does not exist"))?;
     let mut whole = shown(shop, id, product);
-    whole["description"] = json!(product.description);
-    if super::get(call.query, "return_under_review_version") == Some("true")
-        && let Some((title, description)) = &product.edited
-    {
-        (whole["title"], whole["description"]) = (json!(title), json!(description));
-    }
+    let under_review = super::get(call.query, "return_under_review_version") == Some("true");
+    let version =
+        if under_review { product.under_review() } else { Product { edited: None, ..product.clone() }.under_review() };
+    (whole["title"], whole["description"]) = (json!(version.title), json!(version.description));
     if !product.brand.is_empty() {
         whole["brand"] = json!({"id": "7082427311584347905", "name": product.brand});
     }
     whole["category_chains"] = json!([{"id": product.category, "is_leaf": true, "local_name": "Shirts"}]);
     let image = |name: &String| json!({"uri": name, "urls": [name], "thumb_urls": [name], "width": 800, "height": 800});
-    whole["main_images"] = product.images.iter().map(image).collect();
+    whole["main_images"] = version.images.iter().map(image).collect();
+    let attribute =
+        |(id, values): (&String, &Vec<Value>)| json!({"id": id, "name": format!("Attribute {id}"), "values": values});
+    whole["product_attributes"] = version.attributes.iter().map(attribute).collect();
     for (shown, sku) in whole["skus"].as_array_mut().into_iter().flatten().zip(&product.skus) {
         shown["sales_attributes"] = sku
             .options
@@ -69,8 +70,9 @@ fn judge(product: &mut Product, verdict: Audit) {
     match verdict {
         Audit::Open => {}
         Audit::Passes => {
-            if let Some((title, description)) = product.edited.take() {
+            if let Some(Edited { title, description, images, attributes }) = product.edited.take() {
                 (product.title, product.description) = (title, description);
+                (product.images, product.attributes) = (images, attributes);
             }
             "APPROVED".clone_into(&mut product.audit);
             if product.status == "PENDING" {
@@ -129,6 +131,15 @@ struct NewProduct {
     save_mode: Option<String>,
     #[serde(default)]
     idempotency_key: Option<String>,
+    #[serde(default)]
+    product_attributes: Vec<OfProduct>,
+}
+
+/// An attribute of a product: each value is one of the vendor's, by id, or the seller's own, by name.
+#[derive(Deserialize)]
+struct OfProduct {
+    id: String,
+    values: Vec<Value>,
 }
 
 #[derive(Deserialize)]
@@ -214,6 +225,7 @@ pub(super) fn create(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Re
         brand: wanted.brand_id.map(|id| format!("Brand {id}")).unwrap_or_default(),
         category: wanted.category_id,
         images: wanted.main_images.into_iter().map(|image| image.uri).collect(),
+        attributes: attributes(&wanted.product_attributes),
         audit: if draft { "NONE" } else { "AUDITING" }.to_owned(),
         status: if draft { "DRAFT" } else { "PENDING" }.to_owned(),
         created_at: now,
@@ -253,17 +265,47 @@ fn check(shop: &Shop, images: &BTreeSet<String>, least: i64, wanted: &NewProduct
     if wanted.category_id.is_empty() || !wanted.category_id.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(refused(12_052_017, "the category is invalid"));
     }
-    if wanted.main_images.is_empty() || wanted.main_images.len() > 9 {
-        return Err(refused(12_052_015, "main_images must hold 1 to 9 images"));
-    }
-    if !wanted.main_images.iter().all(|image| images.contains(&image.uri)) {
-        return Err(refused(12_052_016, "main_images must be images taken in before"));
-    }
+    check_images(images, &wanted.main_images)?;
+    check_attributes(&wanted.product_attributes)?;
     let weight = wanted.package_weight.value.parse::<Decimal>().unwrap_or_default();
     if weight <= Decimal::ZERO || !["KILOGRAM", "GRAM", "POUND"].contains(&wanted.package_weight.unit.as_str()) {
         return Err(refused(12_052_023, "package_weight is invalid"));
     }
     check_skus(shop, least, &wanted.skus)
+}
+
+fn check_images(taken_in: &BTreeSet<String>, images: &[Uri]) -> Result<(), Said> {
+    if images.is_empty() || images.len() > 9 {
+        return Err(refused(12_052_015, "main_images must hold 1 to 9 images"));
+    }
+    if !images.iter().all(|image| taken_in.contains(&image.uri)) {
+        return Err(refused(12_052_016, "main_images must be images taken in before"));
+    }
+    Ok(())
+}
+
+fn check_attributes(attributes: &[OfProduct]) -> Result<(), Said> {
+    let text = |value: &Value, name: &str| value[name].as_str().is_some_and(|text| !text.is_empty());
+    let ids: BTreeSet<&str> = attributes.iter().map(|one| one.id.as_str()).collect();
+    let sound = |one: &OfProduct| {
+        !one.id.is_empty()
+            && one.id.bytes().all(|byte| byte.is_ascii_digit())
+            && !one.values.is_empty()
+            && one.values.iter().all(|value| text(value, "id") || text(value, "name"))
+    };
+    if ids.len() < attributes.len() || !attributes.iter().all(sound) {
+        return Err(refused(12_052_018, "product_attributes is invalid"));
+    }
+    Ok(())
+}
+
+/// As the shop has them then: the seller's own words get no id.
+fn attributes(wanted: &[OfProduct]) -> BTreeMap<String, Vec<Value>> {
+    let value = |value: &Value| match value["id"].as_str().filter(|id| !id.is_empty()) {
+        Some(id) => json!({"id": id, "name": format!("Value {id}")}),
+        None => json!({"id": "", "name": value["name"]}),
+    };
+    wanted.iter().map(|one| (one.id.clone(), one.values.iter().map(value).collect())).collect()
 }
 
 fn check_texts(shop: &Shop, title: Option<&str>, description: Option<&str>) -> Result<(), Said> {
@@ -321,12 +363,21 @@ struct Edit {
     description: Option<String>,
     #[serde(default)]
     skus: Option<Vec<NewSku>>,
+    #[serde(default)]
+    main_images: Option<Vec<Uri>>,
+    #[serde(default)]
+    product_attributes: Option<Vec<OfProduct>>,
 }
 
-/// Each property that is sent replaces the old one as a whole: SKUs that are left out are deleted. Texts wait for the audit.
+/// Each property that is sent replaces the old one as a whole: SKUs and attributes that are left out are deleted. All but SKUs waits for
+/// the audit.
 pub(super) fn partial_edit(world: &mut World, call: &Passed<'_>, id: &str, now: Timestamp) -> Result<Said, Said> {
     let wanted: Edit = body(call)?;
     let least = i64::from(world.rules.refuses_zero_stock);
+    if let Some(images) = &wanted.main_images {
+        check_images(&world.images, images)?;
+    }
+    check_attributes(wanted.product_attributes.as_deref().unwrap_or_default())?;
     let fresh: Vec<_> = wanted.skus.iter().flatten().map(|_| world.id()).collect();
     let shop = shop(world, call)?;
     check_texts(shop, wanted.title.as_deref(), wanted.description.as_deref())?;
@@ -342,9 +393,15 @@ pub(super) fn partial_edit(world: &mut World, call: &Passed<'_>, id: &str, now: 
         let ids = skus.iter().zip(&fresh).map(|(sku, fresh)| sku.id.as_ref().unwrap_or(fresh));
         product.skus = skus.iter().zip(ids).map(|(sku, id)| made(sku, id)).collect();
     }
-    if wanted.title.is_some() || wanted.description.is_some() {
-        let title = wanted.title.unwrap_or_else(|| product.title.clone());
-        product.edited = Some((title, wanted.description.unwrap_or_else(|| product.description.clone())));
+    let before = product.under_review();
+    if wanted.skus.is_none() || wanted.title.is_some() || wanted.description.is_some() {
+        let uris = |images: Vec<Uri>| images.into_iter().map(|image| image.uri).collect();
+        product.edited = Some(Edited {
+            title: wanted.title.unwrap_or(before.title),
+            description: wanted.description.unwrap_or(before.description),
+            images: wanted.main_images.map_or(before.images, uris),
+            attributes: wanted.product_attributes.as_deref().map_or(before.attributes, attributes),
+        });
     }
     "AUDITING".clone_into(&mut product.audit);
     product.updated_at = now;

@@ -176,7 +176,13 @@ impl FakeTikTok {
         }
     }
 
-    /// Everything in a shop, one entry a SKU: `sku, product_id, title, status, price, currency, stock, inventory`.
+    /// Gives the product of a SKU an attribute, as its seller does in Seller Center; answers whether there is such a SKU.
+    pub fn set_attribute(&self, shop_id: &str, sku: &str, id: &str, value: &str) -> bool {
+        self.shared.world().shops.get_mut(shop_id).is_some_and(|shop| shop.set_attribute(sku, id, value))
+    }
+
+    /// Everything in a shop, one entry a SKU: `sku, product_id, title, status, category, images, attributes, price, currency, stock,
+    /// inventory`.
     pub fn listings(&self, shop_id: &str) -> Vec<Value> {
         self.shared.world().shops.get(shop_id).map(Shop::listings).unwrap_or_default()
     }

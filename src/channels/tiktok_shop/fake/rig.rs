@@ -106,29 +106,13 @@ impl TikTokWorld {
             refresh_token: Some(Secret::new(issued.refresh_token)),
         };
         let mapping = json!({"category": "600001", "package_weight": "0.5 kg", "package_dimensions": "20 x 15 x 5 cm"});
-        let own = |mapping: Value| {
-            let own = json!({"shop_id": SHOP_ID, "region": region, "mapping": mapping});
-            own.as_object().cloned().unwrap_or_default()
-        };
-        let settings = ShopSettings {
-            shop: Shop {
-                id: "suite".parse().expect("a constant"),
-                channel: super::super::NAME.into(),
-                name: "Suite".to_owned(),
-            },
-            own: own(mapping),
-            channel: fake.app_settings(),
-            client_secret: Some(Secret::new(APP_SECRET)),
-            secrets: BTreeMap::new(),
-            warehouse: Some("70685172755397199420".to_owned()),
-            folder: "/etc/shopsyncd".into(),
-            callback: CALLBACK.parse().expect("a constant"),
-        };
-        let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
-        let channel = (DEF.build)(&settings, &tools).expect("these settings are in order");
-        let settings = ShopSettings { own: own(json!({})), ..settings };
-        let unmapped = (DEF.build)(&settings, &tools).expect("these settings are in order");
+        let channel = build(&fake, &clock, region, &mapping);
+        let unmapped = build(&fake, &clock, region, &json!({}));
         Self { fake, clock, region: region.to_owned(), channel, unmapped, tokens: Mutex::new(tokens) }
+    }
+
+    fn listing(&self, sku: &Sku) -> Value {
+        self.fake.listings(SHOP_ID).into_iter().find(|listing| listing["sku"] == sku.as_str()).unwrap_or_default()
     }
 
     fn open(&self) -> Tokens {
@@ -147,6 +131,26 @@ impl TikTokWorld {
     }
 }
 
+/// The shop's channel, with this mapping.
+fn build(fake: &FakeTikTok, clock: &Clock, region: &str, mapping: &Value) -> Arc<dyn Channel> {
+    let settings = ShopSettings {
+        shop: Shop {
+            id: "suite".parse().expect("a constant"),
+            channel: super::super::NAME.into(),
+            name: "Suite".to_owned(),
+        },
+        own: json!({"shop_id": SHOP_ID, "region": region, "mapping": mapping}).as_object().cloned().unwrap_or_default(),
+        channel: fake.app_settings(),
+        client_secret: Some(Secret::new(APP_SECRET)),
+        secrets: BTreeMap::new(),
+        warehouse: Some("70685172755397199420".to_owned()),
+        folder: "/etc/shopsyncd".into(),
+        callback: CALLBACK.parse().expect("a constant"),
+    };
+    let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
+    (DEF.build)(&settings, &tools).expect("these settings are in order")
+}
+
 #[async_trait]
 impl World for TikTokWorld {
     fn channel(&self) -> Arc<dyn Channel> {
@@ -159,6 +163,34 @@ impl World for TikTokWorld {
 
     fn image(&self) -> String {
         self.fake.image_url().to_string()
+    }
+
+    async fn images_of(&self, sku: &Sku) -> Vec<String> {
+        let images = self.listing(sku)["images"].as_array().cloned().unwrap_or_default();
+        images.iter().filter_map(|image| image.as_str().map(str::to_owned)).collect()
+    }
+
+    fn attribute_words(&self) -> [(&'static str, [&'static str; 2]); 2] {
+        [("100089", ["Cotton", "id:1001533"]), ("100347", ["Plain", "Striped"])]
+    }
+
+    async fn attributes_of(&self, sku: &Sku) -> BTreeMap<String, String> {
+        let attributes = self.listing(sku)["attributes"].as_object().cloned().unwrap_or_default();
+        let word = |values: &Value| match values[0]["id"].as_str().filter(|id| !id.is_empty()) {
+            Some(id) => format!("id:{id}"),
+            None => values[0]["name"].as_str().unwrap_or_default().to_owned(),
+        };
+        attributes.into_iter().map(|(id, values)| (id, word(&values))).collect()
+    }
+
+    async fn set_attribute(&self, sku: &Sku, name: &str, value: &str) {
+        assert!(self.fake.set_attribute(SHOP_ID, sku.as_str(), name, value), "{sku} is there");
+    }
+
+    fn mapping(&self, attributes: &[(&str, &str)]) -> Arc<dyn Channel> {
+        let attributes: serde_json::Map<String, Value> =
+            attributes.iter().map(|(id, value)| ((*id).to_owned(), json!(value))).collect();
+        build(&self.fake, &self.clock, &self.region, &json!({"attributes": attributes}))
     }
 
     fn clock(&self) -> Clock {

@@ -163,13 +163,36 @@ pub(super) struct Product {
     /// `AUDITING`, `APPROVED` or `FAILED`.
     pub(super) audit: String,
     /// What an edit wants them to be, until the audit has passed.
-    pub(super) edited: Option<(String, String)>,
+    pub(super) edited: Option<Edited>,
+    /// The values of its attributes, by the attribute's id.
+    pub(super) attributes: BTreeMap<String, Vec<Value>>,
     pub(super) status: String,
     pub(super) created_at: Timestamp,
     pub(super) updated_at: Timestamp,
     /// In a promotion: neither price nor stock may be changed.
     pub(super) promoted: bool,
     pub(super) skus: Vec<ShopSku>,
+}
+
+/// What an edit makes of a product.
+#[derive(Debug, Clone)]
+pub(super) struct Edited {
+    pub(super) title: String,
+    pub(super) description: String,
+    pub(super) images: Vec<String>,
+    pub(super) attributes: BTreeMap<String, Vec<Value>>,
+}
+
+impl Product {
+    /// As the edit that waits for the audit, or as it is.
+    pub(super) fn under_review(&self) -> Edited {
+        self.edited.clone().unwrap_or_else(|| Edited {
+            title: self.title.clone(),
+            description: self.description.clone(),
+            images: self.images.clone(),
+            attributes: self.attributes.clone(),
+        })
+    }
 }
 
 /// A SKU.
@@ -382,6 +405,14 @@ impl Shop {
         product.skus.push(sku);
     }
 
+    /// Gives the product of a SKU an attribute of the seller's own words, as in Seller Center; answers whether there is such a SKU.
+    pub(super) fn set_attribute(&mut self, seller_sku: &str, id: &str, value: &str) -> bool {
+        let found = self.find(seller_sku);
+        found
+            .map(|(product, _)| product.attributes.insert(id.to_owned(), vec![json!({"id": "", "name": value})]))
+            .is_some()
+    }
+
     /// Everything in the shop, one entry a SKU, for comparing.
     pub(super) fn listings(&self) -> Vec<Value> {
         let skus =
@@ -389,7 +420,7 @@ impl Shop {
         skus.map(|(id, product, sku)| {
             json!({
                 "sku": sku.seller_sku, "product_id": id, "title": product.title, "status": product.status,
-                "category": product.category,
+                "category": product.category, "images": product.images, "attributes": product.attributes,
                 "price": self.amount(sku.price), "currency": self.currency,
                 "stock": sku.inventory[&self.warehouses[0]], "inventory": sku.inventory,
             })
