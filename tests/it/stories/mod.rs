@@ -5,6 +5,7 @@ mod agreement;
 mod amazon;
 mod authorizations;
 mod exports;
+mod images;
 mod listings;
 mod operating;
 mod page;
