@@ -110,9 +110,15 @@ impl ProductExport {
         source: &ShopId,
         counts: &mut Counts,
     ) -> Result<(), Halt> {
+        if entry.abilities.remembered.is_empty() {
+            return Ok(());
+        }
+        // Planned by a reader: there may be very many, each time anew.
+        let mut tx = self.work.store.read(self.work.clock.now()).await?;
+        let Plan { changes, lacking } = plan_remembered(&mut tx, entry).await?;
+        drop(tx);
         let mut tx = self.work.write(context).await?;
         remembering::resolve_settled(&mut tx, &entry.shop.id).await?;
-        let Plan { changes, lacking } = plan_remembered(&mut tx, entry).await?;
         tx.replace_complaints(&entry.shop.id, remembering::COMPLAINING, context.run, &lacking).await?;
         tx.commit().await?;
         counts.seen += changes.len() as u64;

@@ -15,7 +15,7 @@ use crate::{
 };
 
 checks! {
-    what_is_not_shown_as_it_was_sent_is_not_compared if |def, _| def.abilities.export.contains(&Field::Images);
+    what_is_not_shown_as_it_was_sent_is_not_compared if |def, rig| rig.remote() && def.abilities.export.contains(&Field::Images);
     images_arrive_as_copies_and_change_nothing_else if copies;
     images_are_replaced_as_a_list if copies;
     a_sku_whose_images_are_refused_keeps_those_it_has if copies;

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod creating;
+mod editing;
 mod exporting;
 mod importing;
 mod permission;
