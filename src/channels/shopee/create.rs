@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 
 use super::{
     Shopee,
-    items::refs,
+    items::{Items, refs},
     limits::Limits,
     money::number,
     push::MOST,
@@ -91,7 +91,7 @@ impl Shopee {
         let limits = self.limits(access, category).await?;
         let new = self.within(&limits, new, works);
         let Some(first) = new.first() else { return Ok(()) };
-        let images = match self.upload_images(access, limits.images(first.product)).await? {
+        let images = match self.upload_images(access, limits.images(&first.product.images)).await? {
             Ok(images) => images,
             Err(text) => {
                 refuse_all(&new, works, "image", &text);
@@ -176,7 +176,7 @@ impl Shopee {
             refuse_all(&new, works, "gone", "the item that has the SKU was deleted meanwhile");
             return Ok(());
         };
-        let left = take_known(&read, new, works);
+        let left = self.adopt(access, id, &read, new, works).await?;
         if left.is_empty() {
             return Ok(());
         }
@@ -199,6 +199,23 @@ impl Shopee {
         Ok(())
     }
 
+    /// Takes those that an item has already, as it has them; the images and attributes that they want it gets. Answers the others.
+    async fn adopt<'a>(
+        &self,
+        access: &Access,
+        id: u64,
+        read: &Items,
+        new: Vec<New<'a>>,
+        works: &mut [Work<'_>],
+    ) -> Result<Vec<New<'a>>, ChannelError> {
+        let all: Vec<usize> = new.iter().map(|one| one.index).collect();
+        let left = take_known(read, new, works);
+        let known: Vec<usize> = all.into_iter().filter(|index| left.iter().all(|one| one.index != *index)).collect();
+        self.push_attributes(access, id, &known, works).await?;
+        self.push_images(access, id, &known, works).await?;
+        Ok(left)
+    }
+
     /// Adds variations to an item that has some.
     pub(super) async fn join(
         &self,
@@ -211,7 +228,7 @@ impl Shopee {
             refuse_all(&new, works, "gone", "the item that the SKU belongs to was deleted; wait for the next import");
             return Ok(());
         };
-        let mut new = take_known(&read, new, works);
+        let mut new = self.adopt(access, id, &read, new, works).await?;
         if new.is_empty() {
             return Ok(());
         }

@@ -1,22 +1,30 @@
-//! Images of new items: fetched from the source's addresses and handed to Shopee, which takes files and no addresses.
+//! Images of items: fetched from the source's addresses and handed to Shopee, which takes files and no addresses.
 //!
-//! Vendor page: "v2.media_space.upload_image".
+//! Variations keep the images that they have: those belong to the options of an item.
+//!
+//! Vendor pages: "v2.media_space.upload_image", "v2.product.update_item".
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
 use url::Url;
 
 use super::{
     NAME, Shopee,
     client::{Ask, Body},
+    item_fields::{agreed, refuse_each},
+    limits::Limits,
+    work::Work,
 };
 use crate::{
     channels::{Access, ChannelError, calls::token_of},
-    domain::Failure,
+    domain::{Failure, Field},
     http::{BudgetKey, Call, Method, Rate, may_be_called},
 };
 
 const UPLOAD: &str = "image upload";
+const UPDATE: &str = "image update";
+/// The code of complaints about images.
+const CODE: &str = "image";
 /// The most images that an item shows.
 const MOST: usize = 9;
 /// The largest that the vendor takes.
@@ -28,6 +36,36 @@ const FETCH_RATE: Rate = Rate::per_second(5, 5);
 pub(super) type ImageFault = String;
 
 impl Shopee {
+    /// Sends the images of an item: all of them, which take the place of those that it has.
+    pub(super) async fn push_images(
+        &self,
+        access: &Access,
+        item: u64,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Result<(), ChannelError> {
+        let wanted = agreed(works, indices, Field::Images, CODE, |values| values.images.clone());
+        let Some((wanted, who)) = wanted else { return Ok(()) };
+        let category = who.iter().find_map(|index| works[*index].listing.as_ref()?.category.clone());
+        let limits = match &category {
+            Some(category) => self.limits(access, category).await?,
+            None => Limits::default(),
+        };
+        if let Some((code, text)) = limits.of_images(&wanted) {
+            refuse_each(works, &who, code, &text);
+            return Ok(());
+        }
+        let ids = match self.upload_images(access, limits.images(&wanted)).await? {
+            Ok(ids) => ids,
+            Err(text) => {
+                refuse_each(works, &who, CODE, &text);
+                return Ok(());
+            }
+        };
+        let body = json!({"item_id": item, "image": {"image_id_list": ids}});
+        self.update_item_whole(access, UPDATE, body, &who, works).await
+    }
+
     /// Hands over a product's images; answers Shopee's ids of them in order.
     pub(super) async fn upload_images(
         &self,

@@ -1,5 +1,5 @@
-//! What Shopee takes of a new item in its category: asked before anything is made, so that all that is out of bounds is named at
-//! once.
+//! What Shopee takes of an item in its category: asked before anything is made, so that all that is out of bounds is named at
+//! once, and before images are handed over.
 //!
 //! The bounds differ by shop and category, and pages show samples alone; so none stands here.
 //!
@@ -84,12 +84,7 @@ impl Limits {
             );
             faults.push(("description", text));
         }
-        // Of too many the first are taken.
-        let images = Decimal::from(self.images(product).len());
-        if let Some(taken) = self.item_image_count_limit.broken_by(images) {
-            let text = format!("the product has {images} images, and Shopee takes {taken}; add some at the source");
-            faults.push(("image", text));
-        }
+        faults.extend(self.of_images(&product.images));
         faults.extend(days_to_ship.and_then(|days| self.days_fault(days)).map(|text| ("days_to_ship", text)));
         faults
     }
@@ -135,10 +130,18 @@ impl Limits {
         faults
     }
 
-    /// The images that an item may have.
-    pub(super) fn images<'a>(&self, product: &'a Product) -> &'a [String] {
+    /// What is out of bounds of an item's images.
+    pub(super) fn of_images(&self, images: &[String]) -> Option<Fault> {
+        // Of too many the first are taken.
+        let count = Decimal::from(self.images(images).len());
+        let taken = self.item_image_count_limit.broken_by(count)?;
+        Some(("image", format!("the product has {count} images, and Shopee takes {taken}; add some at the source")))
+    }
+
+    /// Those of these images that an item may have.
+    pub(super) fn images<'a>(&self, images: &'a [String]) -> &'a [String] {
         let most = self.item_image_count_limit.most().and_then(|most| usize::try_from(most).ok());
-        &product.images[..product.images.len().min(most.unwrap_or(usize::MAX))]
+        &images[..images.len().min(most.unwrap_or(usize::MAX))]
     }
 }
 

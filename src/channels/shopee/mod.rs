@@ -1,12 +1,13 @@
 #![doc = include_str!("README.md")]
 
+mod attributes;
 mod auth;
 mod client;
 mod create;
 #[cfg(feature = "fakes")]
 pub mod fake;
 mod images;
-mod item_texts;
+mod item_fields;
 mod items;
 mod limits;
 mod money;
@@ -28,7 +29,7 @@ mod wire;
 mod wire_items;
 mod work;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
@@ -38,9 +39,9 @@ use url::Url;
 use self::{client::Client, terms::Terms};
 use super::{
     Abilities, Access, AuthorizationKind, Built, Channel, ChannelDef, ChannelError, Consent, From, Key, Page,
-    PushResult, Settled, ShopSettings, ShopStatus, Ticket, Tools, calls::token_of, reader::Reader,
+    PushResult, Settled, ShopSettings, ShopStatus, Ticket, Tools, Unsaid, calls::token_of, reader::Reader,
 };
-use crate::domain::{Complaint, Field, JobKind, plan::Change, wanted::Retire};
+use crate::domain::{Complaint, Field, JobKind, Product, Variant, plan::Change, wanted::Retire};
 
 /// The channel's name in the settings.
 pub const NAME: &str = "shopee";
@@ -65,8 +66,8 @@ pub static DEF: ChannelDef = ChannelDef {
     app_secrets: &[],
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
-        export: &[Field::Price, Field::Stock, Field::Title, Field::Description],
-        remembered: &[],
+        export: &[Field::Price, Field::Stock, Field::Title, Field::Description, Field::Images, Field::Attributes],
+        remembered: &[Field::Images, Field::Attributes],
         create: true,
         retire: &[Retire::ZeroStock, Retire::Deactivate],
         periods: &[
@@ -93,7 +94,7 @@ pub static DEF: ChannelDef = ChannelDef {
         },
         Key {
             name: "mapping",
-            doc: "how new items are made, for export.create: category, brand, attributes, weight_kg, logistics; see the channel's page. Default: none are made. Example: { category = \"100017\", weight_kg = 0.3, logistics = [80101] }",
+            doc: "how new items are made, for export.create: category, brand, attributes, weight_kg, logistics; attributes also for items that are there; see the channel's page. Default: none are made. Example: { category = \"100017\", weight_kg = 0.3, logistics = [80101] }",
             required: false,
         },
     ],
@@ -227,6 +228,10 @@ impl Channel for Shopee {
 
     fn lacks(&self, change: &Change) -> Option<Complaint> {
         self.terms.lacks(change, self.region.as_deref())
+    }
+
+    fn attributes(&self, product: &Product, variant: &Variant) -> Result<BTreeMap<String, String>, Unsaid> {
+        self.terms.wanted_attributes(product, variant)
     }
 
     async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {

@@ -142,6 +142,8 @@ impl Shopee {
         self.push_prices(access, item, indices, works).await?;
         self.push_stocks(access, item, !leaves, indices, works).await?;
         self.push_texts(access, item, indices, works).await?;
+        self.push_attributes(access, item, indices, works).await?;
+        self.push_images(access, item, indices, works).await?;
         if leaves {
             return Ok(Way::Leaves);
         }

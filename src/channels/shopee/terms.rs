@@ -2,16 +2,19 @@
 //!
 //! Vendor pages: "v2.product.add_item", "Creating product" (guide 211).
 
+use std::collections::BTreeMap;
+
 use rust_decimal::Decimal;
 use serde_json::{Map, Value, json};
 
 use super::{
+    attributes::{self, named},
     money::{currency_of, number, price_fault},
     text,
     wire_items::decimal,
 };
 use crate::{
-    channels::{mapping::Mapping, reader::Reader},
+    channels::{Unsaid, mapping::Mapping, reader::Reader},
     domain::{Complaint, Price, Product, Variant, plan::Change},
 };
 
@@ -69,9 +72,14 @@ impl Terms {
         Self { mapping, weight, dimension, logistics, days_to_ship, extra }
     }
 
-    /// What the settings and the source must still say before this SKU can be created; `None`: nothing.
+    /// What the settings and the source must still say before this change can be sent; `None`: nothing.
     pub(super) fn lacks(&self, change: &Change, region: Option<&str>) -> Option<Complaint> {
-        let (product, variant) = change.product.as_ref().filter(|_| change.listing.is_none())?;
+        if change.listing.is_some() {
+            let text = named(change.wanted.attributes.as_ref()?).err()?;
+            let sku = change.sku.as_str().to_owned();
+            return Some(Complaint { sku, code: attributes::CODE.to_owned(), text, request_id: None });
+        }
+        let (product, variant) = change.product.as_ref()?;
         let mut lacking: Vec<(&str, String)> = Vec::new();
         let joins = !change.siblings.is_empty();
         let sku = change.sku.as_str();
@@ -142,7 +150,7 @@ impl Terms {
             lacking.push(("brand", text));
         }
         if let Err(text) = self.attributes(product, variant) {
-            lacking.push(("attributes", text));
+            lacking.push((attributes::CODE, text));
         }
         if self.weight.is_none() {
             lacking.push(("weight", "no weight is named; set `mapping.weight_kg`".to_owned()));
@@ -194,10 +202,18 @@ impl Terms {
         Ok(json!({"brand_id": id, "original_brand_name": name}))
     }
 
+    /// The attributes of a variant, by their ids, as the mapping writes them.
+    pub(super) fn wanted_attributes(
+        &self,
+        product: &Product,
+        variant: &Variant,
+    ) -> Result<BTreeMap<String, String>, Unsaid> {
+        self.mapping.wanted(product, variant)
+    }
+
     /// The attributes as a call names them.
     fn attributes(&self, product: &Product, variant: &Variant) -> Result<Vec<Value>, String> {
-        let filled = self.mapping.attributes(product, variant).map_err(|unsaid| unsaid.to_string())?;
-        filled.into_iter().map(|(id, text)| attribute(id, &text)).collect()
+        named(&self.wanted_attributes(product, variant).map_err(|unsaid| unsaid.to_string())?)
     }
 
     /// The body of `add_item`, but for price, stock, SKU and status.
@@ -231,40 +247,4 @@ impl Terms {
 /// The pieces that a new SKU has.
 pub(super) fn pieces(change: &Change, variant: &Variant) -> Option<i64> {
     change.wanted.stock.or(variant.stock).map(|pieces| pieces.max(0))
-}
-
-/// One attribute: `#1,#2` are values of Shopee's list, anything else is a text of our own, with its unit after a bar.
-fn attribute(id: &str, text: &str) -> Result<Value, String> {
-    let number: u64 =
-        id.parse().map_err(|_| format!("`mapping.attributes.{id}`: Shopee's attributes are named by their ids"))?;
-    let values: Vec<Value> = if text.starts_with('#') {
-        let one = |part: &str| part.trim().strip_prefix('#')?.parse::<u64>().ok().map(|id| json!({"value_id": id}));
-        let values: Option<Vec<_>> = text.split(',').map(one).collect();
-        values.ok_or_else(|| format!("`mapping.attributes.{id}`: `{text}` is not a list of values like #678,#679"))?
-    } else {
-        let (text, unit) = text.split_once('|').map_or((text, None), |(text, unit)| (text, Some(unit.trim())));
-        let mut value = json!({"value_id": 0, "original_value_name": text.trim()});
-        if let Some(unit) = unit {
-            value["value_unit"] = unit.into();
-        }
-        vec![value]
-    };
-    Ok(json!({"attribute_id": number, "attribute_value_list": values}))
-}
-
-#[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "tests")]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attributes_are_values_of_the_list_or_texts_with_units() {
-        let of = |text: &str| attribute("100036", text).map(|value| value["attribute_value_list"].to_string());
-        assert_eq!(of("#678").unwrap(), r#"[{"value_id":678}]"#);
-        assert_eq!(of("#678, #679").unwrap(), r#"[{"value_id":678},{"value_id":679}]"#);
-        assert_eq!(of("Cotton").unwrap(), r#"[{"original_value_name":"Cotton","value_id":0}]"#);
-        assert_eq!(of("12 | g").unwrap(), r#"[{"original_value_name":"12","value_id":0,"value_unit":"g"}]"#);
-        assert!(of("#x").unwrap_err().contains("is not a list of values"));
-        assert!(attribute("Colour", "Red").unwrap_err().contains("named by their ids"));
-    }
 }

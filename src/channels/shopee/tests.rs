@@ -5,6 +5,7 @@ mod consenting;
 mod creating;
 mod exporting;
 mod importing;
+mod remembered;
 mod renewing;
 mod settings;
 

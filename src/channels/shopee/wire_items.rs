@@ -36,6 +36,9 @@ pub(super) struct WireItem {
     pub(super) image: Images,
     #[serde(deserialize_with = "nullable")]
     pub(super) brand: Brand,
+    /// As told: only an export of attributes reads it.
+    #[serde(deserialize_with = "nullable")]
+    pub(super) attribute_list: Value,
     #[serde(deserialize_with = "nullable")]
     pub(super) price_info: Vec<Value>,
     #[serde(deserialize_with = "nullable")]

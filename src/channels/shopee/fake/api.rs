@@ -12,7 +12,9 @@ use jiff::Timestamp;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use super::{Query, Said, Shared, check_signed, creating, get, instead, products, read_query, state::World, writes};
+use super::{
+    Query, Said, Shared, check_signed, creating, get, instead, products, read_query, state::World, updating, writes,
+};
 
 /// A call that the gate let through.
 pub(super) struct Passed<'a> {
@@ -70,7 +72,7 @@ fn product(
         (&Method::POST, "update_price") => writes::prices(world, &call, now),
         (&Method::POST, "update_stock") => writes::stocks(world, &call, now),
         (&Method::POST, "unlist_item") => writes::unlist(world, &call, now),
-        (&Method::POST, "update_item") => writes::texts(world, &call, now),
+        (&Method::POST, "update_item") => updating::update(world, &call, now),
         (&Method::GET, "get_item_limit") => creating::limits(world, &call),
         (&Method::POST, "add_item") => creating::add(world, &call, now),
         (&Method::POST, "init_tier_variation") => creating::init(world, &call, now),

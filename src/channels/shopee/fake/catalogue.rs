@@ -30,6 +30,44 @@ pub struct Seed {
     pub options: Vec<(String, String)>,
     /// The vendor's word; empty: `NORMAL`, or as it was.
     pub status: String,
+    /// Attributes of the item, set by hand beside those that it has: by their ids, `#1,#2` for values of the vendor's list, else a text with
+    /// its unit after a bar.
+    pub attributes: BTreeMap<u64, String>,
+}
+
+/// The values of an attribute, as they are told.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Attribute {
+    pub(super) values: Vec<Value>,
+}
+
+impl Attribute {
+    /// As a [`Seed`] writes it.
+    fn word(&self) -> String {
+        let one = |value: &Value| {
+            let text = |name: &str| value[name].as_str().unwrap_or_default();
+            match (value["value_id"].as_u64(), text("original_value_name"), text("value_unit")) {
+                (Some(0) | None, name, "") => name.to_owned(),
+                (Some(0) | None, name, unit) => format!("{name}|{unit}"),
+                (Some(id), ..) => format!("#{id}"),
+            }
+        };
+        self.values.iter().map(one).collect::<Vec<_>>().join(",")
+    }
+
+    fn read(word: &str) -> Self {
+        let listed = |part: &str| part.trim().strip_prefix('#')?.parse::<u64>().ok();
+        if let Some(ids) = word.split(',').map(listed).collect::<Option<Vec<_>>>() {
+            return Self { values: ids.into_iter().map(Self::listed).collect() };
+        }
+        let (name, unit) = word.split_once('|').unwrap_or((word, ""));
+        Self { values: vec![json!({"value_id": 0, "original_value_name": name, "value_unit": unit})] }
+    }
+
+    /// A value of the vendor's list, whose name the vendor knows.
+    pub(super) fn listed(id: u64) -> Value {
+        json!({"value_id": id, "original_value_name": format!("Value {id}"), "value_unit": ""})
+    }
 }
 
 /// An item. What it has itself where it has no models stands in `own`.
@@ -52,6 +90,7 @@ pub(super) struct Item {
     pub(super) brand: (u64, String),
     pub(super) category: u64,
     pub(super) images: Vec<String>,
+    pub(super) attributes: BTreeMap<u64, Attribute>,
     /// What else it was created with, as it came.
     pub(super) created_with: Value,
     /// Names of options with their values.
@@ -95,6 +134,7 @@ impl Item {
             brand: (0, "NoBrand".to_owned()),
             category: 100_017,
             images: vec!["img1".to_owned()],
+            attributes: BTreeMap::new(),
             created_with: Value::Null,
             tiers: Vec::new(),
             own,
@@ -127,6 +167,11 @@ impl Item {
     /// The SKU of a variant as a seller sees it.
     fn sku_of<'a>(&'a self, model: &'a Model) -> &'a str {
         if self.models.is_empty() { &self.sku } else { &model.sku }
+    }
+
+    /// Sets attributes by hand.
+    fn set_attributes(&mut self, texts: &BTreeMap<u64, String>) {
+        self.attributes.extend(texts.iter().map(|(id, text)| (*id, Attribute::read(text))));
     }
 
     /// Puts a value into a tier and answers its index.
@@ -196,6 +241,7 @@ impl Shop {
             if !seed.status.is_empty() {
                 item.status.clone_from(&seed.status);
             }
+            item.set_attributes(&seed.attributes);
             item.updated_at = now;
             return;
         }
@@ -211,6 +257,7 @@ impl Shop {
         let item = self.items.entry(id).or_insert_with(|| Item::new(&title, parent, own, now));
         item.updated_at = now;
         item.status = or(&seed.status, item.status.clone());
+        item.set_attributes(&seed.attributes);
         if !seed.product.is_empty() {
             let only = [("Variation".to_owned(), seed.sku.clone())];
             let options = if seed.options.is_empty() { &only[..] } else { &seed.options };
@@ -229,7 +276,8 @@ impl Shop {
                 "sku": item.sku_of(model), "item_id": id, "model_id": model.id, "title": item.name,
                 "description": item.description, "status": item.status, "price": model.price.to_string(),
                 "currency": self.currency, "stock": model.stocks.get(&self.locations[0]).copied().unwrap_or(0),
-                "stocks": model.stocks, "images": item.images, "brand": item.brand.1, "category": item.category,
+                "stocks": model.stocks, "images": item.images,
+                "attributes": item.attributes.iter().map(|(id, one)| (id.to_string(), one.word())).collect::<BTreeMap<_, _>>(), "brand": item.brand.1, "category": item.category,
                 "created_with": item.created_with, "gtin": model.gtin,
                 "options": model.tier_index.iter().zip(&item.tiers)
                     .map(|(index, (name, values))| json!([name, values[*index]])).collect::<Vec<_>>(),

@@ -13,7 +13,8 @@ use super::{
     get,
     products::{shop, shown, wrong},
     state::{Bounds, Shop, World},
-    writes::{check_text, fifty, item, price},
+    updating::{attributes, check_attributes, check_images, check_text, images},
+    writes::{fifty, item, price},
 };
 
 /// Until then a new item may not be known everywhere.
@@ -73,12 +74,8 @@ pub(super) fn limits(world: &mut World, call: &Passed<'_>) -> Result<Said, Said>
 /// That a new item is within the bounds.
 fn bounded(bounds: &Bounds, body: &Value, price: Decimal) -> Result<(), Said> {
     let name = body["item_name"].as_str().unwrap_or_default().chars().count();
-    let images = body["image"]["image_id_list"].as_array().map_or(0, Vec::len);
     if name < bounds.least_name {
         return Err(Said::error("error_title_below_min_length", "The length of item_name is less than min limit."));
-    }
-    if !(bounds.images[0]..=bounds.images[1]).contains(&images) {
-        return Err(Said::error("error_param", "The number of images is out of range."));
     }
     if !(bounds.price[0]..=bounds.price[1]).contains(&price) {
         return Err(Said::error("error_invalid_price", "The price is out of range."));
@@ -94,8 +91,7 @@ fn bounded(bounds: &Bounds, body: &Value, price: Decimal) -> Result<(), Said> {
 
 /// `add_item`: each call makes another one.
 pub(super) fn add(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Result<Said, Said> {
-    let (most_name, most_text) = (world.rules.longest_name, world.rules.longest_description);
-    let bounds = world.rules.bounds.clone();
+    let rules = world.rules.clone();
     let (id, known) = (world.id(), world.images.clone());
     let body = &call.body;
     let shop = shop(world, call);
@@ -104,8 +100,8 @@ pub(super) fn add(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Resul
     }
     let name = body["item_name"].as_str().unwrap_or_default();
     let description = body["description"].as_str().unwrap_or_default();
-    check_text(name, most_name, "item_name")?;
-    check_text(description, most_text, "description")?;
+    check_text(name, rules.longest_name, "item_name")?;
+    check_text(description, rules.longest_description, "description")?;
     let category = body["category_id"].as_u64();
     let category = category.ok_or_else(|| Said::error("error_invalid_category", "Invalid category."))?;
     let weighs = body["weight"].as_f64().is_some_and(|weight| weight > 0.0);
@@ -115,15 +111,15 @@ pub(super) fn add(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Resul
     if body["logistic_info"].as_array().is_none_or(Vec::is_empty) {
         return Err(Said::error("error_invalid_logistic_info", "invalid logistic info , no channel"));
     }
-    let images: Vec<String> = serde_json::from_value(body["image"]["image_id_list"].clone()).unwrap_or_default();
-    if images.is_empty() || images.len() > 9 || images.iter().any(|id| !known.contains(id)) {
-        return Err(Said::error("error_param", "Image not exist."));
-    }
+    let images = images(&body["image"], &known, &[])?;
+    check_images(&images, &rules)?;
+    let attributes = attributes(&body["attribute_list"], &rules)?;
+    check_attributes(&attributes, &rules)?;
     let brand = body["brand"]["brand_id"].as_u64().zip(body["brand"]["original_brand_name"].as_str());
     let (brand_id, brand) =
         brand.ok_or_else(|| Said::error("error_less_required_brand", "Brand information required"))?;
     let price = price(shop, &body["original_price"]).map_err(|text| Said::error("error_invalid_price", text))?;
-    bounded(&bounds, body, price)?;
+    bounded(&rules.bounds, body, price)?;
     let own = Model {
         price,
         stocks: stocks(shop, &body["seller_stock"])?,
@@ -137,6 +133,7 @@ pub(super) fn add(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Resul
         brand: (brand_id, brand.to_owned()),
         category,
         images,
+        attributes,
         created_with: body.clone(),
         ..Item::new(name, &sku(&body["item_sku"])?, own, now)
     };

@@ -14,6 +14,7 @@ mod products;
 mod rig;
 mod state;
 mod tokens;
+mod updating;
 mod writes;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -3,6 +3,8 @@
 //! The list counts in offsets over whatever it finds at that moment, in an order that no page of the vendor names, so it
 //! shifts under whoever pages through it while items are edited.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 use rust_decimal::Decimal;
 use serde_json::{Number, Value, json};
@@ -10,7 +12,7 @@ use serde_json::{Number, Value, json};
 use super::{
     Said,
     api::Passed,
-    catalogue::{Item, Model},
+    catalogue::{Attribute, Item, Model},
     get,
     state::{ListOrder, Shop, World},
 };
@@ -96,19 +98,31 @@ pub(super) fn base_info(world: &mut World, call: &Passed<'_>, now: Timestamp) ->
         world.stats.beyond_documented += 1;
         return Err(wrong("item_id_list"));
     }
-    let skipped = world.rules.untold_items.clone();
+    let (skipped, mandatory) = (world.rules.untold_items.clone(), world.rules.mandatory_attributes.clone());
     let shop = shop(world, call);
     let readable = |item: &Item| !item.deleted() || item.updated_at + DELETED_FOR > now;
     let items: Vec<_> = ids
         .iter()
         .filter(|id| !skipped.contains(id))
         .filter_map(|id| Some((*id, shop.items.get(id).filter(|item| readable(item))?)))
-        .map(|(id, item)| base(shop, id, item))
+        .map(|(id, item)| base(shop, id, item, &mandatory))
         .collect();
     Ok(Said::response(json!({"item_list": items})))
 }
 
-fn base(shop: &Shop, id: u64, item: &Item) -> Value {
+/// The address of the vendor's copy of an image.
+pub(super) fn address(id: &str) -> String {
+    format!("https://img.example.test/{id}")
+}
+
+fn base(shop: &Shop, id: u64, item: &Item, mandatory: &BTreeSet<u64>) -> Value {
+    let attribute = |(id, attribute): (&u64, &Attribute)| {
+        json!({
+            "attribute_id": id, "original_attribute_name": format!("Attribute {id}"), "is_mandatory": mandatory.contains(id),
+            "attribute_value_list": attribute.values,
+        })
+    };
+    let attributes: Vec<Value> = item.attributes.iter().map(attribute).collect();
     let mut shown = json!({
         "item_id": id, "category_id": item.category, "item_name": item.name, "item_sku": item.sku,
         "create_time": item.created_at.as_second(), "update_time": item.updated_at.as_second(),
@@ -116,10 +130,10 @@ fn base(shop: &Shop, id: u64, item: &Item) -> Value {
         "dimension": {"package_length": 20, "package_width": 15, "package_height": 2},
         "image": {
             "image_id_list": item.images,
-            "image_url_list": item.images.iter().map(|id| format!("https://img.example.test/{id}")).collect::<Vec<_>>(),
+            "image_url_list": item.images.iter().map(|id| address(id)).collect::<Vec<_>>(),
         },
         "brand": {"brand_id": item.brand.0, "original_brand_name": item.brand.1},
-        "logistic_info": [{"logistic_id": 80_101, "enabled": true}], "attribute_list": [],
+        "logistic_info": [{"logistic_id": 80_101, "enabled": true}], "attribute_list": attributes,
         "deboost": if item.deboosted { "true" } else { "false" }, "tag": {"kit": item.kit},
         "description_type": if item.extended { "extended" } else { "normal" },
         "description": if item.extended { "" } else { item.description.as_str() },

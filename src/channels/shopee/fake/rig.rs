@@ -67,6 +67,28 @@ struct ShopeeWorld {
     clock: Clock,
     channel: Arc<dyn Channel>,
     tokens: Tokens,
+    region: String,
+}
+
+/// The shop's channel, with these attributes in its mapping.
+fn build(fake: &FakeShopee, clock: &Clock, region: &str, attributes: &Value) -> Arc<dyn Channel> {
+    let mut mapping = json!({"category": "100017", "weight_kg": 0.3, "logistics": [80_101]});
+    if attributes.is_object() {
+        mapping["attributes"] = attributes.clone();
+    }
+    let own = json!({"shop_id": SHOP_ID.to_string(), "region": region, "mapping": mapping});
+    let settings = ShopSettings {
+        shop: Shop { id: "suite".parse().expect("a constant"), channel: NAME.into(), name: "Suite".to_owned() },
+        own: own.as_object().cloned().unwrap_or_default(),
+        channel: fake.app_settings(),
+        client_secret: Some(Secret::new(PARTNER_KEY)),
+        secrets: BTreeMap::new(),
+        warehouse: None,
+        folder: "/etc/shopsyncd".into(),
+        callback: CALLBACK.parse().expect("a constant"),
+    };
+    let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
+    (DEF.build)(&settings, &tools).expect("these settings are in order")
 }
 
 impl ShopeeWorld {
@@ -94,25 +116,8 @@ impl ShopeeWorld {
             access_token: Secret::new(issued.access_token),
             refresh_token: Some(Secret::new(issued.refresh_token)),
         };
-        let settings = ShopSettings {
-            shop: Shop { id: "suite".parse().expect("a constant"), channel: NAME.into(), name: "Suite".to_owned() },
-            own: json!({
-                "shop_id": SHOP_ID.to_string(), "region": region,
-                "mapping": {"category": "100017", "weight_kg": 0.3, "logistics": [80_101]},
-            })
-            .as_object()
-            .cloned()
-            .unwrap_or_default(),
-            channel: fake.app_settings(),
-            client_secret: Some(Secret::new(PARTNER_KEY)),
-            secrets: BTreeMap::new(),
-            warehouse: None,
-            folder: "/etc/shopsyncd".into(),
-            callback: CALLBACK.parse().expect("a constant"),
-        };
-        let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
-        let channel = (DEF.build)(&settings, &tools).expect("these settings are in order");
-        Self { fake, clock, channel, tokens }
+        let channel = build(&fake, &clock, region, &Value::Null);
+        Self { fake, clock, channel, tokens, region: region.to_owned() }
     }
 
     fn set(&self, sku: &Sku, values: &Values) {
@@ -124,6 +129,12 @@ impl ShopeeWorld {
             ..Seed::default()
         };
         self.fake.seed_items(SHOP_ID, &[seed]).expect("the shop is there");
+    }
+
+    /// What the shop has of a SKU.
+    fn listing(&self, sku: &Sku) -> Value {
+        let all = self.fake.listings(SHOP_ID);
+        all.into_iter().find(|listing| listing["sku"] == sku.as_str()).unwrap_or_default()
     }
 
     fn decide(&self, link: &Url, account: Option<u64>) -> Vec<(String, String)> {
@@ -152,6 +163,30 @@ impl World for ShopeeWorld {
 
     fn image(&self) -> String {
         self.fake.image().into()
+    }
+
+    async fn images_of(&self, sku: &Sku) -> Vec<String> {
+        serde_json::from_value(self.listing(sku)["images"].clone()).unwrap_or_default()
+    }
+
+    fn attribute_words(&self) -> [(&'static str, [&'static str; 2]); 2] {
+        [("100036", ["#678", "#679"]), ("100061", ["12|cm", "Cotton"])]
+    }
+
+    async fn attributes_of(&self, sku: &Sku) -> BTreeMap<String, String> {
+        serde_json::from_value(self.listing(sku)["attributes"].clone()).unwrap_or_default()
+    }
+
+    async fn set_attribute(&self, sku: &Sku, name: &str, value: &str) {
+        let id: u64 = name.parse().expect("the vendor's attributes are numbered");
+        let attributes = [(id, value.to_owned())].into();
+        let seed = Seed { sku: sku.as_str().to_owned(), attributes, ..Seed::default() };
+        self.fake.seed_items(SHOP_ID, &[seed]).expect("the shop is there");
+    }
+
+    fn mapping(&self, attributes: &[(&str, &str)]) -> Arc<dyn Channel> {
+        let attributes = attributes.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+        build(&self.fake, &self.clock, &self.region, &attributes)
     }
 
     async fn actual(&self) -> BTreeMap<Sku, Actual> {

@@ -82,6 +82,12 @@ pub struct Rules {
     pub longest_description: usize,
     /// What new items must have: the bounds differ by category, but not here.
     pub bounds: Bounds,
+    /// The attributes that every item must have: they differ by category, but not here.
+    pub mandatory_attributes: BTreeSet<u64>,
+    /// Attributes of other categories, which no item can have.
+    pub foreign_attributes: BTreeSet<u64>,
+    /// A warning that comes with what `update_item` answers.
+    pub update_warning: String,
 }
 
 /// From what to what, of new items.
@@ -142,6 +148,9 @@ impl Default for Rules {
             longest_name: 120,
             longest_description: 3_000,
             bounds: Bounds::default(),
+            mandatory_attributes: BTreeSet::new(),
+            foreign_attributes: BTreeSet::new(),
+            update_warning: String::new(),
         }
     }
 }
@@ -177,6 +186,10 @@ pub struct Stats {
     pub unlisted: u64,
     /// Items whose name or description was set.
     pub texts_changed: u64,
+    /// Items whose images were set.
+    pub images_changed: u64,
+    /// Items whose attributes were set.
+    pub attributes_changed: u64,
     /// Items made.
     pub created: u64,
     /// Variations added to items that had some.

@@ -1,4 +1,4 @@
-//! The product calls that change what is there: prices, stock, off sale, texts.
+//! The product calls that change what is there model by model, or item by item: prices, stock, off sale.
 
 use jiff::Timestamp;
 use rust_decimal::Decimal;
@@ -218,48 +218,4 @@ pub(super) fn unlist(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Re
     }
     world.stats.unlisted += done.len() as u64;
     Ok(parts(done, failed))
-}
-
-/// `update_item`: the fields that are sent, after a look at all of the item.
-pub(super) fn texts(world: &mut World, call: &Passed<'_>, now: Timestamp) -> Result<Said, Said> {
-    let (most_name, most_text) = (world.rules.longest_name, world.rules.longest_description);
-    let shop = shop(world, call);
-    let item = item(shop, call)?;
-    if item.promoted && call.body.get("item_name").is_some() {
-        let message = "Item_name cannot be edited when item is under promotion..";
-        return Err(Said::error("error_cannt_edit_name_in_promotion", message));
-    }
-    if let Some(reason) = item.variants().iter().find_map(|model| model.refuses.clone()) {
-        return Err(Said::error("error_busi_cannot_update_field", format!("Update item failed , {reason}.")));
-    }
-    if let Some(name) = call.body["item_name"].as_str() {
-        check_text(name, most_name, "item_name")?;
-        name.clone_into(&mut item.name);
-    }
-    if let Some(text) = call.body["description"].as_str() {
-        check_text(text, most_text, "description")?;
-        if item.extended {
-            return Err(Said::error("error_param", "Wrong parameters, detail: description_type."));
-        }
-        text.clone_into(&mut item.description);
-    }
-    item.updated_at = now;
-    world.stats.texts_changed += 1;
-    Ok(Said::response(json!({"item_id": call.body["item_id"]})))
-}
-
-/// That a text has a length that the vendor takes.
-pub(super) fn check_text(text: &str, most: usize, name: &str) -> Result<(), Said> {
-    let length = text.chars().count();
-    match (length, name) {
-        (0, "item_name") => Err(Said::error("error_item_name_empty", "Item name could not be empty.")),
-        (0, _) => Err(Said::error("error_desc_length_min_limit", "Description length is less than the min limit.")),
-        (length, "item_name") if length > most => {
-            Err(Said::error("error_title_exceeds_max_length", "The length of item_name is bigger than max limit."))
-        }
-        (length, _) if length > most => {
-            Err(Said::error("error_param", "Wrong parameters, detail: description is too long."))
-        }
-        _ => Ok(()),
-    }
 }

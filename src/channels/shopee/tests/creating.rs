@@ -4,7 +4,7 @@ use super::*;
 use crate::channels::{Settled, Ticket};
 use crate::domain::{Product, Variant};
 
-fn creating(scene: &Scene, product: &str, sku: &str, options: &[(&str, &str)]) -> Change {
+pub(super) fn creating(scene: &Scene, product: &str, sku: &str, options: &[(&str, &str)]) -> Change {
     let price: Price = Price { amount: "19.90".parse().unwrap(), currency: "SGD".parse().unwrap() };
     let product = Product {
         id: product.to_owned(),
@@ -32,7 +32,7 @@ fn creating(scene: &Scene, product: &str, sku: &str, options: &[(&str, &str)]) -
     }
 }
 
-fn scene() -> Scene {
+pub(super) fn scene() -> Scene {
     let mut scene = Scene::new();
     scene.own = json!({"shop_id": ACCOUNT, "region": "SG", "mapping": {
         "category": "100017", "weight_kg": 0.3, "dimension_cm": [20, 15, 2], "logistics": [80_101], "days_to_ship": 7,
@@ -41,7 +41,7 @@ fn scene() -> Scene {
     scene
 }
 
-fn plain(scene: &mut Scene) {
+pub(super) fn plain(scene: &mut Scene) {
     scene.own["mapping"]["attributes"] = json!({});
 }
 
