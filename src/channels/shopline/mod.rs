@@ -61,8 +61,8 @@ pub static DEF: ChannelDef = ChannelDef {
     }],
     abilities: Abilities {
         authorization: AuthorizationKind::Consent,
-        export: &[Field::Price, Field::Stock, Field::Title, Field::Description],
-        remembered: &[],
+        export: &[Field::Price, Field::Stock, Field::Title, Field::Description, Field::Images],
+        remembered: &[Field::Images],
         create: true,
         retire: &[Retire::ZeroStock, Retire::Deactivate],
         periods: &[

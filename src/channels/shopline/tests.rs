@@ -4,6 +4,7 @@
 mod asia;
 mod exporting;
 mod global;
+mod images;
 mod importing;
 mod on_sale;
 mod settings;

@@ -107,6 +107,11 @@ impl<'a> Work<'a> {
         }
     }
 
+    /// The images to send, where they are to be sent.
+    pub(super) fn images(&self) -> Option<&[String]> {
+        self.change.wanted.images.as_deref().filter(|_| self.wants(Field::Images))
+    }
+
     pub(super) fn note_stock(&mut self, pieces: i64) {
         let place = self.text(refs::PLACE);
         if let Some(listing) = &mut self.listing {
@@ -225,6 +230,11 @@ pub(super) fn wanted_texts(works: &[Work<'_>], indices: &[usize]) -> Option<Text
     indices.iter().map(|index| works[*index].texts()).find(|texts| !texts.is_empty())
 }
 
+/// The images that are to be sent to a product, if any.
+pub(super) fn wanted_images(works: &[Work<'_>], indices: &[usize]) -> Option<Vec<String>> {
+    indices.iter().find_map(|index| works[*index].images()).map(<[String]>::to_vec)
+}
+
 /// Whether any of these is to be taken off sale.
 pub(super) fn any_leaves(works: &[Work<'_>], indices: &[usize]) -> bool {
     indices.iter().any(|index| works[*index].change.wanted.retired)
@@ -330,21 +340,44 @@ pub(super) fn judge_texts(
     sent: &Texts,
     trouble: Option<Trouble>,
 ) -> Result<(), Box<ChannelError>> {
-    let refusal = match trouble {
-        Some(trouble) if !trouble.is_refusal() => return Err(trouble.error),
-        judged => judged,
-    };
-    for index in indices {
-        let work = &mut works[*index];
+    judge_shared(works, indices, trouble, |work, trouble| {
         let own = work.texts();
-        if own.is_empty() {
-            continue;
-        }
-        match &refusal {
+        match trouble {
+            _ if own.is_empty() => {}
             Some(trouble) => work.refuse_with(trouble),
             None if own == *sent => work.note_texts(&own),
             None => work.refuse("texts", "the product's SKUs are wanted with different texts, but share them", None),
         }
+    })
+}
+
+/// What became of the images of a product, which its SKUs share.
+pub(super) fn judge_images(
+    works: &mut [Work<'_>],
+    indices: &[usize],
+    sent: &[String],
+    trouble: Option<Trouble>,
+) -> Result<(), Box<ChannelError>> {
+    judge_shared(works, indices, trouble, |work, trouble| match (work.images(), trouble) {
+        (None, _) => {}
+        (Some(_), Some(trouble)) => work.refuse_with(trouble),
+        (Some(own), None) if own == sent => {}
+        (Some(_), None) => {
+            work.refuse("images", "the product's SKUs are wanted with different images, but share them", None);
+        }
+    })
+}
+
+/// A refusal concerns these changes, each as `judge` has it; any other trouble what comes after them, too.
+fn judge_shared(
+    works: &mut [Work<'_>],
+    indices: &[usize],
+    trouble: Option<Trouble>,
+    judge: impl Fn(&mut Work<'_>, Option<&Trouble>),
+) -> Result<(), Box<ChannelError>> {
+    match trouble {
+        Some(trouble) if !trouble.is_refusal() => return Err(trouble.error),
+        refusal => indices.iter().for_each(|index| judge(&mut works[*index], refusal.as_ref())),
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::{
     Asia,
     pull::{Product, Variation},
-    push::{MOST_PIECES, number, path_of},
+    push::{MOST_PIECES, main_images, number, path_of},
 };
 use crate::{
     channels::{
@@ -19,7 +19,7 @@ use crate::{
         shopline::{
             items::{Found, list, refs},
             wire::Trouble,
-            works::{Work, come_back, emptied, refuse_all, returns, status},
+            works::{Work, come_back, emptied, refuse_all, returns, status, wanted_images},
         },
     },
     domain::{self, Field, Listing},
@@ -54,10 +54,16 @@ impl Asia {
         let relists = draft && indices.iter().any(|index| works[*index].change.wanted.relisted);
         let begun = draft && works[indices[0]].change.siblings.is_empty() && !single;
         let warehouses = self.warehouses(token).await.map_err(|trouble| trouble.error)?;
+        // What was made by this very call has the images already; what joins a product has the product's.
+        let known: Vec<usize> =
+            indices.iter().copied().filter(|index| !new && has(&home, works[*index].change.sku.as_str())).collect();
+        if let Some(images) = wanted_images(works, &known) {
+            self.push_images(token, &home.id, &images, &known, works).await?;
+        }
         let mut home = home;
         for index in indices {
             let work = &mut works[*index];
-            if !home.variations.iter().any(|it| it.sku.as_deref() == Some(work.change.sku.as_str())) {
+            if !has(&home, work.change.sku.as_str()) {
                 let Some(joined) = self.join(token, &home, work).await? else {
                     work.close();
                     continue;
@@ -117,8 +123,7 @@ impl Asia {
             let items = list(&data, "items").unwrap_or_default();
             let there = items.iter().filter(|item| item["status"] != "removed");
             let mut products = there.filter_map(|item| Product::read(item, &self.0.locale, &mut Found::default()));
-            let has = |product: &Product| product.variations.iter().any(|it| it.sku.as_deref() == Some(sku));
-            if let Some(found) = products.find(has) {
+            if let Some(found) = products.find(|product| has(product, sku)) {
                 return Ok(Some(found));
             }
         }
@@ -168,7 +173,7 @@ impl Asia {
             ("description_translations", product.description.as_ref().map(|text| json!({locale: text}))),
             ("brand", self.0.mapping.brand(product).or(product.brand.as_deref()).map(Value::from)),
             ("category_ids", self.0.mapping.category(product).map(|id| json!([id]))),
-            ("images", (!product.images.is_empty()).then(|| json!(product.images))),
+            ("images", (!product.images.is_empty()).then(|| json!(main_images(&product.images)))),
             ("gtin", barcode.map(Value::from)),
         ] {
             if let Some(value) = value {
@@ -206,10 +211,9 @@ impl Asia {
         let answer = self.write(token, "variation creation", Method::POST, &path, body).await;
         let Some(answer) = work.judge(answer)? else { return Ok(None) };
         let joined = Product::read(&answer.data, &self.0.locale, &mut Found::default());
-        let has = |it: &Variation| it.sku.as_deref() == Some(work.change.sku.as_str());
         let odd =
             || Box::new(self.odd("variation creation", "it does not tell the variation", answer.request_id.clone()));
-        joined.filter(|joined| joined.variations.iter().any(has)).map(Some).ok_or_else(odd)
+        joined.filter(|joined| has(joined, work.change.sku.as_str())).map(Some).ok_or_else(odd)
     }
 
     /// Takes a variation that the shop has for the one that is wanted, and brings price and stock to what is wanted.
@@ -261,6 +265,10 @@ impl Asia {
         }
         Ok(())
     }
+}
+
+fn has(product: &Product, sku: &str) -> bool {
+    product.variations.iter().any(|variation| variation.sku.as_deref() == Some(sku))
 }
 
 /// The options of a variation as they are sent, by the types that the product has, or by new ones.

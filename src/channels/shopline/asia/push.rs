@@ -4,8 +4,11 @@
 //! The vendor does not say whether a product's texts in other languages stay when one is sent, so the others are read and go
 //! back as they are. Before a product goes off sale it is read as well, for a variation may have joined it. Where variations are tied to the product's price, the product's price is the one to write.
 //!
+//! Images are told by their addresses, and take the place of the product's main ones. Those of its variations, and the further ones below its
+//! description, are lists of their own, which stay.
+//!
 //! Vendor pages: "Update Product Price", "Update Product Variation Price", "Update Product Quantity", "Update Stock",
-//! "Update Product", "Bulk Publish/Unpublish Product in Online Store".
+//! "Update Product", "Add Product Images", "Bulk Publish/Unpublish Product in Online Store".
 
 use std::collections::BTreeSet;
 
@@ -20,8 +23,8 @@ use crate::{
             items::{list, object, refs, text},
             wire::{Success, Trouble},
             works::{
-                Texts, Work, all_leave, any_leaves, by_product, judge_texts, lacking, refuse_all, refuse_partly,
-                results, returns, status, wanted_texts,
+                Texts, Work, all_leave, any_leaves, by_product, judge_images, judge_texts, lacking, refuse_all,
+                refuse_partly, results, returns, status, wanted_images, wanted_texts,
             },
         },
     },
@@ -36,6 +39,8 @@ pub(super) const MOST_PIECES: i64 = 9_999_999;
 const MOST_OPTIONS: usize = 3;
 /// The longest brand.
 const LONGEST_BRAND: usize = 100;
+/// The most main images of a product.
+const MOST_IMAGES: usize = 12;
 /// The most products taken off sale at once.
 const STATUS_BATCH: usize = 100;
 
@@ -120,6 +125,9 @@ impl Asia {
             let now: Vec<_> = product.variations.iter().map(|variation| variation.id.as_deref()).collect();
             all_gone = all_leave(works, indices, &now);
         }
+        if let Some(images) = wanted_images(works, indices) {
+            self.push_images(token, &works[indices[0]].text(refs::PRODUCT), &images, indices, works).await?;
+        }
         self.push_prices(token, indices, works).await?;
         for index in indices {
             let work = &mut works[*index];
@@ -153,6 +161,23 @@ impl Asia {
             }
         }
         self.write(token, "product update", Method::PUT, &format!("products/{id}"), body).await
+    }
+
+    /// `id`: the product's.
+    pub(super) async fn push_images(
+        &self,
+        token: &Secret,
+        id: &str,
+        images: &[String],
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Ended {
+        // The vendor's page spells the last name in both ways.
+        let body = json!({
+            "urls": main_images(images), "image_type": "main", "is_replace": true, "is_replcae": true,
+        });
+        let answer = self.write(token, "image update", Method::POST, &format!("products/{id}/add_images"), body).await;
+        judge_images(works, indices, images, answer.err())
     }
 
     async fn push_prices(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
@@ -290,6 +315,11 @@ pub(super) fn path_of(work: &Work<'_>) -> String {
         Some(variation) => format!("products/{product}/variations/{variation}"),
         None => format!("products/{product}"),
     }
+}
+
+/// Those of a product's images that are shown first, as many as the vendor takes.
+pub(super) fn main_images(images: &[String]) -> &[String] {
+    &images[..images.len().min(MOST_IMAGES)]
 }
 
 /// A price as it is sent: a number.

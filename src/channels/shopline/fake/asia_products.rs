@@ -9,10 +9,13 @@ use serde_json::{Value, json};
 use super::{
     answers::Said,
     global_products::Passed,
-    goods::{Goods, Product, Variant},
+    goods::{Goods, Image, Product, Variant},
     state::World,
 };
 use crate::channels::{fake::get, shopline::Platform};
+
+/// The most main images of a product.
+const MOST_IMAGES: usize = 12;
 
 /// Serves a call that passed the gate.
 pub(super) fn serve(world: &mut World, call: &Passed<'_>) -> Said {
@@ -28,6 +31,7 @@ pub(super) fn serve(world: &mut World, call: &Passed<'_>) -> Said {
         ("GET", ["products", id, "stocks"]) => stocks(world, call, id),
         ("PUT", ["products", id, "stocks"]) => set_stock(world, call, id),
         ("POST", ["products", id, "variations"]) => create_variation(world, call, id),
+        ("POST", ["products", id, "add_images"]) => add_images(world, call, id),
         ("PUT", ["products", id, "update_price"]) => set_price(world, call, id, None),
         ("PUT", ["products", id, "update_quantity"]) => set_quantity(world, call, id, None),
         ("PUT", ["products", id, "variations", own, "update_price"]) => set_price(world, call, id, Some(own)),
@@ -131,7 +135,7 @@ fn shown(goods: &Goods, product: &Product) -> Value {
             json!({
                 "id": variant.id, "sku": variant.sku, "gtin": variant.barcode, "price": money(goods, variant.price),
                 "price_sale": nothing, "quantity": variant.stock.values().sum::<i64>(),
-                "fields_translations": {"zh-hant": variant.options},
+                "fields_translations": {"zh-hant": variant.options}, "media": variant.image.as_ref().map(media),
             })
         })
         .collect();
@@ -141,8 +145,7 @@ fn shown(goods: &Goods, product: &Product) -> Value {
         .iter()
         .map(|(name, kind)| json!({"key": kind, "label": name, "name_translations": {"zh-hant": name}}))
         .collect();
-    let medias: Vec<Value> =
-        product.images.iter().map(|url| json!({"id": "m1", "images": {"original": {"url": url}}})).collect();
+    let medias: Vec<Value> = product.images.iter().map(media).collect();
     let own = main.filter(|_| product.plain);
     json!({
         "id": product.id, "title_translations": product.titles, "description_translations": product.descriptions,
@@ -153,6 +156,10 @@ fn shown(goods: &Goods, product: &Product) -> Value {
         "field_titles": titles, "variations": variations, "updated_at": product.updated_at.to_string(),
         "created_at": product.created_at.to_string(),
     })
+}
+
+fn media(image: &Image) -> Value {
+    json!({"id": image.id, "images": {"original": {"width": 800, "height": 800, "url": image.src}}})
 }
 
 fn warehouses(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
@@ -194,6 +201,40 @@ fn update(world: &mut World, call: &Passed<'_>, id: &str) -> Result<Said, Said> 
         }
     }
     product.updated_at = call.now;
+    one(world, call, id).map(Said::ok)
+}
+
+/// Copies of images that are told by their addresses: JPEG or PNG, as many as a product shows first.
+fn images(goods: &mut Goods, urls: &Value) -> Result<Vec<Image>, Said> {
+    let urls = urls.as_array().map(Vec::as_slice).unwrap_or_default();
+    if urls.len() > MOST_IMAGES {
+        return Err(unprocessable("a product has at most 12 main images"));
+    }
+    let image = |url: &Value| match url.as_str() {
+        Some(url) if url.starts_with("http") && !url.contains(".gif") => Ok(goods.copy(Platform::Asia)),
+        _ => Err(unprocessable("an image cannot be read")),
+    };
+    urls.iter().map(image).collect()
+}
+
+/// Adds main images to a product, or puts them in the place of those that it has.
+fn add_images(world: &mut World, call: &Passed<'_>, id: &str) -> Result<Said, Said> {
+    let replaces = call.body[world.rules.replace_word].as_bool().unwrap_or(false);
+    if !matches!(call.body["image_type"].as_str(), None | Some("main")) {
+        return Err(unprocessable("this pretend shop has main images only"));
+    }
+    let images = images(goods(world, call)?, &call.body["urls"])?;
+    let product = there(world, call, id)?;
+    if product.variants.iter().any(|variant| variant.refused) {
+        return Err(unprocessable("the product cannot be changed"));
+    }
+    let before = if replaces { Vec::new() } else { product.images.clone() };
+    if before.len() + images.len() > MOST_IMAGES {
+        return Err(unprocessable("a product has at most 12 main images"));
+    }
+    product.images = [before, images].concat();
+    product.updated_at = call.now;
+    world.stats.images_changed += 1;
     one(world, call, id).map(Said::ok)
 }
 
@@ -302,8 +343,7 @@ fn create(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
     fields["status"].as_str().unwrap_or("draft").clone_into(&mut product.status);
     fields["brand"].as_str().unwrap_or_default().clone_into(&mut product.brand);
     fields["category_ids"][0].as_str().unwrap_or_default().clone_into(&mut product.category);
-    let images = fields["images"].as_array().into_iter().flatten();
-    product.images = images.filter_map(|url| url.as_str().map(str::to_owned)).collect();
+    product.images = images(goods, &fields["images"])?;
     let mut variant = goods.blank_variant(Platform::Asia);
     variant.price = price;
     fields["sku"].as_str().unwrap_or_default().clone_into(&mut variant.sku);

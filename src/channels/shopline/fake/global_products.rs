@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::{
     answers::Said,
-    goods::{Goods, Product, Variant},
+    goods::{Goods, Image, Product, Variant},
     state::World,
 };
 use crate::channels::{
@@ -151,10 +151,11 @@ fn shown(product: &Product) -> Value {
         .enumerate()
         .map(|(index, (name, _))| {
             let values: Vec<_> = product.variants.iter().filter_map(|variant| variant.options.get(index)).collect();
-            json!({"id": format!("o{index}"), "name": name, "values": values})
+            let images = if index == 0 { json!(product.value_images) } else { json!({}) };
+            json!({"id": format!("o{index}"), "name": name, "values": values, "values_images": images})
         })
         .collect();
-    let images: Vec<Value> = product.images.iter().map(|src| json!({"id": "i1", "src": src})).collect();
+    let images: Vec<Value> = product.images.iter().map(shown_image).collect();
     let variants: Value = product.variants.iter().map(|variant| shown_variant(product, variant)).collect();
     let variants = if product.garbled { json!("…") } else { variants };
     json!({
@@ -165,12 +166,16 @@ fn shown(product: &Product) -> Value {
     })
 }
 
+fn shown_image(image: &Image) -> Value {
+    json!({"id": image.id, "src": image.src, "alt": ""})
+}
+
 fn shown_variant(product: &Product, variant: &Variant) -> Value {
     let mut shown = json!({
         "id": variant.id, "product_id": product.id, "sku": variant.sku, "barcode": variant.barcode,
         "price": format!("{:.2}", variant.price), "compare_at_price": null, "inventory_item_id": variant.item,
         "inventory_quantity": variant.stock.values().sum::<i64>(), "inventory_tracker": variant.tracked,
-        "inventory_policy": "deny", "weight": "0.2", "weight_unit": "kg", "taxable": true, "required_shipping": true,
+        "image": variant.image.as_ref().map(shown_image), "inventory_policy": "deny", "weight": "0.2", "weight_unit": "kg", "taxable": true, "required_shipping": true,
     });
     for index in 0..5 {
         shown[format!("option{}", index + 1)] =
@@ -202,6 +207,32 @@ fn texts(product: &mut Product, fields: &Value) -> Result<(), Said> {
     Ok(())
 }
 
+/// A list of images that takes the place of a product's: those that are named by their ids stay as they are, of others a copy is made.
+fn images(goods: &mut Goods, product: &str, list: &[Value]) -> Result<Vec<Image>, Said> {
+    if list.len() > 502 {
+        return Err(unprocessable("images", "must be 502 at most"));
+    }
+    let known = goods.product(product).map(|product| product.images.clone()).unwrap_or_default();
+    let image = |one: &Value| match (one["id"].as_str(), one["src"].as_str()) {
+        (Some(id), _) => {
+            let same = known.iter().find(|image| image.id == id).cloned();
+            same.ok_or_else(|| unprocessable("images", "has an id that the product does not have"))
+        }
+        (None, Some(src)) if src.starts_with("http") && src.len() <= 255 => Ok(goods.copy(Platform::Global)),
+        _ => Err(unprocessable("images", "has an address that is none")),
+    };
+    list.iter().map(image).collect()
+}
+
+/// Whoever showed an image that is gone shows none.
+fn lose_images(product: &mut Product) {
+    let images = &product.images;
+    for variant in &mut product.variants {
+        variant.image = variant.image.take().filter(|image| images.contains(image));
+    }
+    product.value_images.retain(|_, src| images.iter().any(|image| image.src == *src));
+}
+
 fn update(world: &mut World, call: &Passed<'_>, id: &str) -> Result<Said, Said> {
     let fields = &call.body["product"];
     let goods = goods(world, call)?;
@@ -214,11 +245,22 @@ fn update(world: &mut World, call: &Passed<'_>, id: &str) -> Result<Said, Said> 
     if !["active", "draft", "archived"].contains(&status) {
         return Err(unprocessable("status", "is unknown"));
     }
+    let images = match fields["images"].as_array() {
+        None => None,
+        Some(list) => Some(images(goods, id, list)?),
+    };
+    let product = goods.product(id).ok_or_else(|| Said::global(404, "Not Found"))?;
     texts(product, fields)?;
+    let looks_changed = images.is_some();
+    if let Some(images) = images {
+        product.images = images;
+        lose_images(product);
+    }
     let was_on_sale = product.status == "active";
     status.clone_into(&mut product.status);
     product.updated_at = call.now;
     let said = Said::ok(json!({"product": shown(product)}));
+    world.stats.images_changed += u64::from(looks_changed);
     world.stats.taken_off_sale += u64::from(was_on_sale && status != "active");
     Ok(said)
 }
@@ -271,7 +313,7 @@ fn create(world: &mut World, call: &Passed<'_>) -> Result<Said, Said> {
     fields["product_category"].as_str().unwrap_or_default().clone_into(&mut product.category);
     let none = Vec::new();
     let all = |name: &str| fields[name].as_array().unwrap_or(&none).clone();
-    product.images = all("images").iter().filter_map(|image| image["src"].as_str().map(str::to_owned)).collect();
+    product.images = images(goods, "", &all("images"))?;
     product.options =
         all("options").iter().filter_map(|it| Some((it["name"].as_str()?.to_owned(), String::new()))).collect();
     let variants = all("variants");

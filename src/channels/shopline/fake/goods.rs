@@ -27,6 +27,17 @@ pub struct Seed {
     pub options: Vec<(String, String)>,
     /// Asia: all variations of the product have its price.
     pub same_price: bool,
+    /// The address of an image that the variant shows; empty: as it is.
+    pub image: String,
+    /// Global: the address of an image that the value of its first option shows; empty: as it is.
+    pub value_image: String,
+}
+
+/// The platform's copy of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Image {
+    pub(super) id: String,
+    pub(super) src: String,
 }
 
 /// What a store sells, and where it keeps it.
@@ -50,7 +61,9 @@ pub(super) struct Product {
     pub(super) status: String,
     pub(super) brand: String,
     pub(super) category: String,
-    pub(super) images: Vec<String>,
+    pub(super) images: Vec<Image>,
+    /// Global: the addresses of those that values of its first option show.
+    pub(super) value_images: BTreeMap<String, String>,
     /// Name of each option; on Asia also its type.
     pub(super) options: Vec<(String, String)>,
     pub(super) variants: Vec<Variant>,
@@ -75,6 +88,8 @@ pub(super) struct Variant {
     pub(super) options: Vec<String>,
     pub(super) stock: BTreeMap<String, i64>,
     pub(super) tracked: bool,
+    /// The image that it shows: on Global one of the product's, on Asia its own.
+    pub(super) image: Option<Image>,
     /// The store refuses every change of it.
     pub(super) refused: bool,
 }
@@ -104,6 +119,12 @@ impl Goods {
         }
     }
 
+    /// Makes a copy of an image, with an id and an address of its own.
+    pub(super) fn copy(&mut self, platform: Platform) -> Image {
+        let id = self.next_id(platform, 7);
+        Image { src: format!("https://img.example.test/{id}/original.png"), id }
+    }
+
     /// An empty product.
     pub(super) fn blank(&mut self, platform: Platform, now: Timestamp) -> Product {
         Product {
@@ -115,6 +136,7 @@ impl Goods {
             brand: String::new(),
             category: String::new(),
             images: Vec::new(),
+            value_images: BTreeMap::new(),
             options: Vec::new(),
             variants: Vec::new(),
             plain: platform == Platform::Asia,
@@ -149,6 +171,8 @@ impl Goods {
             text => Some(text.parse::<Decimal>().map_err(|error| format!("{text} is no price: {error}"))?),
         };
         let place = self.places.last().cloned().unwrap_or_default();
+        let image = (!seed.image.is_empty()).then(|| self.copy(platform));
+        let value_image = (!seed.value_image.is_empty()).then(|| self.copy(platform));
         let has = |product: &Product| product.variants.iter().any(|variant| variant.sku == seed.sku);
         let index = match self.products.iter().position(has) {
             Some(index) => index,
@@ -161,7 +185,16 @@ impl Goods {
         }
         product.updated_at = now;
         product.same_price |= seed.same_price;
+        if platform == Platform::Global {
+            product.images.extend(image.iter().chain(&value_image).cloned());
+        }
+        if let (Some((_, value)), Some(image)) = (seed.options.first(), value_image) {
+            product.value_images.insert(value.clone(), image.src);
+        }
         if let Some(variant) = product.variants.iter_mut().find(|variant| variant.sku == seed.sku) {
+            if image.is_some() {
+                variant.image = image;
+            }
             variant.price = price.unwrap_or(variant.price);
             if let Some(pieces) = seed.stock {
                 variant.stock.insert(place, pieces);
@@ -207,7 +240,9 @@ impl Goods {
                     "sku": variant.sku, "title": product.title(), "titles": product.titles, "status": product.status,
                     "description": product.descriptions.values().next(), "price": variant.price.to_string(),
                     "currency": self.currency, "places": variant.stock, "stock": variant.stock.values().sum::<i64>(),
-                    "product": product.id, "options": variant.options,
+                    "product": product.id, "options": variant.options, "image": variant.image.as_ref().map(|image| &image.src),
+                    "images": product.images.iter().map(|image| &image.src).collect::<Vec<_>>(),
+                    "value_images": product.value_images,
                 })
             };
             product.variants.iter().map(shown).collect::<Vec<_>>()

@@ -172,6 +172,12 @@ impl World for ShoplineWorld {
             .collect()
     }
 
+    async fn images_of(&self, sku: &Sku) -> Vec<String> {
+        let all = self.fake.listings(self.account);
+        let found = all.into_iter().find(|listing| listing["sku"] == sku.as_str()).unwrap_or_default();
+        serde_json::from_value(found["images"].clone()).unwrap_or_default()
+    }
+
     async fn actual(&self) -> BTreeMap<Sku, Actual> {
         let text = |listing: &Value, name: &str| listing[name].as_str().unwrap_or_default().to_owned();
         let actual = |listing: &Value| {

@@ -59,6 +59,8 @@ pub struct Rules {
     pub tokens_forgotten: bool,
     /// Whether Global lists products by title. Its pages of some versions name no such filter, and unknown ones are ignored.
     pub title_filter: bool,
+    /// By which name Asia is told that images take the place of others: the vendor's page has both `is_replcae` and `is_replace`.
+    pub replace_word: &'static str,
 }
 
 impl Default for Rules {
@@ -76,6 +78,7 @@ impl Default for Rules {
             pages_loop: false,
             tokens_forgotten: false,
             title_filter: true,
+            replace_word: "is_replcae",
         }
     }
 }
@@ -111,6 +114,8 @@ pub struct Stats {
     pub stocks_changed: u64,
     /// Products and variants made by the apps.
     pub created: u64,
+    /// Products whose images were set by the apps.
+    pub images_changed: u64,
     /// Products taken off sale by the apps.
     pub taken_off_sale: u64,
 }

@@ -25,7 +25,7 @@ use crate::{
             items::{Found, list, price, refs},
             windows::smaller,
             wire::Trouble,
-            works::{Work, amount, come_back, emptied, refuse_all, returns, status},
+            works::{Work, amount, come_back, emptied, refuse_all, returns, status, wanted_images},
         },
     },
     domain::{self, Field, Listing, Price},
@@ -58,6 +58,7 @@ impl Global {
             Ok(None) => return self.make(token, indices, works).await,
             Err(trouble) => return refuse_all(trouble, indices, works),
         };
+        self.push_images_of_known(token, &home, indices, works).await?;
         // What is not closed before the product is on sale begins again, should that fail.
         let off = home.status == status(false) && indices.iter().any(|index| works[*index].change.wanted.relisted);
         for index in indices {
@@ -77,6 +78,23 @@ impl Global {
             }
         }
         Ok(())
+    }
+
+    /// Sends the images that are wanted of those of these SKUs that the product has already; the product of those that join it has its own.
+    async fn push_images_of_known(
+        &self,
+        token: &Secret,
+        home: &Product,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Ended {
+        let has = |sku: &str| home.variants.iter().any(|variant| variant.sku.as_deref() == Some(sku));
+        let known: Vec<usize> =
+            indices.iter().copied().filter(|index| has(works[*index].change.sku.as_str())).collect();
+        match wanted_images(works, &known) {
+            Some(images) => self.push_images(token, home, &images, &known, works).await,
+            None => Ok(()),
+        }
     }
 
     /// Puts the product that these SKUs joined on sale again: it is off sale because the source dropped all that it had.
@@ -266,12 +284,12 @@ impl Global {
         }
         match self.listing(product, variant, stocks.of(variant), wanted.currency) {
             Ok(listing) => work.listing = Some(listing),
-            Err(error) => work.refuse(error.code, &error.to_string(), None),
+            Err(error) => {
+                work.refuse(error.code, &error.to_string(), None);
+                return Ok(());
+            }
         }
-        if !work.is_refused() {
-            self.bring_in_line(token, variant, wanted, work).await?;
-        }
-        Ok(())
+        self.bring_in_line(token, variant, wanted, work).await
     }
 
     async fn bring_in_line(&self, token: &Secret, variant: &Variant, wanted: Price, work: &mut Work<'_>) -> Ended {

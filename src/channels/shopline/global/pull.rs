@@ -287,6 +287,8 @@ pub(super) struct Product {
     vendor: Option<String>,
     category: Option<String>,
     images: Vec<String>,
+    /// Id and address of those of its images that a variant, or the value of an option, shows.
+    pub(super) shown_images: Vec<(String, String)>,
     /// The names of its options, in order.
     pub(super) options: Vec<String>,
     pub(super) variants: Vec<Variant>,
@@ -334,6 +336,7 @@ impl Product {
             vendor: text(value, "vendor"),
             category: text(value, "product_category"),
             images: named("images").iter().filter_map(|image| text(image, "src")).collect(),
+            shown_images: shown_images(named("images"), variants, named("options")),
             options: named("options").iter().map(|option| text(option, "name").unwrap_or_default()).collect(),
             variants: Vec::new(),
             id,
@@ -347,6 +350,15 @@ impl Product {
         }
         Some(product)
     }
+}
+
+/// Id and address of those images of a product that one of these shows: variants by the id, values of options by the address.
+fn shown_images(images: &[Value], variants: &[Value], options: &[Value]) -> Vec<(String, String)> {
+    let by_variants: Vec<String> = variants.iter().filter_map(|variant| text(&variant["image"], "id")).collect();
+    let of_values = options.iter().filter_map(|option| option["values_images"].as_object()).flatten();
+    let by_values: Vec<&str> = of_values.filter_map(|(_, src)| src.as_str()).collect();
+    let known = images.iter().filter_map(|image| Some((text(image, "id")?, text(image, "src")?)));
+    known.filter(|(id, src)| by_variants.contains(id) || by_values.contains(&src.as_str())).collect()
 }
 
 impl Variant {

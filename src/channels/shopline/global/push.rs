@@ -1,6 +1,9 @@
 //! Export to Global: prices and stocks variant by variant, texts, taking off sale and putting back product
 //! by product.
 //!
+//! A list of images takes the place of the product's. What a variant, or the value of an option, shows is one of these images, so those that
+//! are shown so are named with it by their ids, behind ours.
+//!
 //! The vendor's pages name a default for a product's status even where a product is only updated: every update of a product
 //! says the status that the product has. It is read before that, for its owner may have changed it since the import, and before a
 //! product goes off sale, for a variant may have joined it.
@@ -18,8 +21,8 @@ use crate::{
             items::{object, refs},
             wire::{Success, Trouble},
             works::{
-                Texts, Work, all_leave, amount, any_leaves, by_product, judge_texts, lacking, refuse_all,
-                refuse_partly, results, returns, status, wanted_texts,
+                Texts, Work, all_leave, amount, any_leaves, by_product, judge_images, judge_texts, lacking, refuse_all,
+                refuse_partly, results, returns, status, wanted_images, wanted_texts,
             },
         },
     },
@@ -34,6 +37,8 @@ pub(super) const MOST_PIECES: i64 = 999_999_999;
 const MOST_OPTIONS: usize = 5;
 /// The longest address of an image.
 const LONGEST_ADDRESS: usize = 255;
+/// The most images of a product.
+const MOST_IMAGES: usize = 502;
 
 type Ended = Result<(), Box<ChannelError>>;
 
@@ -43,15 +48,16 @@ impl Global {
         if let Some(complaint) = lacking(change, MOST_PIECES) {
             return Some(complaint);
         }
-        let (product, variant) = change.product.as_ref().filter(|_| change.listing.is_none())?;
+        let new = change.product.as_ref().filter(|_| change.listing.is_none());
         let told = |code: &str, text: String| {
             Some(Complaint { sku: change.sku.as_str().to_owned(), code: code.to_owned(), text, request_id: None })
         };
-        if variant.options.len() > MOST_OPTIONS {
+        if let Some((_, variant)) = new.filter(|(_, variant)| variant.options.len() > MOST_OPTIONS) {
             let text = format!("the variant has {} options, SHOPLINE takes {MOST_OPTIONS}", variant.options.len());
             return told("options", text);
         }
-        if let Some(image) = product.images.iter().find(|image| image.len() > LONGEST_ADDRESS) {
+        let images = new.map(|(product, _)| &product.images).or(change.wanted.images.as_ref());
+        if let Some(image) = images.into_iter().flatten().find(|image| image.len() > LONGEST_ADDRESS) {
             let text = format!("the address of an image is longer than {LONGEST_ADDRESS} characters: {image:.80}…");
             return told("images", text);
         }
@@ -86,15 +92,18 @@ impl Global {
     }
 
     async fn push_product(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
-        let texts = wanted_texts(works, indices);
+        let (texts, images) = (wanted_texts(works, indices), wanted_images(works, indices));
         let mut all_gone = false;
-        if texts.is_some() || any_leaves(works, indices) {
+        if texts.is_some() || images.is_some() || any_leaves(works, indices) {
             let product = match self.product(token, &works[indices[0]].text(refs::PRODUCT)).await {
                 Ok(product) => product,
                 Err(trouble) => return refuse_all(trouble, indices, works),
             };
             if let Some(texts) = texts {
                 self.push_texts(token, &product, &texts, indices, works).await?;
+            }
+            if let Some(images) = images {
+                self.push_images(token, &product, &images, indices, works).await?;
             }
             let now: Vec<_> = product.variants.iter().map(|variant| Some(variant.id.as_str())).collect();
             all_gone = all_leave(works, indices, &now);
@@ -136,6 +145,23 @@ impl Global {
         fields.extend(description.map(|text| ("body_html".to_owned(), Value::from(text))));
         let answer = self.update_product(token, "product update", &product.id, fields).await;
         judge_texts(works, indices, texts, answer.err())
+    }
+
+    /// `product`: as just read, with its status and the images that its variants show.
+    pub(super) async fn push_images(
+        &self,
+        token: &Secret,
+        product: &Product,
+        images: &[String],
+        indices: &[usize],
+        works: &mut [Work<'_>],
+    ) -> Ended {
+        let room = MOST_IMAGES.saturating_sub(product.shown_images.len());
+        let ours = images.iter().take(room).map(|src| json!({"src": src}));
+        let kept = product.shown_images.iter().map(|(id, src)| json!({"id": id, "src": src}));
+        let fields = object(json!({"status": product.status, "images": ours.chain(kept).collect::<Vec<_>>()}));
+        let answer = self.update_product(token, "image update", &product.id, fields).await;
+        judge_images(works, indices, images, answer.err())
     }
 
     async fn update_product(
