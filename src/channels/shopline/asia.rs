@@ -14,7 +14,7 @@ use url::Url;
 use super::{
     Store, TITLE,
     client::TokenCall,
-    digest, is_globals, refusal_in, sign,
+    digest, export, is_globals, refusal_in, sign,
     wire::{Kind, Success},
 };
 use crate::{
@@ -59,11 +59,11 @@ impl Channel for Asia {
     }
 
     fn lacks(&self, change: &Change) -> Option<Complaint> {
-        self.lacking(change)
+        export::lacking(self, change)
     }
 
     async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
-        self.push_changes(token_of(access)?, changes).await
+        export::push_changes(self, token_of(access)?, changes).await
     }
 
     fn consent(&self) -> Option<&dyn Consent> {

@@ -15,7 +15,7 @@ use url::{Url, form_urlencoded};
 use super::{
     Store, TITLE,
     client::TokenCall,
-    digest, is_globals, refusal_in, sign,
+    digest, export, is_globals, refusal_in, sign,
     wire::{Kind, Success},
 };
 use crate::{
@@ -54,11 +54,11 @@ impl Channel for Global {
     }
 
     fn lacks(&self, change: &Change) -> Option<Complaint> {
-        Self::lacking(change)
+        export::lacking(self, change)
     }
 
     async fn push(&self, access: &Access, changes: &[Change]) -> Result<Vec<PushResult>, ChannelError> {
-        self.push_changes(token_of(access)?, changes).await
+        export::push_changes(self, token_of(access)?, changes).await
     }
 
     fn consent(&self) -> Option<&dyn Consent> {

@@ -2,6 +2,7 @@
 
 mod asia;
 mod client;
+mod export;
 #[cfg(feature = "fakes")]
 pub mod fake;
 mod global;

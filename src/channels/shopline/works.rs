@@ -8,11 +8,14 @@ use std::{
 use rust_decimal::Decimal;
 use serde_json::json;
 
-use super::{TITLE, items::refs, wire::Trouble};
+use super::{TITLE, export::Most, items::refs, wire::Trouble};
 use crate::{
     channels::{ChannelError, PushResult, works},
     domain::{Complaint, Currency, Field, Listing, ListingStatus, Price, Values, plan::Change},
 };
+
+/// How sending ends: what was judged before an error is told all the same.
+pub(super) type Ended = Result<(), Box<ChannelError>>;
 
 /// The most digits after the point that SHOPLINE keeps.
 const DIGITS: u32 = 2;
@@ -268,7 +271,7 @@ pub(super) fn come_back(works: &mut [Work<'_>], indices: &[usize], along: &[Work
 }
 
 /// A refusal of what was sent concerns all of these changes; any other trouble what comes after them, too.
-pub(super) fn refuse_all(trouble: Trouble, indices: &[usize], works: &mut [Work<'_>]) -> Result<(), Box<ChannelError>> {
+pub(super) fn refuse_all(trouble: Trouble, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
     if !trouble.is_refusal() {
         return Err(trouble.error);
     }
@@ -288,19 +291,19 @@ pub(super) fn refuse_partly(works: &mut [Work<'_>], indices: &[usize]) {
 }
 
 /// What is known of the changes after `ended`.
-pub(super) fn results(
-    works: Vec<Work<'_>>,
-    ended: Result<(), Box<ChannelError>>,
-) -> Result<Vec<PushResult>, ChannelError> {
+pub(super) fn results(works: Vec<Work<'_>>, ended: Ended) -> Result<Vec<PushResult>, ChannelError> {
     let unlisted = "the shop does not have this SKU, and nothing is known of its product; wait for the next import";
     works::results(works.into_iter().map(|work| work.0), ended.map_err(|error| *error), unlisted)
 }
 
+/// A complaint about a change of which nothing was sent.
+pub(super) fn complaint(change: &Change, code: &str, text: String) -> Complaint {
+    Complaint { sku: change.sku.as_str().to_owned(), code: code.to_owned(), text, request_id: None }
+}
+
 /// What a change lacks before it can be sent to either platform.
-pub(super) fn lacking(change: &Change, most_pieces: i64) -> Option<Complaint> {
-    let complaint = |code: &str, text: String| {
-        Some(Complaint { sku: change.sku.as_str().to_owned(), code: code.to_owned(), text, request_id: None })
-    };
+pub(super) fn lacking(change: &Change, most: Most) -> Option<Complaint> {
+    let complaint = |code: &str, text: String| Some(complaint(change, code, text));
     let new = change.listing.is_none();
     let texts = Work::of(change).texts();
     let title = change.product.as_ref().filter(|_| new).map(|(product, _)| product.title.clone()).or(texts.title);
@@ -323,10 +326,14 @@ pub(super) fn lacking(change: &Change, most_pieces: i64) -> Option<Complaint> {
     if let Some(text) = price_fault(price) {
         return complaint("price", text);
     }
-    if let Some(text) = change.wanted.stock.and_then(|pieces| stock_fault(pieces, most_pieces)) {
+    if let Some(text) = change.wanted.stock.and_then(|pieces| stock_fault(pieces, most.pieces)) {
         return complaint("stock", text);
     }
     let options = change.product.as_ref().map(|(_, variant)| variant.options.as_slice()).unwrap_or_default();
+    if options.len() > most.options {
+        let text = format!("the variant has {} options, {TITLE} takes {}", options.len(), most.options);
+        return complaint("options", text);
+    }
     if options.iter().any(|(name, value)| name.trim().is_empty() || value.trim().is_empty()) {
         return complaint("options", "an option has no name or no value; fill it at the source".to_owned());
     }
@@ -334,12 +341,7 @@ pub(super) fn lacking(change: &Change, most_pieces: i64) -> Option<Complaint> {
 }
 
 /// What became of the texts of a product, which its SKUs share: those that were sent are noted, or refused, with each of them.
-pub(super) fn judge_texts(
-    works: &mut [Work<'_>],
-    indices: &[usize],
-    sent: &Texts,
-    trouble: Option<Trouble>,
-) -> Result<(), Box<ChannelError>> {
+pub(super) fn judge_texts(works: &mut [Work<'_>], indices: &[usize], sent: &Texts, trouble: Option<Trouble>) -> Ended {
     judge_shared(works, indices, trouble, |work, trouble| {
         let own = work.texts();
         match trouble {
@@ -357,7 +359,7 @@ pub(super) fn judge_images(
     indices: &[usize],
     sent: &[String],
     trouble: Option<Trouble>,
-) -> Result<(), Box<ChannelError>> {
+) -> Ended {
     judge_shared(works, indices, trouble, |work, trouble| match (work.images(), trouble) {
         (None, _) => {}
         (Some(_), Some(trouble)) => work.refuse_with(trouble),
@@ -374,7 +376,7 @@ fn judge_shared(
     indices: &[usize],
     trouble: Option<Trouble>,
     judge: impl Fn(&mut Work<'_>, Option<&Trouble>),
-) -> Result<(), Box<ChannelError>> {
+) -> Ended {
     match trouble {
         Some(trouble) if !trouble.is_refusal() => return Err(trouble.error),
         refusal => indices.iter().for_each(|index| judge(&mut works[*index], refusal.as_ref())),

@@ -11,15 +11,16 @@ use serde_json::{Value, json};
 use super::{
     Asia,
     pull::{Product, Variation},
-    push::{MOST_PIECES, main_images, number, path_of},
+    push::{main_images, number, path_of},
 };
 use crate::{
     channels::{
         ChannelError,
         shopline::{
+            export::{Export, push_images},
             items::{Found, list, refs},
             wire::Trouble,
-            works::{Work, come_back, emptied, refuse_all, returns, status, wanted_images},
+            works::{Ended, Work, come_back, emptied, refuse_all, returns, status},
         },
     },
     domain::{self, Field, Listing},
@@ -27,14 +28,12 @@ use crate::{
     secrets::Secret,
 };
 
-type Ended = Result<(), Box<ChannelError>>;
-
 /// The types of options that are not called by one of the vendor's names, in order.
 const CUSTOM: [&str; 3] = ["custom_1", "custom_2", "custom_3"];
 
 impl Asia {
     /// Creates the SKUs of one product of the source.
-    pub(super) async fn create(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
+    pub(super) async fn create_product(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
         let known = match self.home(token, indices, works).await {
             Ok(known) => known,
             Err(trouble) => return refuse_all(trouble, indices, works),
@@ -57,9 +56,7 @@ impl Asia {
         // What was made by this very call has the images already; what joins a product has the product's.
         let known: Vec<usize> =
             indices.iter().copied().filter(|index| !new && has(&home, works[*index].change.sku.as_str())).collect();
-        if let Some(images) = wanted_images(works, &known) {
-            self.push_images(token, &home.id, &images, &known, works).await?;
-        }
+        push_images(self, token, &home, &known, works).await?;
         let mut home = home;
         for index in indices {
             let work = &mut works[*index];
@@ -104,7 +101,7 @@ impl Asia {
         let along: Vec<_> = works[indices[0]].change.siblings.iter().filter(stands).map(emptied).collect();
         let mut along: Vec<_> = along.iter().map(Work::of).collect();
         for work in &mut along {
-            if let Some(pieces) = work.stock(true, MOST_PIECES) {
+            if let Some(pieces) = work.stock(true, Self::MOST.pieces) {
                 self.push_stock(token, work, pieces).await?;
             }
         }
@@ -114,7 +111,7 @@ impl Asia {
     /// The product that the SKUs belong to, where the shop has it already.
     async fn home(&self, token: &Secret, indices: &[usize], works: &[Work<'_>]) -> Result<Option<Product>, Trouble> {
         if let Some(sibling) = works[indices[0]].change.siblings.first() {
-            return self.product(token, &sibling.product_id).await.map(|(_, product)| Some(product));
+            return self.product(token, &sibling.product_id).await.map(Some);
         }
         for index in indices {
             let sku = works[*index].change.sku.as_str();
@@ -243,7 +240,7 @@ impl Asia {
         }
         if work.change.fields.contains(&Field::Stock)
             && seen.and_then(|(_, stock)| stock) != work.change.wanted.stock
-            && let Some(pieces) = work.stock(false, MOST_PIECES)
+            && let Some(pieces) = work.stock(false, Self::MOST.pieces)
         {
             self.push_stock(token, work, pieces).await?;
         }

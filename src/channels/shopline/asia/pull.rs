@@ -99,16 +99,13 @@ impl Asia {
         Ok(Page { listings, complaints, unread, remarks, next, resume, total: None, restart: false })
     }
 
-    /// One product as the vendor tells it now, and what of it concerns us.
-    pub(super) async fn product(&self, token: &Secret, id: &str) -> Result<(Value, Product), Trouble> {
+    /// One product, as it stands now.
+    pub(super) async fn product(&self, token: &Secret, id: &str) -> Result<Product, Trouble> {
         let Success { data, request_id, .. } =
             self.read("product", &format!("products/{id}"), Vec::new(), token).await?;
         let mut found = Found::default();
-        let product = Product::read(&data, &self.0.locale, &mut found).filter(|_| found.unread.is_empty());
-        match product {
-            Some(product) => Ok((data, product)),
-            None => Err(Trouble::unreadable("product", request_id)),
-        }
+        let product = Product::read(&data, &self.0.locale, &mut found);
+        product.filter(|_| found.unread.is_empty()).ok_or_else(|| Trouble::unreadable("product", request_id))
     }
 
     /// Reads something of the API.
@@ -318,11 +315,14 @@ fn all<'a>(data: &'a Value, name: &str) -> Box<dyn Iterator<Item = &'a Value> + 
 
 /// A product, as far as it concerns us.
 #[derive(Debug)]
-pub(super) struct Product {
+pub(in super::super) struct Product {
     pub(super) id: String,
     pub(super) title: String,
+    /// The title, and below the description, in every language, as the vendor writes them.
+    pub(super) titles: Value,
     pub(super) status: String,
     description: Option<String>,
+    pub(super) descriptions: Value,
     brand: Option<String>,
     images: Vec<String>,
     same_price: bool,
@@ -368,8 +368,10 @@ impl Product {
         };
         let mut product = Self {
             title: spoken(&value["title_translations"], locale).unwrap_or_default(),
+            titles: value["title_translations"].clone(),
             status: text(value, "status").unwrap_or_default(),
             description: spoken(&value["description_translations"], locale),
+            descriptions: value["description_translations"].clone(),
             brand: text(value, "brand"),
             images: medias.iter().filter_map(image).collect(),
             same_price: value["same_price"].as_bool().unwrap_or(false),

@@ -12,172 +12,73 @@
 
 use std::collections::BTreeSet;
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::Asia;
+use super::{Asia, pull::Product};
 use crate::{
-    channels::{
-        ChannelError, PushResult,
-        shopline::{
-            client::ApiCall,
-            items::{list, object, refs, text},
-            wire::{Success, Trouble},
-            works::{
-                Texts, Work, all_leave, any_leaves, by_product, judge_images, judge_texts, lacking, refuse_all,
-                refuse_partly, results, returns, status, wanted_images, wanted_texts,
-            },
-        },
+    channels::shopline::{
+        client::ApiCall,
+        export::{Export, Most},
+        items::{list, object, refs, text},
+        wire::{Success, Trouble},
+        works::{Ended, Texts, Work, status},
     },
-    domain::{Complaint, Price, plan::Change},
+    domain::{Price, plan::Change},
     http::Method,
     secrets::Secret,
 };
 
-/// The most pieces of a variation.
-pub(super) const MOST_PIECES: i64 = 9_999_999;
-/// The most options of a product.
-const MOST_OPTIONS: usize = 3;
 /// The longest brand.
 const LONGEST_BRAND: usize = 100;
 /// The most main images of a product.
 const MOST_IMAGES: usize = 12;
-/// The most products taken off sale at once.
-const STATUS_BATCH: usize = 100;
 
-type Ended = Result<(), Box<ChannelError>>;
+#[async_trait]
+impl Export for Asia {
+    type Product = Product;
 
-impl Asia {
-    /// What a change lacks.
-    pub(super) fn lacking(&self, change: &Change) -> Option<Complaint> {
-        if let Some(complaint) = lacking(change, MOST_PIECES) {
-            return Some(complaint);
-        }
-        let (product, variant) = change.product.as_ref().filter(|_| change.listing.is_none())?;
-        let told = |code: &str, text: String| {
-            Some(Complaint { sku: change.sku.as_str().to_owned(), code: code.to_owned(), text, request_id: None })
-        };
-        if variant.options.len() > MOST_OPTIONS {
-            let text = format!("the variant has {} options, SHOPLINE takes {MOST_OPTIONS}", variant.options.len());
-            return told("options", text);
-        }
-        let brand = self.0.mapping.brand(product).or(product.brand.as_deref()).unwrap_or_default();
-        if brand.chars().count() > LONGEST_BRAND {
+    const MOST: Most = Most { pieces: 9_999_999, options: 3, at_once: 100 };
+
+    fn lacks_besides(&self, change: &Change) -> Option<(&'static str, String)> {
+        let (product, _) = change.product.as_ref().filter(|_| change.listing.is_none())?;
+        let brand = self.0.mapping.brand(product).or(product.brand.as_deref())?;
+        (brand.chars().count() > LONGEST_BRAND).then(|| {
             let text = format!("the brand is longer than {LONGEST_BRAND} characters; name another in mapping.brands");
-            return told("brand", text);
-        }
-        None
+            ("brand", text)
+        })
     }
 
-    /// Sends changes.
-    pub(super) async fn push_changes(
-        &self,
-        token: &Secret,
-        changes: &[Change],
-    ) -> Result<Vec<PushResult>, ChannelError> {
-        let mut works: Vec<_> = changes.iter().map(Work::of).collect();
-        let ended = self.push_products(token, &mut works).await;
-        results(works, ended)
+    async fn read_product(&self, token: &Secret, id: &str) -> Result<Product, Trouble> {
+        self.product(token, id).await
     }
 
-    async fn push_products(&self, token: &Secret, works: &mut [Work<'_>]) -> Ended {
-        let (mut leaving, mut returning) = (Vec::new(), Vec::new());
-        for indices in by_product(works) {
-            if works[indices[0]].listing.is_some() {
-                match self.push_product(token, &indices, works).await? {
-                    Some(true) => returning.push(indices),
-                    Some(false) => leaving.push(indices),
-                    None => indices.iter().for_each(|index| works[*index].close()),
-                }
-            } else if works[indices[0]].change.product.is_some() {
-                self.create(token, &indices, works).await?;
-            } else {
-                for index in indices {
-                    works[index].close();
-                }
-            }
-        }
-        for (on_sale, products) in [(false, leaving), (true, returning)] {
-            for batch in products.chunks(STATUS_BATCH) {
-                self.set_on_sale(token, on_sale, batch, works).await?;
-            }
-        }
-        Ok(())
+    fn variants(product: &Product) -> Vec<Option<&str>> {
+        product.variations.iter().map(|variation| variation.id.as_deref()).collect()
     }
 
-    /// Sends what concerns one product; answers whether it is to be put on sale again, or all of it off sale.
-    async fn push_product(
-        &self,
-        token: &Secret,
-        indices: &[usize],
-        works: &mut [Work<'_>],
-    ) -> Result<Option<bool>, Box<ChannelError>> {
-        let texts = wanted_texts(works, indices);
-        let mut all_gone = false;
-        if texts.is_some() || any_leaves(works, indices) {
-            let (told, product) = match self.product(token, &works[indices[0]].text(refs::PRODUCT)).await {
-                Ok(product) => product,
-                Err(trouble) => return refuse_all(trouble, indices, works).map(|()| None),
-            };
-            if let Some(texts) = texts {
-                let answer = self.write_texts(token, told, &product.id, &texts).await;
-                judge_texts(works, indices, &texts, answer.err())?;
-            }
-            let now: Vec<_> = product.variations.iter().map(|variation| variation.id.as_deref()).collect();
-            all_gone = all_leave(works, indices, &now);
-        }
-        if let Some(images) = wanted_images(works, indices) {
-            self.push_images(token, &works[indices[0]].text(refs::PRODUCT), &images, indices, works).await?;
-        }
-        self.push_prices(token, indices, works).await?;
-        for index in indices {
-            let work = &mut works[*index];
-            if let Some(pieces) = work.stock(!all_gone, MOST_PIECES) {
-                self.push_stock(token, work, pieces).await?;
-            }
-        }
-        if all_gone {
-            return Ok(Some(false));
-        }
-        let returns = returns(works, indices).then_some(true);
-        refuse_partly(works, indices);
-        Ok(returns)
-    }
-
-    /// `product`: as the vendor tells it now.
-    async fn write_texts(
-        &self,
-        token: &Secret,
-        mut product: Value,
-        id: &str,
-        texts: &Texts,
-    ) -> Result<Success, Trouble> {
+    async fn write_texts(&self, token: &Secret, product: &Product, texts: &Texts) -> Result<Success, Trouble> {
         let mut body = json!({});
-        for (name, wanted) in [("title_translations", &texts.title), ("description_translations", &texts.description)] {
+        for (name, told, wanted) in [
+            ("title_translations", &product.titles, &texts.title),
+            ("description_translations", &product.descriptions, &texts.description),
+        ] {
             if let Some(wanted) = wanted {
-                let mut words = object(product[name].take());
+                let mut words = object(told.clone());
                 words.retain(|_, word| !word.is_null());
                 words.insert(self.0.locale.clone(), json!(wanted));
                 body[name] = words.into();
             }
         }
-        self.write(token, "product update", Method::PUT, &format!("products/{id}"), body).await
+        self.write(token, "product update", Method::PUT, &format!("products/{}", product.id), body).await
     }
 
-    /// `id`: the product's.
-    pub(super) async fn push_images(
-        &self,
-        token: &Secret,
-        id: &str,
-        images: &[String],
-        indices: &[usize],
-        works: &mut [Work<'_>],
-    ) -> Ended {
+    async fn write_images(&self, token: &Secret, product: &Product, images: &[String]) -> Result<Success, Trouble> {
         // The vendor's page spells the last name in both ways.
         let body = json!({
             "urls": main_images(images), "image_type": "main", "is_replace": true, "is_replcae": true,
         });
-        let answer = self.write(token, "image update", Method::POST, &format!("products/{id}/add_images"), body).await;
-        judge_images(works, indices, images, answer.err())
+        self.write(token, "image update", Method::POST, &format!("products/{}/add_images", product.id), body).await
     }
 
     async fn push_prices(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
@@ -220,7 +121,7 @@ impl Asia {
         }
     }
 
-    pub(super) async fn push_stock(&self, token: &Secret, work: &mut Work<'_>, pieces: i64) -> Ended {
+    async fn push_stock(&self, token: &Secret, work: &mut Work<'_>, pieces: i64) -> Ended {
         let place = work.text(refs::PLACE);
         let (path, body) = if place.is_empty() {
             (format!("{}/update_quantity", path_of(work)), json!({"quantity": pieces, "replace": true}))
@@ -238,13 +139,29 @@ impl Asia {
         Ok(())
     }
 
-    async fn set_on_sale(&self, token: &Secret, on_sale: bool, batch: &[Vec<usize>], works: &mut [Work<'_>]) -> Ended {
-        let ids: Vec<String> = batch.iter().map(|indices| works[indices[0]].text(refs::PRODUCT)).collect();
+    async fn create(
+        &self,
+        token: &Secret,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+        _: &mut Option<Vec<Product>>,
+    ) -> Ended {
+        self.create_product(token, indices, works).await
+    }
+
+    async fn put_on_sale(
+        &self,
+        token: &Secret,
+        on_sale: bool,
+        products: &[Vec<usize>],
+        works: &mut [Work<'_>],
+    ) -> Ended {
+        let ids: Vec<String> = products.iter().map(|indices| works[indices[0]].text(refs::PRODUCT)).collect();
         let answer = self.set_status(token, &ids, status(on_sale)).await;
         let (refused, request_id) = match answer {
             Ok(answer) => answer,
             Err(trouble) if trouble.is_refusal() => {
-                for index in batch.iter().flatten() {
+                for index in products.iter().flatten() {
                     works[*index].refuse_with(&trouble);
                     works[*index].close();
                 }
@@ -252,7 +169,7 @@ impl Asia {
             }
             Err(trouble) => return Err(trouble.error),
         };
-        for (id, indices) in ids.iter().zip(batch) {
+        for (id, indices) in ids.iter().zip(products) {
             let refusal = refused.iter().find(|(refused, ..)| refused == id);
             for index in indices {
                 match refusal {
@@ -264,7 +181,9 @@ impl Asia {
         }
         Ok(())
     }
+}
 
+impl Asia {
     /// Puts products on or off sale. Answers those that were refused, with code and words.
     pub(super) async fn set_status(
         &self,

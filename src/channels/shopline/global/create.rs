@@ -16,24 +16,19 @@ use serde_json::{Map, Value, json};
 use super::{
     Global,
     pull::{LIMIT, Product, Variant, written},
-    push::MOST_PIECES,
 };
 use crate::{
-    channels::{
-        ChannelError,
-        shopline::{
-            items::{Found, list, price, refs},
-            windows::smaller,
-            wire::Trouble,
-            works::{Work, amount, come_back, emptied, refuse_all, returns, status, wanted_images},
-        },
+    channels::shopline::{
+        export::{Export, push_images},
+        items::{Found, list, price, refs},
+        windows::smaller,
+        wire::Trouble,
+        works::{Ended, Work, amount, come_back, emptied, refuse_all, returns, status},
     },
     domain::{self, Field, Listing, Price},
     http::Method,
     secrets::Secret,
 };
-
-type Ended = Result<(), Box<ChannelError>>;
 
 /// The most variants of a product.
 const MOST_VARIANTS: usize = 500;
@@ -46,7 +41,7 @@ const MADE_LATELY: usize = 1_000;
 
 impl Global {
     /// Creates the SKUs of one product of the source. `lately`: the products that the shop got lately, once they have been read.
-    pub(super) async fn create(
+    pub(super) async fn create_product(
         &self,
         token: &Secret,
         indices: &[usize],
@@ -58,7 +53,11 @@ impl Global {
             Ok(None) => return self.make(token, indices, works).await,
             Err(trouble) => return refuse_all(trouble, indices, works),
         };
-        self.push_images_of_known(token, &home, indices, works).await?;
+        // What joins a product has the product's images.
+        let has = |sku: &str| home.variants.iter().any(|variant| variant.sku.as_deref() == Some(sku));
+        let known: Vec<usize> =
+            indices.iter().copied().filter(|index| has(works[*index].change.sku.as_str())).collect();
+        push_images(self, token, &home, &known, works).await?;
         // What is not closed before the product is on sale begins again, should that fail.
         let off = home.status == status(false) && indices.iter().any(|index| works[*index].change.wanted.relisted);
         for index in indices {
@@ -80,23 +79,6 @@ impl Global {
         Ok(())
     }
 
-    /// Sends the images that are wanted of those of these SKUs that the product has already; the product of those that join it has its own.
-    async fn push_images_of_known(
-        &self,
-        token: &Secret,
-        home: &Product,
-        indices: &[usize],
-        works: &mut [Work<'_>],
-    ) -> Ended {
-        let has = |sku: &str| home.variants.iter().any(|variant| variant.sku.as_deref() == Some(sku));
-        let known: Vec<usize> =
-            indices.iter().copied().filter(|index| has(works[*index].change.sku.as_str())).collect();
-        match wanted_images(works, &known) {
-            Some(images) => self.push_images(token, home, &images, &known, works).await,
-            None => Ok(()),
-        }
-    }
-
     /// Puts the product that these SKUs joined on sale again: it is off sale because the source dropped all that it had.
     async fn relist(&self, token: &Secret, home: &Product, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
         if !returns(works, indices) {
@@ -109,12 +91,12 @@ impl Global {
         let along: Vec<_> = works[indices[0]].change.siblings.iter().filter(stands).map(emptied).collect();
         let mut along: Vec<_> = along.iter().map(Work::of).collect();
         for work in &mut along {
-            if let Some(pieces) = work.stock(true, MOST_PIECES) {
+            if let Some(pieces) = work.stock(true, Self::MOST.pieces) {
                 self.push_stock(token, work, pieces).await?;
             }
         }
         if come_back(works, indices, &along) {
-            self.put_on_sale(token, true, indices, works).await?;
+            self.put_product_on_sale(token, true, indices, works).await?;
         }
         Ok(())
     }
@@ -300,7 +282,7 @@ impl Global {
         let stocked = work.listing.as_ref().and_then(|listing| listing.stock);
         if work.change.fields.contains(&Field::Stock)
             && stocked != work.change.wanted.stock
-            && let Some(pieces) = work.stock(false, MOST_PIECES)
+            && let Some(pieces) = work.stock(false, Self::MOST.pieces)
         {
             self.push_stock(token, work, pieces).await?;
         }

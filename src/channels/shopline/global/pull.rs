@@ -279,7 +279,7 @@ impl Stocks {
 
 /// A product, as far as it concerns us.
 #[derive(Debug, Clone)]
-pub(super) struct Product {
+pub(in super::super) struct Product {
     pub(super) id: String,
     pub(super) title: String,
     pub(super) status: String,

@@ -10,166 +10,120 @@
 //!
 //! Vendor pages: "Update a variant", "Set the inventory quantity", "Update a product".
 
+use async_trait::async_trait;
 use serde_json::{Value, json};
 
 use super::{Global, pull::Product};
 use crate::{
-    channels::{
-        ChannelError, PushResult,
-        shopline::{
-            client::ApiCall,
-            items::{object, refs},
-            wire::{Success, Trouble},
-            works::{
-                Texts, Work, all_leave, amount, any_leaves, by_product, judge_images, judge_texts, lacking, refuse_all,
-                refuse_partly, results, returns, status, wanted_images, wanted_texts,
-            },
-        },
+    channels::shopline::{
+        client::ApiCall,
+        export::{Export, Most},
+        items::refs,
+        wire::{Success, Trouble},
+        works::{Ended, Texts, Work, amount, status},
     },
-    domain::{Complaint, Price, plan::Change},
+    domain::{Price, plan::Change},
     http::Method,
     secrets::Secret,
 };
 
-/// The most pieces of a variant. The vendor names no most; this is what fits its own pages.
-pub(super) const MOST_PIECES: i64 = 999_999_999;
-/// The most options of a product.
-const MOST_OPTIONS: usize = 5;
 /// The longest address of an image.
 const LONGEST_ADDRESS: usize = 255;
 /// The most images of a product.
 const MOST_IMAGES: usize = 502;
 
-type Ended = Result<(), Box<ChannelError>>;
+#[async_trait]
+impl Export for Global {
+    type Product = Product;
 
-impl Global {
-    /// What a change lacks.
-    pub(super) fn lacking(change: &Change) -> Option<Complaint> {
-        if let Some(complaint) = lacking(change, MOST_PIECES) {
-            return Some(complaint);
-        }
+    /// The vendor names no most of pieces; this is what fits its own pages.
+    const MOST: Most = Most { pieces: 999_999_999, options: 5, at_once: 1 };
+
+    fn lacks_besides(&self, change: &Change) -> Option<(&'static str, String)> {
         let new = change.product.as_ref().filter(|_| change.listing.is_none());
-        let told = |code: &str, text: String| {
-            Some(Complaint { sku: change.sku.as_str().to_owned(), code: code.to_owned(), text, request_id: None })
-        };
-        if let Some((_, variant)) = new.filter(|(_, variant)| variant.options.len() > MOST_OPTIONS) {
-            let text = format!("the variant has {} options, SHOPLINE takes {MOST_OPTIONS}", variant.options.len());
-            return told("options", text);
-        }
-        let images = new.map(|(product, _)| &product.images).or(change.wanted.images.as_ref());
-        if let Some(image) = images.into_iter().flatten().find(|image| image.len() > LONGEST_ADDRESS) {
-            let text = format!("the address of an image is longer than {LONGEST_ADDRESS} characters: {image:.80}…");
-            return told("images", text);
-        }
-        None
+        let mut images = new.map(|(product, _)| &product.images).or(change.wanted.images.as_ref())?.iter();
+        let image = images.find(|image| image.len() > LONGEST_ADDRESS)?;
+        let text = format!("the address of an image is longer than {LONGEST_ADDRESS} characters: {image:.80}…");
+        Some(("images", text))
     }
 
-    /// Sends changes.
-    pub(super) async fn push_changes(
-        &self,
-        token: &Secret,
-        changes: &[Change],
-    ) -> Result<Vec<PushResult>, ChannelError> {
-        let mut works: Vec<_> = changes.iter().map(Work::of).collect();
-        let ended = self.push_products(token, &mut works).await;
-        results(works, ended)
+    async fn read_product(&self, token: &Secret, id: &str) -> Result<Product, Trouble> {
+        self.product(token, id).await
     }
 
-    async fn push_products(&self, token: &Secret, works: &mut [Work<'_>]) -> Ended {
-        let mut lately = None;
-        for indices in by_product(works) {
-            if works[indices[0]].listing.is_some() {
-                self.push_product(token, &indices, works).await?;
-            } else if works[indices[0]].change.product.is_some() {
-                self.create(token, &indices, works, &mut lately).await?;
-            } else {
-                for index in indices {
-                    works[index].close();
-                }
-            }
-        }
-        Ok(())
+    fn variants(product: &Product) -> Vec<Option<&str>> {
+        product.variants.iter().map(|variant| Some(variant.id.as_str())).collect()
     }
 
-    async fn push_product(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
-        let (texts, images) = (wanted_texts(works, indices), wanted_images(works, indices));
-        let mut all_gone = false;
-        if texts.is_some() || images.is_some() || any_leaves(works, indices) {
-            let product = match self.product(token, &works[indices[0]].text(refs::PRODUCT)).await {
-                Ok(product) => product,
-                Err(trouble) => return refuse_all(trouble, indices, works),
-            };
-            if let Some(texts) = texts {
-                self.push_texts(token, &product, &texts, indices, works).await?;
-            }
-            if let Some(images) = images {
-                self.push_images(token, &product, &images, indices, works).await?;
-            }
-            let now: Vec<_> = product.variants.iter().map(|variant| Some(variant.id.as_str())).collect();
-            all_gone = all_leave(works, indices, &now);
-        }
-        for index in indices {
-            let work = &mut works[*index];
-            if let Some(price) = work.price() {
-                self.push_price(token, work, price).await?;
-            }
-            if let Some(pieces) = work.stock(!all_gone, MOST_PIECES) {
-                self.push_stock(token, work, pieces).await?;
+    async fn write_texts(&self, token: &Secret, product: &Product, texts: &Texts) -> Result<Success, Trouble> {
+        let mut fields = json!({"status": product.status});
+        for (name, text) in [("title", &texts.title), ("body_html", &texts.description)] {
+            if let Some(text) = text {
+                fields[name] = text.as_str().into();
             }
         }
-        let returns = !all_gone && returns(works, indices);
-        if !all_gone {
-            refuse_partly(works, indices);
-        }
-        if all_gone || returns {
-            return self.put_on_sale(token, returns, indices, works).await;
-        }
-        for index in indices {
-            works[*index].close();
-        }
-        Ok(())
+        self.update_product(token, "product update", &product.id, fields).await
     }
 
-    /// `product`: as just read, so that it keeps the status that it has now.
-    async fn push_texts(
-        &self,
-        token: &Secret,
-        product: &Product,
-        texts: &Texts,
-        indices: &[usize],
-        works: &mut [Work<'_>],
-    ) -> Ended {
-        let Texts { title, description } = texts.clone();
-        let mut fields = object(json!({"status": product.status}));
-        fields.extend(title.map(|title| ("title".to_owned(), Value::from(title))));
-        fields.extend(description.map(|text| ("body_html".to_owned(), Value::from(text))));
-        let answer = self.update_product(token, "product update", &product.id, fields).await;
-        judge_texts(works, indices, texts, answer.err())
-    }
-
-    /// `product`: as just read, with its status and the images that its variants show.
-    pub(super) async fn push_images(
-        &self,
-        token: &Secret,
-        product: &Product,
-        images: &[String],
-        indices: &[usize],
-        works: &mut [Work<'_>],
-    ) -> Ended {
+    async fn write_images(&self, token: &Secret, product: &Product, images: &[String]) -> Result<Success, Trouble> {
         let room = MOST_IMAGES.saturating_sub(product.shown_images.len());
         let ours = images.iter().take(room).map(|src| json!({"src": src}));
         let kept = product.shown_images.iter().map(|(id, src)| json!({"id": id, "src": src}));
-        let fields = object(json!({"status": product.status, "images": ours.chain(kept).collect::<Vec<_>>()}));
-        let answer = self.update_product(token, "image update", &product.id, fields).await;
-        judge_images(works, indices, images, answer.err())
+        let fields = json!({"status": product.status, "images": ours.chain(kept).collect::<Vec<_>>()});
+        self.update_product(token, "image update", &product.id, fields).await
     }
 
+    async fn push_prices(&self, token: &Secret, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
+        for index in indices {
+            if let Some(price) = works[*index].price() {
+                self.push_price(token, &mut works[*index], price).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn push_stock(&self, token: &Secret, work: &mut Work<'_>, pieces: i64) -> Ended {
+        let body = json!({
+            "inventory_item_id": work.text(refs::ITEM), "location_id": work.text(refs::PLACE), "available": pieces,
+        });
+        let answer = self.write(token, "stock update", Method::POST, "inventory_levels/set.json", body).await;
+        if work.judge(answer)?.is_some() {
+            work.note_stock(pieces);
+        }
+        Ok(())
+    }
+
+    async fn create(
+        &self,
+        token: &Secret,
+        indices: &[usize],
+        works: &mut [Work<'_>],
+        read: &mut Option<Vec<Product>>,
+    ) -> Ended {
+        self.create_product(token, indices, works, read).await
+    }
+
+    async fn put_on_sale(
+        &self,
+        token: &Secret,
+        on_sale: bool,
+        products: &[Vec<usize>],
+        works: &mut [Work<'_>],
+    ) -> Ended {
+        for indices in products {
+            self.put_product_on_sale(token, on_sale, indices, works).await?;
+        }
+        Ok(())
+    }
+}
+
+impl Global {
     async fn update_product(
         &self,
         token: &Secret,
         operation: &'static str,
         id: &str,
-        fields: serde_json::Map<String, Value>,
+        fields: Value,
     ) -> Result<Success, Trouble> {
         let body = json!({"product": fields});
         self.write(token, operation, Method::PUT, &format!("products/{id}.json"), body).await
@@ -184,18 +138,7 @@ impl Global {
         Ok(())
     }
 
-    pub(super) async fn push_stock(&self, token: &Secret, work: &mut Work<'_>, pieces: i64) -> Ended {
-        let body = json!({
-            "inventory_item_id": work.text(refs::ITEM), "location_id": work.text(refs::PLACE), "available": pieces,
-        });
-        let answer = self.write(token, "stock update", Method::POST, "inventory_levels/set.json", body).await;
-        if work.judge(answer)?.is_some() {
-            work.note_stock(pieces);
-        }
-        Ok(())
-    }
-
-    pub(super) async fn put_on_sale(
+    pub(super) async fn put_product_on_sale(
         &self,
         token: &Secret,
         on_sale: bool,
@@ -203,9 +146,8 @@ impl Global {
         works: &mut [Work<'_>],
     ) -> Ended {
         let id = works[indices[0]].text(refs::PRODUCT);
-        let fields = object(json!({"status": status(on_sale)}));
         let operation = if on_sale { "putting on sale again" } else { "taking off sale" };
-        let answer = self.update_product(token, operation, &id, fields).await;
+        let answer = self.update_product(token, operation, &id, json!({"status": status(on_sale)})).await;
         for index in indices {
             let work = &mut works[*index];
             match &answer {
