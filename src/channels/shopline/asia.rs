@@ -3,6 +3,8 @@
 //! Vendor pages: "Token Exchange", "Refresh Token", "Token Info", "Webhook Signature", "Complete Integration Example 1".
 
 mod create;
+mod listing;
+mod product;
 mod pull;
 mod push;
 

@@ -3,6 +3,8 @@
 //! Vendor pages: "App authorization", "App installation status changed".
 
 mod create;
+mod listing;
+mod product;
 mod pull;
 mod push;
 

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::{
     Asia,
-    pull::{Product, Variation},
+    product::{Product, Variation},
     push::{main_images, number, path_of},
 };
 use crate::{

@@ -9,25 +9,20 @@
 //!
 //! Vendor pages: "Get Products", "Get Product Stocks", "Get Warehouses".
 
-use std::collections::BTreeMap;
-
-use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Asia;
+use super::{Asia, product::Product};
 use crate::{
     channels::{
         ChannelError, From, Page,
         shopline::{
             client::ApiCall,
-            items::{Found, list, price, refs, text, whole},
+            items::{Found, list, text, whole},
             windows::Window,
             wire::{Success, Trouble},
-            works::whole_only,
         },
     },
-    domain::{InvalidListing, Listing, ListingStatus, Price},
     http::Method,
     secrets::Secret,
 };
@@ -190,87 +185,6 @@ impl Asia {
         }
         Ok(())
     }
-
-    fn note(&self, product: &Product, variation: &Variation, warehouses: &[String], found: &mut Found) {
-        let Some(sku) = variation.sku.clone() else {
-            let id = variation.id.as_deref().unwrap_or("-");
-            let text = format!("a variation of \"{}\" has no SKU; give it one at SHOPLINE", product.title);
-            return found.complain(format!("product {}, variation {id}", product.id), "no_sku", text);
-        };
-        let listing = match self.listing(product, variation, warehouses) {
-            Ok(listing) => listing,
-            Err(error) => return found.complain(sku, error.code, error.to_string()),
-        };
-        if variation.unlimited {
-            let text = "SHOPLINE sells this without counting it, so its stock is neither read nor exported".to_owned();
-            found.remark(sku, "unlimited", text);
-        } else if listing.refs[refs::COUNTED] != json!(true) {
-            let text = match &self.0.warehouse {
-                Some(chosen) => format!("it is not kept in warehouse {chosen}; its stock is not exported"),
-                None => format!(
-                    "the shop has several warehouses ({}); name one as export.warehouse, until then stock is not exported",
-                    warehouses.join(", ")
-                ),
-            };
-            found.complain(sku, "warehouse", text);
-        } else if let Some(sale) = variation.sale.as_ref().and_then(|sale| amount(sale).ok().flatten()) {
-            let text = format!(
-                "buyers pay {sale} while SHOPLINE's special price stands; the regular price is what is compared"
-            );
-            found.remark(sku, "special_price", text);
-        }
-        found.listings.push(listing);
-    }
-
-    /// A variation, or a product without any, as the domain sees it.
-    pub(super) fn listing(
-        &self,
-        product: &Product,
-        variation: &Variation,
-        warehouses: &[String],
-    ) -> Result<Listing, InvalidListing> {
-        let chosen = self.0.warehouse.as_ref();
-        let place =
-            chosen.filter(|chosen| variation.places.as_ref().is_some_and(|places| places.contains_key(*chosen)));
-        let counted = !variation.unlimited && (place.is_some() || (chosen.is_none() && warehouses.len() < 2));
-        let stock = match (variation.unlimited, place, &variation.places) {
-            (true, ..) => None,
-            (false, Some(place), Some(places)) => places.get(place).copied(),
-            _ => variation.quantity,
-        };
-        let places = match &variation.places {
-            Some(places) => json!(places),
-            // Only their names, for who must choose one.
-            None if warehouses.len() > 1 => warehouses.iter().map(|id| (id.clone(), Value::Null)).collect(),
-            None => Value::Null,
-        };
-        Ok(Listing {
-            sku: variation.sku.as_deref().unwrap_or_default().parse()?,
-            shop_sku: None,
-            product_id: product.id.clone(),
-            refs: json!({
-                refs::PRODUCT: product.id, refs::VARIANT: variation.id, refs::SKU: variation.sku,
-                refs::STATUS: product.status, refs::SIBLINGS: product.variations.len(), refs::PLACES: places,
-                refs::PLACE: place, refs::COUNTED: counted, refs::SAME_PRICE: product.same_price,
-                refs::OPTIONS: product.options,
-            }),
-            title: product.title.clone(),
-            description: product.description.clone(),
-            brand: product.brand.clone(),
-            category: None,
-            barcode: variation.barcode.clone(),
-            images: product.images.clone(),
-            options: product
-                .options
-                .iter()
-                .map(|(_, name)| name.clone())
-                .zip(variation.values.iter().cloned())
-                .collect(),
-            prices: variation.price.as_ref().map(amount).transpose()?.flatten().into_iter().collect(),
-            stock,
-            status: status(&product.status),
-        })
-    }
 }
 
 /// Whether an answer counts pages: then it knows no `previous_id`.
@@ -313,244 +227,11 @@ fn all<'a>(data: &'a Value, name: &str) -> Box<dyn Iterator<Item = &'a Value> + 
     }
 }
 
-/// A product, as far as it concerns us.
-#[derive(Debug)]
-pub(in super::super) struct Product {
-    pub(super) id: String,
-    pub(super) title: String,
-    /// The title, and below the description, in every language, as the vendor writes them.
-    pub(super) titles: Value,
-    pub(super) status: String,
-    description: Option<String>,
-    pub(super) descriptions: Value,
-    brand: Option<String>,
-    images: Vec<String>,
-    same_price: bool,
-    /// Type and name of its options, in order.
-    pub(super) options: Vec<(String, String)>,
-    /// A product without variations is one itself.
-    pub(super) variations: Vec<Variation>,
-}
-
-/// A variation, as far as it concerns us.
-#[derive(Debug)]
-pub(super) struct Variation {
-    /// `None`: it is the product itself.
-    pub(super) id: Option<String>,
-    pub(super) sku: Option<String>,
-    price: Option<Value>,
-    sale: Option<Value>,
-    quantity: Option<i64>,
-    unlimited: bool,
-    barcode: Option<String>,
-    values: Vec<String>,
-    places: Option<BTreeMap<String, i64>>,
-}
-
-impl Product {
-    /// Reads one; what cannot be read of it is complained of.
-    pub(super) fn read(value: &Value, locale: &str, found: &mut Found) -> Option<Self> {
-        let Some(id) = text(value, "id").or_else(|| text(value, "_id")) else {
-            found.complain("a product".to_owned(), "unreadable", "a product has no id".to_owned());
-            return None;
-        };
-        let (variations, medias) = match (list(value, "variations"), list(value, "medias")) {
-            (Ok(variations), medias) => (variations, medias.unwrap_or_default()),
-            (Err(what), _) => {
-                found.leave_unread(&id, "unreadable", &format!("the product is unreadable: {what}"));
-                return None;
-            }
-        };
-        let image = |media: &Value| text(&media["images"]["original"], "url").or_else(|| text(&media["images"], "url"));
-        let option = |title: &Value| {
-            let name = spoken(&title["name_translations"], locale).or_else(|| text(title, "label"));
-            (text(title, "key").unwrap_or_default(), name.unwrap_or_default())
-        };
-        let mut product = Self {
-            title: spoken(&value["title_translations"], locale).unwrap_or_default(),
-            titles: value["title_translations"].clone(),
-            status: text(value, "status").unwrap_or_default(),
-            description: spoken(&value["description_translations"], locale),
-            descriptions: value["description_translations"].clone(),
-            brand: text(value, "brand"),
-            images: medias.iter().filter_map(image).collect(),
-            same_price: value["same_price"].as_bool().unwrap_or(false),
-            options: list(value, "field_titles").unwrap_or_default().iter().map(option).collect(),
-            variations: Vec::new(),
-            id,
-        };
-        if variations.is_empty() {
-            product.variations.push(Variation::read(value, value, false, locale));
-        }
-        for variation in variations {
-            if text(variation, "id").is_none() {
-                found.leave_unread(&product.id, "unreadable", "a variation has no id");
-                continue;
-            }
-            product.variations.push(Variation::read(value, variation, product.same_price, locale));
-        }
-        Some(product)
-    }
-}
-
-impl Variation {
-    /// Reads one of a product; or the product itself, where it has none.
-    fn read(product: &Value, value: &Value, same_price: bool, locale: &str) -> Self {
-        let is_itself = std::ptr::eq(product, value);
-        let priced = |name: &str| {
-            let own = value.get(name).filter(|price| !same_price && !is_nothing(price));
-            own.or_else(|| product.get(name).filter(|price| same_price || is_itself || !is_nothing(price))).cloned()
-        };
-        let words = &value["fields_translations"];
-        let values = words.get(locale).or_else(|| words.as_object()?.values().next()).and_then(Value::as_array);
-        Self {
-            id: text(value, "id").filter(|_| !is_itself),
-            sku: text(value, "sku"),
-            price: priced("price").filter(|price| !price.is_null()),
-            sale: value.get("price_sale").filter(|price| !is_nothing(price)).cloned(),
-            quantity: whole(value, "quantity"),
-            unlimited: product["unlimited_quantity"].as_bool().unwrap_or(false),
-            barcode: text(value, "gtin").or_else(|| text(value, "barcode")),
-            values: values.into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect(),
-            places: None,
-        }
-    }
-}
-
-/// A text in the shop's languages: in the one that was chosen, else in whichever there is.
-fn spoken(words: &Value, locale: &str) -> Option<String> {
-    let usual = [locale, "en", "zh-hant", "zh-cn"].into_iter().find_map(|name| text(words, name));
-    usual.or_else(|| words.as_object()?.keys().find_map(|name| text(words, name)))
-}
-
-/// Whether a price object says nothing, or zero, which here means the same.
-fn is_nothing(value: &Value) -> bool {
-    let zero = |name: &str| {
-        value.get(name).filter(|it| !it.is_null()).is_none_or(|it| price(it).is_ok_and(|amount| amount.is_zero()))
-    };
-    !value.is_object() || (zero("dollars") && zero("cents"))
-}
-
-/// What a price object says: `dollars`, or else `cents`, which for some currencies are whole units. `None`: no price.
-pub(super) fn amount(value: &Value) -> Result<Option<Price>, InvalidListing> {
-    let told = |name: &str| value.get(name).filter(|it| !it.is_null());
-    let amount = match (told("dollars"), told("cents")) {
-        (None, None) => return Ok(None),
-        (Some(dollars), _) => (price(dollars)?, false),
-        (None, Some(cents)) => (price(cents)?, true),
-    };
-    let currency = text(value, "currency_iso").unwrap_or_default().parse()?;
-    let (amount, in_cents) = amount;
-    let digits = if whole_only(currency) { 0 } else { currency.digits() };
-    let amount = if in_cents { amount / Decimal::from(10_u64.pow(digits)) } else { amount };
-    Ok(Some(Price { amount, currency }))
-}
-
-/// Whether buyers can find a product, by the vendor's word.
-fn status(word: &str) -> ListingStatus {
-    match word {
-        "active" => ListingStatus::Active,
-        "removed" => ListingStatus::Gone,
-        // draft, hidden (there for who knows the address), and whatever comes new: not known to be found by buyers.
-        _ => ListingStatus::Inactive,
-    }
-}
-
-#[cfg(all(test, feature = "fakes"))]
-#[expect(clippy::unwrap_used, reason = "tests")]
+#[cfg(test)]
 mod tests {
+    use serde_json::json;
+
     use super::*;
-
-    #[test]
-    fn dollars_go_before_cents_which_are_whole_units_for_some_currencies() {
-        for (value, expected) in [
-            (json!({"cents": 1990, "dollars": 19.9, "currency_iso": "HKD"}), Some("19.9 HKD")),
-            (json!({"cents": 1990, "currency_iso": "HKD"}), Some("19.90 HKD")),
-            (json!({"cents": 199, "currency_iso": "TWD"}), Some("199 TWD")),
-            (json!({"cents": 199, "dollars": 199.0, "currency_iso": "TWD"}), Some("199 TWD")),
-            (json!({"cents": 1980, "currency_iso": "JPY"}), Some("1980 JPY")),
-            (json!({"cents": 0, "dollars": 0, "currency_iso": "TWD"}), Some("0 TWD")),
-            (json!({"currency_iso": "TWD"}), None),
-        ] {
-            let read = amount(&value).unwrap();
-            assert_eq!(
-                read.map(|price| (price.amount, price.currency.to_string())),
-                expected.map(|text| {
-                    let (amount, currency) = text.split_once(' ').unwrap();
-                    (amount.parse().unwrap(), currency.to_owned())
-                }),
-                "{value}"
-            );
-        }
-        assert!(amount(&json!({"dollars": "x", "currency_iso": "TWD"})).is_err());
-        assert_eq!(amount(&json!({"dollars": 1})).unwrap_err().code, "currency");
-    }
-
-    /// What is noted of a product with two variations, changed a little.
-    fn noted(change: fn(&mut Value)) -> Found {
-        let money = |dollars: i64| json!({"cents": dollars, "dollars": dollars, "currency_iso": "TWD", "label": "NT$"});
-        let mut value = json!({
-            "id": "p1", "title_translations": {"en": "Tee", "zh-hant": "T恤"}, "status": "active", "price": money(500),
-            "price_sale": money(0), "same_price": false, "unlimited_quantity": false, "quantity": 9, "sku": "", "brand": "",
-            "field_titles": [{"key": "size", "label": "Size", "name_translations": {"zh-hant": "尺寸"}}],
-            "medias": [{"id": "m1", "images": {"original": {"url": "https://img.example.test/1.jpg"}}}],
-            "variations": [
-                {"id": "v1", "sku": "TS-M", "price": money(490), "quantity": 4, "fields_translations": {"zh-hant": ["中"]}},
-                {"id": "v2", "sku": "TS-L", "price": money(0), "quantity": 5, "fields_translations": {"zh-hant": ["大"]}},
-            ],
-        });
-        change(&mut value);
-        let mut found = Found::default();
-        let asia = crate::channels::shopline::tests::made::asia();
-        if let Some(product) = Product::read(&value, "zh-hant", &mut found) {
-            product.variations.iter().for_each(|variation| asia.note(&product, variation, &[], &mut found));
-        }
-        found
-    }
-
-    fn shown(change: fn(&mut Value)) -> Vec<String> {
-        let found = noted(change);
-        let listing = |it: &Listing| {
-            let price = it.prices.first().map_or("-".to_owned(), ToString::to_string);
-            let stock = it.stock.map_or("-".to_owned(), |stock| stock.to_string());
-            format!("{} {price} {stock} {} {:?}", it.sku, it.title, it.status)
-        };
-        let said = found.complaints.iter().chain(&found.remarks).map(|it| format!("{}: {}", it.sku, it.code));
-        found.listings.iter().map(listing).chain(said).collect()
-    }
-
-    #[test]
-    fn variations_are_listings_and_their_products_price_is_theirs_where_they_have_none() {
-        assert_eq!(shown(|_| ()), ["TS-M 490 TWD 4 T恤 Active", "TS-L 500 TWD 5 T恤 Active"]);
-        let listing = &noted(|_| ()).listings[0];
-        assert_eq!(listing.options, [("尺寸".to_owned(), "中".to_owned())]);
-        assert_eq!(listing.images, ["https://img.example.test/1.jpg"]);
-        assert_eq!(
-            shown(|it| it["same_price"] = json!(true)),
-            ["TS-M 500 TWD 4 T恤 Active", "TS-L 500 TWD 5 T恤 Active"]
-        );
-    }
-
-    #[test]
-    fn what_is_strange_is_complained_of_and_never_a_wrong_listing() {
-        for (change, expected) in [
-            ((|it| it["unlimited_quantity"] = json!(true)) as fn(&mut Value), "TS-M: unlimited"),
-            (|it| it["variations"][0]["sku"] = json!(" "), "product p1, variation v1: no_sku"),
-            (|it| it["variations"][0]["id"] = json!(null), "product p1: unreadable"),
-            (|it| it["variations"] = json!({}), "product p1: unreadable"),
-            (|it| it["variations"][0]["price"]["dollars"] = json!("x"), "TS-M: price"),
-            (|it| it["variations"][0]["price"]["currency_iso"] = json!("$"), "TS-M: currency"),
-            (
-                |it| it["variations"][0]["price_sale"] = json!({"dollars": 400, "currency_iso": "TWD"}),
-                "TS-M: special_price",
-            ),
-            (|it| it["title_translations"] = json!({"vi": "Áo"}), "TS-M 490 TWD 4 Áo Active"),
-            (|it| it["status"] = json!("hidden"), "TS-M 490 TWD 4 T恤 Inactive"),
-        ] {
-            let shown = shown(change);
-            assert!(shown.contains(&expected.to_owned()), "{expected}: {shown:?}");
-        }
-    }
 
     #[test]
     fn pages_that_moved_forward_are_read_again() {

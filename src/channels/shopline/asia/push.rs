@@ -15,7 +15,7 @@ use std::collections::BTreeSet;
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Asia, pull::Product};
+use super::{Asia, product::Product};
 use crate::{
     channels::shopline::{
         client::ApiCall,

@@ -15,7 +15,8 @@ use serde_json::{Map, Value, json};
 
 use super::{
     Global,
-    pull::{LIMIT, Product, Variant, written},
+    product::{Product, Variant},
+    pull::{LIMIT, written},
 };
 use crate::{
     channels::shopline::{

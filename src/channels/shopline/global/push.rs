@@ -13,7 +13,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::{Global, pull::Product};
+use super::{Global, product::Product};
 use crate::{
     channels::shopline::{
         client::ApiCall,
