@@ -7,15 +7,16 @@ use async_trait::async_trait;
 
 use super::{
     items::refs,
-    wire::{Success, Trouble},
-    works::{
-        self, Ended, Texts, Work, all_leave, any_leaves, by_product, complaint, judge_images, judge_texts, refuse_all,
-        refuse_partly, results, returns, wanted_images, wanted_texts,
+    products::{
+        all_leave, any_leaves, by_product, judge_images, judge_texts, refuse_all, refuse_partly, returns,
+        wanted_images, wanted_texts,
     },
+    wire::{Success, Trouble},
+    works::{self, Ended, Texts, Work, complaint, results},
 };
 use crate::{
     channels::{ChannelError, PushResult},
-    domain::{Complaint, plan::Change},
+    domain::{Complaint, Listing, Values, plan::Change},
     secrets::Secret,
 };
 
@@ -177,4 +178,50 @@ pub(super) async fn push_images<E: Export>(
     let Some(images) = wanted_images(works, indices) else { return Ok(()) };
     let answer = platform.write_images(token, product, &images).await;
     judge_images(works, indices, &images, answer.err())
+}
+
+/// Whether the product that new SKUs joined comes back on sale: it is off sale because the source dropped all that it had, and whatever
+/// would come back with them has no pieces by then.
+pub(super) async fn comes_back<E: Export>(
+    platform: &E,
+    token: &Secret,
+    product: &E::Product,
+    indices: &[usize],
+    works: &mut [Work<'_>],
+) -> Result<bool, Box<ChannelError>> {
+    if !returns(works, indices) {
+        return Ok(false);
+    }
+    let now = E::variants(product);
+    let siblings = works[indices[0]].change.siblings.iter();
+    let along: Vec<_> = siblings.filter(|one| now.contains(&one.refs[refs::VARIANT].as_str())).map(emptied).collect();
+    for change in &along {
+        let mut work = Work::of(change);
+        if let Some(pieces) = work.stock(true, E::MOST.pieces) {
+            platform.push_stock(token, &mut work, pieces).await?;
+        }
+        if let Some(complaint) = work.refusal() {
+            let text = format!(
+                "the product stays off sale: with it `{}` would be sold, which the source dropped, and its stock cannot be set to 0 ({})",
+                change.sku, complaint.text
+            );
+            for index in indices {
+                works[*index].refuse("siblings", &text, None);
+            }
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// The change that leaves a SKU without pieces: one that the source dropped, of a product that comes back on sale with others.
+fn emptied(listing: &Listing) -> Change {
+    Change {
+        sku: listing.sku.clone(),
+        listing: Some(listing.clone()),
+        product: None,
+        siblings: Vec::new(),
+        wanted: Values { retired: true, dropped: true, ..Values::default() },
+        fields: Vec::new(),
+    }
 }

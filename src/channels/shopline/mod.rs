@@ -7,6 +7,7 @@ mod export;
 pub mod fake;
 mod global;
 mod items;
+mod products;
 pub mod sign;
 #[cfg(all(test, feature = "fakes"))]
 mod tests;

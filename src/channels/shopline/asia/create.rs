@@ -17,13 +17,14 @@ use crate::{
     channels::{
         ChannelError,
         shopline::{
-            export::{Export, push_images},
-            items::{Found, list, refs},
+            export::{Export, comes_back, push_images},
+            items::{Found, list},
+            products::refuse_all,
             wire::Trouble,
-            works::{Ended, Work, come_back, emptied, refuse_all, returns, status},
+            works::{Ended, Work, status},
         },
     },
-    domain::{self, Field, Listing},
+    domain::{self, Field},
     http::Method,
     secrets::Secret,
 };
@@ -70,7 +71,7 @@ impl Asia {
             self.adopt(token, &mut home, &warehouses, work).await?;
         }
         let goes_on_sale = if relists {
-            self.comes_back(token, &home, indices, works).await?
+            comes_back(self, token, &home, indices, works).await?
         } else {
             (begun || (new && !single)) && indices.iter().any(|index| !works[*index].is_refused())
         };
@@ -81,31 +82,6 @@ impl Asia {
             works[*index].close();
         }
         Ok(())
-    }
-
-    /// Whether the product that these SKUs joined can come back on sale; what the source dropped of it has no pieces then.
-    async fn comes_back(
-        &self,
-        token: &Secret,
-        home: &Product,
-        indices: &[usize],
-        works: &mut [Work<'_>],
-    ) -> Result<bool, Box<ChannelError>> {
-        if !returns(works, indices) {
-            return Ok(false);
-        }
-        let stands = |sibling: &&Listing| {
-            let id = sibling.refs[refs::VARIANT].as_str();
-            home.variations.iter().any(|variation| variation.id.as_deref() == id)
-        };
-        let along: Vec<_> = works[indices[0]].change.siblings.iter().filter(stands).map(emptied).collect();
-        let mut along: Vec<_> = along.iter().map(Work::of).collect();
-        for work in &mut along {
-            if let Some(pieces) = work.stock(true, Self::MOST.pieces) {
-                self.push_stock(token, work, pieces).await?;
-            }
-        }
-        Ok(come_back(works, indices, &along))
     }
 
     /// The product that the SKUs belong to, where the shop has it already.

@@ -20,13 +20,14 @@ use super::{
 };
 use crate::{
     channels::shopline::{
-        export::{Export, push_images},
-        items::{Found, list, price, refs},
+        export::{Export, comes_back, push_images},
+        items::{Found, list, price},
+        products::refuse_all,
         windows::smaller,
         wire::Trouble,
-        works::{Ended, Work, amount, come_back, emptied, refuse_all, returns, status},
+        works::{Ended, Work, amount, status},
     },
-    domain::{self, Field, Listing, Price},
+    domain::{self, Field, Price},
     http::Method,
     secrets::Secret,
 };
@@ -72,32 +73,12 @@ impl Global {
             }
         }
         if off {
-            self.relist(token, &home, indices, works).await?;
+            if comes_back(self, token, &home, indices, works).await? {
+                self.put_product_on_sale(token, true, indices, works).await?;
+            }
             for index in indices {
                 works[*index].close();
             }
-        }
-        Ok(())
-    }
-
-    /// Puts the product that these SKUs joined on sale again: it is off sale because the source dropped all that it had.
-    async fn relist(&self, token: &Secret, home: &Product, indices: &[usize], works: &mut [Work<'_>]) -> Ended {
-        if !returns(works, indices) {
-            return Ok(());
-        }
-        let stands = |sibling: &&Listing| {
-            let id = sibling.refs[refs::VARIANT].as_str();
-            home.variants.iter().any(|variant| id == Some(variant.id.as_str()))
-        };
-        let along: Vec<_> = works[indices[0]].change.siblings.iter().filter(stands).map(emptied).collect();
-        let mut along: Vec<_> = along.iter().map(Work::of).collect();
-        for work in &mut along {
-            if let Some(pieces) = work.stock(true, Self::MOST.pieces) {
-                self.push_stock(token, work, pieces).await?;
-            }
-        }
-        if come_back(works, indices, &along) {
-            self.put_product_on_sale(token, true, indices, works).await?;
         }
         Ok(())
     }
