@@ -247,9 +247,7 @@ fn price(info: &[Value]) -> Result<Option<Price>, InvalidListing> {
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
-    use serde::Deserialize;
-
-    use super::*;
+    use super::{super::wire_items, *};
 
     #[test]
     fn prices_are_exact_whatever_float_they_came_as() {
@@ -276,14 +274,14 @@ mod tests {
 
     #[test]
     fn an_item_is_read_as_the_reference_shows_it() {
-        let item = WireItem::deserialize(&json!({
+        let item = wire_items::read(&json!({
             "item_id": 2_500_139_861_u64, "category_id": 100_017, "item_name": "Tee", "item_sku": "TS",
             "description": "Cotton tee", "item_status": "NORMAL", "has_model": true, "weight": "0.2",
             "image": {"image_id_list": ["img1"], "image_url_list": ["https://img.example.test/1"]},
             "brand": {"brand_id": 0, "original_brand_name": "NoBrand"}, "price_info": null, "deboost": "false",
         }))
         .unwrap();
-        let models = WireModels::deserialize(&json!({
+        let models = wire_items::read(&json!({
             "tier_variation": [{"name": "Colour", "option_list": [{"option": "Red"}, {"option": "Blue"}]},
                                {"name": "Size", "option_list": [{"option": "M"}]}],
             "model": [{"model_id": 2_000_458_802_u64, "tier_index": [0, 0], "model_sku": "TS-RED-M",

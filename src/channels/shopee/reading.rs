@@ -8,14 +8,13 @@
 use std::collections::BTreeMap;
 
 use futures_util::future::join_all;
-use serde::Deserialize;
 use serde_json::Value;
 
 use super::{
     Shopee,
     client::Ask,
     items::{Items, is_deleted},
-    wire_items::{WireItem, WireModels},
+    wire_items::{self, WireItem, WireModels},
 };
 use crate::channels::{Access, ChannelError, calls::token_of};
 
@@ -113,7 +112,7 @@ impl Shopee {
         let mut told = BTreeMap::new();
         for value in items {
             let id = value.get("item_id").and_then(Value::as_u64);
-            match (WireItem::deserialize(value), id) {
+            match (wire_items::read::<WireItem>(value), id) {
                 (Ok(item), Some(id)) => drop(told.insert(id, item)),
                 (Ok(_), None) => {}
                 (Err(error), id) => {
@@ -153,7 +152,7 @@ impl Shopee {
             Err(trouble) if trouble.word == "error_item_not_found" => return Ok(None),
             other => other?,
         };
-        let models = WireModels::deserialize(success.response());
+        let models = wire_items::read::<WireModels>(success.response());
         Ok(Some(models.map_err(|error| {
             let what = format!("the models of item {id} are unreadable: {error}");
             self.reading_products(MODELS).unexpected(&what, success.request_id.clone())

@@ -1,77 +1,61 @@
-//! An item and its models as Shopee writes them.
+//! An item and its models as Shopee writes them. Null in any field is as if the field were missing.
 //!
 //! Vendor pages: "v2.product.get_item_base_info", "v2.product.get_model_list".
 
 use rust_decimal::Decimal;
-use serde::Deserialize;
+use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 
-use crate::channels::nullable::nullable;
+use crate::channels::nullable::without_nulls;
+
+/// Reads an item, or the models of one, as told.
+pub(super) fn read<T: DeserializeOwned>(told: &Value) -> serde_json::Result<T> {
+    serde_json::from_value(without_nulls(told))
+}
 
 /// An item as told.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WireItem {
     pub(super) item_id: u64,
-    #[serde(deserialize_with = "nullable")]
     pub(super) category_id: u64,
-    #[serde(deserialize_with = "nullable")]
     pub(super) item_name: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) item_sku: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) description: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) description_type: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) description_info: Value,
-    #[serde(deserialize_with = "nullable")]
     pub(super) item_status: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) has_model: bool,
     /// When it was created, in seconds.
-    #[serde(deserialize_with = "nullable")]
     pub(super) create_time: i64,
-    #[serde(deserialize_with = "nullable")]
     pub(super) image: Images,
-    #[serde(deserialize_with = "nullable")]
     pub(super) brand: Brand,
     /// As told: only an export of attributes reads it.
-    #[serde(deserialize_with = "nullable")]
     pub(super) attribute_list: Value,
-    #[serde(deserialize_with = "nullable")]
     pub(super) price_info: Vec<Value>,
-    #[serde(deserialize_with = "nullable")]
     pub(super) stock_info_v2: Value,
-    #[serde(deserialize_with = "nullable")]
     pub(super) gtin_code: String,
     /// A text in samples.
-    #[serde(deserialize_with = "nullable")]
     pub(super) deboost: Value,
-    #[serde(deserialize_with = "nullable")]
     pub(super) tag: Tag,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Images {
-    #[serde(deserialize_with = "nullable")]
     pub(super) image_url_list: Vec<String>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Brand {
-    #[serde(deserialize_with = "nullable")]
     pub(super) brand_id: u64,
-    #[serde(deserialize_with = "nullable")]
     pub(super) original_brand_name: String,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Tag {
-    #[serde(deserialize_with = "nullable")]
     pub(super) kit: bool,
 }
 
@@ -79,27 +63,21 @@ pub(super) struct Tag {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WireModels {
-    #[serde(deserialize_with = "nullable")]
     pub(super) tier_variation: Vec<WireTier>,
-    #[serde(deserialize_with = "nullable")]
     pub(super) standardise_tier_variation: Vec<WireStandardTier>,
-    #[serde(deserialize_with = "nullable")]
     pub(super) model: Vec<WireModel>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WireTier {
-    #[serde(deserialize_with = "nullable")]
     pub(super) name: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) option_list: Vec<WireOption>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WireOption {
-    #[serde(deserialize_with = "nullable")]
     pub(super) option: String,
 }
 
@@ -107,24 +85,17 @@ pub(super) struct WireOption {
 #[serde(default)]
 pub(super) struct WireStandardTier {
     /// 0: the seller's own, of no standard.
-    #[serde(deserialize_with = "nullable")]
     pub(super) variation_id: u64,
-    #[serde(deserialize_with = "nullable")]
     pub(super) variation_group_id: u64,
-    #[serde(deserialize_with = "nullable")]
     pub(super) variation_name: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) variation_option_list: Vec<WireStandardOption>,
 }
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WireStandardOption {
-    #[serde(deserialize_with = "nullable")]
     pub(super) variation_option_id: u64,
-    #[serde(deserialize_with = "nullable")]
     pub(super) image_id: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) variation_option_name: String,
 }
 
@@ -132,17 +103,11 @@ pub(super) struct WireStandardOption {
 #[serde(default)]
 pub(super) struct WireModel {
     pub(super) model_id: u64,
-    #[serde(deserialize_with = "nullable")]
     pub(super) tier_index: Vec<usize>,
-    #[serde(deserialize_with = "nullable")]
     pub(super) model_sku: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) model_status: String,
-    #[serde(deserialize_with = "nullable")]
     pub(super) price_info: Vec<Value>,
-    #[serde(deserialize_with = "nullable")]
     pub(super) stock_info_v2: Value,
-    #[serde(deserialize_with = "nullable")]
     pub(super) gtin_code: String,
 }
 
