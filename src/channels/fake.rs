@@ -13,6 +13,8 @@ use serde_json::{Value, json};
 use tokio::sync::Notify;
 use url::Url;
 
+use super::conformance::Fault;
+
 /// A server on loopback. It stops when dropped.
 pub struct Server {
     address: SocketAddr,
@@ -66,6 +68,17 @@ pub enum Mishap {
     ReplyLost,
     /// Done, and the answer has fields that nobody has documented.
     UnknownField,
+}
+
+impl From<Fault> for Mishap {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Throttled { retry_after } => Self::Throttled { retry_after },
+            Fault::ServerError => Self::ServerError,
+            Fault::CutOff => Self::CutOff,
+            Fault::UnknownField => Self::UnknownField,
+        }
+    }
 }
 
 impl Mishap {

@@ -221,12 +221,7 @@ impl World for ShopeeWorld {
     }
 
     async fn break_down(&self, fault: Option<Fault>) {
-        self.fake.break_down(fault.map(|fault| match fault {
-            Fault::Throttled { retry_after } => Mishap::Throttled { retry_after },
-            Fault::ServerError => Mishap::ServerError,
-            Fault::CutOff => Mishap::CutOff,
-            Fault::UnknownField => Mishap::UnknownField,
-        }));
+        self.fake.break_down(fault.map(Mishap::from));
         if fault.is_none() {
             // Mended also means: the pause that was asked for is over.
             self.clock.advance(SignedDuration::from_mins(1));
