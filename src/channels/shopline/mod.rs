@@ -73,7 +73,7 @@ pub static DEF: ChannelDef = ChannelDef {
             (JobKind::ProductExport, SECOND, "15 minutes"),
         ],
         push_batch: 50,
-        remembered_batch: 5,
+        remembered_batch: 50,
         changes_are_full: false,
     },
     refresh_token_end: crate::domain::EndSource::Computed,
