@@ -1,6 +1,6 @@
 //! What all pretend marketplaces have in common: a server on loopback, answers that go wrong, and a page to agree on.
 
-use std::{fmt::Write, net::SocketAddr, sync::Arc};
+use std::{collections::VecDeque, fmt::Write, net::SocketAddr, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -10,7 +10,7 @@ use axum::{
 };
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::sync::Notify;
+use tokio::{sync::Notify, time::Instant};
 use url::Url;
 
 use super::conformance::Fault;
@@ -98,6 +98,25 @@ impl Mishap {
     /// Whether it is done, but the caller does not learn of it.
     pub fn loses_reply(self) -> bool {
         matches!(self, Self::CutOff | Self::ReplyLost)
+    }
+}
+
+/// Calls within the last second, by the real clock: limits are about how fast packets follow each other.
+#[derive(Debug, Default)]
+pub struct Recent(VecDeque<Instant>);
+
+impl Recent {
+    /// Whether one more is within the limit, which counts it.
+    pub fn admits(&mut self, limit: usize) -> bool {
+        let now = Instant::now();
+        while self.0.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1)) {
+            self.0.pop_front();
+        }
+        let within = self.0.len() < limit;
+        if within {
+            self.0.push_back(now);
+        }
+        within
     }
 }
 

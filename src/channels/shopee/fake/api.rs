@@ -1,6 +1,6 @@
 //! Shop calls: everything that is checked before an endpoint sees a call, in the vendor's order as far as it is known.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     body::Bytes,
@@ -10,7 +10,6 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::{
     Query, Said, Shared, check_signed, creating, get, instead, products, read_query, state::World, updating, writes,
@@ -127,13 +126,7 @@ pub(super) fn within_quota(world: &World) -> Result<(), Said> {
 
 fn within_rate(world: &mut World, shop: u64) -> Result<(), Said> {
     let Some(limit) = world.rules.rate else { return Ok(()) };
-    let now = Instant::now();
-    let recent = world.recent.entry(shop).or_default();
-    while recent.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1)) {
-        recent.pop_front();
-    }
-    if recent.len() < limit as usize {
-        recent.push_back(now);
+    if world.recent.entry(shop).or_default().admits(limit as usize) {
         return Ok(());
     }
     world.stats.rate_violations += 1;

@@ -5,10 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
-use tokio::time::Instant;
 
 use super::catalogue::{Item, currency_of};
-use crate::{channels::fake::Mishap, secrets::random_text};
+use crate::{
+    channels::fake::{Mishap, Recent},
+    secrets::random_text,
+};
 
 /// The order of the item list. No page of the vendor names it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -325,7 +327,7 @@ pub(super) struct World {
     /// SKUs of items that somebody edits, one after each call.
     pub(super) edits: VecDeque<String>,
     /// Calls within the last second per shop.
-    pub(super) recent: HashMap<u64, VecDeque<Instant>>,
+    pub(super) recent: HashMap<u64, Recent>,
 }
 
 impl World {

@@ -1,9 +1,6 @@
 //! What the pretend SHOPLINEs know: stores, tokens, and what they have seen of their callers.
 
-use std::{
-    collections::{BTreeMap, HashMap, VecDeque},
-    time::Duration,
-};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use jiff::{SignedDuration, Timestamp};
@@ -17,7 +14,10 @@ use super::{
     goods::{Goods, Seed},
 };
 use crate::{
-    channels::{fake::Mishap, shopline::Platform},
+    channels::{
+        fake::{Mishap, Recent},
+        shopline::Platform,
+    },
     secrets::random_text,
 };
 
@@ -209,7 +209,7 @@ pub(super) struct World {
     pub(super) next_of_tokens: VecDeque<Mishap>,
     pub(super) stats: Stats,
     buckets: HashMap<String, (f64, Instant)>,
-    recent: HashMap<String, VecDeque<Instant>>,
+    recent: HashMap<String, Recent>,
 }
 
 impl World {
@@ -348,9 +348,9 @@ impl World {
         if !self.rules.limits {
             return true;
         }
-        let now = Instant::now();
         let within = match platform {
             Platform::Global => {
+                let now = Instant::now();
                 let (level, at) = self.buckets.entry(account.to_owned()).or_insert((0.0, now));
                 *level = (*level - now.duration_since(*at).as_secs_f64() * LEAK).max(0.0);
                 *at = now;
@@ -358,17 +358,7 @@ impl World {
                 *level += if within { 1.0 } else { 0.0 };
                 within
             }
-            Platform::Asia => {
-                let recent = self.recent.entry(account.to_owned()).or_default();
-                while recent.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1)) {
-                    recent.pop_front();
-                }
-                let within = recent.len() < ASIA_CALLS;
-                if within {
-                    recent.push_back(now);
-                }
-                within
-            }
+            Platform::Asia => self.recent.entry(account.to_owned()).or_default().admits(ASIA_CALLS),
         };
         self.stats.rate_violations += u64::from(!within);
         within

@@ -1,6 +1,6 @@
 //! The API's gateway: everything that is checked before an endpoint sees a call, in the vendor's order as far as it is known.
 
-use std::{sync::Arc, time::Duration};
+use std::sync::Arc;
 
 use axum::{
     body::Bytes,
@@ -10,7 +10,6 @@ use axum::{
 };
 use jiff::SignedDuration;
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use super::{APP_SECRET, Query, Said, Shared, catalogue, get, instead, products, read_query, state::World};
 use crate::{channels::tiktok_shop::sign, secrets::Secret};
@@ -139,13 +138,7 @@ fn within_rate(world: &mut World, shop: &str, method: &Method, path: &str) -> Re
     let Some((reads, writes)) = world.rules.rates else { return Ok(()) };
     let reading = method == Method::GET || path.ends_with("/search");
     let limit = if reading { reads } else { writes };
-    let now = Instant::now();
-    let recent = world.recent.entry((shop.to_owned(), endpoint(path))).or_default();
-    while recent.front().is_some_and(|at| now.duration_since(*at) >= Duration::from_secs(1)) {
-        recent.pop_front();
-    }
-    if recent.len() < limit as usize {
-        recent.push_back(now);
+    if world.recent.entry((shop.to_owned(), endpoint(path))).or_default().admits(limit as usize) {
         return Ok(());
     }
     world.stats.rate_violations += 1;

@@ -6,10 +6,9 @@ use jiff::{SignedDuration, Timestamp};
 use rust_decimal::Decimal;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use tokio::time::Instant;
 
 use crate::{
-    channels::fake::{Held, Mishap},
+    channels::fake::{Held, Mishap, Recent},
     domain::Currency,
     secrets::random_text,
 };
@@ -275,7 +274,7 @@ pub(super) struct World {
     pub(super) held_of_tokens: Option<Held>,
     pub(super) stats: Stats,
     /// Calls within the last second per (shop, endpoint).
-    pub(super) recent: HashMap<(String, String), VecDeque<Instant>>,
+    pub(super) recent: HashMap<(String, String), Recent>,
     /// What idempotency keys were answered with.
     pub(super) answered: HashMap<String, Value>,
     /// The names of images taken in.
