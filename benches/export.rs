@@ -275,7 +275,9 @@ static ABILITIES: Abilities = Abilities {
     create: false,
     retire: &[],
     periods: &[(JobKind::ProductExport, SignedDuration::from_secs(60), "1 hour")],
+    remembered: &[],
     push_batch: BATCH,
+    remembered_batch: BATCH,
     changes_are_full: false,
 };
 

@@ -148,7 +148,9 @@ pub(crate) static ABILITIES: Abilities = Abilities {
     create: false,
     retire: &[],
     periods: &[(JobKind::ProductImport, SignedDuration::from_secs(60), "1 hour")],
+    remembered: &[],
     push_batch: 1,
+    remembered_batch: 1,
     changes_are_full: false,
 };
 

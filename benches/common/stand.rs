@@ -120,6 +120,7 @@ pub(crate) fn entry(id: &str, channel: Arc<dyn Channel>, abilities: &'static Abi
             guard_price: 100.into(),
         },
         jobs: BTreeMap::new(),
+        own: serde_json::Map::new(),
         full_import: Period::None,
         match_barcode: false,
         is_source,
