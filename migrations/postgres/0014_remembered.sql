@@ -13,10 +13,32 @@ create index remembered_differ on remembered (shop, sku, field)
     where wanted is not null and wanted <> coalesce(accepted, '');
 
 -- Such fields are sent apart from the others, so that neither waits for the other.
-alter table tickets add column remembered bigint not null default 0;
-alter table tickets drop constraint tickets_pkey;
-alter table tickets add primary key (shop, sku, remembered);
+create table tickets_new (
+    shop       text collate "C" not null,
+    sku        text collate "C" not null,
+    remembered bigint  not null default 0,
+    ticket     text    not null,                 -- in the channel's own terms
+    change     text    not null,                 -- JSON of `Change`
+    since      bigint  not null,
+    primary key (shop, sku, remembered)
+);
+insert into tickets_new (shop, sku, ticket, change, since) select shop, sku, ticket, change, since from tickets;
+drop table tickets;
+alter table tickets_new rename to tickets;
 
-alter table complaints add column remembered bigint not null default 0;
-alter table complaints drop constraint complaints_pkey;
-alter table complaints add primary key (shop, job, sku, remembered, code);
+create table complaints_new (
+    shop       text collate "C" not null,
+    job        text collate "C" not null,
+    sku        text collate "C" not null,
+    remembered bigint  not null default 0,       -- about such fields
+    code       text collate "C" not null,
+    text       text    not null,
+    request_id text,
+    since      bigint  not null,
+    run_id     bigint  not null,                 -- the run that last said so
+    primary key (shop, job, sku, remembered, code)
+);
+insert into complaints_new (shop, job, sku, code, text, request_id, since, run_id)
+select shop, job, sku, code, text, request_id, since, run_id from complaints;
+drop table complaints;
+alter table complaints_new rename to complaints;
