@@ -194,45 +194,53 @@ pub trait Answerer: Send + Sync {
     async fn answer(&self, request: Request, progress: ProgressSink) -> Result<Value, Refusal>;
 }
 
-/// The daemon's end: takes the socket's place (whoever holds the state's lock may) and serves until `stop` fires.
-///
-/// The socket stands in `$RUNTIME_DIRECTORY` where there is one, with a link to it in `state_dir`: that is where
-/// commands look.
-pub async fn serve(state_dir: &Path, answerer: Arc<dyn Answerer>, stop: CancellationToken) -> io::Result<()> {
-    serve_at(Pace::USUAL, state_dir, answerer, stop).await
+/// The daemon's end, in its place: whoever connects waits until it is served.
+pub struct Socket {
+    listener: UnixListener,
+    /// Where commands look for it.
+    path: PathBuf,
 }
 
-async fn serve_at(
-    pace: Pace,
-    state_dir: &Path,
-    answerer: Arc<dyn Answerer>,
-    stop: CancellationToken,
-) -> io::Result<()> {
-    let runtime = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
-    let listener = bind(runtime.as_deref().unwrap_or(state_dir))?;
-    if let Some(runtime) = runtime.filter(|folder| folder != state_dir) {
-        let link = state_dir.join(SOCKET);
-        remove(&link)?;
-        std::os::unix::fs::symlink(runtime.join(SOCKET), link)?;
+impl Socket {
+    /// Takes the socket's place (whoever holds the state's lock may).
+    ///
+    /// It stands in `$RUNTIME_DIRECTORY` where there is one, with a link to it in `state_dir`: that is where commands look.
+    pub fn bind(state_dir: &Path) -> io::Result<Self> {
+        let runtime = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
+        let listener = bind(runtime.as_deref().unwrap_or(state_dir))?;
+        let path = state_dir.join(SOCKET);
+        if let Some(runtime) = runtime.filter(|folder| folder != state_dir) {
+            remove(&path)?;
+            std::os::unix::fs::symlink(runtime.join(SOCKET), &path)?;
+        }
+        Ok(Self { listener, path })
     }
-    loop {
-        let stream = tokio::select! {
-            () = stop.cancelled() => break,
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => stream,
-                Err(error) => {
-                    tracing::warn!(event = "control.failed", "control socket: {error}");
-                    continue;
-                }
-            },
-        };
-        let answerer = Arc::clone(&answerer);
-        tokio::spawn(async move {
-            // A command that went away needs no answer.
-            let _ = converse(pace, stream, answerer).await;
-        });
+
+    /// Serves until `stop` fires.
+    pub async fn serve(self, answerer: Arc<dyn Answerer>, stop: CancellationToken) -> io::Result<()> {
+        self.serve_at(Pace::USUAL, answerer, stop).await
     }
-    remove(&state_dir.join(SOCKET))
+
+    async fn serve_at(self, pace: Pace, answerer: Arc<dyn Answerer>, stop: CancellationToken) -> io::Result<()> {
+        loop {
+            let stream = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = self.listener.accept() => match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        tracing::warn!(event = "control.failed", "control socket: {error}");
+                        continue;
+                    }
+                },
+            };
+            let answerer = Arc::clone(&answerer);
+            tokio::spawn(async move {
+                // A command that went away needs no answer.
+                let _ = converse(pace, stream, answerer).await;
+            });
+        }
+        remove(&self.path)
+    }
 }
 
 fn bind(folder: &Path) -> io::Result<UnixListener> {
@@ -393,11 +401,8 @@ mod tests {
     async fn a_daemon_that_works_may_take_its_time_but_not_to_say_whether_it_is_well() {
         let folder = tempfile::tempdir().unwrap();
         let stop = CancellationToken::new();
-        let (state_dir, stopped) = (folder.path().to_owned(), stop.clone());
-        let serving = tokio::spawn(async move { serve_at(FAST, &state_dir, Arc::new(Slow), stopped).await });
-        while !folder.path().join(SOCKET).exists() {
-            tokio::task::yield_now().await;
-        }
+        let (socket, stopped) = (Socket::bind(folder.path()).unwrap(), stop.clone());
+        let serving = tokio::spawn(async move { socket.serve_at(FAST, Arc::new(Slow), stopped).await });
         assert_eq!(ask(folder.path(), &Request::Reload).await.unwrap(), "done");
         assert_eq!(ask(folder.path(), &Request::Health).await.unwrap_err().exit, 69);
         stop.cancel();

@@ -11,7 +11,12 @@ fn main() -> ExitCode {
     };
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
     match runtime {
-        Ok(runtime) => runtime.block_on(cli::run(cli)),
+        Ok(runtime) => {
+            let code = runtime.block_on(cli::run(cli));
+            // A name that nobody resolves, say, is not waited for.
+            runtime.shutdown_background();
+            code
+        }
         Err(_) => ExitCode::FAILURE,
     }
 }

@@ -18,6 +18,9 @@ use crate::{
 /// The planner looks at least once a second; standing still for so long means that it is stuck or the database is away.
 const PLANNER_STANDS_STILL: Duration = Duration::from_secs(15);
 
+/// How long the database may take to say a word. Commands wait little longer for the word that the daemon is well.
+const DATABASE_SAYS_NOTHING: Duration = Duration::from_secs(3);
+
 /// A relay may put a mail off once without anything being wrong.
 const STUCK_ATTEMPTS: u32 = 2;
 
@@ -85,12 +88,42 @@ impl Shared {
         Ok(())
     }
 
-    /// Everything that is wrong; empty: the daemon is well.
+    /// Everything that is wrong; empty: the daemon is well. Answers soon, whatever the database does.
     pub(crate) async fn ailments(&self) -> Vec<String> {
         let mut ailments = self.work_stopped_by().await;
         // A database that is away is among them already.
-        ailments.extend(self.worries().await.unwrap_or_default());
+        ailments.extend(in_time(self.worries()).await.unwrap_or_default());
         ailments
+    }
+
+    /// In plain words what the daemon does, and what is wrong: systemd's status line.
+    pub(super) async fn in_words(&self) -> String {
+        let ailments = self.ailments().await;
+        // What keeps the work from being done is said alone.
+        let doing = if self.standing_by().is_some() { None } else { in_time(self.doing()).await.ok() };
+        let words = ailments.into_iter().chain(doing).collect::<Vec<_>>().join("; ");
+        // It is one line.
+        words.replace(char::is_control, " ")
+    }
+
+    /// What the daemon does: `serves 12 shops, 2 held; next run 10:05`.
+    async fn doing(&self) -> Result<String, StoreError> {
+        let config = self.config.load_full();
+        let now = self.clock.now();
+        let (held, next) = self.store.read(now).await?.outlook().await?;
+        let mut words = format!("serves {}", counted(config.shops.len() as u64, "shop", "shops"));
+        if held > 0 {
+            words += &format!(", {held} held");
+        }
+        match next.map(|next| (next, next.to_zoned(config.timezone.clone()))) {
+            None => words += "; no run is planned",
+            Some((next, _)) if next <= now => words += "; runs are due",
+            Some((_, next)) if next.date() == now.to_zoned(config.timezone.clone()).date() => {
+                words += &next.strftime("; next run %H:%M").to_string();
+            }
+            Some((_, next)) => words += &next.strftime("; next run %Y-%m-%d %H:%M").to_string(),
+        }
+        Ok(words)
     }
 
     /// What keeps the daemon from doing its work.
@@ -100,7 +133,7 @@ impl Shared {
         if still > PLANNER_STANDS_STILL {
             reasons.push(format!("the planner has not looked for {} s", still.as_secs()));
         }
-        if let Err(error) = self.store.read(self.clock.now()).await {
+        if let Err(error) = in_time(self.store.read(self.clock.now())).await {
             reasons.push(error.to_string());
         }
         reasons.extend(self.standing_by().map(|why| why.to_string()));
@@ -121,4 +154,10 @@ impl Shared {
         });
         Ok(refused.into_iter().chain(stuck).collect())
     }
+}
+
+/// What the database answers, unless it takes too long.
+async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
+    let answered = tokio::time::timeout(DATABASE_SAYS_NOTHING, answer).await;
+    answered.unwrap_or(Err(StoreError::Unanswered(DATABASE_SAYS_NOTHING)))
 }

@@ -3,11 +3,11 @@
 //! [`App`] is a value: the program builds it from files, tests build it with fakes and a manual clock. The order in
 //! which things start, and its reverse, is written in [`App::build`] and [`App::run`] and nowhere else.
 
-use std::{net::SocketAddr, path::PathBuf, sync::Arc};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::SignedDuration;
-use tokio::{net::TcpListener, task::JoinSet};
+use tokio::{net::TcpListener, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -54,6 +54,10 @@ pub(crate) use seal::judge as judge_seal_key;
 
 /// How long runs may take to reach their next safe point when the daemon stops.
 const GRACE: SignedDuration = SignedDuration::from_secs(9);
+
+/// When a stop is over, counted from when it was asked for: a token exchange that began in the last moment of grace has had its ten
+/// seconds by then. The process is gone within twenty.
+const STOPPED: Duration = Duration::from_secs(19);
 
 /// How many runs go on at once.
 const SLOTS: u32 = 64;
@@ -243,10 +247,14 @@ impl App {
         Ok(Self { shared, scheduler, people: people_listener, internal: internal_listener, _lock: lock })
     }
 
-    /// Runs until `stop` fires, then takes no more work, lets what goes on reach its next safe point, and ends.
+    /// Runs until `stop` fires, then takes no more work, lets what goes on reach its next safe point, and ends within 20 seconds.
     pub async fn run(self, stop: CancellationToken) -> Result<(), Ended> {
         let Self { shared, scheduler, people, internal, _lock } = self;
         let config = shared.config.load_full();
+        // Before anybody is told that the daemon is ready: it can be reloaded as soon as it is.
+        let socket = control::Socket::bind(&config.state_dir)
+            .map_err(|error| Ended { part: "the control socket", cause: error.to_string() })?;
+        let asked = scheduler::moment_of(stop.clone());
         tracing::info!(
             event = "daemon.started",
             instance.id = %shared.handle.holder(),
@@ -268,19 +276,36 @@ impl App {
             supervise::serve(&mut parts, "the internal listener", listener, router, stop.clone());
         }
         supervise::part(&mut parts, "the word of the end", systemd::tell_stop(Arc::clone(&shared), stop.clone()));
-        let (answerer, state_dir, stopping) = (Arc::clone(&shared), config.state_dir.clone(), stop.clone());
+        let (answerer, stopping) = (Arc::clone(&shared), stop.clone());
         supervise::part(&mut parts, "the control socket", async move {
-            control::serve(&state_dir, answerer, stopping).await.map_err(|error| error.to_string())
+            socket.serve(answerer, stopping).await.map_err(|error| error.to_string())
         });
-        supervise::part(&mut parts, "the settings watcher", reload::watch(Arc::clone(&shared), stop.clone()));
-        supervise::part(&mut parts, "the agreement", agreement::watch(Arc::clone(&shared), stop.clone()));
+        let watcher = reload::watch(Arc::clone(&shared), stop.clone());
+        supervise::until(&mut parts, "the settings watcher", watcher, stop.clone());
+        let agreement = agreement::watch(Arc::clone(&shared), stop.clone());
+        supervise::until(&mut parts, "the agreement", agreement, stop.clone());
         supervise::part(&mut parts, "the watchdog", systemd::watchdog(Arc::clone(&shared), stop.clone()));
-        supervise::part(&mut parts, "the housekeeping calendar", housekeeping::keep(Arc::clone(&shared), stop.clone()));
+        let calendar = housekeeping::keep(Arc::clone(&shared), stop.clone());
+        supervise::until(&mut parts, "the housekeeping calendar", calendar, stop.clone());
 
-        let ended = supervise::all(parts, &stop).await;
-        shared.keeper.drained().await;
-        shared.store.close().await;
-        ended
+        let all = async {
+            let ended = supervise::all(parts, &stop).await;
+            shared.keeper.drained().await;
+            shared.store.close().await;
+            ended
+        };
+        let over = async {
+            let asked = asked.await.unwrap_or_else(|_| Instant::now());
+            tokio::time::sleep_until(asked + STOPPED).await;
+        };
+        tokio::select! {
+            ended = all => ended,
+            () = over => {
+                let limit = STOPPED.as_secs();
+                tracing::warn!(event = "daemon.cut_off", "what has not ended within {limit} s goes on at the next start");
+                Ok(())
+            }
+        }
     }
 
     /// Where the page listens: tests bind port 0.

@@ -92,7 +92,7 @@ impl Shared {
                 *refused = Some(text);
             }
         }
-        systemd::reloaded(&self.ailments().await);
+        systemd::reloaded(&self.in_words().await);
         outcome
     }
 

@@ -67,7 +67,9 @@ async fn known_ring(config: &Config, store: &Store) -> Result<Option<Sealer>, St
     match fs::read_to_string(&path) {
         Ok(text) => return Ok(Some(Sealer::parse(&Secret::new(text))?)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(cause) => return Err(StartError::Io { what: format!("cannot read the seal key {}", path.display()), cause }),
+        Err(cause) => {
+            return Err(StartError::Io { what: format!("cannot read the seal key {}", path.display()), cause });
+        }
     }
     if store.is_postgres() {
         return Err(StartError::Settings("seal_key: on PostgreSQL it must be set, the same on all instances; make one with `shopsyncd keys generate`".into()));

@@ -1,6 +1,6 @@
 //! The daemon's long tasks: one that ends by itself, or panics, ends the daemon, loudly.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
 
 use axum::Router;
 use tokio::{net::TcpListener, task::JoinSet};
@@ -20,6 +20,24 @@ pub(super) fn part(
     parts.spawn(async move { (name, tokio::spawn(work).await.unwrap_or_else(|panic| Err(panic.to_string()))) });
 }
 
+/// How long what may be cut off anywhere has to end by itself when the daemon stops.
+const FAREWELL: Duration = Duration::from_secs(2);
+
+/// Starts a part that may be cut off anywhere: a database that says nothing must not keep the daemon from stopping.
+pub(super) fn until(
+    parts: &mut Parts,
+    name: &'static str,
+    work: impl Future<Output = Result<(), String>> + Send + 'static,
+    stop: CancellationToken,
+) {
+    part(parts, name, async move {
+        tokio::select! {
+            ended = work => ended,
+            () = async { stop.cancelled().await; tokio::time::sleep(FAREWELL).await } => Ok(()),
+        }
+    });
+}
+
 /// Starts a listener.
 pub(super) fn serve(
     parts: &mut Parts,
@@ -29,17 +47,13 @@ pub(super) fn serve(
     stop: CancellationToken,
 ) {
     let service = router.into_make_service_with_connect_info::<std::net::SocketAddr>();
-    part(parts, name, async move {
-        let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
-        tokio::select! {
-            served = serving => served.map_err(|error| error.to_string()),
-            // A browser that keeps its connection open must not keep the daemon.
-            () = async { stop.cancelled().await; tokio::time::sleep(std::time::Duration::from_secs(2)).await } => Ok(()),
-        }
-    });
+    let serving = axum::serve(listener, service).with_graceful_shutdown(stop.clone().cancelled_owned());
+    // A browser that keeps its connection open must not keep the daemon.
+    until(parts, name, async move { serving.await.map_err(|error| error.to_string()) }, stop);
 }
 
-/// Waits for all parts. The first that ends before `stop` has fired ends the others.
+/// Waits for all parts. The first that ends before `stop` has fired ends the others. What goes wrong after that is only told: it is
+/// as after a kill, and the next start goes on from there.
 pub(super) async fn all(mut parts: Parts, stop: &CancellationToken) -> Result<(), Ended> {
     let mut first = Ok(());
     while let Some(joined) = parts.join_next().await {
@@ -48,7 +62,14 @@ pub(super) async fn all(mut parts: Parts, stop: &CancellationToken) -> Result<()
         let ended = match result {
             Ok(()) if early => Some("it had nothing more to do".to_owned()),
             Ok(()) => None,
-            Err(cause) => Some(cause),
+            Err(cause) if early => Some(cause),
+            Err(cause) => {
+                tracing::warn!(
+                    event = "daemon.cut_off",
+                    "{part} did not come to its end: {cause}; the next start goes on from there"
+                );
+                None
+            }
         };
         if let (Some(cause), true) = (ended, first.is_ok()) {
             tracing::error!(event = "daemon.failed", "{part} ended by itself: {cause}");

@@ -7,6 +7,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 
+/// How often the status line is looked at, and the watchdog fed at the least.
+const OFTEN: Duration = Duration::from_secs(5);
+
+/// The planner looks at least once a second, and says so every fifteen while the database is away: after as long it is stuck.
+const PLANNER_MOVES: Duration = Duration::from_secs(20);
+
 fn tell(states: &[NotifyState<'_>]) {
     // Without systemd there is nobody to tell.
     let _ = sd_notify::notify(states);
@@ -19,9 +25,9 @@ pub(super) fn reloading() {
     }
 }
 
-/// The reload has ended, well or not.
-pub(super) fn reloaded(ailments: &[String]) {
-    tell(&[NotifyState::Ready, NotifyState::Status(&line(ailments))]);
+/// The reload has ended, well or not; how things stand since, in words.
+pub(super) fn reloaded(words: &str) {
+    tell(&[NotifyState::Ready, NotifyState::Status(words)]);
 }
 
 /// Says that the daemon stops, as soon as it begins to.
@@ -35,22 +41,29 @@ pub(super) async fn tell_stop(shared: Arc<Shared>, stop: CancellationToken) -> R
 /// Tells that the daemon is ready, keeps the status line true, and feeds the watchdog for as long as the planner moves.
 /// A database that is away is reported, not punished: the planner that waits for it moves.
 pub(super) async fn watchdog(shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
-    let every =
-        sd_notify::watchdog_enabled().map_or(Duration::from_secs(5), |limit| limit / 3).min(Duration::from_secs(5));
     tell(&[NotifyState::Ready]);
+    tokio::select! {
+        () = stop.cancelled() => {}
+        // Beside each other: words that take their time must not starve the watchdog.
+        () = feed(&shared) => {}
+        () = keep_status(&shared) => {}
+    }
+    Ok(())
+}
+
+async fn feed(shared: &Shared) {
+    let every = sd_notify::watchdog_enabled().map_or(OFTEN, |limit| limit / 3).min(OFTEN);
     loop {
-        let ailments = shared.ailments().await;
-        tell(&[NotifyState::Status(&line(&ailments))]);
-        if shared.handle.last_planned().elapsed() < Duration::from_secs(20) {
+        if shared.handle.last_planned().elapsed() < PLANNER_MOVES {
             tell(&[NotifyState::Watchdog]);
         }
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(every) => {}
-        }
+        tokio::time::sleep(every).await;
     }
 }
 
-fn line(ailments: &[String]) -> String {
-    if ailments.is_empty() { "well".into() } else { ailments.join("; ") }
+async fn keep_status(shared: &Shared) {
+    loop {
+        tell(&[NotifyState::Status(&shared.in_words().await)]);
+        tokio::time::sleep(OFTEN).await;
+    }
 }

@@ -8,6 +8,7 @@ use std::{
 use tokio::{
     sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
     task::JoinHandle,
+    time::Instant,
 };
 
 use super::{Shared, runner::Runner};
@@ -142,15 +143,16 @@ async fn try_write(shared: &Shared, finished: &[Finished]) -> Result<Stood, Stor
     Ok(stood)
 }
 
-/// Lets the finisher write what it has, for at most `patience`; then what is unwritten is left to whoever takes over.
+/// Lets the finisher write what it has until then; what is unwritten is left to whoever takes over.
 pub(super) async fn close(
     runner: Runner,
     finisher: JoinHandle<Result<(), StoreError>>,
-    patience: Duration,
+    by: Instant,
 ) -> Result<(), StoreError> {
     drop(runner);
     let abort = finisher.abort_handle();
-    match tokio::time::timeout(patience, finisher).await {
+    let patience = by.saturating_duration_since(Instant::now());
+    match tokio::time::timeout_at(by, finisher).await {
         Ok(Ok(done)) => done,
         Ok(Err(_)) => Ok(()),
         Err(_) => {

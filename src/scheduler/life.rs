@@ -12,10 +12,10 @@ use std::{
     time::Duration,
 };
 
-use tokio::{sync::Notify, task::JoinHandle};
+use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Pace, Settings, Shared};
+use super::{Pace, Settings, Shared, planner::PATIENCE, timer};
 use crate::{
     clock::boot_time,
     domain::{Holder, InstanceId},
@@ -57,10 +57,16 @@ pub(super) async fn begin(
         again => InstanceId(format!("{}+{again}", settings.holder)),
     };
     loop {
-        match record(shared, settings, &holder).await {
+        let recorded = tokio::select! {
+            recorded = tokio::time::timeout(PATIENCE, record(shared, settings, &holder)) => recorded,
+            () = timer::long_after(stop) => return None,
+        };
+        match recorded.unwrap_or(Err(StoreError::Unanswered(PATIENCE))) {
             Ok(()) => break,
             Err(error) => shared.trouble(&error),
         }
+        // Whoever waits for the database is not stuck.
+        shared.looked.send_replace(Instant::now());
         tokio::select! {
             () = tokio::time::sleep(Duration::from_millis(500)) => {}
             () = stop.cancelled() => return None,
@@ -128,8 +134,8 @@ impl Life {
         self.state.changed.notified().await;
     }
 
-    /// Takes it from the record, for at most `patience`.
-    pub(super) async fn end(mut self, shared: &Shared, patience: Duration) -> Result<(), StoreError> {
+    /// Takes it from the record, if that can be done until then.
+    pub(super) async fn end(mut self, shared: &Shared, by: Instant) -> Result<(), StoreError> {
         if let Some(beating) = self.beating.take() {
             beating.abort();
         }
@@ -138,7 +144,8 @@ impl Life {
             tx.remove_instance(&self.state.holder).await?;
             tx.commit().await
         };
-        tokio::time::timeout(patience, gone).await.unwrap_or(Err(StoreError::Unanswered(patience)))
+        let patience = by.saturating_duration_since(Instant::now());
+        tokio::time::timeout_at(by, gone).await.unwrap_or(Err(StoreError::Unanswered(patience)))
     }
 }
 

@@ -10,12 +10,15 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
     },
-    time::{Duration, Instant},
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use jiff::SignedDuration;
-use tokio::sync::{Notify, watch};
+use tokio::{
+    sync::{Notify, watch},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use crate::{
@@ -311,7 +314,8 @@ impl Scheduler {
     }
 
     /// Plans, claims and runs until `stop` fires; then takes no more work, lets runs reach their next safe point for at most `grace`,
-    /// gives back what is left, and returns.
+    /// gives back what is left, and returns: six seconds after that at the latest, whatever the database does. Both are counted from
+    /// the moment in which `stop` fired.
     ///
     /// # Errors
     /// Only what kept it from giving back at the end: a database that is out of reach meanwhile is waited for.
@@ -322,24 +326,39 @@ impl Scheduler {
         let _listener = AbortOnDropHandle::new(tokio::spawn(timer::listen(shared.clone())));
         let mut runner = runner::Runner::new(shared.clone(), handlers, settings.slots, finished);
         let mut planner = planner::Planner::new(shared.clone());
+        let asked = moment_of(stop.clone());
         let mut incarnation = 0_u32;
+        let mut last = None;
         while !stop.is_cancelled() {
             let Some(life) = life::begin(&shared, &settings, pace, incarnation, &stop).await else { break };
             planner.work(&mut runner, &life, &stop).await;
             if stop.is_cancelled() {
-                runner.drain(grace).await;
-                let done = finisher::close(runner, finisher, pace.silent).await;
-                life.end(&shared, pace.silent).await?;
-                return done;
+                last = Some(life);
+                break;
             }
             // Said here, whoever found it out: the beat, or the planner's own look.
             tracing::warn!(event = "instance.refused", "peers declared this instance dead; it begins anew");
             // Whatever still goes on here may go on elsewhere too.
-            runner.drain(SignedDuration::try_from(pace.beat).unwrap_or_default()).await;
+            runner.drain(Instant::now() + pace.beat).await;
             incarnation += 1;
         }
-        finisher::close(runner, finisher, pace.silent).await
+        let asked = asked.await.unwrap_or_else(|_| Instant::now());
+        let drained = asked + Duration::try_from(grace).unwrap_or_default();
+        runner.drain(drained).await;
+        let done = finisher::close(runner, finisher, drained + pace.silent / 2).await;
+        if let Some(life) = last {
+            life.end(&shared, drained + pace.silent).await?;
+        }
+        done
     }
+}
+
+/// When `stop` fires: what a stop may take is counted from there, whatever is under way at that moment.
+pub fn moment_of(stop: CancellationToken) -> AbortOnDropHandle<Instant> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        stop.cancelled().await;
+        Instant::now()
+    }))
 }
 
 impl Scheduler {
@@ -361,8 +380,9 @@ impl Scheduler {
             runner.start(claimed, &shared.holder());
         }
         runner.ended().await;
-        let done = finisher::close(runner, finisher, pace.silent).await;
-        life.end(&shared, pace.silent).await?;
+        let by = Instant::now() + pace.silent;
+        let done = finisher::close(runner, finisher, by).await;
+        life.end(&shared, by).await?;
         done
     }
 }

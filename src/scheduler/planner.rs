@@ -23,7 +23,7 @@ const BATCH: u32 = 1_000;
 /// How long after a schedule without a next instant is looked at again.
 const NEVER: SignedDuration = SignedDuration::from_hours(24);
 /// How long a look may take.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
+pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long an outage of the store is waited out between two attempts: the first, and the longest.
 const FIRST_WAIT: std::time::Duration = std::time::Duration::from_millis(100);
 const LONGEST_WAIT: std::time::Duration = std::time::Duration::from_secs(5);
@@ -79,7 +79,7 @@ impl Planner {
         let mut patience = FIRST_WAIT;
         while !stop.is_cancelled() && !life.is_over() {
             let looked = Instant::now();
-            self.shared.looked.send_replace(looked.into_std());
+            self.shared.looked.send_replace(looked);
             let idle = life.is_silent() || self.shared.standing_by.load(Ordering::Acquire);
             if idle {
                 runner.cancel_all();
@@ -95,6 +95,7 @@ impl Planner {
                     self.unsure = true;
                     continue;
                 }
+                () = timer::long_after(stop) => return,
             };
             let until = match look {
                 Ok(look) => {

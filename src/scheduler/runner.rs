@@ -12,7 +12,7 @@ use std::{
 
 use futures_util::FutureExt as _;
 use jiff::SignedDuration;
-use tokio::{sync::mpsc::UnboundedSender, task::JoinSet};
+use tokio::{sync::mpsc::UnboundedSender, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use super::{Context, End, Handler, Handlers, Shared, Stopped, finisher::Ended};
@@ -106,11 +106,11 @@ impl Runner {
         while self.tasks.join_next().await.is_some() {}
     }
 
-    /// Cancels everything, waits for at most `grace`, cuts off what is left, and gives that back.
-    pub(super) async fn drain(&mut self, grace: SignedDuration) {
+    /// Cancels everything, waits until then, cuts off what is left, and gives that back.
+    pub(super) async fn drain(&mut self, until: Instant) {
         self.cancel_all();
         let all = async { while self.tasks.join_next().await.is_some() {} };
-        let _ = tokio::time::timeout(Duration::try_from(grace).unwrap_or_default(), all).await;
+        let _ = tokio::time::timeout_at(until, all).await;
         self.tasks.shutdown().await;
         self.taken.store(0, Ordering::Release);
         for open in self.shared.open.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {

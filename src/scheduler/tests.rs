@@ -404,6 +404,25 @@ async fn a_stop_cuts_off_what_does_not_listen_and_gives_it_back_too() {
 }
 
 #[tokio::test]
+async fn a_stop_is_over_in_time_whatever_is_asked_of_a_database_that_does_not_answer() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Store::open("sqlite:x.db", folder.path()).await.unwrap();
+    let period = Period::Every(MINUTE);
+    let mut bench = Bench::new(store, Clock::manual(noon()), "one", period, SignedDuration::ZERO).await;
+    bench.clock.advance(MINUTE);
+    let (_context, _tell) = bench.next().await;
+    let held = bench.store.write(noon()).await.unwrap();
+    // It waits for the writer, for half a minute if need be.
+    bench.handle.look().await;
+    let asked = Instant::now();
+    bench.stop.cancel();
+    let ended = bench.running.await.unwrap();
+    assert!(matches!(ended, Err(StoreError::Unanswered(_))), "it says what was not done: {ended:?}");
+    assert!(asked.elapsed() < Duration::from_secs(5), "it took {:?}", asked.elapsed());
+    drop(held);
+}
+
+#[tokio::test]
 async fn a_daemon_that_stands_by_gives_back_its_runs_and_claims_nothing_until_its_settings_agree() {
     let folder = tempfile::tempdir().unwrap();
     let mut bench = Bench::on_file(folder.path(), Period::None).await;

@@ -8,6 +8,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
 use super::Shared;
 
@@ -53,6 +54,12 @@ pub(super) async fn wait(shared: &Shared, until: Until, looked: Instant) {
             }
         }
     }
+}
+
+/// A while after `stop` fired: what is asked of the database at that moment is answered by then, or by nobody.
+pub(super) async fn long_after(stop: &CancellationToken) {
+    stop.cancelled().await;
+    tokio::time::sleep(LONGEST).await;
 }
 
 /// Notices that the wall clock was set back.

@@ -19,6 +19,7 @@ mod random;
 mod reseal;
 mod stage;
 mod stopped;
+mod told;
 mod unforgiven;
 
 use daemon::Daemon;

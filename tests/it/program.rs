@@ -88,7 +88,8 @@ impl Desk {
             let store = Store::open("sqlite:shopsyncd.db", &self.path("state")).await.unwrap();
             let mut tx = store.write(Timestamp::now()).await.unwrap();
             let now = tx.now;
-            let account = Account { channel: "tiktok_shop".into(), app: "app".to_owned(), account: "seller".to_owned() };
+            let account =
+                Account { channel: "tiktok_shop".into(), app: "app".to_owned(), account: "seller".to_owned() };
             let seal = |_: AuthorizationId, _: i64| SealedGrant {
                 access_token: sealer.seal(&Secret::new("token".to_owned()), "any"),
                 access_token_issued_at: now,

@@ -220,7 +220,7 @@ product_import = "1 second"
         why["text"].as_str().unwrap().to_owned()
     }
 
-    async fn ask(&self, request: &Request) -> Result<Value, Refusal> {
+    pub(super) async fn ask(&self, request: &Request) -> Result<Value, Refusal> {
         control::ask(&self.state_dir(), request, |_, _| {}).await
     }
 

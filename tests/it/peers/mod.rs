@@ -6,7 +6,6 @@ use std::{env, path::PathBuf};
 use crate::{tree::project, world::must_not_be_left_out};
 
 mod amazon;
-mod between;
 mod browser;
 mod delivery;
 mod exim;

@@ -24,11 +24,11 @@ use shopsyncd::{
 };
 
 use super::{
-    between::Between,
     market::Market,
     owner::Owner,
     server::{Counts, OAuthServer, SECRET},
 };
+use crate::world::Between;
 
 /// As long as the server lets an access token live, and longer.
 const LATER: SignedDuration = SignedDuration::from_mins(6);
@@ -79,7 +79,7 @@ impl Bench {
             http: Http::new(Clock::system()),
             clock: clock.clone(),
             pages: server.url.clone(),
-            tokens: between.url.clone(),
+            tokens: between.to(&server.url),
             secret: Arc::clone(&secret),
             granted: Arc::clone(&granted),
         };

@@ -84,7 +84,8 @@ async fn a_start_with_other_files_changes_nothing_until_a_person_says_so() {
 
     // What is a machine's own affair takes effect at once and sets nobody aside.
     other.add("shopsyncd.toml", "[log]\nlevel = \"debug\"\n");
-    let pending = async || !other.ask(Request::Diff { main: None }).await.unwrap()["changes"].as_array().unwrap().is_empty();
+    let pending =
+        async || !other.ask(Request::Diff { main: None }).await.unwrap()["changes"].as_array().unwrap().is_empty();
     world.wait_until("the edit is noticed", async || !pending().await).await;
     assert_eq!((stored_period(&world).await, world.ailments().await.len()), ("10 minutes".to_owned(), 0));
 

@@ -2,14 +2,17 @@
 //! `SHOPSYNCD_TEST_POSTGRES` names.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::{
+    path::Path,
+    sync::atomic::{AtomicU32, Ordering},
+};
 
 use shopsyncd::secrets::Sealer;
 use sqlx::{
     ConnectOptions as _, Connection as _, Executor as _, PgConnection, SqliteConnection, sqlite::SqliteConnectOptions,
 };
 
-use super::World;
+use super::{Between, World};
 
 /// Where a story's daemon keeps its state.
 pub(crate) enum Database {
@@ -42,6 +45,34 @@ impl Database {
         }
     }
 
+    /// The same database, reached through what stands before its server.
+    pub(crate) async fn behind(mut self) -> (Self, Between) {
+        let Self::Postgres { url, .. } = &mut self else { panic!("a file has no server") };
+        let server = url.parse().unwrap();
+        let between = Between::start(&server).await;
+        *url = between.to(&server).into();
+        (self, between)
+    }
+
+    /// Begins a transaction of somebody else that keeps a daemon on SQLite from writing at all, and one on PostgreSQL from noting
+    /// webhooks, until it is over.
+    pub(crate) async fn hold(&self, state_dir: &Path) -> Holding {
+        match self.url() {
+            None => {
+                let file = SqliteConnectOptions::new().filename(state_dir.join("shopsyncd.db"));
+                let mut connection = file.connect().await.unwrap();
+                connection.execute("begin immediate").await.unwrap();
+                Holding::Sqlite(connection)
+            }
+            Some(url) => {
+                let mut connection = PgConnection::connect(url).await.unwrap();
+                connection.execute("begin").await.unwrap();
+                connection.execute("lock table webhooks in exclusive mode").await.unwrap();
+                Holding::Postgres(connection)
+            }
+        }
+    }
+
     /// The settings that name it, to stand between the first keys and the first section.
     pub(crate) fn settings(&self) -> String {
         match self {
@@ -71,7 +102,7 @@ impl Drop for Database {
     }
 }
 
-/// A transaction of somebody else that keeps the daemon from noting webhooks, until it is over.
+/// A transaction of somebody else that stands in the daemon's way: see [`Database::hold`].
 pub(crate) enum Holding {
     Sqlite(SqliteConnection),
     Postgres(PgConnection),
@@ -80,20 +111,7 @@ pub(crate) enum Holding {
 impl World {
     /// Begins such a transaction.
     pub(crate) async fn hold_database(&self) -> Holding {
-        match self.database.url() {
-            None => {
-                let file = SqliteConnectOptions::new().filename(self.state_dir().join("shopsyncd.db"));
-                let mut connection = file.connect().await.unwrap();
-                connection.execute("begin immediate").await.unwrap();
-                Holding::Sqlite(connection)
-            }
-            Some(url) => {
-                let mut connection = PgConnection::connect(url).await.unwrap();
-                connection.execute("begin").await.unwrap();
-                connection.execute("lock table webhooks in exclusive mode").await.unwrap();
-                Holding::Postgres(connection)
-            }
-        }
+        self.database.hold(&self.state_dir()).await
     }
 }
 

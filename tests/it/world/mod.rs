@@ -33,11 +33,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use url::Url;
 
+mod between;
 mod browser;
 mod database;
 mod elsewhere;
 mod log;
 
+pub(crate) use between::Between;
 use browser::get;
 pub(crate) use database::{Database, must_not_be_left_out, on_both_databases};
 pub(crate) use log::Log;
