@@ -27,6 +27,8 @@ have cc || packages+=(gcc libc6-dev)
 if [ "$for_what" = test ]; then
   have faketime || packages+=(faketime)
   have openssl || packages+=(openssl)
+  # The judge of the unit.
+  have systemd-analyze || packages+=(systemd)
   # Peers: programs written elsewhere that judge ours. A nodejs that is there already stays as it is.
   have node || packages+=(nodejs)
   have npm || packages+=(npm)

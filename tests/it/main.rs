@@ -10,5 +10,6 @@ mod program;
 mod secrets;
 mod stories;
 mod tree;
+mod unit;
 mod why;
 mod world;
