@@ -65,19 +65,19 @@ if ! cmp -s requirements.txt venv/as-listed; then
   venv/bin/pip install -q --disable-pip-version-check --require-hashes --only-binary=:all: -r requirements.txt
   cp requirements.txt venv/as-listed
 fi
-# Debian's exim4, unpacked and not installed: as a program of a test it needs neither root nor a place in the system.
-relay=(exim4-daemon-light libidn12 libnss-wrapper)
-if ! [ -e debian/complete ]; then
-  have apt-get || give_up "missing: ${relay[*]}. This is not Debian: unpack them into $PWD/debian, and touch $PWD/debian/complete"
-  say "missing: ${relay[*]}; unpacking them"
+# Debian's exim4 and promtool, unpacked and not installed: as programs of tests they need neither root nor a place in the system.
+unpacked=(exim4-daemon-light libidn12 libnss-wrapper prometheus)
+if ! printf '%s\n' "${unpacked[@]}" | cmp -s - debian/complete; then
+  have apt-get || give_up "missing: ${unpacked[*]}. This is not Debian: unpack them into $PWD/debian, and list them in $PWD/debian/complete"
+  say "missing: ${unpacked[*]}; unpacking them"
   rm -rf debian && mkdir debian
   (
     cd debian
-    apt-get download -q "${relay[@]}" || { [ "$(id -u)" = 0 ] && apt-get update -q && apt-get download -q "${relay[@]}"; } ||
-      give_up "apt-get cannot download ${relay[*]}; ask somebody for: apt-get update"
+    apt-get download -q "${unpacked[@]}" || { [ "$(id -u)" = 0 ] && apt-get update -q && apt-get download -q "${unpacked[@]}"; } ||
+      give_up "apt-get cannot download ${unpacked[*]}; ask somebody for: apt-get update"
     for package in *.deb; do dpkg-deb -x "$package" . && rm "$package"; done
   )
   # It is to run as whoever starts it.
   chmod u-s debian/usr/sbin/exim4
-  touch debian/complete
+  printf '%s\n' "${unpacked[@]}" >debian/complete
 fi

@@ -34,8 +34,9 @@ impl Machines for Shared {
     }
 
     async fn metrics(&self) -> String {
-        // While the database is away its gauges stay as they were; `/readyz` says that it is.
-        let _ = self.read_gauges().await;
+        self.metrics.set_ready(self.work_stopped_by().await.is_empty());
+        // While the database is away its gauges stay as they were.
+        let _ = in_time(self.read_gauges()).await;
         self.metrics.encode()
     }
 }

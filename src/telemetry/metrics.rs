@@ -41,6 +41,7 @@ pub const METRICS: &[Described] = described! {
     "shopsyncd_reminders_sent_total" [] "Reminders the relay accepted";
     "shopsyncd_settings_last_reload_success_timestamp_seconds" [] "When settings were last accepted, in seconds since 1970";
     "shopsyncd_settings_last_reload_successful" [] "1 while the files' settings are in force, 0 while an edit is refused";
+    "shopsyncd_ready" [] "1 while this instance can work, 0 while something stops it, as `/readyz` tells";
     "shopsyncd_standing_by" [] "1 while this instance stands by, because a peer serves other settings";
     "shopsyncd_channel_requests_total" ["channel", "result"] "Calls to channels, by result";
     "shopsyncd_channel_throttled_total" ["channel"] "Calls that a channel answered with a request to slow down";
@@ -65,6 +66,7 @@ struct Parts {
     reminders_sent: Counter,
     reload_success_at: Gauge<f64, AtomicU64>,
     reload_successful: Gauge,
+    ready: Gauge,
     standing_by: Gauge,
     channel_requests: Family<RequestLabels, Counter>,
     channel_throttled: Family<ChannelLabels, Counter>,
@@ -136,6 +138,7 @@ impl Metrics {
             reminders_sent: Counter::default(),
             reload_success_at: Gauge::default(),
             reload_successful: Gauge::default(),
+            ready: Gauge::default(),
             standing_by: Gauge::default(),
             channel_requests: Family::default(),
             channel_throttled: Family::default(),
@@ -203,6 +206,11 @@ impl Metrics {
         self.0.reload_successful.set(0);
     }
 
+    /// Whether this instance can work.
+    pub fn set_ready(&self, ready: bool) {
+        self.0.ready.set(ready.into());
+    }
+
     /// Whether this instance stands by.
     pub fn set_standing_by(&self, standing_by: bool) {
         self.0.standing_by.set(standing_by.into());
@@ -242,6 +250,7 @@ impl Parts {
         add.metric("shopsyncd_reminders_sent_total", self.reminders_sent.clone());
         add.metric("shopsyncd_settings_last_reload_success_timestamp_seconds", self.reload_success_at.clone());
         add.metric("shopsyncd_settings_last_reload_successful", self.reload_successful.clone());
+        add.metric("shopsyncd_ready", self.ready.clone());
         add.metric("shopsyncd_standing_by", self.standing_by.clone());
         add.metric("shopsyncd_channel_requests_total", self.channel_requests.clone());
         add.metric("shopsyncd_channel_throttled_total", self.channel_throttled.clone());

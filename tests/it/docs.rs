@@ -10,7 +10,7 @@ use shopsyncd::{
 use crate::tree::{no_faults, read, sources};
 
 /// The rows of the README's table with this first column, as cells.
-fn rows(first_column: &str) -> Vec<Vec<String>> {
+pub(crate) fn rows(first_column: &str) -> Vec<Vec<String>> {
     let readme = read("README.md");
     let head = format!("| {first_column} |");
     let table = readme.lines().skip_while(|line| !line.starts_with(&head)).skip(2);

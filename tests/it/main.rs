@@ -1,5 +1,6 @@
 //! The integration tests, one binary: the house's own rules, what documents state, and stories told as a user would.
 
+mod alerts;
 mod crash;
 mod demo;
 mod docs;

@@ -12,6 +12,7 @@ mod exim;
 mod ladder;
 mod mails;
 mod market;
+mod metrics;
 mod models;
 mod oauth;
 mod owner;
