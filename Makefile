@@ -1,12 +1,13 @@
 # Two commands: `make demo` shows the whole thing with pretend marketplaces, `make test` checks everything.
-# Both say what they miss and install it (Debian: as root or with sudo), and fail when anything fails. `make bench` measures.
+# Both say what they miss and install it (Debian: as root or with sudo), and fail when anything fails. `make bench` measures,
+# `make deb` makes the Debian package.
 
 SHELL := /bin/bash
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
 BENCHES := --bench drain --bench schedules --bench import --bench export
 
-.PHONY: demo test bench
+.PHONY: demo test bench deb
 
 demo:
 	@tests/needs.sh demo
@@ -28,3 +29,7 @@ bench:
 	@tests/needs.sh bench
 	cargo bench --locked $(BENCHES) --no-run
 	tests/postgres.sh cargo bench --locked $(BENCHES)
+
+deb:
+	@tests/needs.sh deb
+	packaging/deb.sh

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# needs.sh demo|bench|test: says what is missing for it, and installs it where it can.
+# needs.sh demo|bench|deb|test: says what is missing for it, and installs it where it can.
 set -euo pipefail
-for_what=${1:?demo, bench or test}
+for_what=${1:?demo, bench, deb or test}
 
 say() { printf 'needs: %s\n' "$*"; }
 give_up() { say "$*" >&2; exit 1; }
@@ -23,12 +23,14 @@ install_packages() {
 
 packages=()
 have cc || packages+=(gcc libc6-dev)
-[ "$for_what" = demo ] || have_postgres || packages+=(postgresql)
+case $for_what in bench | test) have_postgres || packages+=(postgresql) ;; esac
+case $for_what in deb | test) have dpkg-shlibdeps || packages+=(dpkg-dev) ;; esac
 if [ "$for_what" = test ]; then
   have faketime || packages+=(faketime)
   have openssl || packages+=(openssl)
-  # The judge of the unit.
+  # Judges of the unit and of the manual page.
   have systemd-analyze || packages+=(systemd)
+  have man || packages+=(man-db)
   # Peers: programs written elsewhere that judge ours. A nodejs that is there already stays as it is.
   have node || packages+=(nodejs)
   have npm || packages+=(npm)
