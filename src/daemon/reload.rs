@@ -15,10 +15,14 @@ use crate::{
     control::Refusal,
     domain::ChannelName,
     notices, settings,
+    store::StoreError,
 };
 
 /// How soon an edit is tried again that the database did not take.
 const AGAIN: Duration = Duration::from_secs(5);
+
+/// How long the database may take over a reload: whoever asked for it is told within that time, whatever happens.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why the settings are read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -112,7 +116,7 @@ impl Shared {
         self.shops.replace(force::page(&config), entries);
         // A file that was touched, or changed in what is this machine's own affair, does not take the peers' settings back.
         let meant = cause == Cause::Asked || config.digest != old.digest;
-        if let Err(error) = self.enter(&config, meant).await {
+        if let Err(error) = in_time(self.enter(&config, meant)).await {
             // The database is away: the old settings serve on, and the next reload tries again.
             if let Some(log) = log {
                 log.set_filter(&old.log.level).map_err(|error| wrong(format!("log.level: {error}")))?;
@@ -158,11 +162,16 @@ impl Shared {
             }
             tx.commit().await
         };
-        if let Err(error) = noted.await {
+        if let Err(error) = in_time(noted).await {
             tracing::warn!(event = "store.failed", "cannot note that the settings were rejected: {error}");
         }
         text
     }
+}
+
+/// What the database answers, unless it takes too long: then it may or may not have taken in what it was told, and is told again.
+async fn in_time(answer: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
+    tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(StoreError::Unanswered(PATIENCE)))
 }
 
 /// Tells what a reload changed; after a refusal also that nothing had to be.

@@ -174,9 +174,10 @@ impl Tx {
         }
     }
 
-    /// How many shops have a job that is held, and when the next run of any shop that is not held falls due.
+    /// How many shops have a job that would run and is held, and when the next run of any shop that is not held falls due.
     pub async fn outlook(&mut self) -> Result<(u64, Option<Timestamp>), StoreError> {
-        const SQL: &str = "select count(distinct case when held_by is not null then shop end) as held,
+        const SQL: &str =
+            "select count(distinct case when held_by is not null and grid_at is not null then shop end) as held,
             min(case when held_by is null then next_due_at end) as next from schedules where shop <> ''";
         match on_db!(self.row(SQL))? {
             Some(row) => Ok((row.int("held")? as u64, row.opt_instant("next")?)),

@@ -32,6 +32,11 @@ async fn a_database_that_falls_silent_starves_no_watchdog_and_keeps_no_stop() {
     for _ in 0..MEALS {
         ear.hears_after(fell_silent, "WATCHDOG=1").await;
     }
+    let took = fell_silent.elapsed();
+    assert!(
+        took < WATCHDOG * MEALS as u32 * 2 / 3,
+        "{MEALS} meals, each due after a third of {WATCHDOG:?}, took {took:?}"
+    );
     stops_in_time(&stage, daemon, &mut ear).await;
     between.speak_again();
     let seen = stage.consistent().await;
