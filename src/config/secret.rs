@@ -93,6 +93,13 @@ fn credential(item: &Item<'_>, name: &str) -> Option<Secret> {
         return None;
     }
     let Some(folder) = item.book.env.get("CREDENTIALS_DIRECTORY") else {
+        // A unit that hands nothing over has no such folder.
+        if item.book.env.serving && item.book.env.get("INVOCATION_ID").is_some() {
+            let remedy =
+                format!("add `LoadCredential={name}:PATH` to the unit (`systemctl edit shopsyncd`) and start it again");
+            item.error(format!("credential `{name}`: the unit hands none of that name over"), remedy);
+            return None;
+        }
         let cause = format!("credential `{name}` is not readable from here: systemd hands it to the service only");
         unreadable(item, cause, "start the daemon by its systemd unit, or use `{ file = \"…\" }`");
         return None;

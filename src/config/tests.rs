@@ -498,6 +498,10 @@ fn secrets_that_cannot_be_read_are_errors_for_the_daemon_and_notes_for_who_only_
     shopsyncd.toml:6: mail.smtp.password: the secret stands in two places; name one of `credential`, `file` and `env`
     (warning) shopsyncd.toml:6: mail.smtp.password: without a user name the password is not used; set `mail.smtp.username`
     "#);
+    desk.env.vars.insert("INVOCATION_ID".to_owned(), "a unit without credentials".to_owned());
+    let told = desk.told();
+    let own = "the unit hands none of that name over; add `LoadCredential=seal-key:PATH` to the unit";
+    assert!(told.contains(own), "{told}");
     desk.env.serving = false;
     insta::assert_snapshot!(desk.told(), @r#"
     (note) shopsyncd.toml:1: seal_key: credential `seal-key` is not readable from here: systemd hands it to the service only; start the daemon by its systemd unit, or use `{ file = "…" }`
