@@ -171,8 +171,11 @@ impl Store {
                     .max_lifetime(None)
                     .test_before_acquire(false)
                     .connect_with(
+                        // The file keeps it. A copy that was put back has it when its daemon first works on it, and who only reads
+                        // cannot give it.
                         options
                             .clone()
+                            .journal_mode(SqliteJournalMode::Wal)
                             .pragma("cache_size", CACHE)
                             .pragma("wal_autocheckpoint", CHECKPOINT_PAGES)
                             .row_buffer_size(ROWS),
@@ -415,7 +418,6 @@ fn make_private(file: &Path, state_dir: &Path) -> std::io::Result<()> {
 fn sqlite(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
-        .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY)
         .foreign_keys(true)

@@ -9,6 +9,7 @@ use std::{future::Future, time::Duration};
 
 use futures_util::StreamExt as _;
 
+mod copied;
 mod daemon;
 mod evidence;
 mod invariants;

@@ -11,6 +11,7 @@ mod operating;
 mod page;
 mod peers;
 mod reminders;
+mod restoring;
 mod settings;
 mod shopee;
 mod shopline;
