@@ -338,7 +338,12 @@ fn value(view: &impl serde::Serialize) -> Answered {
 
 /// Why the store did not do as asked, as a command is told.
 pub fn unavailable(error: StoreError) -> Refusal {
-    Refusal::new(if error.is_away() { 69 } else { 1 }, error.to_string())
+    let exit = match error {
+        StoreError::Url { .. } | StoreError::Newer { .. } => 78,
+        _ if error.is_away() => 69,
+        _ => 1,
+    };
+    Refusal::new(exit, error.to_string())
 }
 
 fn keeper_refused(error: &KeeperError) -> Refusal {

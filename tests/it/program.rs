@@ -17,7 +17,10 @@ use shopsyncd::{
     secrets::{Sealer, Secret},
     store::{NewGrant, SealedGrant, Store},
 };
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tempfile::TempDir;
+
+use crate::world::{Database, on_both_databases};
 
 /// A folder with settings and a product file.
 struct Desk(TempDir);
@@ -171,6 +174,42 @@ fn a_backup_is_for_the_eyes_of_its_owner_and_replaces_nothing() {
     let Said(code, _, err) = desk.run("db backup copy.db");
     assert_eq!(code, 1, "{err}");
     assert!(err.contains("name a file that does not exist"), "{err}");
+}
+
+on_both_databases! {
+    a_database_of_a_newer_program_is_left_as_it_is_with_78,
+}
+
+async fn a_database_of_a_newer_program_is_left_as_it_is_with_78(database: Database) {
+    const NEWER: &str = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+        values (9999, 'later', true, CHECKSUM, 0)";
+    let desk = Desk::new(&database.settings());
+    let url = database.url().unwrap_or("sqlite:shopsyncd.db");
+    Store::open(url, &desk.path("state")).await.unwrap().close().await;
+    if let Some(url) = database.url() {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        connection.execute(sqlx::AssertSqlSafe(NEWER.replace("CHECKSUM", "'\\x00'"))).await.unwrap();
+    } else {
+        let file = sqlx::sqlite::SqliteConnectOptions::new().filename(desk.path("state/shopsyncd.db"));
+        let mut connection = file.connect().await.unwrap();
+        connection.execute(sqlx::AssertSqlSafe(NEWER.replace("CHECKSUM", "x'00'"))).await.unwrap();
+        connection.close().await.unwrap();
+    }
+    for line in ["run", "db migrate", "status"] {
+        let Said(code, _, err) = desk.run(line);
+        assert_eq!(code, 78, "{line}: {err}");
+        assert!(err.contains("at version 9999") && err.contains("install the newer program again"), "{line}: {err}");
+    }
+}
+
+#[tokio::test]
+async fn a_copy_of_a_server_is_made_with_its_own_program() {
+    let Some(database) = Database::postgres().await else { return };
+    let desk = Desk::new(&database.settings());
+    let Said(code, _, err) = desk.run("db backup copy.db");
+    assert_eq!(code, 64, "{err}");
+    assert!(err.contains("pg_dump"), "{err}");
+    assert!(!desk.path("copy.db").exists());
 }
 
 #[test]
