@@ -1,18 +1,21 @@
 //! Databases of earlier programs, with rows in them, brought up to date on both databases.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path};
 
 use shopsyncd::{
     clock::Clock,
-    domain::{AuthorizationId, Part, ShopId},
-    store::{AppAlarm, Store, WantedShop},
+    domain::{AuthorizationId, JobKind, Part, PassKind, RunId, ShopId, Sku},
+    store::{AppAlarm, RunFilter, Store, WantedShop},
 };
-use sqlx::{Executor as _, migrate::Migrator};
+use sqlx::{ConnectOptions as _, Connection as _, Executor as _, Row as _, migrate::Migrator};
+
+mod rows;
 
 use crate::world::{Database, on_both_databases};
 
 on_both_databases! {
+    what_a_program_of_any_version_wrote_reads_the_same_today,
     the_alarm_of_a_channel_becomes_one_of_each_of_its_apps,
     what_held_a_shop_holds_it_on_until_a_probe_works,
     what_stood_and_waited_is_of_the_fields_that_are_compared,
@@ -20,25 +23,120 @@ on_both_databases! {
 
 /// Makes a database as the program of this version left it, with these rows, and opens it with the program of today.
 async fn brought_up_to_date(database: &Database, folder: &Path, version: i64, rows: &str) -> Store {
+    left_at(database, folder, version).await;
+    ask(database, folder, rows).await;
+    Store::open(database.url().unwrap_or(FILE), folder).await.unwrap()
+}
+
+const FILE: &str = "sqlite:then.db";
+
+/// Makes a database as the program of this version left it, without rows.
+async fn left_at(database: &Database, folder: &Path, version: i64) {
     let as_then = async |files: &str| {
         let all = Migrator::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations").join(files)).await.unwrap();
         Migrator::with_migrations(all.iter().filter(|one| one.version <= version).cloned().collect())
     };
-    let rows = sqlx::AssertSqlSafe(rows.to_owned());
-    let url = database.url().unwrap_or("sqlite:then.db");
     if let Some(url) = database.url() {
         let pool = sqlx::PgPool::connect(url).await.unwrap();
         as_then("postgres").await.run(&pool).await.unwrap();
-        pool.execute(rows).await.unwrap();
         pool.close().await;
     } else {
         let file = sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("then.db")).create_if_missing(true);
         let pool = sqlx::SqlitePool::connect_with(file).await.unwrap();
         as_then("sqlite").await.run(&pool).await.unwrap();
-        pool.execute(rows).await.unwrap();
         pool.close().await;
     }
-    Store::open(url, folder).await.unwrap()
+}
+
+/// Whatever the database is told or asked: the first columns of its answer.
+async fn ask(database: &Database, folder: &Path, sql: &str) -> BTreeSet<String> {
+    let sql = sqlx::AssertSqlSafe(sql.to_owned());
+    if let Some(url) = database.url() {
+        let mut connection = sqlx::PgConnection::connect(url).await.unwrap();
+        let rows = connection.fetch_all(sql).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    } else {
+        let mut connection =
+            sqlx::sqlite::SqliteConnectOptions::new().filename(folder.join("then.db")).connect().await.unwrap();
+        let rows = connection.fetch_all(sql).await.unwrap();
+        let columns = rows.iter().map(|row| row.get(0)).collect();
+        connection.close().await.unwrap();
+        columns
+    }
+}
+
+/// Every `table.column`.
+async fn columns(database: &Database, folder: &Path) -> BTreeSet<String> {
+    const SQLITE: &str = "select m.name || '.' || c.name from sqlite_master m join pragma_table_info(m.name) c
+        where m.type = 'table' and m.name not like 'sqlite%' and m.name <> '_sqlx_migrations'";
+    const POSTGRES: &str = "select table_name || '.' || column_name from information_schema.columns
+        where table_schema = 'public' and table_name <> '_sqlx_migrations'";
+    ask(database, folder, if database.url().is_some() { POSTGRES } else { SQLITE }).await
+}
+
+async fn what_a_program_of_any_version_wrote_reads_the_same_today(database: Database) {
+    let mut today: Option<String> = None;
+    for version in (1..=rows::KNOWN).rev() {
+        let folder = tempfile::tempdir().unwrap();
+        if database.url().is_some() {
+            ask(&database, folder.path(), "drop schema public cascade").await;
+            ask(&database, folder.path(), "create schema public").await;
+        }
+        left_at(&database, folder.path(), version).await;
+        let (there, sampled) = (columns(&database, folder.path()).await, rows::columns(version));
+        assert_eq!(there, sampled, "tests/it/migrations/rows.rs has a value for each column of version {version}");
+        for insert in rows::inserts(version, database.url().is_some()) {
+            ask(&database, folder.path(), &insert).await;
+        }
+        let store = Store::open(database.url().unwrap_or(FILE), folder.path()).await.unwrap();
+        let read = what_is_read(&store).await;
+        store.close().await;
+        for table in rows::kept(version) {
+            let count = format!("select cast(count(*) as text) from {table}");
+            let count = ask(&database, folder.path(), &count).await;
+            assert!(!count.contains("0"), "{table} of version {version} has lost its row");
+        }
+        let today = today.get_or_insert_with(|| read.clone());
+        let differ = read.lines().zip(today.lines()).find(|(then, today)| then != today);
+        assert_eq!(differ, None, "written by version {version} (left), by that of today (right)");
+        assert_eq!(read.len(), today.len(), "version {version}");
+    }
+    let today = today.unwrap();
+    for word in ["Green tea", "TEA-1", "seller-harbour", "unknown_sku", "guard", "reminder", "12345678905"] {
+        assert!(today.contains(word), "`{word}` was read: {today}");
+    }
+}
+
+/// What today's program makes of everything that a program of the first version could have written.
+async fn what_is_read(store: &Store) -> String {
+    let mut tx = store.read("2026-03-01T12:00:00Z".parse().unwrap()).await.unwrap();
+    let shop: ShopId = "uk".parse().unwrap();
+    let skus = ["TEA-1".parse::<Sku>().unwrap()];
+    let import = JobKind::ProductImport;
+    [
+        format!("{:#?}", tx.shops().await.unwrap()),
+        format!("{:#?}", tx.authorizations().await.unwrap()),
+        format!("{:#?}", tx.sealed_tokens(AuthorizationId(1)).await.unwrap().unwrap()),
+        format!("{:#?}", tx.schedules(None).await.unwrap()),
+        format!("{:#?}", tx.runs(&RunFilter::default(), 10).await.unwrap()),
+        format!("{:#?}", tx.run(RunId(7)).await.unwrap().unwrap()),
+        format!("{:#?}", tx.complaints(&shop, None).await.unwrap()),
+        format!("{:#?}", tx.complaints_of(&shop, import).await.unwrap()),
+        format!("{:#?}", tx.last_pass(&shop, PassKind::Full).await.unwrap().unwrap()),
+        format!("{:?}", tx.resume_cursor(&shop).await.unwrap().unwrap().0),
+        format!("{:#?}", tx.seen_in_pass(&shop, 1).await.unwrap()),
+        format!("{:#?}", tx.variants(None, 10).await.unwrap()),
+        format!("{:#?}", tx.skus_with_barcodes(&["12345678905".to_owned()]).await.unwrap()),
+        format!("{:#?}", tx.listings_of(&shop, &skus).await.unwrap()),
+        format!("{:#?}", tx.live_listings(&shop).await.unwrap()),
+        format!("{:#?}", tx.mails(None, 10).await.unwrap()),
+        format!("{:#?}", tx.reminders_in_force().await.unwrap()),
+        format!("{:#?}", tx.journal(Some(&shop), 10).await.unwrap()),
+        format!("{:#?}", tx.instances().await.unwrap()),
+        format!("{:#?}", tx.product_source().await.unwrap()),
+        format!("{:#?}", tx.shop_of_state("state-hash", jiff::Timestamp::UNIX_EPOCH).await.unwrap()),
+    ]
+    .join("\n")
 }
 
 async fn the_alarm_of_a_channel_becomes_one_of_each_of_its_apps(database: Database) {
