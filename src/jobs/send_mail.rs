@@ -12,7 +12,10 @@ use crate::{
     crash,
     domain::{Counts, JobKind, Outcome, ShopId},
     mail::{Composed, Envelope, Language, MailError, Mailer, MailerBook, Outgoing, compose, without},
-    notices::{People, SharedPeople, bring_up_to_date, gather, letter, mark_sent, note_undeliverable, owe_failing},
+    notices::{
+        People, SharedPeople, bring_up_to_date, gather, letter, mark_sent, note_undeliverable, owe_failing, silence,
+        unsilence,
+    },
     scheduler::{Context, End, Handler, Stopped},
     store::{Delivery, Mail, MailState, Store, StoreError, Tx},
     telemetry::metrics::Metrics,
@@ -67,6 +70,9 @@ impl SendMail {
         // This job looks in every few minutes anyway; no run of another job could say of itself that it keeps failing.
         let mut tx = write(&self.store, &self.clock, context).await?;
         owe_failing(&mut tx, &self.people.load()).await?;
+        if !self.mailer.load().is_off() {
+            unsilence(&mut tx).await?;
+        }
         tx.commit().await?;
         loop {
             let due = self.store.read(self.clock.now()).await?.due_mail(BATCH).await?;
@@ -139,12 +145,14 @@ impl SendMail {
                 return Ok(None);
             }
         }
-        if mailer.is_off() {
-            switch_off(&mut tx, id).await?;
+        let frozen = tx.mail(id).await?;
+        if let Some(mail) = frozen.as_ref().filter(|_| mailer.is_off()) {
+            // The row stays, so that `mail list` shows what would have been said.
+            tx.cancel_mail(id, "mail is switched off").await?;
+            silence(&mut tx, mail).await?;
             tx.commit().await?;
             return Ok(None);
         }
-        let frozen = tx.mail(id).await?;
         tx.commit().await?;
         Ok(frozen)
     }
@@ -196,12 +204,6 @@ async fn refuse(tx: &mut Tx, people: &People, mail: &Mail, cause: &str) -> Resul
         error.text = %without(cause, &mail.recipient),
         "the mail was refused for good; see `shopsyncd mail list`, mend the cause, then `shopsyncd mail retry {}`", mail.id);
     note_undeliverable(tx, people, mail, cause).await
-}
-
-/// With mail switched off nothing is owed to anybody; the row stays, cancelled, so that `mail list` shows what would have been said.
-async fn switch_off(tx: &mut Tx, id: i64) -> Result<(), StoreError> {
-    tx.cancel_mail(id, "mail is switched off").await?;
-    Ok(())
 }
 
 fn envelope<'a>(people: &'a People, mail: &'a Mail, shops: &'a [ShopId], now: Timestamp) -> Envelope<'a> {

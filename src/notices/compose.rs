@@ -4,7 +4,7 @@ use super::{GrantRef, News, Payload, People, StepRef};
 use crate::{
     domain::{Authorization, AuthorizationState, ShopId},
     mail::{Item, Letter, Obstacle, ShopLine},
-    store::{Mail, ReminderKind, StoreError, Tx},
+    store::{Mail, ReminderKind, ReminderState, StoreError, Tx},
 };
 
 /// The letter, and the shops it is about; `None`: there is nothing left to say.
@@ -65,6 +65,31 @@ pub async fn mark_sent(tx: &mut Tx, mail: &Mail) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Mail is switched off and this one is not to leave: what it would have told counts as told to nobody (see [`unsilence`]).
+pub async fn silence(tx: &mut Tx, mail: &Mail) -> Result<(), StoreError> {
+    match Payload::of(mail) {
+        Some(Payload::Reminder { steps }) => {
+            for step in steps {
+                tx.silence_reminder(step.authorization, step.grant_number, ReminderKind::Step, Some(step.date)).await?;
+            }
+            Ok(())
+        }
+        Some(Payload::Ended(grant)) => {
+            tx.silence_reminder(grant.authorization, grant.grant_number, ReminderKind::Ended, None).await
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Mail is switched on: what could be told to nobody while it was not is worked out anew, so that of several steps the latest is told,
+/// and of an end the notice.
+pub async fn unsilence(tx: &mut Tx) -> Result<(), StoreError> {
+    if tx.forget_silenced_reminders().await? > 0 {
+        super::note_end_moved(tx).await?;
+    }
+    Ok(())
+}
+
 /// What stands in the way of a shop, if it still does.
 async fn obstacle(tx: &mut Tx, people: &People, shop: ShopId, scope: bool) -> Result<Option<Letter>, StoreError> {
     let Some(row) = tx.shop(&shop).await?.filter(|row| row.configured && people.shops.contains_key(&row.id)) else {
@@ -121,7 +146,7 @@ async fn is_told(tx: &mut Tx, step: &StepRef) -> Result<bool, StoreError> {
     Ok(rows.iter().any(|row| {
         row.kind == ReminderKind::Step
             && row.step_date == Some(step.date)
-            && (row.state == "owed" || row.state == "sent")
+            && matches!(row.state, ReminderState::Owed | ReminderState::Sent)
     }))
 }
 

@@ -14,7 +14,7 @@ mod watched;
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-pub use compose::{letter, mark_sent};
+pub use compose::{letter, mark_sent, silence, unsilence};
 pub use failing::owe_failing;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 pub use operator::{gather, note_app_refused, note_settings_refused, note_undeliverable, owe_operator_mail};

@@ -37,12 +37,13 @@ impl Pass {
     }
 }
 
-/// Owes whatever is owed at the transaction's instant, and asks for the next look of both daemon's jobs.
+/// Owes whatever is owed at the transaction's instant, and asks for the next look of both daemon's jobs. What there is nobody to be told of
+/// is not noted: it stays due, and somebody who is named in the settings later hears of it.
 pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
     let mut pass = Pass::default();
     for mut one in watched(tx, people).await? {
         pass.looked_at += 1;
-        match one.due(&people.ladder, tx.now) {
+        match one.due(&people.ladder, tx.now).filter(|_| one.is_heard(people)) {
             Some(due @ Due::Step(step)) => {
                 if owe_step(tx, people, &one, step).await? {
                     let covered = one.note(due, &people.ladder, tx.now);
@@ -102,6 +103,8 @@ pub async fn note_shops_changed(tx: &mut Tx) -> Result<(), StoreError> {
             settle_all(tx, authorization.id, authorization.grant_number + 1).await?;
         }
     }
+    // Mail may have been switched on, which is for the delivery to find out.
+    deliver_soon(tx).await?;
     note_end_moved(tx).await
 }
 
@@ -142,7 +145,8 @@ pub async fn note_ended(tx: &mut Tx, people: &People, authorization: &Authorizat
         let dedup = format!("{what}/{}", end_of(tx, authorization));
         owe_operator_mail(tx, people, &dedup, &shops, &news).await?;
     }
-    if let Some(one) = watch(tx, people, authorization.clone()).await?.filter(|one| !one.sent.ended) {
+    let to_tell = |one: &Watched| !one.sent.ended && one.is_heard(people);
+    if let Some(one) = watch(tx, people, authorization.clone()).await?.filter(to_tell) {
         owe_ended(tx, people, &one).await?;
         deliver_soon(tx).await?;
     }

@@ -148,6 +148,12 @@ impl Watched {
         covered
     }
 
+    /// Whether anybody is to be told at all.
+    pub fn is_heard(&self, people: &People) -> bool {
+        let reminded = |shop| people.shops.get(shop).is_some_and(|shop| !shop.recipients.is_empty());
+        self.shops.iter().any(reminded)
+    }
+
     /// Who is to be told, and about which of its shops.
     pub fn recipients(&self, people: &People) -> BTreeMap<Recipient, Vec<ShopId>> {
         let mut told: BTreeMap<Recipient, Vec<ShopId>> = BTreeMap::new();

@@ -86,7 +86,7 @@ pub use listings::{Refused, SeenListing, StoredListing, WantedRow};
 pub use outbox::{Delivery, Mail, MailState, NewMail, StuckMail};
 pub use products::StoredVariant;
 pub use remembered::Hashed;
-pub use reminders::{ReminderKind, ReminderRow};
+pub use reminders::{ReminderKind, ReminderRow, ReminderState};
 pub use runs::{Asked, Claimed, NewRun};
 pub use schedules::{Due, Planned, ScheduleRow, WantedSchedule};
 pub use shops::{AppAlarm, ShopRow, WantedShop};

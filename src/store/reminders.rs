@@ -30,8 +30,42 @@ pub struct ReminderRow {
     pub kind: ReminderKind,
     /// The local date of a step.
     pub step_date: Option<civil::Date>,
-    /// `owed`, `covered`, `sent` or `cancelled`.
-    pub state: String,
+    /// Where it stands.
+    pub state: ReminderState,
+}
+
+/// Where a reminder stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReminderState {
+    /// A mail that tells it is to leave.
+    Owed,
+    /// A later one tells it.
+    Covered,
+    /// It was told.
+    Sent,
+    /// The permission was renewed before it was told.
+    Cancelled,
+    /// Mail was switched off when it was to be told: it is owed anew once mail is on.
+    Silenced,
+}
+
+impl ReminderState {
+    /// The name used in tables.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Owed => "owed",
+            Self::Covered => "covered",
+            Self::Sent => "sent",
+            Self::Cancelled => "cancelled",
+            Self::Silenced => "silenced",
+        }
+    }
+
+    fn from_name(name: &str) -> Option<Self> {
+        [Self::Owed, Self::Covered, Self::Sent, Self::Cancelled, Self::Silenced]
+            .into_iter()
+            .find(|state| state.as_str() == name)
+    }
 }
 
 impl ReminderKind {
@@ -63,7 +97,7 @@ fn reminder(row: &Row) -> Result<ReminderRow, StoreError> {
             "" => None,
             _ => Some(row.named("reminders", "step_date", |text| text.parse().ok())?),
         },
-        state: row.text("state")?,
+        state: row.named("reminders", "state", ReminderState::from_name)?,
     })
 }
 
@@ -117,6 +151,26 @@ impl Tx {
             where authorization_id = $1 and grant_number = $2 and kind = $3 and step_date = $4 and state <> 'sent'";
         on_db!(self.execute(SQL, authorization.0, grant_number, kind.as_str(), date_text(step_date)))?;
         Ok(())
+    }
+
+    /// Notes that what is owed could not be told, because mail is switched off.
+    pub async fn silence_reminder(
+        &mut self,
+        authorization: AuthorizationId,
+        grant_number: i64,
+        kind: ReminderKind,
+        step_date: Option<civil::Date>,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            update reminders set state = 'silenced'
+            where authorization_id = $1 and grant_number = $2 and kind = $3 and step_date = $4 and state = 'owed'";
+        on_db!(self.execute(SQL, authorization.0, grant_number, kind.as_str(), date_text(step_date)))?;
+        Ok(())
+    }
+
+    /// Forgets what could not be told while mail was switched off, so that what is due of it is owed anew. How many were forgotten.
+    pub async fn forget_silenced_reminders(&mut self) -> Result<u64, StoreError> {
+        on_db!(self.execute("delete from reminders where state = 'silenced'"))
     }
 
     /// Cancels what is owed of the ladders of all grants of an authorization, steps and notice: it was renewed. The note that says so

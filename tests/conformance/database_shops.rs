@@ -1166,7 +1166,11 @@ async fn a_renewal_cancels_what_is_owed_and_keeps_what_was_sent(store: Store) {
         rows,
         [(ReminderKind::Ended, "cancelled"), (ReminderKind::Renewed, "owed"), (step, "sent"), (step, "cancelled")]
     );
-    assert_eq!(tx.reminders_of(two, 1).await.unwrap()[0].state, "owed", "another authorization's are untouched");
+    assert_eq!(
+        tx.reminders_of(two, 1).await.unwrap()[0].state.as_str(),
+        "owed",
+        "another authorization's are untouched"
+    );
 }
 
 // Shops

@@ -19,8 +19,8 @@ use crate::{
     keeper::{Page, ShopBook},
     mail::{MailError, Mailer, MailerBook, Memory, Sender},
     notices::{
-        AppSecret, Language, News, People, Recipient, ShopPeople, note_ended, note_renewal, owe_fresh_link,
-        owe_operator_mail, owe_test_mail, upcoming_mails, watched,
+        AppSecret, Language, News, People, Recipient, ShopPeople, note_ended, note_renewal, note_shops_changed,
+        owe_fresh_link, owe_operator_mail, owe_test_mail, upcoming_mails, watched,
     },
     scheduler::Progress,
     secrets::{Sealed, Sealer},
@@ -277,6 +277,25 @@ impl World {
         self.people.store(Arc::new(people));
     }
 
+    /// The channel refuses an authorization before its end.
+    async fn revoke(&self, authorization: &Authorization) {
+        let mut tx = self.store.write(self.clock.now()).await.unwrap();
+        let state = AuthorizationState::Revoked;
+        tx.set_authorization_state(authorization.id, authorization.generation, state, Some("revoked by seller"))
+            .await
+            .unwrap();
+        let after = tx.authorization(authorization.id).await.unwrap().unwrap();
+        note_ended(&mut tx, &self.people.load(), &after).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
+    /// Other settings are in force.
+    async fn settings_changed(&self) {
+        let mut tx = self.store.write(self.clock.now()).await.unwrap();
+        note_shops_changed(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+
     /// What is about to be sent, a line each.
     async fn upcoming(&self, days: u32) -> Vec<String> {
         let now = self.clock.now();
@@ -459,14 +478,7 @@ async fn a_revoked_permission_is_told_at_once_to_its_people_and_the_operator() {
     let world = World::new("2027-05-01T12:00", &[("uk", &[OWNER])]).await;
     let authorization = world.grant("acme", &["uk"], "2027-06-30T12:00").await;
     world.until("2027-05-10T10:00").await;
-    let mut tx = world.store.write(world.clock.now()).await.unwrap();
-    let state = AuthorizationState::Revoked;
-    tx.set_authorization_state(authorization.id, authorization.generation, state, Some("revoked by seller"))
-        .await
-        .unwrap();
-    let after = tx.authorization(authorization.id).await.unwrap().unwrap();
-    note_ended(&mut tx, &world.people.load(), &after).await.unwrap();
-    tx.commit().await.unwrap();
+    world.revoke(&authorization).await;
     let arrived = world.until("2027-12-31T00:00").await;
     insta::assert_snapshot!(arrived.join("\n"), @r#"
     2027-05-10 10:00 ended owner@example.com: UK: the marketplace no longer accepts the permission
@@ -534,6 +546,48 @@ async fn with_mail_switched_off_the_outbox_still_shows_what_would_have_been_said
     let mail = world.mails().await.remove(0);
     assert_eq!((mail.state, mail.error.as_deref()), (MailState::Cancelled, Some("mail is switched off")));
     assert_eq!(mail.subject.as_deref(), Some("UK: permission ends in 31 days, on 30 June"));
+}
+
+#[tokio::test]
+async fn what_was_silent_while_mail_was_off_is_told_once_it_is_on() {
+    let world = World::new("2027-05-01T12:00", &[("de", &[OWNER]), ("uk", &[OWNER])]).await;
+    world.mailer.replace(Mailer::None);
+    world.grant("ends", &["de"], "2027-06-10T12:00").await;
+    world.grant("stands", &["uk"], "2027-06-30T12:00").await;
+    assert_eq!(world.until("2027-06-14T09:00").await, Vec::<String>::new());
+    world.mailer.replace(Mailer::Memory(world.relay.clone()));
+    world.settings_changed().await;
+    assert_eq!(
+        world.until("2027-06-20T07:00").await,
+        [
+            "2027-06-14 09:00 ended owner@example.com: DE: permission ended on 10 June",
+            "2027-06-14 09:00 reminder owner@example.com: UK: permission ends in 16 days, on 30 June",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_there_was_nobody_to_be_told_of_is_told_to_who_is_named_later() {
+    let world = World::new("2027-05-01T12:00", &[("de", &[]), ("uk", &[])]).await;
+    world.change_people(|people| people.operator.clear());
+    world.grant("ends", &["de"], "2027-06-10T12:00").await;
+    let revoked = world.grant("revoked", &["uk"], "2027-06-30T12:00").await;
+    world.until("2027-06-10T13:00").await;
+    world.revoke(&revoked).await;
+    assert_eq!(world.until("2027-06-11T09:00").await, Vec::<String>::new());
+    for shop in ["de", "uk"] {
+        world.change_people(|people| {
+            people.shops.get_mut(&shop.parse::<ShopId>().unwrap()).unwrap().recipients = vec![recipient(OWNER)];
+        });
+    }
+    world.settings_changed().await;
+    assert_eq!(
+        world.until("2027-12-31T00:00").await,
+        [
+            "2027-06-11 09:00 ended owner@example.com: DE: permission ended on 10 June",
+            "2027-06-11 09:00 ended owner@example.com: UK: the marketplace no longer accepts the permission",
+        ]
+    );
 }
 
 #[tokio::test]

@@ -105,7 +105,7 @@ async fn a_renewal_cancels_owed_reminders_in_the_same_step() {
     bench.consent("a").await.unwrap();
     let mut tx = bench.store.read(bench.clock.now()).await.unwrap();
     let rows = tx.reminders_of(id, 1).await.unwrap();
-    assert!(rows.iter().all(|row| row.state == "cancelled"), "{rows:?}");
+    assert!(rows.iter().all(|row| row.state.as_str() == "cancelled"), "{rows:?}");
     assert_eq!(bench.authorization("a").await.unwrap().grant_number, 2);
 }
 
