@@ -324,12 +324,18 @@ pub struct Memory(Arc<Mutex<Kept>>);
 struct Kept {
     received: Vec<Received>,
     answers: VecDeque<MailError>,
+    away: Option<MailError>,
 }
 
 impl Memory {
     /// The next message is answered with this error, the one after with the next such, then messages are taken again.
     pub fn refuse_next(&self, error: MailError) {
         self.lock().answers.push_back(error);
+    }
+
+    /// Every message is answered with this error, until it is told otherwise.
+    pub fn refuse_all(&self, error: Option<MailError>) {
+        self.lock().away = error;
     }
 
     /// Takes out what has arrived, the oldest first.
@@ -339,7 +345,7 @@ impl Memory {
 
     fn take(&self, mail: Outgoing<'_>) -> Result<(), MailError> {
         let mut kept = self.lock();
-        if let Some(error) = kept.answers.pop_front() {
+        if let Some(error) = kept.answers.pop_front().or_else(|| kept.away.clone()) {
             return Err(error);
         }
         kept.received.push(Received {

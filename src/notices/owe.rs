@@ -81,7 +81,7 @@ pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
 /// For the keeper, in the transaction of the renewal. A first grant is not a renewal: see [`note_end_moved`].
 pub async fn note_renewal(tx: &mut Tx, people: &People, authorization: &Authorization) -> Result<(), StoreError> {
     tx.cancel_reminders(authorization.id).await?;
-    settle_all(tx, authorization.id, authorization.grant_number).await?;
+    settle_all(tx, authorization.id, authorization.grant_number, "the permission was renewed").await?;
     if let Some(one) = watch(tx, people, authorization.clone()).await? {
         let noted = tx.owe_reminder(authorization.id, authorization.grant_number, ReminderKind::Renewed, None).await?;
         if noted {
@@ -100,7 +100,8 @@ pub async fn note_renewal(tx: &mut Tx, people: &People, authorization: &Authoriz
 pub async fn note_shops_changed(tx: &mut Tx) -> Result<(), StoreError> {
     for authorization in tx.authorizations().await? {
         if tx.shops_of(authorization.id).await?.is_empty() && tx.forget_owed_reminders(authorization.id).await? > 0 {
-            settle_all(tx, authorization.id, authorization.grant_number + 1).await?;
+            let why = "no shop in the settings works with the permission";
+            settle_all(tx, authorization.id, authorization.grant_number + 1, why).await?;
         }
     }
     // Mail may have been switched on, which is for the delivery to find out.
@@ -264,6 +265,7 @@ async fn owe_ended(tx: &mut Tx, people: &People, one: &Watched) -> Result<(), St
     let authorization = &one.authorization;
     if tx.owe_reminder(authorization.id, authorization.grant_number, ReminderKind::Ended, None).await? {
         cover(tx, one, &one.sent.dates).await?;
+        settle_steps(tx, authorization.id, "the permission has ended, which a mail of its own tells").await?;
         let reason = end_of(tx, authorization);
         owe_each(tx, people, one, "ended", &reason, &Payload::Ended(grant_of(authorization))).await?;
     }
@@ -405,33 +407,31 @@ pub(super) fn merge(all: &mut Vec<ShopId>, more: Vec<ShopId>) {
 }
 
 /// Takes an authorization out of all mails that are still owed: its grants before this one.
-async fn settle_all(tx: &mut Tx, authorization: AuthorizationId, before: i64) -> Result<(), StoreError> {
+async fn settle_all(tx: &mut Tx, id: AuthorizationId, before: i64, why: &str) -> Result<(), StoreError> {
+    let settled = |grant: &GrantRef| grant.authorization == id && grant.grant_number < before;
     for mail in tx.mails(Some(MailState::Owed), MANY).await? {
-        settle(tx, &mail, authorization, before).await?;
+        if matches!(Payload::of(&mail), Some(Payload::Ended(grant) | Payload::Renewed(grant)) if settled(&grant)) {
+            tx.cancel_mail(mail.id, why).await?;
+        }
     }
-    Ok(())
+    settle_steps(tx, id, why).await
 }
 
-async fn settle(tx: &mut Tx, mail: &Mail, id: AuthorizationId, before: i64) -> Result<(), StoreError> {
-    let settled = |grant: &GrantRef| grant.authorization == id && grant.grant_number < before;
-    match Payload::of(mail) {
-        Some(Payload::Ended(grant) | Payload::Renewed(grant)) if settled(&grant) => {
-            tx.cancel_mail(mail.id, "the permission was renewed, or is that of a former app").await?;
+/// Takes the steps of an authorization's ladders out of all mails that are still owed. One that tells nothing else does not leave any
+/// more, frozen or not. A frozen one that tells of others, too, goes as it is: what has settled this one follows it in a mail of its own.
+async fn settle_steps(tx: &mut Tx, id: AuthorizationId, why: &str) -> Result<(), StoreError> {
+    for mail in tx.mails(Some(MailState::Owed), MANY).await? {
+        let Some(Payload::Reminder { steps }) = Payload::of(&mail) else { continue };
+        let count = steps.len();
+        let left: Vec<StepRef> = steps.into_iter().filter(|step| step.authorization != id).collect();
+        if left.is_empty() {
+            tx.cancel_mail(mail.id, why).await?;
+        } else if left.len() < count {
+            let tied = tx.shops().await?.into_iter().filter(|shop| shop.authorization == Some(id));
+            let gone: Vec<ShopId> = tied.map(|shop| shop.id).collect();
+            let shops: Vec<ShopId> = mail.shops.iter().filter(|shop| !gone.contains(shop)).cloned().collect();
+            tx.amend_mail(mail.id, &shops, &Payload::Reminder { steps: left }.to_json()).await?;
         }
-        Some(Payload::Reminder { steps }) => {
-            let count = steps.len();
-            let left: Vec<StepRef> = steps.into_iter().filter(|step| step.authorization != id).collect();
-            if left.is_empty() {
-                tx.cancel_mail(mail.id, "the permission was renewed, or is that of a former app").await?;
-            } else if left.len() < count {
-                // Once frozen it goes as it is; after a renewal the note of it follows.
-                let tied = tx.shops().await?.into_iter().filter(|shop| shop.authorization == Some(id));
-                let gone: Vec<ShopId> = tied.map(|shop| shop.id).collect();
-                let shops: Vec<ShopId> = mail.shops.iter().filter(|shop| !gone.contains(shop)).cloned().collect();
-                tx.amend_mail(mail.id, &shops, &Payload::Reminder { steps: left }.to_json()).await?;
-            }
-        }
-        _ => {}
     }
     Ok(())
 }

@@ -504,6 +504,33 @@ async fn a_relay_that_is_down_is_tried_for_two_days_with_the_same_bytes() {
 }
 
 #[tokio::test]
+async fn a_reminder_that_no_relay_took_before_the_end_does_not_follow_it() {
+    let shops = [("de", &[OWNER] as &[&str]), ("fr", &["fr@example.com"]), ("uk", &[OWNER])];
+    let world = World::new("2027-03-01T12:00", &shops).await;
+    // The last step is on the very day of the end, and the first of another permission of the same owner, too.
+    world.grant("one", &["fr"], "2027-03-28T12:00").await;
+    world.grant("two", &["de"], "2027-03-28T12:00").await;
+    world.grant("stands", &["uk"], "2027-04-28T12:00").await;
+    world.until("2027-03-28T07:59").await;
+    world.relay.refuse_all(Some(MailError::passing("450 later")));
+    assert_eq!(world.until("2027-03-28T12:10").await, Vec::<String>::new());
+    world.relay.refuse_all(None);
+    let mut arrived: Vec<String> = world
+        .until("2027-03-28T20:00")
+        .await
+        .iter()
+        .map(|line| line.split_once(' ').unwrap().1[6..].to_owned())
+        .collect();
+    arrived.sort();
+    insta::assert_snapshot!(arrived.join("\n"), @"
+    ended fr@example.com: FR: permission ended on 28 March
+    ended owner@example.com: DE: permission ended on 28 March
+    operator ops@example.com: 2 things to know, first FR: the permission has ended
+    reminder owner@example.com: Permission for 2 shops ends soon, first DE: today at 12:00
+    ");
+}
+
+#[tokio::test]
 async fn after_two_days_a_mail_counts_as_refused_and_can_be_tried_again() {
     let world = World::new("2027-05-01T12:00", &[("uk", &[OWNER])]).await;
     world.grant("acme", &["uk"], "2027-06-30T12:00").await;
