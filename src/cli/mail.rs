@@ -32,7 +32,7 @@ async fn list(env: &Env, limit: u32) -> Outcome {
         let state = serde_json::to_value(mail.state).unwrap_or_default();
         table.row([
             mail.id.to_string(),
-            mail.kind,
+            mail.kind.to_string(),
             mail.to,
             state.as_str().unwrap_or_default().to_owned(),
             report::relative(mail.owed_at, now),

@@ -236,7 +236,7 @@ pub(super) fn word_of<T: Copy>(item: &Item<'_>, words: &[(&str, T)]) -> Option<T
 }
 
 fn language(section: &Section<'_>, key: &str) -> Option<Language> {
-    word(section, key, &Language::NAMES)
+    word(section, key, Language::NAMES)
 }
 
 fn mail(top: &Section<'_>, language: Language) -> Mail {

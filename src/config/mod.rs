@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Span, civil, tz::TimeZone};
 use rust_decimal::Decimal;
 use url::Url;
 
+pub use crate::domain::Language;
 use crate::{
     domain::{
         ChannelName, Field, JobKind, Period, ShopId,
@@ -290,29 +291,6 @@ impl Tls {
             Self::Starttls => 587,
             Self::Implicit => 465,
             Self::None => 25,
-        }
-    }
-}
-
-/// A language of mails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// German.
-    De,
-}
-
-impl Language {
-    /// By their codes.
-    const NAMES: [(&'static str, Self); 2] = [("en", Self::En), ("de", Self::De)];
-
-    /// Its code.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::De => "de",
         }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::StartError;
 use crate::{
     clock::Clock,
-    config::{self, Config, Language},
+    config::{self, Config},
     domain::{ShopId, reminder::Ladder},
     keeper::{LINK_LIFE, Links},
     mail::{self, Mailer, Sender},
@@ -50,7 +50,7 @@ fn people_with(config: &Config, link: LinkMaker) -> Result<People, StartError> {
         shops: shops.collect(),
         names: named.collect(),
         operator: recipients(&config.mail.operator),
-        language: language(config.mail.language),
+        language: config.mail.language,
         ladder: ladder(config),
         sender: Sender::parse(&config.mail.from)?,
         link,
@@ -70,16 +70,8 @@ fn channel_title(channel: &str) -> String {
 }
 
 fn recipients(known: &[config::Recipient]) -> Vec<Recipient> {
-    let recipient =
-        |known: &config::Recipient| Recipient { address: known.address.clone(), language: language(known.language) };
+    let recipient = |known: &config::Recipient| Recipient { address: known.address.clone(), language: known.language };
     known.iter().map(recipient).collect()
-}
-
-const fn language(language: Language) -> mail::Language {
-    match language {
-        Language::En => mail::Language::En,
-        Language::De => mail::Language::De,
-    }
 }
 
 /// How mail leaves, by the settings.

@@ -11,7 +11,7 @@ use crate::{
     clock::Clock,
     crash,
     domain::{Counts, JobKind, Outcome, ShopId},
-    mail::{Composed, Envelope, Language, MailError, Mailer, MailerBook, Outgoing, compose, without},
+    mail::{Composed, Envelope, MailError, Mailer, MailerBook, Outgoing, compose, without},
     notices::{
         People, SharedPeople, bring_up_to_date, gather, letter, mark_sent, note_undeliverable, owe_failing, silence,
         unsilence,
@@ -165,8 +165,8 @@ impl SendMail {
             tx.deliver_mail(mail.id, &Delivery::Sent).await?;
             mark_sent(&mut tx, mail).await?;
             tx.commit().await?;
-            self.metrics.count_mail_sent(&mail.kind);
-            if ["reminder", "ended", "renewed"].contains(&mail.kind.as_str()) {
+            self.metrics.count_mail_sent(mail.kind);
+            if mail.kind.is_for_owners() {
                 tracing::info!(event = "reminder.sent", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops, "the mail has left");
             } else {
                 tracing::info!(event = "mail.sent", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops, "the mail has left");
@@ -213,7 +213,7 @@ fn envelope<'a>(people: &'a People, mail: &'a Mail, shops: &'a [ShopId], now: Ti
         to_name: people.names.get(&mail.recipient).map(String::as_str),
         message_id: &mail.message_id,
         shops,
-        language: Language::from_code(&mail.language),
+        language: mail.language,
         zone: people.zone(),
         now,
     }

@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil};
 use serde::{Deserialize, Serialize};
 use url::Url;
 
-use crate::domain::{AuthorizationId, JobKind, ShopId};
+use crate::domain::{AuthorizationId, JobKind, MailKind, ShopId};
 
 /// A shop as a mail names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,13 +78,13 @@ pub enum Letter {
 
 impl Letter {
     /// The kind, as in `X-Shopsyncd-Kind` and in the outbox.
-    pub const fn kind(&self) -> &'static str {
+    pub const fn kind(&self) -> MailKind {
         match self {
-            Self::Reminder(_) | Self::FreshLink(_) | Self::Obstacle { .. } => "reminder",
-            Self::Ended(_) => "ended",
-            Self::Renewed(_) => "renewed",
-            Self::Operator(_) => "operator",
-            Self::Test => "test",
+            Self::Reminder(_) | Self::FreshLink(_) | Self::Obstacle { .. } => MailKind::Reminder,
+            Self::Ended(_) => MailKind::Ended,
+            Self::Renewed(_) => MailKind::Renewed,
+            Self::Operator(_) => MailKind::Operator,
+            Self::Test => MailKind::Test,
         }
     }
 

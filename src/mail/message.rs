@@ -106,7 +106,7 @@ pub fn compose(letter: &Letter, envelope: &Envelope<'_>) -> Result<Composed, Mai
         .date(envelope.now.into())
         .message_id(Some(format!("<{}>", one_line(envelope.message_id).trim_matches(['<', '>']))))
         .raw_header(header("Auto-Submitted", "auto-generated"))
-        .raw_header(header("X-Shopsyncd-Kind", letter.kind()))
+        .raw_header(header("X-Shopsyncd-Kind", letter.kind().as_str()))
         .raw_header(header("X-Shopsyncd-Shops", &shops))
         .multipart(bodies)
         .map_err(|cause| MailError::permanent(format!("mail to `{}`: {cause}", envelope.to)))?;

@@ -16,32 +16,7 @@ use lettre::{Address, address::AddressError, message::Mailbox};
 pub use message::{Composed, Envelope, compose};
 pub use transport::{Mailer, MailerBook, Memory, Outgoing, Received, Relay, Settings, Smtp, Tls, Transport, without};
 
-use crate::domain::Failure;
-
-/// A language of mails.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub enum Language {
-    /// English.
-    #[default]
-    En,
-    /// German.
-    De,
-}
-
-impl Language {
-    /// Its code, as in settings and tables.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::En => "en",
-            Self::De => "de",
-        }
-    }
-
-    /// Reads a code; an unknown one is English, so that a mail that is owed always says something.
-    pub fn from_code(code: &str) -> Self {
-        if code == "de" { Self::De } else { Self::En }
-    }
-}
+pub use crate::domain::Language;
 
 /// The sender of every mail: a name and an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -97,8 +72,6 @@ fn host_in_ascii(host: &str) -> String {
 pub struct MailError {
     /// Whether the relay refused it for good.
     pub permanent: bool,
-    /// What must happen next, where it is the relay itself.
-    pub failure: Failure,
     /// The cause.
     pub text: String,
 }
@@ -106,11 +79,11 @@ pub struct MailError {
 impl MailError {
     /// Another attempt with the same message is pointless.
     pub fn permanent(text: impl Into<String>) -> Self {
-        Self { permanent: true, failure: Failure::Rejected, text: text.into() }
+        Self { permanent: true, text: text.into() }
     }
 
     /// Later it may go: the message stays owed.
     pub fn passing(text: impl Into<String>) -> Self {
-        Self { permanent: false, failure: Failure::Unavailable { retry_at: None }, text: text.into() }
+        Self { permanent: false, text: text.into() }
     }
 }

@@ -5,9 +5,11 @@
 //! speaks of what has been settled meanwhile.
 
 mod compose;
+mod digest;
 mod failing;
 mod operator;
 mod owe;
+mod payload;
 mod upcoming;
 mod watched;
 
@@ -22,13 +24,13 @@ pub use owe::{
     Pass, bring_up_to_date, note_end_moved, note_ended, note_obstacle, note_renewal, note_shops_changed,
     note_works_again, owe_due, owe_fresh_link, owe_test_mail,
 };
-use serde::{Deserialize, Serialize};
+use payload::{GrantRef, Payload, StepRef};
 pub use upcoming::{UpcomingMail, next_reminders, upcoming_mails};
 pub use watched::{Watched, watched};
 
 pub use crate::mail::{Language, News, RenewLink};
 use crate::{
-    domain::{AuthorizationId, ChannelName, ShopId, reminder::Ladder},
+    domain::{ChannelName, ShopId, reminder::Ladder},
     mail::Sender,
 };
 
@@ -127,68 +129,5 @@ impl People {
     fn channel_title(&self, shops: &[ShopId], channel: &ChannelName) -> String {
         let known = shops.iter().find_map(|shop| self.shops.get(shop));
         known.map_or_else(|| channel.to_string(), |shop| shop.channel_title.clone())
-    }
-}
-
-/// A step of a grant's ladder.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct StepRef {
-    authorization: AuthorizationId,
-    grant_number: i64,
-    date: Date,
-}
-
-/// A grant.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct GrantRef {
-    authorization: AuthorizationId,
-    grant_number: i64,
-}
-
-/// What a mail in the outbox is composed from.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "about", rename_all = "snake_case")]
-pub(crate) enum Payload {
-    /// The day's reminders of one recipient.
-    Reminder {
-        /// What is to be told.
-        steps: Vec<StepRef>,
-    },
-    /// The notice of an end.
-    Ended(GrantRef),
-    /// The note of a renewal.
-    Renewed(GrantRef),
-    /// A fresh link.
-    FreshLink {
-        /// The shop.
-        shop: ShopId,
-    },
-    /// A shop that the channel holds although its permission stands: closed, or (`scope`) without a right.
-    Obstacle {
-        /// The shop.
-        shop: ShopId,
-        /// Whether it is a right that is missing.
-        scope: bool,
-    },
-    /// To the operator.
-    Operator {
-        /// What it is owed for.
-        news: News,
-        /// What waited for the same person when it left.
-        #[serde(default, skip_serializing_if = "Vec::is_empty")]
-        more: Vec<News>,
-    },
-    /// A test.
-    Test,
-}
-
-impl Payload {
-    fn to_json(&self) -> serde_json::Value {
-        serde_json::to_value(self).expect("plain texts and numbers are always JSON")
-    }
-
-    /// Reads what a mail is composed from; `None` where this program did not write it.
-    fn of(mail: &crate::store::Mail) -> Option<Self> {
-        serde_json::from_value(mail.payload.clone()).ok()
     }
 }

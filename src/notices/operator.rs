@@ -7,14 +7,14 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     AppSecret, News, Payload, People, Recipient, Watched,
-    owe::{MANY, merge, owe},
+    payload::{MANY, merge, owe},
 };
 use crate::{
-    domain::{ChannelName, JobKind, ShopId},
+    domain::{ChannelName, JobKind, MailKind, ShopId},
     store::{AppAlarm, Mail, MailState, StoreError, Tx},
 };
 
-const KIND: &str = "operator";
+const KIND: MailKind = MailKind::Operator;
 /// What happens together is told together.
 const GATHERED: SignedDuration = SignedDuration::from_secs(2);
 /// How long the next mail stays away from the last one, by how many there were in the day before: two at once, five or six a day.

@@ -1,24 +1,18 @@
 //! What is owed to people, written down.
 
-use std::collections::BTreeMap;
-
 use jiff::{Timestamp, civil::Date};
 
 use super::{
-    GrantRef, Language, News, Payload, People, Recipient, StepRef, Watched,
+    GrantRef, News, Payload, People, Recipient, Watched,
+    digest::{Place, owe_step, place_today, settle_steps},
     operator::{alarm_of_secret, alarm_of_token, owe_operator_mail},
+    payload::{MANY, merge, owe},
     watched::{configured_shops, watch, watched},
 };
 use crate::{
-    domain::{
-        Authorization, AuthorizationId, AuthorizationState, JobKind, ShopId,
-        reminder::{Due, Step},
-    },
-    store::{Mail, MailState, NewMail, ReminderKind, StoreError, Tx},
+    domain::{Authorization, AuthorizationId, AuthorizationState, JobKind, MailKind, ShopId, reminder::Due},
+    store::{Mail, MailState, ReminderKind, StoreError, Tx},
 };
-
-/// How many owed mails are looked through: far more than ever wait.
-pub(super) const MANY: u32 = 10_000;
 
 /// What a pass over everything watched came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -85,9 +79,9 @@ pub async fn note_renewal(tx: &mut Tx, people: &People, authorization: &Authoriz
     if let Some(one) = watch(tx, people, authorization.clone()).await? {
         let noted = tx.owe_reminder(authorization.id, authorization.grant_number, ReminderKind::Renewed, None).await?;
         if noted {
-            let grant = grant_of(authorization);
+            let grant = GrantRef::of(authorization);
             let reason = format!("{}/{}", grant.authorization, grant.grant_number);
-            owe_each(tx, people, &one, "renewed", &reason, &Payload::Renewed(grant)).await?;
+            owe_each(tx, people, &one, MailKind::Renewed, &reason, &Payload::Renewed(grant)).await?;
         }
     }
     deliver_soon(tx).await?;
@@ -118,7 +112,7 @@ pub async fn note_end_moved(tx: &mut Tx) -> Result<(), StoreError> {
 /// What had ended works again within the same grant: should it end once more, that is news to everybody, and a notice that has not
 /// left says nothing any more.
 pub async fn note_works_again(tx: &mut Tx, authorization: &Authorization) -> Result<(), StoreError> {
-    let grant = grant_of(authorization);
+    let grant = GrantRef::of(authorization);
     tx.forget_end_notice(grant.authorization, grant.grant_number).await?;
     for mail in tx.mails(Some(MailState::Owed), MANY).await? {
         if matches!(Payload::of(&mail), Some(Payload::Ended(ended)) if ended == grant) {
@@ -172,7 +166,7 @@ pub async fn note_obstacle(tx: &mut Tx, people: &People, shop: &ShopId, scope: O
     let payload = Payload::Obstacle { shop: shop.clone(), scope: scope.is_some() };
     for recipient in people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients) {
         let dedup = format!("{reason}/{}", recipient.address);
-        owe(tx, people, dedup, "reminder", recipient, std::slice::from_ref(shop), &payload).await?;
+        owe(tx, people, dedup, MailKind::Reminder, recipient, std::slice::from_ref(shop), &payload).await?;
     }
     deliver_soon(tx).await
 }
@@ -184,7 +178,9 @@ pub async fn owe_fresh_link(tx: &mut Tx, people: &People, shop: &ShopId) -> Resu
     let mut owed = false;
     for recipient in people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients) {
         let dedup = format!("link/{shop}/{}/{today}", recipient.address);
-        owed |= owe(tx, people, dedup, "reminder", recipient, std::slice::from_ref(shop), &payload).await?.is_some();
+        owed |= owe(tx, people, dedup, MailKind::Reminder, recipient, std::slice::from_ref(shop), &payload)
+            .await?
+            .is_some();
     }
     if owed {
         deliver_soon(tx).await?;
@@ -199,7 +195,7 @@ pub async fn owe_test_mail(tx: &mut Tx, people: &People, address: &str) -> Resul
         known.into_iter().find(|known| known.address == address).map_or(people.language, |known| known.language);
     let dedup = format!("test/{address}/{}", tx.now.as_millisecond());
     let recipient = Recipient { address: address.to_owned(), language };
-    owe(tx, people, dedup.clone(), "test", &recipient, &[], &Payload::Test).await?;
+    owe(tx, people, dedup.clone(), MailKind::Test, &recipient, &[], &Payload::Test).await?;
     deliver_soon(tx).await?;
     let mail = tx.mail_by_dedup(&dedup).await?;
     mail.map(|mail| mail.id).ok_or_else(|| StoreError::Corrupt {
@@ -219,37 +215,12 @@ fn end_of(tx: &Tx, authorization: &Authorization) -> String {
     format!("{}/{}/{}", authorization.id, authorization.grant_number, tx.now.as_millisecond())
 }
 
-const fn grant_of(authorization: &Authorization) -> GrantRef {
-    GrantRef { authorization: authorization.id, grant_number: authorization.grant_number }
-}
-
-/// Owes one message, unless its reason was met before. Returns its number if it is new.
-pub(super) async fn owe(
-    tx: &mut Tx,
-    people: &People,
-    dedup: String,
-    kind: &str,
-    recipient: &Recipient,
-    shops: &[ShopId],
-    payload: &Payload,
-) -> Result<Option<i64>, StoreError> {
-    let mail = NewMail {
-        dedup,
-        kind: kind.to_owned(),
-        recipient: recipient.address.clone(),
-        language: recipient.language.as_str().to_owned(),
-        shops: shops.to_vec(),
-        payload: payload.to_json(),
-    };
-    tx.owe_mail(&mail, people.sender.domain()).await
-}
-
 /// A message of its own to everybody concerned.
 async fn owe_each(
     tx: &mut Tx,
     people: &People,
     one: &Watched,
-    kind: &str,
+    kind: MailKind,
     reason: &str,
     payload: &Payload,
 ) -> Result<(), StoreError> {
@@ -267,7 +238,7 @@ async fn owe_ended(tx: &mut Tx, people: &People, one: &Watched) -> Result<(), St
         cover(tx, one, &one.sent.dates).await?;
         settle_steps(tx, authorization.id, "the permission has ended, which a mail of its own tells").await?;
         let reason = end_of(tx, authorization);
-        owe_each(tx, people, one, "ended", &reason, &Payload::Ended(grant_of(authorization))).await?;
+        owe_each(tx, people, one, MailKind::Ended, &reason, &Payload::Ended(GrantRef::of(authorization))).await?;
     }
     Ok(())
 }
@@ -277,33 +248,6 @@ async fn cover(tx: &mut Tx, one: &Watched, dates: &[Date]) -> Result<(), StoreEr
         return Ok(());
     }
     tx.cover_reminders(one.authorization.id, one.authorization.grant_number, dates).await
-}
-
-/// A step: noted, and put on the day's mail of everybody concerned. `false`: somebody's mail of today has left, and nobody gets two a day; nothing was
-/// written, and tomorrow's time of day will do. Until then it waits, whoever looks: sent in the night, it would keep tomorrow's own steps waiting.
-async fn owe_step(tx: &mut Tx, people: &People, one: &Watched, step: Step) -> Result<bool, StoreError> {
-    let mut places: BTreeMap<Recipient, (Vec<ShopId>, Place)> = BTreeMap::new();
-    let today = people.date(tx.now);
-    let since =
-        today.yesterday().ok().filter(|_| step.date < today && people.next_morning(tx.now) == people.at_on(today));
-    for (recipient, shops) in one.recipients(people) {
-        if let Some(yesterday) = since
-            && matches!(place_on(tx, &recipient, yesterday).await?, Place::Left)
-        {
-            return Ok(false);
-        }
-        match place_today(tx, people, &recipient).await? {
-            Place::Left => return Ok(false),
-            place => places.insert(recipient, (shops, place)),
-        };
-    }
-    let GrantRef { authorization, grant_number } = grant_of(&one.authorization);
-    tx.owe_reminder(authorization, grant_number, ReminderKind::Step, Some(step.date)).await?;
-    let step = StepRef { authorization, grant_number, date: step.date };
-    for (recipient, (shops, place)) in places {
-        add(tx, people, &recipient, place, step.clone(), &shops).await?;
-    }
-    Ok(true)
 }
 
 /// A day's mail that did not leave on its day is not sent as it is: what has fallen due since is owed first, and what is left of it goes
@@ -318,11 +262,11 @@ pub async fn bring_up_to_date(tx: &mut Tx, people: &People, mail: &Mail) -> Resu
     if tx.mail(mail.id).await?.is_none_or(|mail| mail.state != MailState::Owed) {
         return Ok(true);
     }
-    let recipient = Recipient { address: mail.recipient.clone(), language: Language::from_code(&mail.language) };
+    let recipient = Recipient { address: mail.recipient.clone(), language: mail.language };
     match place_today(tx, people, &recipient).await? {
         Place::New(dedup) => {
             let payload = Payload::Reminder { steps };
-            owe(tx, people, dedup, "reminder", &recipient, &mail.shops, &payload).await?;
+            owe(tx, people, dedup, MailKind::Reminder, &recipient, &mail.shops, &payload).await?;
         }
         Place::Open(today, mut more) => {
             more.extend(steps);
@@ -335,77 +279,6 @@ pub async fn bring_up_to_date(tx: &mut Tx, people: &People, mail: &Mail) -> Resu
     tx.cancel_mail(mail.id, "a mail of a later day tells it").await
 }
 
-/// Where a step goes today.
-enum Place {
-    /// On a new mail with this reason.
-    New(String),
-    /// On one that is waiting.
-    Open(Box<Mail>, Vec<StepRef>),
-    /// Today's mail has left.
-    Left,
-}
-
-async fn place_today(tx: &mut Tx, people: &People, recipient: &Recipient) -> Result<Place, StoreError> {
-    place_on(tx, recipient, people.date(tx.now)).await
-}
-
-async fn place_on(tx: &mut Tx, recipient: &Recipient, date: Date) -> Result<Place, StoreError> {
-    let first = format!("reminder/{}/{date}", recipient.address);
-    let mut dedup = first.clone();
-    for number in 2.. {
-        let Some(mail) = tx.mail_by_dedup(&dedup).await? else { return Ok(Place::New(dedup)) };
-        match (mail.state, Payload::of(&mail)) {
-            // A cancelled mail was never seen by anybody.
-            (MailState::Cancelled, _) => dedup = format!("{first}/{number}"),
-            (MailState::Owed, Some(Payload::Reminder { steps })) if mail.subject.is_none() => {
-                return Ok(Place::Open(Box::new(mail), steps));
-            }
-            _ => return Ok(Place::Left),
-        }
-    }
-    Ok(Place::Left)
-}
-
-async fn add(
-    tx: &mut Tx,
-    people: &People,
-    recipient: &Recipient,
-    place: Place,
-    step: StepRef,
-    shops: &[ShopId],
-) -> Result<(), StoreError> {
-    let mut all = shops.to_vec();
-    match place {
-        Place::Left => {}
-        Place::Open(mail, mut steps) => {
-            steps.push(step);
-            merge(&mut all, mail.shops);
-            tx.amend_mail(mail.id, &all, &Payload::Reminder { steps }.to_json()).await?;
-        }
-        Place::New(dedup) => {
-            // Mails of earlier days that never left (the daemon was down) go into today's.
-            let mut steps = Vec::new();
-            for mail in tx.mails(Some(MailState::Owed), MANY).await? {
-                let waiting = mail.recipient == recipient.address && mail.subject.is_none();
-                if let (true, Some(Payload::Reminder { steps: older })) = (waiting, Payload::of(&mail)) {
-                    tx.cancel_mail(mail.id, "a mail of a later day tells it").await?;
-                    steps.extend(older);
-                    merge(&mut all, mail.shops);
-                }
-            }
-            steps.push(step);
-            owe(tx, people, dedup, "reminder", recipient, &all, &Payload::Reminder { steps }).await?;
-        }
-    }
-    Ok(())
-}
-
-pub(super) fn merge(all: &mut Vec<ShopId>, more: Vec<ShopId>) {
-    all.extend(more);
-    all.sort();
-    all.dedup();
-}
-
 /// Takes an authorization out of all mails that are still owed: its grants before this one.
 async fn settle_all(tx: &mut Tx, id: AuthorizationId, before: i64, why: &str) -> Result<(), StoreError> {
     let settled = |grant: &GrantRef| grant.authorization == id && grant.grant_number < before;
@@ -415,23 +288,4 @@ async fn settle_all(tx: &mut Tx, id: AuthorizationId, before: i64, why: &str) ->
         }
     }
     settle_steps(tx, id, why).await
-}
-
-/// Takes the steps of an authorization's ladders out of all mails that are still owed. One that tells nothing else does not leave any
-/// more, frozen or not. A frozen one that tells of others, too, goes as it is: what has settled this one follows it in a mail of its own.
-async fn settle_steps(tx: &mut Tx, id: AuthorizationId, why: &str) -> Result<(), StoreError> {
-    for mail in tx.mails(Some(MailState::Owed), MANY).await? {
-        let Some(Payload::Reminder { steps }) = Payload::of(&mail) else { continue };
-        let count = steps.len();
-        let left: Vec<StepRef> = steps.into_iter().filter(|step| step.authorization != id).collect();
-        if left.is_empty() {
-            tx.cancel_mail(mail.id, why).await?;
-        } else if left.len() < count {
-            let tied = tx.shops().await?.into_iter().filter(|shop| shop.authorization == Some(id));
-            let gone: Vec<ShopId> = tied.map(|shop| shop.id).collect();
-            let shops: Vec<ShopId> = mail.shops.iter().filter(|shop| !gone.contains(shop)).cloned().collect();
-            tx.amend_mail(mail.id, &shops, &Payload::Reminder { steps: left }.to_json()).await?;
-        }
-    }
-    Ok(())
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
-use super::{AppSecret, People, Watched, operator::operator_mail_at, owe::merge, watched};
+use super::{AppSecret, People, Watched, operator::operator_mail_at, payload::merge, watched};
 use crate::{
     domain::{ShopId, reminder::Due},
     store::{StoreError, Tx},

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Serialize;
 
 use crate::{
-    domain::ShopId,
+    domain::{MailKind, ShopId},
     store::{Mail, MailState, StoreError, Tx},
 };
 
@@ -21,7 +21,7 @@ pub struct MailView {
     /// Its number.
     pub id: i64,
     /// `reminder`, `ended`, `renewed`, `operator` or `test`.
-    pub kind: String,
+    pub kind: MailKind,
     /// The address.
     pub to: String,
     /// The subject, once composed.

@@ -6,7 +6,7 @@ use super::{
     StoreError, Tx,
     row::{Row, json, ms},
 };
-use crate::domain::ShopId;
+use crate::domain::{Language, MailKind, ShopId};
 
 /// Where a message stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -27,12 +27,12 @@ pub enum MailState {
 pub struct NewMail {
     /// The reason, once: a second message with the same one is not owed.
     pub dedup: String,
-    /// `reminder`, `ended`, `renewed`, `operator` or `test`.
-    pub kind: String,
+    /// The kind.
+    pub kind: MailKind,
     /// The address.
     pub recipient: String,
-    /// `en` or `de`.
-    pub language: String,
+    /// The language.
+    pub language: Language,
     /// The shops it is about.
     pub shops: Vec<ShopId>,
     /// What it is composed from.
@@ -47,11 +47,11 @@ pub struct Mail {
     /// The reason, once.
     pub dedup: String,
     /// The kind.
-    pub kind: String,
+    pub kind: MailKind,
     /// The address.
     pub recipient: String,
     /// The language.
-    pub language: String,
+    pub language: Language,
     /// The shops it is about.
     pub shops: Vec<ShopId>,
     /// What it is composed from.
@@ -131,9 +131,9 @@ fn mail(row: &Row) -> Result<Mail, StoreError> {
     Ok(Mail {
         id: row.int("id")?,
         dedup: row.text("dedup")?,
-        kind: row.text("kind")?,
+        kind: row.named("outbox", "kind", MailKind::from_name)?,
         recipient: row.text("recipient")?,
-        language: row.text("language")?,
+        language: Language::from_code(&row.text("language")?),
         shops: row.json("outbox", "shops")?,
         payload: row.json("outbox", "payload")?,
         subject: row.opt_text("subject")?,
@@ -159,11 +159,11 @@ impl Tx {
             on conflict (dedup) do nothing
             returning id";
         let (shops, payload) = (json(&mail.shops), json(&mail.payload));
-        let (dedup, kind, recipient, now) = (&mail.dedup, &mail.kind, &mail.recipient, ms(self.now));
+        let (dedup, recipient, now) = (&mail.dedup, &mail.recipient, ms(self.now));
         let row = on_db!(self.row(
             OWE,
             dedup.as_str(),
-            kind.as_str(),
+            mail.kind.as_str(),
             recipient.as_str(),
             mail.language.as_str(),
             shops.as_str(),
@@ -255,7 +255,7 @@ impl Tx {
     /// When messages of a kind to one recipient were first attempted after `since`, the newest first.
     pub async fn mail_attempts(
         &mut self,
-        kind: &str,
+        kind: MailKind,
         recipient: &str,
         since: Timestamp,
     ) -> Result<Vec<Timestamp>, StoreError> {
@@ -263,7 +263,10 @@ impl Tx {
             select first_attempt_at from outbox where kind = $1 and recipient = $2 and first_attempt_at > $3
             order by first_attempt_at desc";
         let since = ms(since);
-        on_db!(self.rows(SQL, kind, recipient, since))?.iter().map(|row| row.instant("first_attempt_at")).collect()
+        on_db!(self.rows(SQL, kind.as_str(), recipient, since))?
+            .iter()
+            .map(|row| row.instant("first_attempt_at"))
+            .collect()
     }
 
     /// Makes a refused or owed message due at once. A refused one starts over: attempts and their clock are its own again.

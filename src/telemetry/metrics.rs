@@ -9,7 +9,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::domain::{ChannelName, JobKind, Outcome, ShopId};
+use crate::domain::{ChannelName, JobKind, MailKind, Outcome, ShopId};
 
 /// What is known of a metric without its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,9 +188,9 @@ impl Metrics {
     }
 
     /// The relay accepted a message. `kind` is its `X-Shopsyncd-Kind`; reminders are counted a second time as such.
-    pub fn count_mail_sent(&self, kind: &str) {
-        self.0.mail_sent.get_or_create(&KindLabels { kind: kind.to_owned() }).inc();
-        if kind == "reminder" {
+    pub fn count_mail_sent(&self, kind: MailKind) {
+        self.0.mail_sent.get_or_create(&KindLabels { kind: kind.to_string() }).inc();
+        if kind == MailKind::Reminder {
             self.0.reminders_sent.inc();
         }
     }
@@ -296,8 +296,8 @@ mod tests {
         metrics.set_authorization_end(&shop, &channel, Some(Timestamp::from_second(1_800_000_000).unwrap()));
         metrics.count_token_refresh(&channel, "done");
         metrics.set_mail(2, 1);
-        metrics.count_mail_sent("reminder");
-        metrics.count_mail_sent("ended");
+        metrics.count_mail_sent(MailKind::Reminder);
+        metrics.count_mail_sent(MailKind::Ended);
         metrics.set_settings_accepted(Timestamp::from_second(1_700_000_000).unwrap());
         metrics.count_channel_request(&channel, "ok");
         metrics.count_throttled(&channel);
@@ -343,7 +343,7 @@ mod tests {
     fn clones_count_together_and_a_shop_that_goes_takes_its_end_along() {
         let metrics = lived();
         let clone = metrics.clone();
-        clone.count_mail_sent("reminder");
+        clone.count_mail_sent(MailKind::Reminder);
         clone.set_authorization_end(&"tw-01".parse().unwrap(), &"tiktok_shop".into(), None);
         clone.set_settings_refused();
         let text = metrics.encode();

@@ -7,8 +7,8 @@ use serde_json::json;
 use shopsyncd::{
     domain::{
         Account, Authorization, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, Doubt,
-        EndSource, Ending, Field, Holder, InstanceId, Intent, JobKind, Lease, Listing, ListingStatus, Part, PassKind,
-        Period, Price, Product, RunId, ShopId, Sku, Trigger, Values, Variant, plan::Change,
+        EndSource, Ending, Field, Holder, InstanceId, Intent, JobKind, Language, Lease, Listing, ListingStatus,
+        MailKind, Part, PassKind, Period, Price, Product, RunId, ShopId, Sku, Trigger, Values, Variant, plan::Change,
     },
     secrets::Sealed,
     store::{
@@ -1033,9 +1033,9 @@ async fn a_session_goes_on_until_its_end_and_for_its_password(store: Store) {
 fn new_mail(dedup: &str) -> NewMail {
     NewMail {
         dedup: dedup.to_owned(),
-        kind: "reminder".to_owned(),
+        kind: MailKind::Reminder,
         recipient: "owner@example.com".to_owned(),
-        language: "en".to_owned(),
+        language: Language::En,
         shops: vec![shop("x")],
         payload: json!({ "days": 7 }),
     }

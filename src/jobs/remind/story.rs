@@ -13,7 +13,7 @@ use super::*;
 use crate::{
     domain::{
         Account, Authorization, AuthorizationId, AuthorizationState, Demand, EndSource, Ending, ErrorKind, InstanceId,
-        JobKind, Period, ShopId, Trigger, reminder::Ladder,
+        JobKind, MailKind, Period, ShopId, Trigger, reminder::Ladder,
     },
     jobs::{prune::prune, send_mail::SendMail},
     keeper::{Page, ShopBook},
@@ -425,8 +425,8 @@ async fn a_mail_about_nothing_but_the_renewed_one_is_cancelled() {
     world.grant("acme", &["uk"], "2028-05-30T08:00").await;
     let arrived = world.until("2027-07-01T00:00").await;
     assert_eq!(arrived, ["2027-05-30 08:00 renewed owner@example.com: UK: permission renewed until 30 May 2028"]);
-    let states: Vec<_> = world.mails().await.iter().map(|mail| (mail.kind.clone(), mail.state)).collect();
-    assert_eq!(states, [("renewed".to_owned(), MailState::Sent), ("reminder".to_owned(), MailState::Cancelled)]);
+    let states: Vec<_> = world.mails().await.iter().map(|mail| (mail.kind, mail.state)).collect();
+    assert_eq!(states, [(MailKind::Renewed, MailState::Sent), (MailKind::Reminder, MailState::Cancelled)]);
 }
 
 #[tokio::test]
@@ -542,7 +542,7 @@ async fn after_two_days_a_mail_counts_as_refused_and_can_be_tried_again() {
     assert_eq!(mail.state, MailState::Owed);
     assert_eq!(mail.next_attempt_at, at("2027-06-01T08:00"), "the last attempt is 48 hours after the first");
     world.until("2027-06-01T09:00").await;
-    let mail = world.mails().await.into_iter().find(|mail| mail.kind == "reminder").unwrap();
+    let mail = world.mails().await.into_iter().find(|mail| mail.kind == MailKind::Reminder).unwrap();
     assert_eq!((mail.state, mail.error.as_deref()), (MailState::Refused, Some("relay away")));
     assert!(mail.attempts > 10 && mail.attempts < 30, "{}", mail.attempts);
 }

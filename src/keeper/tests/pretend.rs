@@ -606,7 +606,9 @@ impl Bench {
     pub(crate) async fn obstacles(&self) -> Vec<String> {
         let mut tx = self.store.read(self.clock.now()).await.unwrap();
         let mut told = Vec::new();
-        for mail in tx.mails(None, 100).await.unwrap().into_iter().filter(|mail| mail.kind == "reminder") {
+        for mail in
+            tx.mails(None, 100).await.unwrap().into_iter().filter(|mail| mail.kind == crate::domain::MailKind::Reminder)
+        {
             let letter = crate::notices::letter(&mut tx, &self.people.load(), &mail).await.unwrap();
             if let Some((crate::mail::Letter::Obstacle { shop, obstacle, .. }, _)) = letter {
                 told.push(format!("{}: {obstacle:?}", shop.name));

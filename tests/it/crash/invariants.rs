@@ -7,7 +7,7 @@ use std::{
 
 use shopsyncd::{
     clock::Clock,
-    domain::{AuthorizationState, InstanceId, JobKind, Period, Run, RunState},
+    domain::{AuthorizationState, InstanceId, JobKind, MailKind, Period, Run, RunState},
     store::{Mail, MailState, RunFilter, Store, StoreError, Tx},
 };
 
@@ -218,7 +218,7 @@ impl Stage {
             let store = self.open().await.ok_or("there is no database")?;
             let mails = store.read(Clock::system().now()).await.unwrap().mails(None, MANY).await.unwrap();
             store.close().await;
-            let is_reminder = |mail: &&Mail| mail.kind == "reminder" && mail.state == MailState::Sent;
+            let is_reminder = |mail: &&Mail| mail.kind == MailKind::Reminder && mail.state == MailState::Sent;
             let reminded: Vec<&str> = mails.iter().filter(is_reminder).map(|mail| mail.recipient.as_str()).collect();
             assert!(reminded.len() <= REMINDED.len(), "somebody was reminded twice: {reminded:?}");
             let owed = mails.iter().filter(|mail| mail.state == MailState::Owed).count();

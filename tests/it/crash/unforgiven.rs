@@ -6,7 +6,7 @@
 use mail_parser::MessageParser;
 use shopsyncd::{
     clock::Clock,
-    domain::{Authorization, AuthorizationState, Hold, JobKind},
+    domain::{Authorization, AuthorizationState, Hold, JobKind, MailKind},
     store::MailState,
 };
 
@@ -160,7 +160,7 @@ impl Stage {
         let mails = store.read(Clock::system().now()).await.unwrap().mails(Some(MailState::Sent), 100).await.unwrap();
         store.close().await;
         let mut told = Vec::new();
-        for mail in mails.into_iter().filter(|mail| mail.kind == "ended") {
+        for mail in mails.into_iter().filter(|mail| mail.kind == MailKind::Ended) {
             let letter = MessageParser::default().parse(mail.body.as_deref().unwrap()).unwrap();
             let text = letter.body_text(0).unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
             assert!(text.contains(why), "{text}");
