@@ -162,7 +162,7 @@ async fn deliver(tx: &mut Tx, people: &People, id: i64) -> Option<String> {
         panic!("{} at {now}: it has nothing to say", mail.dedup)
     };
     assert!(letter.items().is_sorted_by_key(|item| item.ends_at), "the most urgent first: {letter:?}");
-    assert!(tx.freeze_mail(id, letter.kind(), "as composed").await.unwrap());
+    assert!(tx.freeze_mail(id, letter.kind().as_str(), "as composed").await.unwrap());
     tx.deliver_mail(id, &Delivery::Sent).await.unwrap();
     mark_sent(tx, &mail).await.unwrap();
     shops.sort();
