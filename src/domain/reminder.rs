@@ -55,7 +55,7 @@ pub enum Due {
 impl Ladder {
     /// All steps of a grant given at `authorized_at` that ends at `ends_at`, in order. Steps before it was given are not owed.
     pub fn steps(&self, authorized_at: Timestamp, ends_at: Timestamp) -> Vec<Step> {
-        let end = self.zone.to_datetime(ends_at).date();
+        let end = self.date(ends_at);
         let first = end.checked_sub(self.start).ok();
         let mut ordinary: Vec<civil::Date> = Vec::new();
         for date in first.into_iter().flat_map(|first| self.weekly(first)).take_while(|date| *date <= end) {
@@ -99,7 +99,7 @@ impl Ladder {
         ends_at: Timestamp,
         now: Timestamp,
     ) -> Vec<civil::Date> {
-        let today = self.zone.to_datetime(now).date();
+        let today = self.date(now);
         let covered = |date: &civil::Date| *date != step.date && *date <= today.max(step.date);
         self.steps(authorized_at, ends_at).into_iter().map(|other| other.date).filter(covered).collect()
     }
@@ -125,6 +125,27 @@ impl Ladder {
         step.or_else(|| (!sent.ended && now < ends_at).then_some(ends_at))
     }
 
+    /// The days whose reminder, once it has left, keeps a step from being told to the same person at `now`: today's, since nobody gets two
+    /// a day. What has waited since yesterday waits on until the morning (see [`Self::next_morning`]), whoever looks before: sent in the
+    /// night, it would keep the day's own steps waiting.
+    pub fn days_that_keep(&self, step: Step, now: Timestamp) -> impl Iterator<Item = civil::Date> + use<> {
+        let today = self.date(now);
+        let night = step.date < today && self.at_on(today).is_some_and(|morning| now < morning);
+        [Some(today), today.yesterday().ok().filter(|_| night)].into_iter().flatten()
+    }
+
+    /// The next instant of the steps' time of day: today's, or tomorrow's once that has come. What has to wait leaves then.
+    pub fn next_morning(&self, now: Timestamp) -> Option<Timestamp> {
+        let today = self.date(now);
+        let mornings = [Some(today), today.tomorrow().ok()].into_iter().flatten().filter_map(|date| self.at_on(date));
+        mornings.into_iter().find(|at| *at > now)
+    }
+
+    /// The local date of an instant.
+    pub fn date(&self, at: Timestamp) -> civil::Date {
+        self.zone.to_datetime(at).date()
+    }
+
     /// The first date and those that follow it, each counted from the first, so that a clamped month does not stay short.
     fn weekly(&self, first: civil::Date) -> impl Iterator<Item = civil::Date> + use<> {
         let every = self.every;
@@ -134,7 +155,7 @@ impl Ladder {
     }
 
     /// The instant of a step: a local time that is skipped moves forward, one that comes twice is the first.
-    fn at_on(&self, date: civil::Date) -> Option<Timestamp> {
+    pub fn at_on(&self, date: civil::Date) -> Option<Timestamp> {
         self.zone.to_ambiguous_timestamp(date.to_datetime(self.at)).compatible().ok()
     }
 }
@@ -294,6 +315,18 @@ mod tests {
         assert_eq!(ladder.next_at(at(GIVEN), at(ENDS), &noted, now), Some(at("2026-06-20T08:00")));
         let on_time = ladder.covered_by(step, at(GIVEN), at(ENDS), at("2026-06-06T08:00"));
         assert_eq!(on_time, [date(2026, 5, 30)], "should it still be owed, it needs no mail of its own any more");
+    }
+
+    #[test]
+    fn a_step_that_waits_for_the_next_day_waits_for_its_morning() {
+        let (ladder, friday) = (ladder(), date(2026, 6, 12));
+        let step = Step { at: at("2026-06-12T08:00"), date: friday, extra: false };
+        let keep = |now: &str| ladder.days_that_keep(step, at(now)).collect::<Vec<_>>();
+        assert_eq!(keep("2026-06-12T08:00"), [friday]);
+        assert_eq!(keep("2026-06-13T07:59"), [date(2026, 6, 13), friday], "the night of a Friday");
+        assert_eq!(keep("2026-06-13T08:00"), [date(2026, 6, 13)]);
+        assert_eq!(ladder.next_morning(at("2026-06-12T08:00")), Some(at("2026-06-13T08:00")));
+        assert_eq!(ladder.next_morning(at("2026-06-13T07:59")), Some(at("2026-06-13T08:00")));
     }
 
     #[test]

@@ -1,7 +1,5 @@
 //! The day's mail: where a step of a ladder is put, so that nobody gets two reminders a day.
 
-use std::collections::BTreeMap;
-
 use jiff::civil::Date;
 
 use super::{
@@ -13,52 +11,52 @@ use crate::{
     store::{Mail, MailState, ReminderKind, StoreError, Tx},
 };
 
-/// A step: noted, and put on the day's mail of everybody concerned. `false`: somebody's mail of today has left, and nobody gets two a day; nothing was
-/// written, and tomorrow's time of day will do. Until then it waits, whoever looks: sent in the night, it would keep tomorrow's own steps waiting.
+/// A step: noted, and put on the day's mail of everybody concerned. `false`: it waits for the next morning, because somebody's mail of
+/// the day has left; all of its recipients wait together, and nothing was written.
+///
+/// A mail that a relay keeps putting off counts for the day on which it was first attempted, and is frozen since: should the relay be away
+/// for longer than a day, it and the next day's leave one after the other.
 pub(super) async fn owe_step(tx: &mut Tx, people: &People, one: &Watched, step: Step) -> Result<bool, StoreError> {
-    let mut places: BTreeMap<Recipient, (Vec<ShopId>, Place)> = BTreeMap::new();
-    let today = people.date(tx.now);
-    let since =
-        today.yesterday().ok().filter(|_| step.date < today && people.next_morning(tx.now) == people.at_on(today));
-    for (recipient, shops) in one.recipients(people) {
-        if let Some(yesterday) = since
-            && matches!(place_on(tx, &recipient, yesterday).await?, Place::Left)
-        {
-            return Ok(false);
+    let recipients = one.recipients(people);
+    for day in people.ladder.days_that_keep(step, tx.now) {
+        for recipient in recipients.keys() {
+            if matches!(place_on(tx, recipient, day).await?, Place::Left) {
+                return Ok(false);
+            }
         }
-        match place_today(tx, people, &recipient).await? {
-            Place::Left => return Ok(false),
-            place => places.insert(recipient, (shops, place)),
-        };
     }
     let GrantRef { authorization, grant_number } = GrantRef::of(&one.authorization);
-    tx.owe_reminder(authorization, grant_number, ReminderKind::Step, Some(step.date)).await?;
-    let step = StepRef { authorization, grant_number, date: step.date };
-    for (recipient, (shops, place)) in places {
-        add(tx, people, &recipient, place, step.clone(), &shops).await?;
+    // On PostgreSQL a peer may have done it since we looked.
+    if tx.owe_reminder(authorization, grant_number, ReminderKind::Step, Some(step.date)).await? {
+        let step = StepRef { authorization, grant_number, date: step.date };
+        for (recipient, shops) in recipients {
+            put(tx, people, &recipient, vec![step.clone()], shops).await?;
+        }
     }
     Ok(true)
 }
 
-/// Where a step goes today.
-pub(super) enum Place {
+/// Where a step goes on a day.
+enum Place {
     /// On a new mail with this reason.
     New(String),
     /// On one that is waiting.
     Open(Box<Mail>, Vec<StepRef>),
-    /// Today's mail has left.
+    /// The day's mail has left.
     Left,
 }
 
-pub(super) async fn place_today(tx: &mut Tx, people: &People, recipient: &Recipient) -> Result<Place, StoreError> {
-    place_on(tx, recipient, people.date(tx.now)).await
+/// Whether the mail of the day of one recipient has left, or has been attempted.
+pub(super) async fn has_left(tx: &mut Tx, people: &People, recipient: &Recipient) -> Result<bool, StoreError> {
+    Ok(matches!(place_on(tx, recipient, people.ladder.date(tx.now)).await?, Place::Left))
 }
 
+/// The mail is locked, so that what is found to wait waits until this transaction ends.
 async fn place_on(tx: &mut Tx, recipient: &Recipient, date: Date) -> Result<Place, StoreError> {
-    let first = format!("reminder/{}/{date}", recipient.address);
+    let first = day_of(recipient, date);
     let mut dedup = first.clone();
     for number in 2.. {
-        let Some(mail) = tx.mail_by_dedup(&dedup).await? else { return Ok(Place::New(dedup)) };
+        let Some(mail) = tx.mail_to_amend(&dedup).await? else { return Ok(Place::New(dedup)) };
         match (mail.state, Payload::of(&mail)) {
             // A cancelled mail was never seen by anybody.
             (MailState::Cancelled, _) => dedup = format!("{first}/{number}"),
@@ -71,38 +69,45 @@ async fn place_on(tx: &mut Tx, recipient: &Recipient, date: Date) -> Result<Plac
     Ok(Place::Left)
 }
 
-async fn add(
+fn day_of(recipient: &Recipient, date: Date) -> String {
+    format!("reminder/{}/{date}", recipient.address)
+}
+
+/// Puts steps on today's mail of one recipient, with whatever waits for the same person on mails of earlier days.
+pub(super) async fn put(
     tx: &mut Tx,
     people: &People,
     recipient: &Recipient,
-    place: Place,
-    step: StepRef,
-    shops: &[ShopId],
+    mut steps: Vec<StepRef>,
+    mut shops: Vec<ShopId>,
 ) -> Result<(), StoreError> {
-    let mut all = shops.to_vec();
-    match place {
-        Place::Left => {}
-        Place::Open(mail, mut steps) => {
-            steps.push(step);
-            merge(&mut all, mail.shops);
-            tx.amend_mail(mail.id, &all, &Payload::Reminder { steps }.to_json()).await?;
-        }
-        Place::New(dedup) => {
-            // Mails of earlier days that never left (the daemon was down) go into today's.
-            let mut steps = Vec::new();
-            for mail in tx.mails(Some(MailState::Owed), MANY).await? {
-                let waiting = mail.recipient == recipient.address && mail.subject.is_none();
-                if let (true, Some(Payload::Reminder { steps: older })) = (waiting, Payload::of(&mail)) {
-                    tx.cancel_mail(mail.id, "a mail of a later day tells it").await?;
-                    steps.extend(older);
-                    merge(&mut all, mail.shops);
-                }
+    let today = people.ladder.date(tx.now);
+    loop {
+        let dedup = match place_on(tx, recipient, today).await? {
+            Place::Open(mail, known) => {
+                let new: Vec<StepRef> = steps.into_iter().filter(|step| !known.contains(step)).collect();
+                merge(&mut shops, mail.shops);
+                let payload = Payload::Reminder { steps: known.into_iter().chain(new).collect() };
+                tx.amend_mail(mail.id, &shops, &payload.to_json()).await?;
+                return Ok(());
             }
-            steps.push(step);
-            owe(tx, people, dedup, MailKind::Reminder, recipient, &all, &Payload::Reminder { steps }).await?;
+            Place::New(dedup) => dedup,
+            // It left while a peer was putting this one on it: rather a second mail than none.
+            Place::Left => format!("{}/{}", day_of(recipient, today), tx.now.as_millisecond()),
+        };
+        for mail in tx.mails(Some(MailState::Owed), MANY).await? {
+            let waiting = mail.recipient == recipient.address && mail.subject.is_none();
+            if let (true, Some(Payload::Reminder { steps: older })) = (waiting, Payload::of(&mail)) {
+                tx.cancel_mail(mail.id, "a mail of a later day tells it").await?;
+                steps.extend(older.into_iter().filter(|step| !steps.contains(step)).collect::<Vec<_>>());
+                merge(&mut shops, mail.shops);
+            }
+        }
+        let payload = Payload::Reminder { steps: steps.clone() };
+        if owe(tx, people, dedup, MailKind::Reminder, recipient, &shops, &payload).await?.is_some() {
+            return Ok(());
         }
     }
-    Ok(())
 }
 
 /// Takes the steps of an authorization's ladders out of all mails that are still owed. One that tells nothing else does not leave any

@@ -103,23 +103,6 @@ impl People {
         at.to_zoned(self.ladder.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
     }
 
-    /// The local date of an instant.
-    fn date(&self, at: Timestamp) -> Date {
-        self.ladder.zone.to_datetime(at).date()
-    }
-
-    /// The instant of the reminders' time of day on a date; a local time that is skipped moves forward.
-    fn at_on(&self, date: Date) -> Option<Timestamp> {
-        self.ladder.zone.to_ambiguous_timestamp(date.to_datetime(self.ladder.at)).compatible().ok()
-    }
-
-    /// The next instant of the reminders' time of day: today's, or tomorrow's once that has come.
-    fn next_morning(&self, now: Timestamp) -> Option<Timestamp> {
-        let today = self.date(now);
-        let mornings = [Some(today), today.tomorrow().ok()].into_iter().flatten().filter_map(|date| self.at_on(date));
-        mornings.into_iter().find(|at| *at > now)
-    }
-
     /// What people call a shop; one that left the settings is called by its id.
     fn name(&self, shop: &ShopId) -> String {
         self.shops.get(shop).map_or_else(|| shop.to_string(), |known| known.name.clone())

@@ -126,7 +126,7 @@ pub async fn note_settings_refused(tx: &mut Tx, people: &People, why: &str) -> R
 /// reached is not written to about it.
 pub async fn note_undeliverable(tx: &mut Tx, people: &People, mail: &Mail, why: &str) -> Result<(), StoreError> {
     let news = News::Undeliverable { id: mail.id, to: mail.recipient.clone(), why: why.to_owned() };
-    let dedup = format!("undeliverable/{}/{}", mail.recipient, people.date(tx.now));
+    let dedup = format!("undeliverable/{}/{}", mail.recipient, people.ladder.date(tx.now));
     for recipient in people.operator.iter().filter(|recipient| recipient.address != mail.recipient) {
         owe_one(tx, people, &dedup, recipient, &mail.shops, &news, GATHERED).await?;
     }
@@ -143,7 +143,7 @@ pub(super) async fn alarm_of_token(tx: &mut Tx, people: &People, one: &Watched) 
         shops: one.shops.iter().map(|shop| people.name(shop)).collect(),
         ends_at,
     };
-    let dedup = format!("refresh-token/{}/{}", authorization.id, people.date(ends_at));
+    let dedup = format!("refresh-token/{}/{}", authorization.id, people.ladder.date(ends_at));
     owe_operator_mail(tx, people, &dedup, &one.shops, &news).await
 }
 

@@ -4,9 +4,9 @@ use jiff::{Timestamp, civil::Date};
 
 use super::{
     GrantRef, News, Payload, People, Recipient, Watched,
-    digest::{Place, owe_step, place_today, settle_steps},
+    digest::{has_left, owe_step, put, settle_steps},
     operator::{alarm_of_secret, alarm_of_token, owe_operator_mail},
-    payload::{MANY, merge, owe},
+    payload::{MANY, owe},
     watched::{configured_shops, watch, watched},
 };
 use crate::{
@@ -44,7 +44,7 @@ pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
                     cover(tx, &one, &covered).await?;
                     pass.owed += 1;
                 } else {
-                    pass.look_at(people.next_morning(tx.now));
+                    pass.look_at(people.ladder.next_morning(tx.now));
                 }
             }
             Some(due @ Due::Ended) => {
@@ -60,7 +60,7 @@ pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
     }
     for secret in &people.app_secrets {
         pass.owed += u64::from(alarm_of_secret(tx, people, secret).await?);
-        pass.look_at(people.next_secret_step(secret, tx.now).and_then(|date| people.at_on(date)));
+        pass.look_at(people.next_secret_step(secret, tx.now).and_then(|date| people.ladder.at_on(date)));
     }
     if pass.owed > 0 {
         deliver_soon(tx).await?;
@@ -173,7 +173,7 @@ pub async fn note_obstacle(tx: &mut Tx, people: &People, shop: &ShopId, scope: O
 
 /// Somebody followed an expired link: its shop's people get a fresh one, at most once a day. Whether anything new is owed.
 pub async fn owe_fresh_link(tx: &mut Tx, people: &People, shop: &ShopId) -> Result<bool, StoreError> {
-    let today = people.date(tx.now);
+    let today = people.ladder.date(tx.now);
     let payload = Payload::FreshLink { shop: shop.clone() };
     let mut owed = false;
     for recipient in people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients) {
@@ -253,7 +253,7 @@ async fn cover(tx: &mut Tx, one: &Watched, dates: &[Date]) -> Result<(), StoreEr
 /// A day's mail that did not leave on its day is not sent as it is: what has fallen due since is owed first, and what is left of it goes
 /// on today's mail, so that nobody gets two. `true`: this one was replaced.
 pub async fn bring_up_to_date(tx: &mut Tx, people: &People, mail: &Mail) -> Result<bool, StoreError> {
-    let stale = mail.subject.is_none() && people.date(mail.owed_at) < people.date(tx.now);
+    let stale = mail.subject.is_none() && people.ladder.date(mail.owed_at) < people.ladder.date(tx.now);
     let Some(Payload::Reminder { steps }) = Payload::of(mail) else { return Ok(false) };
     if !stale {
         return Ok(false);
@@ -263,20 +263,12 @@ pub async fn bring_up_to_date(tx: &mut Tx, people: &People, mail: &Mail) -> Resu
         return Ok(true);
     }
     let recipient = Recipient { address: mail.recipient.clone(), language: mail.language };
-    match place_today(tx, people, &recipient).await? {
-        Place::New(dedup) => {
-            let payload = Payload::Reminder { steps };
-            owe(tx, people, dedup, MailKind::Reminder, &recipient, &mail.shops, &payload).await?;
-        }
-        Place::Open(today, mut more) => {
-            more.extend(steps);
-            let mut shops = today.shops;
-            merge(&mut shops, mail.shops.clone());
-            tx.amend_mail(today.id, &shops, &Payload::Reminder { steps: more }.to_json()).await?;
-        }
-        Place::Left => return Ok(false),
+    if has_left(tx, people, &recipient).await? {
+        return Ok(false);
     }
-    tx.cancel_mail(mail.id, "a mail of a later day tells it").await
+    put(tx, people, &recipient, steps, mail.shops.clone()).await?;
+    tx.cancel_mail(mail.id, "a mail of a later day tells it").await?;
+    Ok(true)
 }
 
 /// Takes an authorization out of all mails that are still owed: its grants before this one.

@@ -55,7 +55,7 @@ pub fn upcoming_mails(watched: &[Watched], people: &People, now: Timestamp, days
                 if due == Due::Ended {
                     mails.push(mail);
                 } else {
-                    add(&mut digests, people.date(at), mail);
+                    add(&mut digests, people.ladder.date(at), mail);
                 }
             }
         }
@@ -65,7 +65,7 @@ pub fn upcoming_mails(watched: &[Watched], people: &People, now: Timestamp, days
     }
     for secret in &people.app_secrets {
         let mut at = now;
-        while let Some(next) = people.next_secret_step(secret, at).and_then(|date| people.at_on(date)) {
+        while let Some(next) = people.next_secret_step(secret, at).and_then(|date| people.ladder.at_on(date)) {
             if next > horizon || next <= at {
                 break;
             }

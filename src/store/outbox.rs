@@ -291,6 +291,13 @@ impl Tx {
         on_db!(self.row("select * from outbox where dedup = $1", dedup))?.as_ref().map(mail).transpose()
     }
 
+    /// The same, for whoever is going to amend it: until this transaction ends nobody else freezes, sends or amends it.
+    pub async fn mail_to_amend(&mut self, dedup: &str) -> Result<Option<Mail>, StoreError> {
+        // Writing locks the row on PostgreSQL; on SQLite nobody else writes anyway.
+        const SQL: &str = "update outbox set state = state where dedup = $1 returning *";
+        on_db!(self.row(SQL, dedup))?.as_ref().map(mail).transpose()
+    }
+
     /// Messages, newest first, optionally in one state.
     pub async fn mails(&mut self, state: Option<MailState>, limit: u32) -> Result<Vec<Mail>, StoreError> {
         const SQL: &str = "select * from outbox where $1 is null or state = $1 order by id desc limit $2";

@@ -6,12 +6,16 @@ use arc_swap::ArcSwap;
 use jiff::{SignedDuration, ToSpan as _, civil, tz::TimeZone};
 use shopsyncd::{
     clock::Clock,
-    domain::{Counts, Demand, InstanceId, JobKind, Outcome, Period, Trigger, reminder::Ladder},
+    domain::{
+        Account, AuthorizationId, Counts, Demand, EndSource, Ending, InstanceId, JobKind, Outcome, Period, ShopId,
+        Trigger, reminder::Ladder,
+    },
     jobs::send_mail::SendMail,
     mail::{Language, Mailer, MailerBook, Sender},
-    notices::{People, owe_test_mail},
+    notices::{People, Recipient, ShopPeople, owe_due, owe_test_mail},
     scheduler::{Context, End, Handler as _, Progress},
-    store::{NewRun, Store, WantedSchedule},
+    secrets::Sealed,
+    store::{MailState, NewGrant, NewRun, SealedGrant, Store, StoreError, Tx, WantedSchedule, WantedShop},
     telemetry::metrics::Metrics,
 };
 use tokio_util::sync::CancellationToken;
@@ -19,9 +23,12 @@ use url::Url;
 
 use super::{Check, Checked, noon};
 
-pub(crate) const CHECKS: &[Check] = &[("mail_owed_while_a_delivery_ends_is_delivered_by_the_next", |store| {
-    Box::pin(mail_owed_while_a_delivery_ends_is_delivered_by_the_next(store))
-})];
+pub(crate) const CHECKS: &[Check] = &[
+    ("mail_owed_while_a_delivery_ends_is_delivered_by_the_next", |store| {
+        Box::pin(mail_owed_while_a_delivery_ends_is_delivered_by_the_next(store))
+    }),
+    ("a_step_is_on_no_mail_that_is_leaving", |store| Box::pin(a_step_is_on_no_mail_that_is_leaving(store))),
+];
 
 fn people() -> People {
     People {
@@ -82,5 +89,67 @@ async fn mail_owed_while_a_delivery_ends_is_delivered_by_the_next(store: Store) 
 
     let row = store.read(noon()).await?.schedule(None, JobKind::SendMail).await?.expect("the schedule");
     assert_eq!(row.next_due_at, Some(noon()), "the look that the peer asked for stands");
+    Ok(())
+}
+
+/// One shop's permission, given an hour ago, that ends in so many days.
+async fn granted(tx: &mut Tx, shop: &str, days: i64) -> Result<AuthorizationId, StoreError> {
+    let given = noon() - SignedDuration::from_hours(1);
+    let ends = Ending { at: noon() + SignedDuration::from_hours(24 * days), source: EndSource::Told };
+    let new = NewGrant {
+        account: Account { channel: "shopee".into(), app: "app".to_owned(), account: shop.to_owned() },
+        account_name: None,
+        authorized_at: given - SignedDuration::from_hours(24 * 365),
+    };
+    let seal = |_: AuthorizationId, _: i64| SealedGrant {
+        access_token: Sealed(vec![1]),
+        access_token_issued_at: given,
+        access_token_ends_at: given,
+        refresh_token: None,
+        refresh_token_ends_at: None,
+        ends: Some(ends),
+    };
+    let authorization = tx.grant(&new, seal).await?;
+    tx.tie_shop(&shop.parse().expect("an id"), authorization.id, &serde_json::Value::Null).await?;
+    Ok(authorization.id)
+}
+
+/// A mail of the day waits; another permission's step falls due in the very moment in which a peer takes up the mail.
+async fn a_step_is_on_no_mail_that_is_leaving(store: Store) -> Checked {
+    let mut people = people();
+    let mut tx = store.write(noon()).await?;
+    let mut wanted = Vec::new();
+    for id in ["early", "late"] {
+        let owner = Recipient { address: "owner@example.com".to_owned(), language: Language::En };
+        let known = ShopPeople { name: id.to_owned(), channel_title: "Shopee".to_owned(), recipients: vec![owner] };
+        let id: ShopId = id.parse()?;
+        people.shops.insert(id.clone(), known);
+        let (channel, place, app) = ("shopee".into(), id.to_string(), Some("app".to_owned()));
+        wanted.push(WantedShop { channel, name: id.to_string(), place, app, id });
+    }
+    tx.sync_shops(&wanted).await?;
+    granted(&mut tx, "early", 10).await?;
+    owe_due(&mut tx, &people).await?;
+    let mail = tx.mails(None, 10).await?.remove(0);
+    let late = granted(&mut tx, "late", 10).await?;
+    tx.commit().await?;
+
+    let mut leaving = store.write(noon()).await?;
+    assert!(leaving.freeze_mail(mail.id, "one shop", "one shop").await?);
+    let mut owing = store.write(noon()).await?;
+    {
+        let mut pass = std::pin::pin!(owe_due(&mut owing, &people));
+        // It waits to see what becomes of the mail.
+        assert!(tokio::time::timeout(Duration::from_millis(300), &mut pass).await.is_err());
+        leaving.commit().await?;
+        let morning = noon() + SignedDuration::from_hours(20);
+        assert_eq!(pass.await?.next_at, Some(morning), "today's mail has left");
+    }
+    assert_eq!(owing.reminders_of(late, 1).await?, [], "what is on no mail is not noted as owed");
+    owing.commit().await?;
+    let mut tx = store.write(noon() + SignedDuration::from_hours(20)).await?;
+    owe_due(&mut tx, &people).await?;
+    let mails = tx.mails(Some(MailState::Owed), 10).await?;
+    assert_eq!(mails.iter().filter(|mail| mail.shops == ["late".parse()?]).count(), 1, "{mails:?}");
     Ok(())
 }
