@@ -150,6 +150,7 @@ async fn a_step_is_on_no_mail_that_is_leaving(store: Store) -> Checked {
     let mut tx = store.write(noon() + SignedDuration::from_hours(20)).await?;
     owe_due(&mut tx, &people).await?;
     let mails = tx.mails(Some(MailState::Owed), 10).await?;
-    assert_eq!(mails.iter().filter(|mail| mail.shops == ["late".parse()?]).count(), 1, "{mails:?}");
+    let late: ShopId = "late".parse()?;
+    assert_eq!(mails.iter().filter(|mail| mail.shops == [late.clone()]).count(), 1, "{mails:?}");
     Ok(())
 }
