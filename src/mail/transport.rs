@@ -325,6 +325,7 @@ struct Kept {
     received: Vec<Received>,
     answers: VecDeque<MailError>,
     away: Option<MailError>,
+    unknown: Option<(String, MailError)>,
 }
 
 impl Memory {
@@ -338,6 +339,11 @@ impl Memory {
         self.lock().away = error;
     }
 
+    /// Every message to this recipient is answered with this error, until it is told otherwise.
+    pub fn refuse_to(&self, to: &str, error: Option<MailError>) {
+        self.lock().unknown = error.map(|error| (to.to_owned(), error));
+    }
+
     /// Takes out what has arrived, the oldest first.
     pub fn drain(&self) -> Vec<Received> {
         std::mem::take(&mut self.lock().received)
@@ -345,7 +351,8 @@ impl Memory {
 
     fn take(&self, mail: Outgoing<'_>) -> Result<(), MailError> {
         let mut kept = self.lock();
-        if let Some(error) = kept.answers.pop_front().or_else(|| kept.away.clone()) {
+        let unknown = kept.unknown.as_ref().filter(|(to, _)| to == mail.to).map(|(_, error)| error.clone());
+        if let Some(error) = kept.answers.pop_front().or_else(|| kept.away.clone()).or(unknown) {
             return Err(error);
         }
         kept.received.push(Received {

@@ -141,7 +141,7 @@ async fn reminder(
 }
 
 /// Whether a step is to be told, or was told to another recipient: not covered by a later one, not cancelled.
-async fn is_told(tx: &mut Tx, step: &StepRef) -> Result<bool, StoreError> {
+pub(super) async fn is_told(tx: &mut Tx, step: &StepRef) -> Result<bool, StoreError> {
     let rows = tx.reminders_of(step.authorization, step.grant_number).await?;
     Ok(rows.iter().any(|row| {
         row.kind == ReminderKind::Step
@@ -151,12 +151,12 @@ async fn is_told(tx: &mut Tx, step: &StepRef) -> Result<bool, StoreError> {
 }
 
 /// The authorization, if this is still its grant.
-async fn standing(tx: &mut Tx, grant: &GrantRef) -> Result<Option<Authorization>, StoreError> {
+pub(super) async fn standing(tx: &mut Tx, grant: &GrantRef) -> Result<Option<Authorization>, StoreError> {
     let authorization = tx.authorization(grant.authorization).await?;
     Ok(authorization.filter(|authorization| authorization.grant_number == grant.grant_number))
 }
 
-fn is_over(authorization: &Authorization, now: jiff::Timestamp) -> bool {
+pub(super) fn is_over(authorization: &Authorization, now: jiff::Timestamp) -> bool {
     authorization.state != AuthorizationState::Active || authorization.ends.is_some_and(|ends| ends.at <= now)
 }
 
@@ -168,11 +168,7 @@ async fn item(
     authorization: &Authorization,
 ) -> Result<Option<Item>, StoreError> {
     let shops = super::watched::configured_shops(tx, people, authorization).await?;
-    let reads = |shop: &ShopId| {
-        let recipients = people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients);
-        recipients.into_iter().any(|recipient| recipient.address == address)
-    };
-    let shops: Vec<ShopId> = shops.into_iter().filter(reads).collect();
+    let shops: Vec<ShopId> = shops.into_iter().filter(|shop| people.reads(address, shop)).collect();
     if shops.is_empty() {
         return Ok(None);
     }

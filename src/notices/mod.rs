@@ -10,6 +10,7 @@ mod failing;
 mod operator;
 mod owe;
 mod payload;
+mod readdress;
 mod upcoming;
 mod watched;
 
@@ -101,6 +102,12 @@ impl People {
     /// An instant as people read it.
     fn shown(&self, at: Timestamp) -> String {
         at.to_zoned(self.ladder.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
+    }
+
+    /// Whether the owner of an address is reminded of a shop.
+    fn reads(&self, address: &str, shop: &ShopId) -> bool {
+        let known = self.shops.get(shop);
+        known.is_some_and(|shop| shop.recipients.iter().any(|recipient| recipient.address == address))
     }
 
     /// What people call a shop; one that left the settings is called by its id.

@@ -7,6 +7,7 @@ use super::{
     digest::{has_left, owe_step, put, settle_steps},
     operator::{alarm_of_secret, alarm_of_token, owe_operator_mail},
     payload::{MANY, owe},
+    readdress::readdress,
     watched::{configured_shops, watch, watched},
 };
 use crate::{
@@ -58,6 +59,9 @@ pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
         pass.look_at(one.next_at(&people.ladder, tx.now));
         pass.look_at(one.refresh_token_alarm().map(|(alarm, _)| alarm).filter(|alarm| *alarm > tx.now));
     }
+    let (owed, waits) = readdress(tx, people).await?;
+    pass.owed += owed;
+    pass.look_at(waits);
     for secret in &people.app_secrets {
         pass.owed += u64::from(alarm_of_secret(tx, people, secret).await?);
         pass.look_at(people.next_secret_step(secret, tx.now).and_then(|date| people.ladder.at_on(date)));

@@ -237,10 +237,11 @@ impl Tx {
         Ok(())
     }
 
-    /// Cancels an owed message, and says `why` to whoever reads the list. `false`: it was sent, refused or cancelled before.
+    /// Cancels an owed or refused message, and says `why` to whoever reads the list. `false`: it was sent or cancelled before.
     pub async fn cancel_mail(&mut self, id: i64, why: &str) -> Result<bool, StoreError> {
         const SQL: &str = "
-            update outbox set state = 'cancelled', next_attempt_at = $2, error = $3 where id = $1 and state = 'owed'";
+            update outbox set state = 'cancelled', next_attempt_at = $2, error = $3
+            where id = $1 and state in ('owed', 'refused')";
         let now = ms(self.now);
         Ok(on_db!(self.execute(SQL, id, now, why))? > 0)
     }
@@ -269,11 +270,14 @@ impl Tx {
             .collect()
     }
 
-    /// Makes a refused or owed message due at once. A refused one starts over: attempts and their clock are its own again.
+    /// Makes a refused or owed message due at once. A refused one, which nobody has, starts over: attempts and their clock are its own
+    /// again, and it is composed anew, of what still holds then.
     pub async fn retry_mail(&mut self, id: i64) -> Result<bool, StoreError> {
         const SQL: &str = "
             update outbox set
                 attempts = case when state = 'refused' then 0 else attempts end,
+                subject = case when state = 'refused' then null else subject end,
+                body = case when state = 'refused' then null else body end,
                 first_attempt_at = case when state = 'refused' then null else first_attempt_at end,
                 state = 'owed', next_attempt_at = $2
             where id = $1 and state in ('owed', 'refused')";

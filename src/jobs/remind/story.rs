@@ -565,6 +565,60 @@ async fn a_refusal_for_good_is_not_repeated_and_hurts_no_other_mail() {
 }
 
 #[tokio::test]
+async fn a_retry_sends_what_still_holds_and_nothing_else() {
+    let world = World::new("2027-05-01T12:00", &[("de", &["de@example.com"]), ("uk", &["uk@example.com"])]).await;
+    world.change_people(|people| people.operator.clear());
+    world.grant("stays", &["de"], "2027-06-30T12:00").await;
+    world.grant("renews", &["uk"], "2027-06-30T12:00").await;
+    world.relay.refuse_all(Some(MailError::permanent("550 not now")));
+    world.until("2027-05-30T09:00").await;
+    world.relay.refuse_all(None);
+    world.grant("renews", &["uk"], "2028-06-30T12:00").await;
+    assert_eq!(world.until("2027-05-31T09:00").await.len(), 1, "the note of the renewal");
+    let refused = world.mails().await.into_iter().filter(|mail| mail.state == MailState::Refused);
+    for mail in refused.collect::<Vec<_>>() {
+        let mut tx = world.store.write(world.clock.now()).await.unwrap();
+        assert!(tx.retry_mail(mail.id).await.unwrap());
+        tx.look_by(None, JobKind::SendMail, world.clock.now()).await.unwrap();
+        tx.commit().await.unwrap();
+    }
+    assert_eq!(
+        world.until("2027-05-31T10:00").await,
+        ["2027-05-31 09:00 reminder de@example.com: DE: permission ends in 30 days, on 30 June"]
+    );
+    assert_eq!(world.mails().await.iter().filter(|mail| mail.state == MailState::Owed).count(), 0);
+}
+
+#[tokio::test]
+async fn what_a_wrong_address_has_missed_goes_to_the_right_one() {
+    let both = ["good@example.com", "wrong@example.com"];
+    let world = World::new("2027-05-01T12:00", &[("de", &["wrong@example.com"]), ("uk", &both)]).await;
+    world.change_people(|people| people.operator.clear());
+    world.grant("ended", &["de"], "2027-05-30T07:00").await;
+    world.grant("ends", &["uk"], "2027-06-30T12:00").await;
+    world.until("2027-05-29T00:00").await;
+    world.relay.refuse_to("wrong@example.com", Some(MailError::permanent("550 no such user")));
+    let heard = world.until("2027-05-31T09:00").await;
+    assert_eq!(heard, ["2027-05-30 08:00 reminder good@example.com: UK: permission ends in 31 days, on 30 June"]);
+    world.change_people(|people| {
+        for shop in people.shops.values_mut() {
+            for recipient in shop.recipients.iter_mut().filter(|known| known.address == "wrong@example.com") {
+                recipient.address = "right@example.com".to_owned();
+            }
+        }
+    });
+    world.settings_changed().await;
+    assert_eq!(
+        world.until("2027-06-01T00:00").await,
+        [
+            "2027-05-31 09:00 ended right@example.com: DE: permission ended on 30 May",
+            "2027-05-31 09:00 reminder right@example.com: UK: permission ends in 30 days, on 30 June",
+        ]
+    );
+    assert_eq!(world.mails().await.iter().filter(|mail| mail.state == MailState::Refused).count(), 0);
+}
+
+#[tokio::test]
 async fn with_mail_switched_off_the_outbox_still_shows_what_would_have_been_said() {
     let world = World::new("2027-05-01T12:00", &[("uk", &[OWNER])]).await;
     world.mailer.replace(Mailer::None);

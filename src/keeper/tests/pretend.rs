@@ -597,7 +597,8 @@ impl Bench {
     /// The kinds of all mails.
     pub(crate) async fn mails(&self) -> Vec<String> {
         let mut tx = self.store.read(self.clock.now()).await.unwrap();
-        let mut kinds: Vec<String> = tx.mails(None, 100).await.unwrap().into_iter().map(|mail| mail.kind.to_string()).collect();
+        let mut kinds: Vec<String> =
+            tx.mails(None, 100).await.unwrap().into_iter().map(|mail| mail.kind.to_string()).collect();
         kinds.sort();
         kinds
     }

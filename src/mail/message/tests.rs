@@ -353,7 +353,7 @@ fn several_occasions_are_told_in_one_mail_in_their_order() {
       The settings were edited and refused; the ones before keep serving: shopsyncd.toml:3: not TOML. Look with `shopsyncd check`, and correct them: they are read again at once.
 
     mail to a@example.com cannot be delivered
-      A mail to a@example.com was given up: 550 no such user. Correct the address or the relay; then `shopsyncd mail retry 7` sends it again, and `shopsyncd mail list` shows the others.
+      A mail to a@example.com was given up: 550 no such user. If the address is wrong, correct it in the settings: what a shop's people have missed goes to the new one by itself. If it was the relay, mend it; then `shopsyncd mail retry 7` sends again what still holds. `shopsyncd mail list` shows the others.
 
     -- 
     Sent by shopsyncd, which looks after your shops.

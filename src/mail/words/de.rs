@@ -336,7 +336,7 @@ fn occasion(news: &News, now: &Zoned) -> (String, String) {
         News::Undeliverable { id, to, why } => (
             format!("E-Mail an {} ist nicht zustellbar", one_line(to)),
             format!(
-                "Eine E-Mail an {} wurde aufgegeben: {}. Bitte die Adresse oder das Relay berichtigen; dann sendet `shopsyncd mail retry {id}` sie noch einmal, und `shopsyncd mail list` zeigt die übrigen.",
+                "Eine E-Mail an {} wurde aufgegeben: {}. Ist die Adresse falsch, bitte in den Einstellungen berichtigen: was die Leute eines Shops verpasst haben, geht von selbst an die neue. Lag es am Relay, bitte dieses in Ordnung bringen; dann sendet `shopsyncd mail retry {id}` noch einmal, was weiterhin gilt. `shopsyncd mail list` zeigt die übrigen.",
                 one_line(to),
                 one_line(why)
             ),

@@ -337,7 +337,7 @@ fn occasion(news: &News, now: &Zoned) -> (String, String) {
         News::Undeliverable { id, to, why } => (
             format!("mail to {} cannot be delivered", one_line(to)),
             format!(
-                "A mail to {} was given up: {}. Correct the address or the relay; then `shopsyncd mail retry {id}` sends it again, and `shopsyncd mail list` shows the others.",
+                "A mail to {} was given up: {}. If the address is wrong, correct it in the settings: what a shop's people have missed goes to the new one by itself. If it was the relay, mend it; then `shopsyncd mail retry {id}` sends again what still holds. `shopsyncd mail list` shows the others.",
                 one_line(to),
                 one_line(why)
             ),

@@ -181,7 +181,8 @@ impl Bench {
     /// The kinds of all mails that are owed.
     async fn mails(&self) -> Vec<String> {
         let mut tx = self.store.read(self.clock.now()).await.unwrap();
-        let mut kinds: Vec<_> = tx.mails(None, 100).await.unwrap().into_iter().map(|mail| mail.kind.to_string()).collect();
+        let mut kinds: Vec<_> =
+            tx.mails(None, 100).await.unwrap().into_iter().map(|mail| mail.kind.to_string()).collect();
         kinds.sort();
         kinds
     }
