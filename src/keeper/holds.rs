@@ -198,7 +198,10 @@ impl TokenKeeper {
                     "the authorization was revoked: {why}; ask its owner to open the link shown by `shopsyncd shops authorize {shop}`");
             }
         }
-        if let Some(after) = tx.authorization(id).await? {
+        // That the end date of what the channel refuses has come is no news: whoever was to be told was told of that.
+        if before.state != AuthorizationState::Revoked
+            && let Some(after) = tx.authorization(id).await?
+        {
             self.tell_ended(tx, &after).await?;
         }
         Ok(true)

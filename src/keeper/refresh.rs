@@ -380,7 +380,14 @@ impl TokenKeeper {
         before: &Authorization,
         renewed: bool,
     ) -> Result<(), KeeperError> {
-        let Some(after) = tx.authorization(before.id).await? else { return Ok(()) };
+        let Some(mut after) = tx.authorization(before.id).await? else { return Ok(()) };
+        let refused = before.state == AuthorizationState::Revoked;
+        if refused {
+            // That tokens are renewed proves no permission: the live call that follows does.
+            let why = before.why.as_deref();
+            tx.set_authorization_state(after.id, after.generation, AuthorizationState::Revoked, why).await?;
+            after.state = AuthorizationState::Revoked;
+        }
         tx.note("daemon", "token.refreshed", Some(&entry.shop.id), "renewed the tokens").await?;
         let entries = self.entries_of(tx, before.id).await?;
         if renewed {
@@ -403,10 +410,7 @@ impl TokenKeeper {
             }
             return Ok(());
         }
-        if before.state == AuthorizationState::Revoked {
-            // That tokens are renewed proves no permission: the live call that follows does.
-            let why = before.why.as_deref();
-            tx.set_authorization_state(after.id, after.generation, AuthorizationState::Revoked, why).await?;
+        if refused {
             return Ok(());
         }
         if before.state != AuthorizationState::Active && !renewed {

@@ -29,7 +29,8 @@ impl TokenKeeper {
 
     /// What had ended works again, without the owner having given it anew.
     pub(super) async fn tell_works_again(&self, tx: &mut Tx, authorization: &Authorization) -> Result<(), StoreError> {
-        notices::note_works_again(tx, authorization).await
+        let people = self.0.people.load_full();
+        notices::note_works_again(tx, &people, authorization).await
     }
 
     /// The channel has just closed a shop to us, or this right is missing: its people hear once.

@@ -22,8 +22,10 @@ pub async fn letter(tx: &mut Tx, people: &People, mail: &Mail) -> Result<Option<
             _ => None,
         },
         Payload::Renewed(grant) => match standing(tx, &grant).await? {
-            Some(authorization) => item(tx, people, &mail.recipient, &authorization).await?.map(Letter::Renewed),
-            None => None,
+            Some(authorization) if !is_over(&authorization, tx.now) => {
+                item(tx, people, &mail.recipient, &authorization).await?.map(Letter::Renewed)
+            }
+            _ => None,
         },
         Payload::FreshLink { shop } if people.shops.contains_key(&shop) => {
             Some(Letter::FreshLink(line(tx, people, shop).await?))

@@ -77,19 +77,35 @@ pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
 
 /// The owner has renewed `authorization` (its grant number has just grown): what was owed of older grants is settled, and a note says so.
 /// For the keeper, in the transaction of the renewal. A first grant is not a renewal: see [`note_end_moved`].
+///
+/// Where the channel tells a later end of a permission that it refuses all the same, nothing is renewed yet: what people were told of that
+/// stands, and the note follows with [`note_works_again`].
+///
+/// A ladder is a grant's: what was told before a renewal keeps no distance from the steps after it.
 pub async fn note_renewal(tx: &mut Tx, people: &People, authorization: &Authorization) -> Result<(), StoreError> {
+    let refused = authorization.state == AuthorizationState::Revoked;
+    if refused {
+        tx.carry_end_notice(authorization.id, authorization.grant_number).await?;
+    }
     tx.cancel_reminders(authorization.id).await?;
     settle_all(tx, authorization.id, authorization.grant_number, "the permission was renewed").await?;
-    if let Some(one) = watch(tx, people, authorization.clone()).await? {
-        let noted = tx.owe_reminder(authorization.id, authorization.grant_number, ReminderKind::Renewed, None).await?;
-        if noted {
-            let grant = GrantRef::of(authorization);
-            let reason = format!("{}/{}", grant.authorization, grant.grant_number);
-            owe_each(tx, people, &one, MailKind::Renewed, &reason, &Payload::Renewed(grant)).await?;
-        }
+    if !refused {
+        owe_thanks(tx, people, authorization).await?;
     }
     deliver_soon(tx).await?;
     note_end_moved(tx).await
+}
+
+/// The note of a renewal, once for each.
+async fn owe_thanks(tx: &mut Tx, people: &People, authorization: &Authorization) -> Result<(), StoreError> {
+    let grant = GrantRef::of(authorization);
+    if tx.owe_reminder(grant.authorization, grant.grant_number, ReminderKind::Renewed, None).await?
+        && let Some(one) = watch(tx, people, authorization.clone()).await?
+    {
+        let reason = format!("{}/{}", grant.authorization, grant.grant_number);
+        owe_each(tx, people, &one, MailKind::Renewed, &reason, &Payload::Renewed(grant)).await?;
+    }
+    Ok(())
 }
 
 /// Other settings are in force: of an authorization that no shop works with any more, its own having left the settings or being of
@@ -114,8 +130,8 @@ pub async fn note_end_moved(tx: &mut Tx) -> Result<(), StoreError> {
 }
 
 /// What had ended works again within the same grant: should it end once more, that is news to everybody, and a notice that has not
-/// left says nothing any more.
-pub async fn note_works_again(tx: &mut Tx, authorization: &Authorization) -> Result<(), StoreError> {
+/// left says nothing any more. Where the grant is a renewal that nobody could be told of while the channel refused it, they are now.
+pub async fn note_works_again(tx: &mut Tx, people: &People, authorization: &Authorization) -> Result<(), StoreError> {
     let grant = GrantRef::of(authorization);
     tx.forget_end_notice(grant.authorization, grant.grant_number).await?;
     for mail in tx.mails(Some(MailState::Owed), MANY).await? {
@@ -123,7 +139,11 @@ pub async fn note_works_again(tx: &mut Tx, authorization: &Authorization) -> Res
             tx.cancel_mail(mail.id, "the permission works again").await?;
         }
     }
-    Ok(())
+    if grant.grant_number > 1 {
+        owe_thanks(tx, people, authorization).await?;
+        deliver_soon(tx).await?;
+    }
+    note_end_moved(tx).await
 }
 
 /// A permission is over: its state has just become lapsed, or revoked because the channel refuses it before its end date. The shop's people

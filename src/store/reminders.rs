@@ -182,6 +182,21 @@ impl Tx {
         on_db!(self.execute(SQL, authorization.0))
     }
 
+    /// The grant of before was over, and this one is, too: what people were told of that end counts for this one.
+    pub async fn carry_end_notice(
+        &mut self,
+        authorization: AuthorizationId,
+        grant_number: i64,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            insert into reminders (authorization_id, grant_number, kind, step_date, state, owed_at)
+            select authorization_id, cast($2 as bigint), kind, step_date, state, owed_at from reminders
+            where authorization_id = $1 and grant_number = $2 - 1 and kind = 'ended' and state = 'sent'
+            on conflict (authorization_id, grant_number, kind, step_date) do nothing";
+        on_db!(self.execute(SQL, authorization.0, grant_number))?;
+        Ok(())
+    }
+
     /// Forgets that people were told of the end of a grant: it works again.
     pub async fn forget_end_notice(
         &mut self,

@@ -172,3 +172,46 @@ async fn however_often_something_is_said_a_shop_is_looked_at_once_a_minute() {
     hear(&bench, json!({"id": "3", "account": "seller-1"})).await.unwrap();
     assert_eq!(bench.waiting("a").await.len(), 1);
 }
+
+/// Everything that is owed has left.
+async fn deliver(bench: &Bench) {
+    let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
+    for mail in tx.mails(None, 100).await.unwrap() {
+        tx.deliver_mail(mail.id, &crate::store::Delivery::Sent).await.unwrap();
+        crate::notices::mark_sent(&mut tx, &mail).await.unwrap();
+    }
+    crate::notices::owe_due(&mut tx, &bench.people.load()).await.unwrap();
+    tx.commit().await.unwrap();
+}
+
+#[tokio::test]
+async fn a_later_end_of_what_the_channel_refuses_is_no_renewal_until_it_works() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    bench.market().script.push_back(Next::Refuse(ended("password changed")));
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    deliver(&bench).await;
+    hear(&bench, json!({"id": "1", "account": "seller-1", "ends": "2028-06-01T00:00:00Z"})).await.unwrap();
+    let known = bench.authorization("a").await.unwrap();
+    assert_eq!((known.state, known.grant_number), (AuthorizationState::Revoked, 2));
+    deliver(&bench).await;
+    assert_eq!(bench.mails().await, ["ended", "operator"], "nobody hears again of the same, nor is thanked");
+
+    bench.keeper.look(&shop("a")).await.unwrap();
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Active);
+    assert_eq!(bench.mails().await, ["ended", "operator", "renewed"]);
+}
+
+#[tokio::test]
+async fn that_the_end_date_of_what_the_channel_refuses_has_come_is_no_news() {
+    let bench = Bench::authorized(&["a"]).await;
+    bench.clock.advance(LATER);
+    bench.market().script.push_back(Next::Refuse(ended("password changed")));
+    bench.keeper.access(&shop("a")).await.unwrap_err();
+    bench.clock.advance(SignedDuration::from_hours(24 * 800));
+    let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
+    bench.keeper.note_lapses(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(bench.authorization("a").await.unwrap().state, AuthorizationState::Lapsed);
+    assert_eq!(bench.mails().await, ["ended", "operator"]);
+}
