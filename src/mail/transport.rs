@@ -192,7 +192,9 @@ impl Relay {
     }
 
     async fn send(&self, mail: Outgoing<'_>) -> Result<(), MailError> {
-        let envelope = SmtpEnvelope::new(Some(address(mail.from)?), vec![address(mail.to)?])
+        let (from, to) = (address(mail.from)?, address(mail.to)?);
+        let needs_utf8 = [&from, &to].iter().any(|address| !address.user().is_ascii());
+        let envelope = SmtpEnvelope::new(Some(from), vec![to])
             .map_err(|cause| MailError::permanent(format!("envelope of a mail: {cause}")))?;
         let name = &self.name;
         let Ok(answer) = timeout(self.patience, self.smtp.send_raw(&envelope, mail.message.as_bytes())).await else {
@@ -200,8 +202,9 @@ impl Relay {
         };
         match answer {
             Ok(_) => Ok(()),
-            // The relay was never asked: it does not know such addresses, today and tomorrow.
-            Err(error) if error.is_client() && [mail.from, mail.to].iter().any(|address| !address.is_ascii()) => {
+            // The relay was never asked: it does not know such addresses, today and tomorrow. What else is found out on our side of the
+            // conversation (no encryption, no way to sign in) is for the operator to mend.
+            Err(error) if needs_utf8 && error.is_client() && chain(&error).contains("SMTPUTF8") => {
                 Err(MailError::permanent(format!(
                     "relay {name}: it takes no address with a letter beyond ASCII before the @ (SMTPUTF8); use another address or relay"
                 )))

@@ -77,9 +77,20 @@ async fn send(
     at: &'static str,
     reply: &'static str,
 ) -> (Result<(), MailError>, Vec<String>) {
+    send_to(OUT.to, tls, username, abilities, at, reply).await
+}
+
+async fn send_to(
+    to: &str,
+    tls: Tls,
+    username: Option<&str>,
+    abilities: &'static str,
+    at: &'static str,
+    reply: &'static str,
+) -> (Result<(), MailError>, Vec<String>) {
     let (port, heard) = relay(abilities, at, reply).await;
     let mailer = mailer(port, tls, username);
-    let answer = mailer.send(OUT).await;
+    let answer = mailer.send(Outgoing { to, ..OUT }).await;
     if let Mailer::Smtp(relay) = &mailer {
         relay.smtp.shutdown().await;
     }
@@ -133,6 +144,22 @@ async fn encryption_that_is_not_offered_is_not_done_without() {
     assert!(!answer.unwrap_err().permanent);
     let spoken: Vec<_> = heard.iter().filter(|line| !line.starts_with("EHLO") && *line != "QUIT").collect();
     assert!(spoken.is_empty(), "neither a password nor a mail was said: {spoken:?}");
+}
+
+#[tokio::test]
+async fn an_umlaut_is_to_blame_only_where_the_relay_does_not_take_it() {
+    for to in ["jm@bücher.example", "jürgen@bücher.example"] {
+        let (answer, _) = send_to(to, Tls::Starttls, None, "250-SMTPUTF8\r\n", "", "").await;
+        let error = answer.unwrap_err();
+        assert!(!error.permanent && error.text.contains("STARTTLS"), "{to}: {error}");
+        let (answer, _) = send_to(to, Tls::None, Some("shops"), "", "", "").await;
+        let error = answer.unwrap_err();
+        assert!(!error.permanent && error.text.contains("mechanism"), "{to}: {error}");
+    }
+    let (answer, _) = send_to("jürgen@bücher.example", Tls::None, None, "", "", "").await;
+    assert!(answer.is_err_and(|error| error.permanent && error.text.contains("SMTPUTF8")));
+    let (answer, _) = send_to("jm@bücher.example", Tls::None, None, "", "", "").await;
+    assert_eq!(answer, Ok(()), "a domain travels in ASCII");
 }
 
 #[tokio::test]
