@@ -363,7 +363,7 @@ pub(crate) struct Bench {
     pub(crate) clock: Clock,
     pub(crate) sealer: Sealer,
     pub(crate) market: Shared,
-    people: SharedPeople,
+    pub(crate) people: SharedPeople,
     _dir: tempfile::TempDir,
 }
 
