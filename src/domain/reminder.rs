@@ -3,6 +3,8 @@
 //! For an end at E: steps on the local date of E minus `start` (months clamped to the month's last day), then every
 //! 7 days counted from that date, while before E; each at `at` local time, in the zone of the settings.
 
+mod secret;
+
 use jiff::{Span, Timestamp, civil, tz::TimeZone};
 
 /// Ordinary steps keep at least this distance.

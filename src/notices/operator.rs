@@ -149,7 +149,7 @@ pub(super) async fn alarm_of_token(tx: &mut Tx, people: &People, one: &Watched) 
 
 /// The secret of an app ends: a step of its ladder. Whether anything new is owed.
 pub(super) async fn alarm_of_secret(tx: &mut Tx, people: &People, secret: &AppSecret) -> Result<bool, StoreError> {
-    let Some(date) = people.secret_step(secret, tx.now) else { return Ok(false) };
+    let Some(date) = people.ladder.secret_step(secret.ends_on, tx.now) else { return Ok(false) };
     let news = News::AppSecretEnds { channel: secret.channel_title.clone(), ends_on: secret.ends_on };
     let dedup = format!("app-secret/{}/{date}", secret.channel);
     owe_operator_mail(tx, people, &dedup, &[], &news).await

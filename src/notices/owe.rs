@@ -64,7 +64,7 @@ pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
     pass.look_at(waits);
     for secret in &people.app_secrets {
         pass.owed += u64::from(alarm_of_secret(tx, people, secret).await?);
-        pass.look_at(people.next_secret_step(secret, tx.now).and_then(|date| people.ladder.at_on(date)));
+        pass.look_at(people.ladder.next_secret_step(secret.ends_on, tx.now));
     }
     if pass.owed > 0 {
         deliver_soon(tx).await?;

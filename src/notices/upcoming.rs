@@ -4,14 +4,11 @@ use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
-use super::{AppSecret, People, Watched, operator::operator_mail_at, payload::merge, watched};
+use super::{People, Watched, operator::operator_mail_at, payload::merge, watched};
 use crate::{
     domain::{ShopId, reminder::Due},
     store::{StoreError, Tx},
 };
-
-/// How many days before the end of an app's secret the operator hears of it; from the last one on daily.
-const SECRET_DAYS: [i32; 5] = [90, 30, 14, 7, 1];
 
 /// A mail that will be sent unless something happens before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,7 +62,7 @@ pub fn upcoming_mails(watched: &[Watched], people: &People, now: Timestamp, days
     }
     for secret in &people.app_secrets {
         let mut at = now;
-        while let Some(next) = people.next_secret_step(secret, at).and_then(|date| people.ladder.at_on(date)) {
+        while let Some(next) = people.ladder.next_secret_step(secret.ends_on, at) {
             if next > horizon || next <= at {
                 break;
             }
@@ -135,27 +132,4 @@ fn to_operators(people: &People, mut occasions: Vec<Occasion>) -> Vec<UpcomingMa
         }
     }
     mails
-}
-
-impl People {
-    /// The date of the latest step of the ladder of an app's secret that has come at `now`.
-    pub(super) fn secret_step(&self, secret: &AppSecret, now: Timestamp) -> Option<Date> {
-        let left = self.secret_days(secret, now);
-        let days = if left <= 1 { Some(left) } else { SECRET_DAYS.into_iter().filter(|days| left <= *days).min() };
-        secret.ends_on.checked_sub(jiff::Span::new().days(days?)).ok()
-    }
-
-    /// The date of the next one.
-    pub(super) fn next_secret_step(&self, secret: &AppSecret, now: Timestamp) -> Option<Date> {
-        let left = self.secret_days(secret, now);
-        let days = SECRET_DAYS.into_iter().filter(|days| *days < left).max().unwrap_or(left - 1);
-        secret.ends_on.checked_sub(jiff::Span::new().days(days)).ok()
-    }
-
-    /// How many days are left, counted in steps' days: a day begins at the reminders' time of day.
-    fn secret_days(&self, secret: &AppSecret, now: Timestamp) -> i32 {
-        let local = self.ladder.zone.to_datetime(now);
-        let days = (secret.ends_on - local.date()).get_days();
-        if local.time() < self.ladder.at { days + 1 } else { days }
-    }
 }
