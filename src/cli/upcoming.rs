@@ -1,8 +1,11 @@
 //! `upcoming`: the mails, ends and runs that are to come, by the rules that will send and run them.
 
+mod runs;
+
 use std::collections::BTreeMap;
 
 use jiff::{SignedDuration, Timestamp};
+use runs::Runs;
 use serde::Serialize;
 
 use super::{
@@ -14,8 +17,8 @@ use super::{
 use crate::{
     config::Config,
     daemon,
-    domain::{JobKind, Period, ShopId, counted},
-    mail::calendar::{escape, line},
+    domain::{AuthorizationState, JobKind, Period, ShopId, counted},
+    mail::calendar::{Calendar, Event},
     notices,
     store::{ScheduleRow, Tx},
 };
@@ -136,7 +139,9 @@ async fn items(tx: &mut Tx, config: &Config, days: u32, most: usize) -> Result<V
     let watched = notices::watched(tx, &people).await.map_err(open::unavailable)?;
     let mut items = Vec::new();
     for one in &watched {
-        let ends = one.authorization.ends.map(|ends| ends.at).filter(|at| (now..=horizon).contains(at));
+        // That the date of what is over already comes is no event.
+        let active = one.authorization.state == AuthorizationState::Active;
+        let ends = one.authorization.ends.map(|ends| ends.at).filter(|at| active && (now..=horizon).contains(at));
         items.extend(ends.into_iter().flat_map(|at| {
             one.shops.iter().map(move |shop| Item {
                 at,
@@ -150,10 +155,10 @@ async fn items(tx: &mut Tx, config: &Config, days: u32, most: usize) -> Result<V
             })
         }));
     }
-    for mail in notices::upcoming_mails(&watched, &people, now, days) {
+    for mail in notices::upcoming_mails(tx, &people, horizon).await.map_err(open::unavailable)? {
         let of = |shop: Option<ShopId>| Item {
             at: mail.at,
-            kind: mail.kind.into(),
+            kind: mail.kind.to_string(),
             shop,
             job: None,
             to: Some(mail.to.clone()),
@@ -166,9 +171,10 @@ async fn items(tx: &mut Tx, config: &Config, days: u32, most: usize) -> Result<V
         }
         items.extend(mail.shops.iter().cloned().map(|shop| of(Some(shop))));
     }
-    for schedule in tx.schedules(None).await.map_err(open::unavailable)? {
+    let schedules = tx.schedules(None).await.map_err(open::unavailable)?;
+    for (schedule, instants) in runs::all(&schedules, &watched, now, horizon) {
         if let Some(shop) = schedule.shop.clone() {
-            items.extend(runs(&schedule, &shop, now, horizon, most));
+            items.extend(told(schedule, &shop, instants, now, most));
         }
     }
     items.sort();
@@ -176,7 +182,7 @@ async fn items(tx: &mut Tx, config: &Config, days: u32, most: usize) -> Result<V
 }
 
 /// The runs of one schedule: one by one for a day (where they are more than `most`, the first few), then their number.
-fn runs(schedule: &ScheduleRow, shop: &ShopId, now: Timestamp, horizon: Timestamp, most: usize) -> Vec<Item> {
+fn told(schedule: &ScheduleRow, shop: &ShopId, mut instants: Runs, now: Timestamp, most: usize) -> Vec<Item> {
     let item = |at: Timestamp, kind: &str, count| Item {
         at,
         kind: kind.into(),
@@ -189,59 +195,30 @@ fn runs(schedule: &ScheduleRow, shop: &ShopId, now: Timestamp, horizon: Timestam
             .then(|| schedule.period.to_stored())
             .filter(|_| count.is_some()),
     };
-    let Some(first) = schedule.next_due_at else { return Vec::new() };
-    let near = (now + ONE_BY_ONE).min(horizon);
-    let instants = std::iter::successors(Some(first), |at| after(&schedule.period, *at));
-    let mut told: Vec<Timestamp> = instants.take_while(|at| *at <= near).take(most.saturating_add(1)).collect();
+    let near = now + ONE_BY_ONE;
+    let mut told: Vec<Timestamp> = instants.clone().take_while(|at| *at <= near).take(most.saturating_add(1)).collect();
     if told.len() > most {
         told.truncate(FEW);
     }
-    let next = told.last().map_or(Some(first), |last| after(&schedule.period, *last));
-    let mut items: Vec<Item> = told.into_iter().map(|at| item(at, "run", None)).collect();
-    if let Some(at) = next.filter(|at| *at <= horizon) {
-        items.push(item(at, "runs", Some(count(&schedule.period, at, horizon))));
+    let mut items: Vec<Item> = told.iter().map(|at| item(*at, "run", None)).collect();
+    if let Some(next) = instants.nth(told.len()) {
+        items.push(item(next, "runs", Some(instants.count_left() + 1)));
     }
     items
 }
 
-fn after(period: &Period, at: Timestamp) -> Option<Timestamp> {
-    period.next_after(at, at).map(|after| after.grid_at)
-}
-
-/// How many instants lie from `at` up to the horizon.
-fn count(period: &Period, at: Timestamp, horizon: Timestamp) -> u64 {
-    if let Period::Every(every) = period {
-        return (horizon.duration_since(at).as_millis() / every.as_millis().max(1)) as u64 + 1;
-    }
-    let instants = std::iter::successors(Some(at), |at| after(period, *at));
-    instants.take_while(|at| *at <= horizon).count() as u64
-}
-
 /// Mails and ends as a calendar (RFC 5545); runs are too many to be entries.
 fn calendar(items: &[Item], config: &Config, now: Timestamp) -> String {
-    let stamp = |at: Timestamp| at.strftime("%Y%m%dT%H%M%SZ").to_string();
     let name = |id: &ShopId| config.shops.get(id).map_or_else(|| id.to_string(), |shop| shop.name.clone());
     let entries = together(items.iter().filter(|item| item.job.is_none()), |item| (item.at, what(item)));
-    let mut text = String::new();
-    for fixed in ["BEGIN:VCALENDAR", "VERSION:2.0", "PRODID:-//shopsyncd//upcoming//EN"] {
-        line(&mut text, fixed);
-    }
+    let mut calendar = Calendar::new("upcoming");
     for ((at, what), shops) in entries {
         let shops = shops.iter().map(name).collect::<Vec<_>>().join(", ");
-        let summary = escape(&if shops.is_empty() { what.clone() } else { format!("{what}: {shops}") });
-        for content in [
-            "BEGIN:VEVENT".into(),
-            format!("UID:{}-{}@shopsyncd", at.as_second(), what.replace(|c: char| !c.is_alphanumeric(), "-")),
-            format!("DTSTAMP:{}", stamp(now)),
-            format!("DTSTART:{}", stamp(at)),
-            format!("SUMMARY:{summary}"),
-            "END:VEVENT".into(),
-        ] {
-            line(&mut text, &content);
-        }
+        let summary = if shops.is_empty() { what.clone() } else { format!("{what}: {shops}") };
+        let uid = format!("{}-{}@shopsyncd", at.as_second(), what.replace(|c: char| !c.is_alphanumeric(), "-"));
+        calendar.add(&Event { stamped: now, ..Event::new(uid, at, summary) });
     }
-    line(&mut text, "END:VCALENDAR");
-    text
+    calendar.finish()
 }
 
 #[cfg(test)]
@@ -281,11 +258,16 @@ mod tests {
             held_by: None,
         };
         let horizon = now + SignedDuration::from_hours(30 * 24);
-        let all = runs(&schedule, schedule.shop.as_ref().unwrap(), now, horizon, usize::MAX);
+        let schedules = [schedule];
+        let runs = |most: usize| {
+            let (schedule, instants) = runs::all(&schedules, &[], now, horizon).remove(0);
+            super::told(schedule, schedule.shop.as_ref().unwrap(), instants, now, most)
+        };
+        let all = runs(usize::MAX);
         let day = all.iter().filter(|item| item.kind == "run").count();
         assert_eq!(day + all.iter().filter(|item| item.kind == "runs").count(), all.len());
         assert!(all.iter().filter(|item| item.kind == "run").all(|item| item.at <= now + ONE_BY_ONE));
-        let items = runs(&schedule, schedule.shop.as_ref().unwrap(), now, horizon, MOST);
+        let items = runs(MOST);
         items.iter().map(|item| format!("{} {}", item.at, what(item))).collect()
     }
 

@@ -46,6 +46,18 @@ enum Place {
     Left,
 }
 
+/// Whether the mail of a day of one recipient has left, or has been attempted, for whoever only reads.
+pub(super) async fn day_has_left(tx: &mut Tx, recipient: &Recipient, date: Date) -> Result<bool, StoreError> {
+    let first = day_of(recipient, date);
+    for dedup in dedups(&first) {
+        let Some(mail) = tx.mail_by_dedup(&dedup).await? else { return Ok(false) };
+        if let Some(place) = place_in(mail) {
+            return Ok(matches!(place, Place::Left));
+        }
+    }
+    Ok(true)
+}
+
 /// Whether the mail of the day of one recipient has left, or has been attempted.
 pub(super) async fn has_left(tx: &mut Tx, people: &People, recipient: &Recipient) -> Result<bool, StoreError> {
     Ok(matches!(place_on(tx, recipient, people.ladder.date(tx.now)).await?, Place::Left))
@@ -54,19 +66,29 @@ pub(super) async fn has_left(tx: &mut Tx, people: &People, recipient: &Recipient
 /// The mail is locked, so that what is found to wait waits until this transaction ends.
 async fn place_on(tx: &mut Tx, recipient: &Recipient, date: Date) -> Result<Place, StoreError> {
     let first = day_of(recipient, date);
-    let mut dedup = first.clone();
-    for number in 2.. {
+    for dedup in dedups(&first) {
         let Some(mail) = tx.mail_to_amend(&dedup).await? else { return Ok(Place::New(dedup)) };
-        match (mail.state, Payload::of(&mail)) {
-            // A cancelled mail was never seen by anybody.
-            (MailState::Cancelled, _) => dedup = format!("{first}/{number}"),
-            (MailState::Owed, Some(Payload::Reminder { steps })) if mail.subject.is_none() => {
-                return Ok(Place::Open(Box::new(mail), steps));
-            }
-            _ => return Ok(Place::Left),
+        if let Some(place) = place_in(mail) {
+            return Ok(place);
         }
     }
     Ok(Place::Left)
+}
+
+/// The place that a mail of the day offers. A cancelled one was never seen by anybody: the next one counts.
+fn place_in(mail: Mail) -> Option<Place> {
+    match (mail.state, Payload::of(&mail)) {
+        (MailState::Cancelled, _) => None,
+        (MailState::Owed, Some(Payload::Reminder { steps })) if mail.subject.is_none() => {
+            Some(Place::Open(Box::new(mail), steps))
+        }
+        _ => Some(Place::Left),
+    }
+}
+
+/// The reasons of a day's mails, one after the other.
+fn dedups(first: &str) -> impl Iterator<Item = String> {
+    std::iter::once(first.to_owned()).chain((2..1_000).map(move |number| format!("{first}/{number}")))
 }
 
 fn day_of(recipient: &Recipient, date: Date) -> String {

@@ -77,6 +77,22 @@ fn due_at(at: Timestamp, before: &[Timestamp]) -> Timestamp {
     before.first().map_or(at, |last| at.max(*last + wait))
 }
 
+/// What news are about, in a few words of `upcoming`.
+pub(super) fn about(news: &News) -> String {
+    match news {
+        News::AuthorizationRevoked { .. } => "the channel refuses the permission".to_owned(),
+        News::AuthorizationLapsed { .. } => "the authorization has ended".to_owned(),
+        News::SettingsRefused { .. } => "the newest settings were refused".to_owned(),
+        News::Undeliverable { .. } => "mail cannot be delivered".to_owned(),
+        News::AppRejected { channel, .. } => format!("{channel} refuses our app"),
+        News::AppSecretEnds { channel, .. } => format!("the client secret of {channel} ends"),
+        News::RefreshTokenEnds { .. } => "the refresh token ends".to_owned(),
+        News::GuardStopped { .. } => "a guard stopped the export".to_owned(),
+        News::JobFailing { job, .. } => format!("{job} keeps failing"),
+        News::JobRecovered { job, .. } => format!("{job} works again"),
+    }
+}
+
 /// A mail to the operator that is about to leave takes along what else waits for the same person. Returns it as it is then.
 pub async fn gather(tx: &mut Tx, mail: Mail) -> Result<Option<Mail>, StoreError> {
     let Some(Payload::Operator { news, mut more }) = Payload::of(&mail) else { return Ok(Some(mail)) };
@@ -135,7 +151,7 @@ pub async fn note_undeliverable(tx: &mut Tx, people: &People, mail: &Mail, why: 
 
 /// A machine's refresh token ends although it should have been replaced. Whether anything new is owed.
 pub(super) async fn alarm_of_token(tx: &mut Tx, people: &People, one: &Watched) -> Result<bool, StoreError> {
-    let Some((_, ends_at)) = one.refresh_token_alarm().filter(|(alarm, _)| *alarm <= tx.now) else { return Ok(false) };
+    let Some((dedup, ends_at)) = token_alarm(tx, people, one) else { return Ok(false) };
     let authorization = &one.authorization;
     let news = News::RefreshTokenEnds {
         channel: people.channel_title(&one.shops, &authorization.account.channel),
@@ -143,15 +159,25 @@ pub(super) async fn alarm_of_token(tx: &mut Tx, people: &People, one: &Watched) 
         shops: one.shops.iter().map(|shop| people.name(shop)).collect(),
         ends_at,
     };
-    let dedup = format!("refresh-token/{}/{}", authorization.id, people.ladder.date(ends_at));
     owe_operator_mail(tx, people, &dedup, &one.shops, &news).await
+}
+
+/// The occasion that has come of a refresh token that ends, and when it does.
+pub(super) fn token_alarm(tx: &Tx, people: &People, one: &Watched) -> Option<(String, Timestamp)> {
+    let (_, ends_at) = one.refresh_token_alarm().filter(|(alarm, _)| *alarm <= tx.now)?;
+    Some((format!("refresh-token/{}/{}", one.authorization.id, people.ladder.date(ends_at)), ends_at))
+}
+
+/// The occasion that has come of a secret that ends.
+pub(super) fn secret_alarm(tx: &Tx, people: &People, secret: &AppSecret) -> Option<String> {
+    let date = people.ladder.secret_step(secret.ends_on, tx.now)?;
+    Some(format!("app-secret/{}/{date}", secret.channel))
 }
 
 /// The secret of an app ends: a step of its ladder. Whether anything new is owed.
 pub(super) async fn alarm_of_secret(tx: &mut Tx, people: &People, secret: &AppSecret) -> Result<bool, StoreError> {
-    let Some(date) = people.ladder.secret_step(secret.ends_on, tx.now) else { return Ok(false) };
+    let Some(dedup) = secret_alarm(tx, people, secret) else { return Ok(false) };
     let news = News::AppSecretEnds { channel: secret.channel_title.clone(), ends_on: secret.ends_on };
-    let dedup = format!("app-secret/{}/{date}", secret.channel);
     owe_operator_mail(tx, people, &dedup, &[], &news).await
 }
 

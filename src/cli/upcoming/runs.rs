@@ -1,0 +1,251 @@
+//! The runs to come: each job's grid, and between its instants the looks that a token asks for before it ends.
+//!
+//! Two looks of one authorization share its token: whichever comes first after [`Authorization::refresh_at`] renews it, and both are asked
+//! for anew. From the end of an authorization on, if nobody renews it, its shops' jobs are held, and one look a day is made.
+
+use std::collections::BTreeMap;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    domain::{Authorization, AuthorizationState, JobKind, Period, ShopId},
+    notices::Watched,
+    store::ScheduleRow,
+};
+
+/// How often a shop is looked at that the channel holds.
+const DAILY: SignedDuration = SignedDuration::from_hours(24);
+
+/// The instants at which a job runs, in order.
+#[derive(Clone)]
+pub(super) enum Runs {
+    /// Those of a period, up to an instant.
+    Grid { period: Period, next: Option<Timestamp>, until: Timestamp },
+    /// These.
+    Each(std::vec::IntoIter<Timestamp>),
+}
+
+impl Iterator for Runs {
+    type Item = Timestamp;
+
+    fn next(&mut self) -> Option<Timestamp> {
+        match self {
+            Self::Grid { period, next, until } => {
+                let at = next.filter(|at| *at <= *until)?;
+                *next = after(period, at);
+                Some(at)
+            }
+            Self::Each(instants) => instants.next(),
+        }
+    }
+}
+
+impl Runs {
+    /// How many are left.
+    pub(super) fn count_left(&self) -> u64 {
+        match self {
+            Self::Grid { period: Period::Every(every), next: Some(next), until } if next <= until => {
+                (until.duration_since(*next).as_millis() / every.as_millis().max(1)) as u64 + 1
+            }
+            other => other.clone().count() as u64,
+        }
+    }
+}
+
+/// The runs of all schedules from `now` to `until`.
+pub(super) fn all<'a>(
+    schedules: &'a [ScheduleRow],
+    watched: &[Watched],
+    now: Timestamp,
+    until: Timestamp,
+) -> Vec<(&'a ScheduleRow, Runs)> {
+    let mut of: BTreeMap<&ShopId, &Authorization> = BTreeMap::new();
+    let mut looks: BTreeMap<&ShopId, Vec<Timestamp>> = BTreeMap::new();
+    for one in watched {
+        of.extend(one.shops.iter().map(|shop| (shop, &one.authorization)));
+        let mine = |row: &&ScheduleRow| row.shop.as_ref().is_some_and(|shop| one.shops.contains(shop));
+        let rows = schedules.iter().filter(mine).filter(|row| row.job == JobKind::AuthorizationRefresh);
+        looks.extend(looks_of(&one.authorization, rows.collect(), now, until));
+    }
+    let runs = schedules.iter().map(|row| {
+        let known = row.shop.as_ref().and_then(|shop| of.get(shop));
+        if let Some(instants) =
+            row.shop.as_ref().filter(|_| row.job == JobKind::AuthorizationRefresh).and_then(|shop| looks.remove(shop))
+        {
+            return (row, Runs::Each(instants.into_iter()));
+        }
+        // Nobody is expected to renew it.
+        let end = known.and_then(|known| stands_until(known)).unwrap_or(until);
+        (row, Runs::Grid { period: row.period.clone(), next: row.next_due_at, until: until.min(end) })
+    });
+    runs.collect()
+}
+
+/// The last instant at which a job runs by an authorization that nobody renews.
+fn stands_until(known: &Authorization) -> Option<Timestamp> {
+    let ends = known.ends.filter(|_| known.state == AuthorizationState::Active)?;
+    Some(ends.at - SignedDuration::from_millis(1))
+}
+
+/// The looks at one authorization, by its shops.
+fn looks_of<'a>(
+    known: &Authorization,
+    rows: Vec<&'a ScheduleRow>,
+    now: Timestamp,
+    until: Timestamp,
+) -> Vec<(&'a ShopId, Vec<Timestamp>)> {
+    let mut known = known.clone();
+    let ends = known.ends.map(|ends| ends.at).filter(|at| *at > now);
+    // A look that asks again before the grid's next, of each shop.
+    let mut looks: Vec<Looks<'_>> = rows.into_iter().map(Looks::new).collect();
+    while let Some(at) = looks.iter().filter_map(Looks::next).min().filter(|at| *at <= until) {
+        for number in 0..looks.len() {
+            let one = &mut looks[number];
+            if one.next() != Some(at) {
+                continue;
+            }
+            one.instants.push(at);
+            if one.row.held_by.is_some() || ends.is_some_and(|ends| ends <= at) {
+                one.held = true;
+                one.early = Some(at + DAILY);
+                continue;
+            }
+            one.pass(at);
+            if known.look(at, one.row.period.length(at)).refresh || !known.is_fresh(at) {
+                let life = known.access_token.ends_at.duration_since(known.access_token.issued_at);
+                known.access_token.issued_at = at;
+                known.access_token.ends_at = at + life;
+                looks.iter_mut().filter(|other| !other.held).for_each(|other| other.ask(&known, ends, at));
+            } else {
+                one.ask(&known, ends, at);
+            }
+        }
+    }
+    looks.into_iter().filter_map(|one| Some((one.row.shop.as_ref()?, one.instants))).collect()
+}
+
+struct Looks<'a> {
+    row: &'a ScheduleRow,
+    grid: Option<Timestamp>,
+    early: Option<Timestamp>,
+    held: bool,
+    instants: Vec<Timestamp>,
+}
+
+impl<'a> Looks<'a> {
+    fn new(row: &'a ScheduleRow) -> Self {
+        let held = row.held_by.is_some();
+        let early = if held { row.next_due_at } else { row.early_at };
+        Self { row, grid: row.grid_at, early, held, instants: Vec::new() }
+    }
+
+    fn next(&self) -> Option<Timestamp> {
+        if self.row.period == Period::None || (self.row.next_due_at.is_none()) {
+            return None;
+        }
+        if self.held { self.early } else { self.grid.into_iter().chain(self.early).min() }
+    }
+
+    /// A look is made: the grid goes on from its own instant.
+    fn pass(&mut self, at: Timestamp) {
+        self.early = None;
+        if let Some(grid) = self.grid.filter(|grid| *grid <= at) {
+            self.grid = self.row.period.next_after(grid, at).map(|next| next.grid_at);
+        }
+    }
+
+    /// The look that the keeper asks for after one at `at`.
+    fn ask(&mut self, known: &Authorization, ends: Option<Timestamp>, at: Timestamp) {
+        let early = ends.into_iter().chain([known.refresh_at()]).min();
+        self.early = early.filter(|early| *early > at);
+    }
+}
+
+fn after(period: &Period, at: Timestamp) -> Option<Timestamp> {
+    period.next_after(at, at).map(|after| after.grid_at)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::{
+        domain::{Account, AuthorizationId, EndClock, EndSource, Ending},
+        notices::Watched,
+    };
+
+    fn at(text: &str) -> Timestamp {
+        format!("2026-03-01T{text}:00Z").parse().unwrap()
+    }
+
+    fn schedule(shop: &str, job: JobKind, grid: &str, early: Option<&str>) -> ScheduleRow {
+        let (grid_at, early_at) = (Some(at(grid)), early.map(at));
+        ScheduleRow {
+            shop: Some(shop.parse().unwrap()),
+            job,
+            period: Period::parse("6 hours").unwrap(),
+            grid_at,
+            early_at,
+            next_due_at: grid_at.into_iter().chain(early_at).min(),
+            planned_at: None,
+            held_by: None,
+        }
+    }
+
+    /// Two shops of one account, whose token was issued at noon and lives for four hours.
+    fn watched(ends: Option<&str>) -> Watched {
+        let authorization = Authorization {
+            id: AuthorizationId(1),
+            account: Account { channel: "shopee".into(), app: "1".to_owned(), account: "2".to_owned() },
+            account_name: None,
+            state: AuthorizationState::Active,
+            why: None,
+            grant_number: 1,
+            generation: 1,
+            authorized_at: at("12:00"),
+            ends: ends.map(|text| Ending { at: at(text), source: EndSource::Told }),
+            access_token: EndClock { issued_at: at("12:00"), ends_at: at("16:00") },
+            refresh_token_ends_at: None,
+            probed_at: Some(at("12:00")),
+            intent: None,
+        };
+        let shops = vec!["de".parse().unwrap(), "uk".parse().unwrap()];
+        Watched { authorization, shops, sent: Default::default(), renewed: true }
+    }
+
+    fn shown(schedules: &[ScheduleRow], watched: &[Watched], hours: i64) -> Vec<String> {
+        let (now, until) = (at("12:30"), at("12:30") + SignedDuration::from_hours(hours));
+        let line = |(row, runs): (&ScheduleRow, Runs)| {
+            let instants: Vec<_> = runs.map(|at| at.strftime("%H:%M").to_string()).collect();
+            format!("{} {}: {}", row.shop.as_ref().unwrap(), row.job, instants.join(" "))
+        };
+        all(schedules, watched, now, until).into_iter().map(line).collect()
+    }
+
+    #[test]
+    fn looks_go_by_the_grid_and_come_early_for_a_token() {
+        let refresh = JobKind::AuthorizationRefresh;
+        let schedules = [
+            schedule("de", refresh, "13:00", Some("15:00")),
+            schedule("uk", refresh, "14:00", Some("15:00")),
+            schedule("uk", JobKind::ProductImport, "13:00", None),
+        ];
+        // Three hours after it was issued the token is renewed, by whichever look comes first.
+        insta::assert_snapshot!(shown(&schedules, &[watched(None)], 12).join("\n"), @"
+        de authorization_refresh: 13:00 15:00 18:00 19:00 21:00 00:00
+        uk authorization_refresh: 14:00 15:00 18:00 20:00 21:00 00:00
+        uk product_import: 13:00 19:00
+        ");
+    }
+
+    #[test]
+    fn from_the_end_on_jobs_wait_and_there_is_one_look_a_day() {
+        let refresh = JobKind::AuthorizationRefresh;
+        let schedules =
+            [schedule("de", refresh, "13:00", Some("15:00")), schedule("uk", JobKind::ProductImport, "13:00", None)];
+        insta::assert_snapshot!(shown(&schedules, &[watched(Some("19:00"))], 48).join("\n"), @"
+        de authorization_refresh: 13:00 15:00 18:00 19:00 19:00
+        uk product_import: 13:00
+        ");
+    }
+}
