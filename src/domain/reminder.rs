@@ -36,11 +36,28 @@ pub struct Step {
     pub extra: bool,
 }
 
+/// A step as it is noted: its identity within a grant, and whether it was one of `extra` then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StepDate {
+    /// The local date.
+    pub date: civil::Date,
+    /// One of `extra`: whatever the ladder of an end that has moved calls the date, it keeps no distance.
+    pub extra: bool,
+}
+
+impl From<Step> for StepDate {
+    fn from(step: Step) -> Self {
+        Self { date: step.date, extra: step.extra }
+    }
+}
+
 /// What has been done already for one grant.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Sent {
-    /// Dates of steps whose mail is owed, sent or was covered.
-    pub dates: Vec<civil::Date>,
+    /// Dates of ordinary steps whose mail is owed, sent or was covered: by the ladder as it was then.
+    pub ordinary: Vec<civil::Date>,
+    /// Those of extra steps.
+    pub extra: Vec<civil::Date>,
     /// The notice that it has ended is owed or sent.
     pub ended: bool,
 }
@@ -87,31 +104,23 @@ impl Ladder {
             return (!sent.ended).then_some(Due::Ended);
         }
         let steps = self.steps(authorized_at, ends_at);
-        let latest = steps.iter().rfind(|step| step.at <= now && !is_crowded(**step, sent, &steps))?;
+        let latest = steps.iter().rfind(|step| step.at <= now && !is_crowded(**step, sent))?;
         // What was sent for a later date has told everything that an earlier step would tell.
-        (!sent.dates.iter().any(|date| *date >= latest.date)).then_some(Due::Step(*latest))
+        (!sent.covers(latest.date)).then_some(Due::Step(*latest))
     }
 
-    /// The dates that need no mail of their own when `step` is sent at `now`: steps missed before it, and a step later
+    /// The steps that need no mail of their own when `step` is sent at `now`: steps missed before it, and a step later
     /// that local day. Those noted already are among them: one that is owed and not yet sent is covered too.
-    pub fn covered_by(
-        &self,
-        step: Step,
-        authorized_at: Timestamp,
-        ends_at: Timestamp,
-        now: Timestamp,
-    ) -> Vec<civil::Date> {
+    pub fn covered_by(&self, step: Step, authorized_at: Timestamp, ends_at: Timestamp, now: Timestamp) -> Vec<Step> {
         let today = self.date(now);
-        let covered = |date: &civil::Date| *date != step.date && *date <= today.max(step.date);
-        self.steps(authorized_at, ends_at).into_iter().map(|other| other.date).filter(covered).collect()
+        let covered = |other: &Step| other.date != step.date && other.date <= today.max(step.date);
+        self.steps(authorized_at, ends_at).into_iter().filter(covered).collect()
     }
 
     /// The steps that are still ahead at `now`.
     pub fn ahead(&self, authorized_at: Timestamp, ends_at: Timestamp, sent: &Sent, now: Timestamp) -> Vec<Step> {
         let steps = self.steps(authorized_at, ends_at);
-        let stands = |step: &Step| {
-            now < step.at && !sent.dates.iter().any(|date| *date >= step.date) && !is_crowded(*step, sent, &steps)
-        };
+        let stands = |step: &Step| now < step.at && !sent.covers(step.date) && !is_crowded(*step, sent);
         steps.iter().copied().filter(stands).collect()
     }
 
@@ -163,10 +172,27 @@ impl Ladder {
 }
 
 /// Whether an ordinary step is too near another ordinary one that has been seen to.
-fn is_crowded(step: Step, sent: &Sent, steps: &[Step]) -> bool {
-    let is_extra = |date: civil::Date| steps.iter().any(|other| other.date == date && other.extra);
-    let near = |date: civil::Date| date != step.date && days_between(date, step.date) < NEAREST_DAYS;
-    !step.extra && sent.dates.iter().any(|date| near(*date) && !is_extra(*date))
+fn is_crowded(step: Step, sent: &Sent) -> bool {
+    let near = |date: &civil::Date| *date != step.date && days_between(*date, step.date) < NEAREST_DAYS;
+    !step.extra && sent.ordinary.iter().any(near)
+}
+
+impl Sent {
+    /// Notes a step.
+    pub fn note(&mut self, step: Step) {
+        if step.extra { self.extra.push(step.date) } else { self.ordinary.push(step.date) }
+    }
+
+    /// All its steps.
+    pub fn steps(&self) -> impl Iterator<Item = StepDate> + '_ {
+        let ordinary = self.ordinary.iter().map(|date| StepDate { date: *date, extra: false });
+        ordinary.chain(self.extra.iter().map(|date| StepDate { date: *date, extra: true }))
+    }
+
+    /// Whether a step of this date or a later one has been seen to.
+    fn covers(&self, date: civil::Date) -> bool {
+        self.steps().any(|sent| sent.date >= date)
+    }
 }
 
 fn days_between(one: civil::Date, other: civil::Date) -> i64 {
@@ -199,7 +225,7 @@ mod tests {
     }
 
     fn sent(dates: &[civil::Date]) -> Sent {
-        Sent { dates: dates.to_vec(), ended: false }
+        Sent { ordinary: dates.to_vec(), ..Sent::default() }
     }
 
     const GIVEN: &str = "2025-07-01T12:00";
@@ -310,12 +336,13 @@ mod tests {
             panic!("6 June was missed");
         };
         assert_eq!(step.date, date(2026, 6, 6));
-        let covered = ladder.covered_by(step, at(GIVEN), at(ENDS), now);
+        let dates = |steps: Vec<Step>| steps.iter().map(|step| step.date).collect::<Vec<_>>();
+        let covered = dates(ladder.covered_by(step, at(GIVEN), at(ENDS), now));
         assert_eq!(covered, [date(2026, 5, 30), date(2026, 6, 13)]);
         let noted = sent(&[date(2026, 5, 30), date(2026, 6, 6), date(2026, 6, 13)]);
         assert_eq!(ladder.due(at(GIVEN), at(ENDS), &noted, at("2026-06-13T08:00")), None);
         assert_eq!(ladder.next_at(at(GIVEN), at(ENDS), &noted, now), Some(at("2026-06-20T08:00")));
-        let on_time = ladder.covered_by(step, at(GIVEN), at(ENDS), at("2026-06-06T08:00"));
+        let on_time = dates(ladder.covered_by(step, at(GIVEN), at(ENDS), at("2026-06-06T08:00")));
         assert_eq!(on_time, [date(2026, 5, 30)], "should it still be owed, it needs no mail of its own any more");
     }
 
@@ -359,6 +386,27 @@ mod tests {
         assert_eq!(ladder().next_at(at(GIVEN), moved, &done, at("2026-06-07T00:00")), Some(at("2026-06-17T08:00")));
     }
 
+    #[test]
+    fn an_extra_step_stays_one_when_the_end_moves() {
+        let with = |days: i64| Ladder { extra: vec![days.days()], ..ladder() };
+        let due = |ladder: &Ladder, ends: &str, sent: &Sent, now: &str| match ladder.due(
+            at(GIVEN),
+            at(ends),
+            sent,
+            at(now),
+        ) {
+            Some(Due::Step(step)) => Some((step.date, step.extra)),
+            _ => None,
+        };
+        // 18 June was extra for 30 June. For 1 July it is nothing, and keeps no step away.
+        let sent = Sent { ordinary: vec![date(2026, 6, 13)], extra: vec![date(2026, 6, 18)], ended: false };
+        assert_eq!(due(&with(12), "2026-07-01T12:00", &sent, "2026-06-22T08:00"), Some((date(2026, 6, 22), false)));
+        // 20 June was ordinary for 30 June. For 7 July it is the day of an extra one, and keeps the next away all the same.
+        let sent = Sent { ordinary: vec![date(2026, 6, 13), date(2026, 6, 20)], ..Sent::default() };
+        assert_eq!(due(&with(17), "2026-07-07T12:00", &sent, "2026-06-21T08:00"), None);
+        assert_eq!(due(&with(17), "2026-07-07T12:00", &sent, "2026-06-28T08:00"), Some((date(2026, 6, 28), false)));
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(200))]
 
@@ -383,21 +431,23 @@ mod tests {
         #[test]
         fn however_it_goes_mails_keep_their_distance_and_the_notice_comes_once(
             looks in prop::collection::vec(1_i64..400, 1..60),
-            moves in prop::collection::vec(-100_i64..100, 60),
+            moves in prop::collection::vec(-3_i64..=3, 60),
+            extra in prop::collection::vec(1_i64..30, 0..3),
         ) {
-            let (ladder, given, ends) = (ladder(), at(GIVEN), at(ENDS));
+            let extra = extra.into_iter().map(|days| days.days()).collect();
+            let (ladder, given, ends) = (Ladder { extra, ..ladder() }, at(GIVEN), at(ENDS));
             let (mut now, mut noted, mut mails, mut notices) = (at("2026-05-25T00:00"), Sent::default(), Vec::new(), 0);
             let hours = |hours: i64| SignedDuration::from_hours(hours);
             for (wait, moved) in looks.into_iter().zip(moves) {
                 now += hours(wait);
-                let ends = ends + hours(moved);
+                let ends = ends + hours(24 * moved);
                 let due = ladder.due(given, ends, &noted, now);
                 match due {
                     Some(Due::Step(step)) => {
                         prop_assert!(step.at <= now && now < ends && given < step.at);
-                        noted.dates.extend(ladder.covered_by(step, given, ends, now));
-                        noted.dates.push(step.date);
-                        mails.push(step.date);
+                        ladder.covered_by(step, given, ends, now).into_iter().for_each(|covered| noted.note(covered));
+                        noted.note(step);
+                        mails.extend((!step.extra).then_some(step.date));
                     }
                     Some(Due::Ended) => {
                         prop_assert!(ends <= now);

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     domain::{AuthorizationId, MailKind, ShopId, reminder::Step},
-    store::{Mail, MailState, ReminderKind, StoreError, Tx},
+    store::{Mail, MailState, StoreError, Tx},
 };
 
 /// A step: noted, and put on the day's mail of everybody concerned. `false`: it waits for the next morning, because somebody's mail of
@@ -27,7 +27,7 @@ pub(super) async fn owe_step(tx: &mut Tx, people: &People, one: &Watched, step: 
     }
     let GrantRef { authorization, grant_number } = GrantRef::of(&one.authorization);
     // On PostgreSQL a peer may have done it since we looked.
-    if tx.owe_reminder(authorization, grant_number, ReminderKind::Step, Some(step.date)).await? {
+    if tx.owe_step(authorization, grant_number, step.into()).await? {
         let step = StepRef { authorization, grant_number, date: step.date };
         for (recipient, shops) in recipients {
             put(tx, people, &recipient, vec![step.clone()], shops).await?;

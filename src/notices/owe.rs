@@ -1,6 +1,6 @@
 //! What is owed to people, written down.
 
-use jiff::{Timestamp, civil::Date};
+use jiff::Timestamp;
 
 use super::{
     GrantRef, News, Payload, People, Recipient, Watched,
@@ -11,7 +11,10 @@ use super::{
     watched::{configured_shops, watch, watched},
 };
 use crate::{
-    domain::{Authorization, AuthorizationId, AuthorizationState, JobKind, MailKind, ShopId, reminder::Due},
+    domain::{
+        Authorization, AuthorizationId, AuthorizationState, JobKind, MailKind, ShopId,
+        reminder::{Due, StepDate},
+    },
     store::{Mail, MailState, ReminderKind, StoreError, Tx},
 };
 
@@ -259,7 +262,7 @@ async fn owe_each(
 async fn owe_ended(tx: &mut Tx, people: &People, one: &Watched) -> Result<(), StoreError> {
     let authorization = &one.authorization;
     if tx.owe_reminder(authorization.id, authorization.grant_number, ReminderKind::Ended, None).await? {
-        cover(tx, one, &one.sent.dates).await?;
+        cover(tx, one, &one.sent.steps().collect::<Vec<_>>()).await?;
         settle_steps(tx, authorization.id, "the permission has ended, which a mail of its own tells").await?;
         let reason = end_of(tx, authorization);
         owe_each(tx, people, one, MailKind::Ended, &reason, &Payload::Ended(GrantRef::of(authorization))).await?;
@@ -267,11 +270,11 @@ async fn owe_ended(tx: &mut Tx, people: &People, one: &Watched) -> Result<(), St
     Ok(())
 }
 
-async fn cover(tx: &mut Tx, one: &Watched, dates: &[Date]) -> Result<(), StoreError> {
-    if dates.is_empty() {
+async fn cover(tx: &mut Tx, one: &Watched, steps: &[StepDate]) -> Result<(), StoreError> {
+    if steps.is_empty() {
         return Ok(());
     }
-    tx.cover_reminders(one.authorization.id, one.authorization.grant_number, dates).await
+    tx.cover_reminders(one.authorization.id, one.authorization.grant_number, steps).await
 }
 
 /// A day's mail that did not leave on its day is not sent as it is: what has fallen due since is owed first, and what is left of it goes

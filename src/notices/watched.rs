@@ -2,13 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp};
 
 use super::{People, Recipient};
 use crate::{
     domain::{
         Authorization, AuthorizationId, AuthorizationState, JobKind, ShopId,
-        reminder::{Due, Ladder, Sent},
+        reminder::{Due, Ladder, Sent, StepDate},
     },
     store::{ReminderKind, ReminderRow, ScheduleRow, StoreError, Tx},
 };
@@ -26,31 +26,19 @@ pub struct Watched {
     /// Its shops that stand in the settings; never empty.
     pub shops: Vec<ShopId>,
     /// What was said about this grant.
-    pub sent: SentSoFar,
+    pub sent: Sent,
     /// Whether its tokens are going to be renewed by plan: the refresh of one of its shops is due some time, and nothing holds it.
-    pub renewed: bool,
+    pub refreshed: bool,
 }
 
-/// What was said about a grant: [`Sent`], comparable.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SentSoFar {
-    /// Dates of steps that are owed, sent or covered.
-    pub dates: Vec<Date>,
-    /// Whether the notice of its end is owed or sent.
-    pub ended: bool,
-}
-
-impl SentSoFar {
-    fn of(rows: &[ReminderRow]) -> Self {
-        Self {
-            dates: rows.iter().filter(|row| row.kind == ReminderKind::Step).filter_map(|row| row.step_date).collect(),
-            ended: rows.iter().any(|row| row.kind == ReminderKind::Ended),
-        }
+/// What was said about a grant, by its rows.
+fn sent(rows: &[ReminderRow]) -> Sent {
+    let mut sent = Sent { ended: rows.iter().any(|row| row.kind == ReminderKind::Ended), ..Sent::default() };
+    for row in rows.iter().filter(|row| row.kind == ReminderKind::Step) {
+        let dates = if row.extra { &mut sent.extra } else { &mut sent.ordinary };
+        dates.extend(row.step_date);
     }
-
-    fn rule(&self) -> Sent {
-        Sent { dates: self.dates.clone(), ended: self.ended }
-    }
+    sent
 }
 
 /// All authorizations that a shop in the settings works with. A few reads, however many there are.
@@ -66,14 +54,14 @@ pub async fn watched(tx: &mut Tx, people: &People) -> Result<Vec<Watched>, Store
         told.entry(row.authorization).or_default().push(row);
     }
     let schedules = tx.schedules(None).await?;
-    let refreshed: BTreeSet<&ShopId> =
+    let looked_at: BTreeSet<&ShopId> =
         schedules.iter().filter(|schedule| is_refresh_to_come(schedule)).filter_map(|row| row.shop.as_ref()).collect();
     let all = tx.authorizations().await?.into_iter().filter_map(|authorization| {
         // Not those whose settings name another app than it was given to.
         let shops = shops.remove(&(authorization.id, Some(authorization.account.app.clone())))?;
         let told = told.remove(&authorization.id).unwrap_or_default();
-        let renewed = shops.iter().any(|shop| refreshed.contains(shop));
-        Some(Watched { sent: SentSoFar::of(&told), renewed, authorization, shops })
+        let refreshed = shops.iter().any(|shop| looked_at.contains(shop));
+        Some(Watched { sent: sent(&told), refreshed, authorization, shops })
     });
     Ok(all.collect())
 }
@@ -88,12 +76,12 @@ pub(super) async fn watch(
     if shops.is_empty() {
         return Ok(None);
     }
-    let sent = SentSoFar::of(&tx.reminders_of(authorization.id, authorization.grant_number).await?);
-    let mut renewed = false;
+    let sent = sent(&tx.reminders_of(authorization.id, authorization.grant_number).await?);
+    let mut refreshed = false;
     for shop in &shops {
-        renewed |= tx.schedules(Some(shop)).await?.iter().any(is_refresh_to_come);
+        refreshed |= tx.schedules(Some(shop)).await?.iter().any(is_refresh_to_come);
     }
-    Ok(Some(Watched { authorization, shops, sent, renewed }))
+    Ok(Some(Watched { authorization, shops, sent, refreshed }))
 }
 
 fn is_refresh_to_come(schedule: &ScheduleRow) -> bool {
@@ -120,9 +108,7 @@ impl Watched {
             (AuthorizationState::Pending, _) | (AuthorizationState::Active, None) => None,
             // Refused by the channel, or ended in the last hour before its date: the owner is asked at once.
             (AuthorizationState::Revoked | AuthorizationState::Lapsed, _) => over,
-            (AuthorizationState::Active, Some(at)) => {
-                ladder.due(authorization.authorized_at, at, &self.sent.rule(), now)
-            }
+            (AuthorizationState::Active, Some(at)) => ladder.due(authorization.authorized_at, at, &self.sent, now),
         }
     }
 
@@ -132,20 +118,20 @@ impl Watched {
         if authorization.state != AuthorizationState::Active {
             return None;
         }
-        ladder.next_at(authorization.authorized_at, authorization.ends?.at, &self.sent.rule(), now)
+        ladder.next_at(authorization.authorized_at, authorization.ends?.at, &self.sent, now)
     }
 
-    /// Notes in memory what [`Watched::due`] answered, as the store notes it: the dates of steps that it covers are returned.
-    pub fn note(&mut self, due: Due, ladder: &Ladder, now: Timestamp) -> Vec<Date> {
+    /// Notes in memory what [`Watched::due`] answered, as the store notes it: the steps that it covers are returned.
+    pub fn note(&mut self, due: Due, ladder: &Ladder, now: Timestamp) -> Vec<StepDate> {
         let Due::Step(step) = due else {
             self.sent.ended = true;
             return Vec::new();
         };
         let Some(ends) = self.authorization.ends else { return Vec::new() };
         let covered = ladder.covered_by(step, self.authorization.authorized_at, ends.at, now);
-        self.sent.dates.push(step.date);
-        self.sent.dates.extend(&covered);
-        covered
+        self.sent.note(step);
+        covered.iter().for_each(|step| self.sent.note(*step));
+        covered.into_iter().map(StepDate::from).collect()
     }
 
     /// Whether anybody is to be told at all.
@@ -178,10 +164,11 @@ impl Watched {
         let machines = owner.is_none_or(|owner| ends_at + TOGETHER < owner);
         (machines && self.authorization.state == AuthorizationState::Active).then(|| (ends_at - ALARM, ends_at))
     }
+
     /// The instant of that alarm, unless the token is replaced before, as those of a well daemon are.
     pub(super) fn expected_alarm(&self) -> Option<Timestamp> {
         let (alarm, _) = self.refresh_token_alarm()?;
-        (!self.renewed || self.authorization.refresh_at() >= alarm).then_some(alarm)
+        (!self.refreshed || self.authorization.refresh_at() >= alarm).then_some(alarm)
     }
 }
 
@@ -210,12 +197,12 @@ mod tests {
             probed_at: None,
             intent: None,
         };
-        let mut one = Watched { authorization, shops: Vec::new(), sent: SentSoFar::default(), renewed: true };
+        let mut one = Watched { authorization, shops: Vec::new(), sent: Sent::default(), refreshed: true };
         let alarm = ISSUED + HOUR * 24 * 23;
         assert_eq!(one.expected_alarm(), None);
-        one.renewed = false;
+        one.refreshed = false;
         assert_eq!(one.expected_alarm(), Some(alarm), "nobody renews it");
-        one.renewed = true;
+        one.refreshed = true;
         one.authorization.access_token.ends_at = ISSUED + HOUR * 24 * 60;
         assert_eq!(one.expected_alarm(), Some(alarm), "nobody renews it so soon");
     }

@@ -104,6 +104,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0014_remembered.sql"),
         include_str!("../../migrations/postgres/0014_remembered.sql"),
     ),
+    (
+        15,
+        "extra_steps",
+        include_str!("../../migrations/sqlite/0015_extra_steps.sql"),
+        include_str!("../../migrations/postgres/0015_extra_steps.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

@@ -6,7 +6,7 @@ use super::{
     StoreError, Tx,
     row::{Row, json, ms},
 };
-use crate::domain::AuthorizationId;
+use crate::domain::{AuthorizationId, reminder::StepDate};
 
 /// What kind of mail a row stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -30,6 +30,8 @@ pub struct ReminderRow {
     pub kind: ReminderKind,
     /// The local date of a step.
     pub step_date: Option<civil::Date>,
+    /// Whether it was one of the extra steps when it was noted.
+    pub extra: bool,
     /// Where it stands.
     pub state: ReminderState,
 }
@@ -97,6 +99,7 @@ fn reminder(row: &Row) -> Result<ReminderRow, StoreError> {
             "" => None,
             _ => Some(row.named("reminders", "step_date", |text| text.parse().ok())?),
         },
+        extra: row.flag("extra")?,
         state: row.named("reminders", "state", ReminderState::from_name)?,
     })
 }
@@ -119,20 +122,38 @@ impl Tx {
         Ok(noted > 0)
     }
 
+    /// Notes that a mail about a step is owed. `false`: it was noted before; nothing was written.
+    pub async fn owe_step(
+        &mut self,
+        authorization: AuthorizationId,
+        grant_number: i64,
+        step: StepDate,
+    ) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            insert into reminders (authorization_id, grant_number, kind, step_date, state, owed_at, extra)
+            values ($1, $2, 'step', $3, 'owed', $4, $5)
+            on conflict (authorization_id, grant_number, kind, step_date) do nothing";
+        let (now, date, extra) = (ms(self.now), step.date.to_string(), i64::from(step.extra));
+        Ok(on_db!(self.execute(SQL, authorization.0, grant_number, date, now, extra))? > 0)
+    }
+
     /// Notes steps that need no mail of their own, because a later one was sent instead. Sent and cancelled ones stay so.
     pub async fn cover_reminders(
         &mut self,
         authorization: AuthorizationId,
         grant_number: i64,
-        dates: &[civil::Date],
+        steps: &[StepDate],
     ) -> Result<(), StoreError> {
-        const SQL: super::row::Both = bulk!([step_date] "
-            insert into reminders (authorization_id, grant_number, kind, step_date, state, owed_at)
-            select distinct cast($2 as bigint), cast($3 as bigint), 'step', step_date, 'covered', cast($4 as bigint)
-            from page where true
+        const SQL: super::row::Both = bulk!([step_date, extra] "
+            insert into reminders (authorization_id, grant_number, kind, step_date, state, owed_at, extra)
+            select cast($2 as bigint), cast($3 as bigint), 'step', step_date, 'covered', cast($4 as bigint),
+                min(cast(extra as bigint))
+            from page where true group by step_date
             on conflict (authorization_id, grant_number, kind, step_date) do update set state = 'covered'
             where reminders.state = 'owed'");
-        let rows = json(&dates.iter().map(|date| serde_json::json!({ "step_date": date })).collect::<Vec<_>>());
+        let row =
+            |step: &StepDate| serde_json::json!({ "step_date": step.date, "extra": u8::from(step.extra).to_string() });
+        let rows = json(&steps.iter().map(row).collect::<Vec<_>>());
         let now = ms(self.now);
         on_db!(self.execute(SQL, rows.as_str(), authorization.0, grant_number, now))?;
         Ok(())

@@ -9,6 +9,7 @@ use shopsyncd::{
         Account, Authorization, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, Doubt,
         EndSource, Ending, Field, Holder, InstanceId, Intent, JobKind, Language, Lease, Listing, ListingStatus,
         MailKind, Part, PassKind, Period, Price, Product, RunId, ShopId, Sku, Trigger, Values, Variant, plan::Change,
+        reminder::StepDate,
     },
     secrets::Sealed,
     store::{
@@ -1133,7 +1134,10 @@ async fn a_reminder_is_owed_once(store: Store) {
     assert!(tx.owe_reminder(one, 1, ReminderKind::Ended, None).await.unwrap());
     assert!(!tx.owe_reminder(one, 1, ReminderKind::Ended, None).await.unwrap());
     tx.mark_reminded(one, 1, step, Some(day(20))).await.unwrap();
-    tx.cover_reminders(one, 1, &[day(6), day(13), day(13), day(20)]).await.unwrap();
+    let steps = [day(6), day(13), day(13), day(20)].map(|date| StepDate { date, extra: date == day(6) });
+    tx.cover_reminders(one, 1, &steps).await.unwrap();
+    let extra = StepDate { date: day(27), extra: true };
+    assert!(tx.owe_step(one, 1, extra).await.unwrap() && !tx.owe_step(one, 1, extra).await.unwrap());
     assert!(!tx.owe_reminder(one, 1, step, Some(day(13))).await.unwrap(), "a covered step needs no mail");
     let rows = tx.reminders_of(one, 1).await.unwrap();
     let rows: Vec<_> = rows.iter().map(|row| (row.kind, row.step_date, row.state.as_str())).collect();
@@ -1144,8 +1148,18 @@ async fn a_reminder_is_owed_once(store: Store) {
             (step, Some(day(6)), "covered"),
             (step, Some(day(13)), "covered"),
             (step, Some(day(20)), "sent"),
+            (step, Some(day(27)), "owed"),
         ]
     );
+    let extra: Vec<_> = tx
+        .reminders_of(one, 1)
+        .await
+        .unwrap()
+        .into_iter()
+        .filter(|row| row.extra)
+        .filter_map(|row| row.step_date)
+        .collect();
+    assert_eq!(extra, [day(6), day(27)]);
 }
 
 async fn a_renewal_cancels_what_is_owed_and_keeps_what_was_sent(store: Store) {

@@ -170,7 +170,7 @@ fn after(period: &Period, at: Timestamp) -> Option<Timestamp> {
 mod tests {
     use super::*;
     use crate::{
-        domain::{Account, AuthorizationId, EndClock, EndSource, Ending},
+        domain::{Account, AuthorizationId, EndClock, EndSource, Ending, reminder::Sent},
         notices::Watched,
     };
 
@@ -210,7 +210,7 @@ mod tests {
             intent: None,
         };
         let shops = vec!["de".parse().unwrap(), "uk".parse().unwrap()];
-        Watched { authorization, shops, sent: Default::default(), renewed: true }
+        Watched { authorization, shops, sent: Sent::default(), refreshed: true }
     }
 
     fn shown(schedules: &[ScheduleRow], watched: &[Watched], hours: i64) -> Vec<String> {
