@@ -112,7 +112,13 @@ fn usual_keys() -> [String; 2] {
     ["client_id", "client_secret"].map(str::to_owned)
 }
 
-/// What the operator has to know. Kept in the outbox as it is.
+/// Mails of before said so whoever was asked.
+const fn usually() -> bool {
+    true
+}
+
+/// What the operator has to know. Kept in the outbox as it is; what it names by number is asked again before it leaves, so that nobody is
+/// told what has been settled meanwhile.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "news", rename_all = "snake_case")]
 pub enum News {
@@ -126,6 +132,12 @@ pub enum News {
         shops: Vec<String>,
         /// The channel's word for it.
         why: String,
+        /// The grant that is over.
+        #[serde(default)]
+        grant: Option<(AuthorizationId, i64)>,
+        /// Whether anybody was asked to renew it.
+        #[serde(default = "usually")]
+        asked: bool,
     },
     /// An authorization has ended because nobody renewed it.
     AuthorizationLapsed {
@@ -135,6 +147,12 @@ pub enum News {
         account: Option<String>,
         /// What people call its shops.
         shops: Vec<String>,
+        /// The grant that is over.
+        #[serde(default)]
+        grant: Option<(AuthorizationId, i64)>,
+        /// Whether anybody was asked to renew it.
+        #[serde(default = "usually")]
+        asked: bool,
     },
     /// The settings were refused at run time.
     SettingsRefused {
@@ -159,6 +177,9 @@ pub enum News {
         keys: [String; 2],
         /// The channel's word for it.
         why: String,
+        /// One of them.
+        #[serde(default)]
+        shop: Option<ShopId>,
     },
     /// The app's secret ends.
     AppSecretEnds {
@@ -177,6 +198,9 @@ pub enum News {
         shops: Vec<String>,
         /// When.
         ends_at: Timestamp,
+        /// Whose it is.
+        #[serde(default)]
+        authorization: Option<AuthorizationId>,
     },
     /// A guard stopped an export.
     GuardStopped {

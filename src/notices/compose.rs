@@ -104,14 +104,31 @@ async fn obstacle(tx: &mut Tx, people: &People, shop: ShopId, scope: bool) -> Re
     Ok(Some(Letter::Obstacle { shop: line(tx, people, shop).await?, channel, obstacle }))
 }
 
+/// Whether what the operator was to hear holds no longer. What is told of a secret, of a mail or of a job's runs holds until it is
+/// told, or is taken back by whoever finds that it has passed.
+async fn is_settled(tx: &mut Tx, news: &News) -> Result<bool, StoreError> {
+    Ok(match news {
+        News::SettingsRefused { why } => tx.fact("settings.error").await?.as_ref() != Some(why),
+        News::AuthorizationRevoked { grant: Some((authorization, grant_number)), .. }
+        | News::AuthorizationLapsed { grant: Some((authorization, grant_number)), .. } => {
+            let grant = GrantRef { authorization: *authorization, grant_number: *grant_number };
+            standing(tx, &grant).await?.is_none_or(|known| !is_over(&known, tx.now))
+        }
+        News::RefreshTokenEnds { authorization: Some(id), ends_at, .. } => {
+            let known = tx.authorization(*id).await?;
+            known.is_none_or(|known| known.refresh_token_ends_at != Some(*ends_at) || is_over(&known, tx.now))
+        }
+        News::AppRejected { shop: Some(shop), .. } => tx.app_alarm(shop).await?.is_none(),
+        News::GuardStopped { shop, .. } => tx.shop(shop).await?.is_none_or(|row| row.stopped_plan.is_none()),
+        _ => false,
+    })
+}
+
 /// What the operator has to know, as far as it still holds.
 async fn operator(tx: &mut Tx, news: impl Iterator<Item = News>) -> Result<Option<Letter>, StoreError> {
     let mut told = Vec::new();
     for news in news {
-        let settled = match &news {
-            News::SettingsRefused { why } => tx.fact("settings.error").await?.as_ref() != Some(why),
-            _ => false,
-        };
+        let settled = is_settled(tx, &news).await?;
         if !settled {
             told.push(news);
         }

@@ -104,15 +104,21 @@ impl People {
         at.to_zoned(self.ladder.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string()
     }
 
+    /// Whether anybody is reminded of a shop.
+    fn is_heard(&self, shop: &ShopId) -> bool {
+        self.shops.get(shop).is_some_and(|shop| !shop.recipients.is_empty())
+    }
+
     /// Whether the owner of an address is reminded of a shop.
     fn reads(&self, address: &str, shop: &ShopId) -> bool {
         let known = self.shops.get(shop);
         known.is_some_and(|shop| shop.recipients.iter().any(|recipient| recipient.address == address))
     }
 
-    /// What people call a shop; one that left the settings is called by its id.
+    /// What people call a shop, on one line; one that left the settings is called by its id.
     fn name(&self, shop: &ShopId) -> String {
-        self.shops.get(shop).map_or_else(|| shop.to_string(), |known| known.name.clone())
+        let name = self.shops.get(shop).map_or_else(|| shop.to_string(), |known| known.name.clone());
+        name.replace(char::is_control, " ")
     }
 
     /// What people call the channel of these shops.

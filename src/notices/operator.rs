@@ -122,7 +122,8 @@ pub async fn note_app_refused(
 ) -> Result<(), StoreError> {
     let AppAlarm { keys, why } = alarm.clone();
     let dedup = format!("app-refused/{channel}/{}/{}", keys[0], tx.now.as_millisecond());
-    let news = News::AppRejected { channel: people.channel_title(shops, channel), keys, why };
+    let news =
+        News::AppRejected { channel: people.channel_title(shops, channel), keys, why, shop: shops.first().cloned() };
     owe_operator_mail(tx, people, &dedup, shops, &news).await?;
     Ok(())
 }
@@ -158,6 +159,7 @@ pub(super) async fn alarm_of_token(tx: &mut Tx, people: &People, one: &Watched) 
         account: authorization.account_name.clone(),
         shops: one.shops.iter().map(|shop| people.name(shop)).collect(),
         ends_at,
+        authorization: Some(authorization.id),
     };
     owe_operator_mail(tx, people, &dedup, &one.shops, &news).await
 }

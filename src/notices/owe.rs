@@ -158,11 +158,13 @@ pub async fn note_ended(tx: &mut Tx, people: &People, authorization: &Authorizat
         let channel = people.channel_title(&shops, &authorization.account.channel);
         let account = authorization.account_name.clone();
         let names = shops.iter().map(|shop| people.name(shop)).collect();
+        let grant = Some((authorization.id, authorization.grant_number));
+        let asked = shops.iter().any(|shop| people.is_heard(shop));
         let (what, news) = if authorization.state == AuthorizationState::Revoked {
             let why = authorization.why.clone().unwrap_or_default();
-            ("revoked", News::AuthorizationRevoked { channel, account, shops: names, why })
+            ("revoked", News::AuthorizationRevoked { channel, account, shops: names, why, grant, asked })
         } else {
-            ("lapsed", News::AuthorizationLapsed { channel, account, shops: names })
+            ("lapsed", News::AuthorizationLapsed { channel, account, shops: names, grant, asked })
         };
         let dedup = format!("{what}/{}", end_of(tx, authorization));
         owe_operator_mail(tx, people, &dedup, &shops, &news).await?;

@@ -136,8 +136,7 @@ impl Watched {
 
     /// Whether anybody is to be told at all.
     pub fn is_heard(&self, people: &People) -> bool {
-        let reminded = |shop| people.shops.get(shop).is_some_and(|shop| !shop.recipients.is_empty());
-        self.shops.iter().any(reminded)
+        self.shops.iter().any(|shop| people.is_heard(shop))
     }
 
     /// Who is to be told, and about which of its shops.

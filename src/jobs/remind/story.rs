@@ -831,6 +831,7 @@ async fn operators_get_what_happens_together_in_one_mail_and_a_few_mails_a_day()
         for name in ["UK", "DE", "FR"] {
             let shop: ShopId = name.to_lowercase().parse().unwrap();
             let occasion = format!("guard/{shop}/{round}");
+            tx.set_plans(&shop, Some("what it would do"), None).await.unwrap();
             owe_operator_mail(&mut tx, &people, &occasion, &[shop], &guard_stopped(name)).await.unwrap();
         }
         tx.commit().await.unwrap();
@@ -843,6 +844,40 @@ async fn operators_get_what_happens_together_in_one_mail_and_a_few_mails_a_day()
     "#);
     let told = world.mails().await.into_iter().filter(|mail| mail.state == MailState::Cancelled);
     assert!(told.clone().count() == 12 && told.clone().all(|mail| mail.error.unwrap().ends_with("tells it")));
+}
+
+#[tokio::test]
+async fn operators_hear_nothing_of_what_was_settled_while_their_mail_waited() {
+    let world = World::new("2027-05-01T12:00", &[("de", &[]), ("uk", &[OWNER])]).await;
+    let ends = "2027-05-01T12:30";
+    world.grant("acme", &["uk"], ends).await;
+    world.grant("stays", &["de"], ends).await;
+    let people = world.people.load_full();
+    let mut tx = world.store.write(world.clock.now()).await.unwrap();
+    for (occasion, name) in [("one", "UK"), ("two", "UK")] {
+        let shop: ShopId = name.to_lowercase().parse().unwrap();
+        tx.set_plans(&shop, Some("what it would do"), None).await.unwrap();
+        owe_operator_mail(&mut tx, &people, occasion, &[shop], &guard_stopped(name)).await.unwrap();
+        tx.commit().await.unwrap();
+        world.until("2027-05-01T12:10").await;
+        tx = world.store.write(world.clock.now()).await.unwrap();
+    }
+    // A third one within the day waits for half an hour.
+    let shop: ShopId = "uk".parse().unwrap();
+    owe_operator_mail(&mut tx, &people, "three", std::slice::from_ref(&shop), &guard_stopped("UK")).await.unwrap();
+    tx.commit().await.unwrap();
+    world.until("2027-05-01T12:31").await;
+    world.grant("acme", &["uk"], "2028-05-01T12:00").await;
+    let mut tx = world.store.write(world.clock.now()).await.unwrap();
+    tx.set_plans(&shop, None, Some("what it would do")).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut arrived = world.until("2027-05-01T23:00").await;
+    arrived.retain(|line| line.contains("operator"));
+    assert_eq!(arrived, ["2027-05-01 12:40 operator ops@example.com: DE: the permission has ended"]);
+    let told = world.mails().await.into_iter().find(|mail| {
+        mail.state == MailState::Sent && mail.body.as_ref().is_some_and(|body| body.contains("has ended"))
+    });
+    assert!(told.is_some_and(|mail| mail.body.unwrap().replace("=\r\n", "").contains("Nobody is reminded of it")));
 }
 
 #[tokio::test]

@@ -248,6 +248,7 @@ fn a_refused_app_is_told_with_the_keys_that_stand_in_the_settings() {
         channel: "SHOPLINE".to_owned(),
         keys: ["asia_client_id".to_owned(), "asia_client_secret".to_owned()],
         why: "invalid_client".to_owned(),
+        shop: None,
     };
     let letter = Letter::Operator(vec![news]);
     assert_eq!(subject(&letter, Language::En, NOON), "SHOPLINE refuses our app: all its shops wait");
@@ -334,7 +335,13 @@ fn operators_read_what_to_do() {
 fn several_occasions_are_told_in_one_mail_in_their_order() {
     let shops = || vec!["UK".to_owned(), "DE".to_owned()];
     let news = vec![
-        News::AuthorizationLapsed { channel: "TikTok Shop".to_owned(), account: None, shops: shops() },
+        News::AuthorizationLapsed {
+            channel: "TikTok Shop".to_owned(),
+            account: None,
+            shops: shops(),
+            grant: None,
+            asked: false,
+        },
         News::SettingsRefused { why: "shopsyncd.toml:3: not TOML".to_owned() },
         News::Undeliverable { id: 7, to: "a@example.com".to_owned(), why: "550 no such user".to_owned() },
     ];
@@ -448,6 +455,8 @@ fn it_is_the_channel_that_refuses_and_not_the_seller() {
         account: Some("Acme Ltd".to_owned()),
         shops: vec!["TikTok UK".to_owned()],
         why: "the seller took it back".to_owned(),
+        grant: None,
+        asked: true,
     };
     let letter = Letter::Operator(vec![news]);
     for (language, told) in [
@@ -457,4 +466,21 @@ fn it_is_the_channel_that_refuses_and_not_the_seller() {
         let text = text(&letter, language, NOON).split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(text.contains(told), "{text}");
     }
+}
+
+#[test]
+fn what_ended_in_its_last_hour_or_has_no_end_date_does_not_contradict_itself() {
+    let shops = [("tt-uk", "TikTok UK")];
+    let text = |item: Item, language| text(&Letter::Ended(item), language, "2026-12-13T10:20:00Z");
+    let early = text(item(1, &shops, NOON), Language::En);
+    assert!(early.contains("has ended, shortly before its end date: Sunday, 13 December 2026, 12:00"), "{early}");
+    assert!(early.contains("End date: Sunday") && !early.contains("Days left") && !early.contains("Ends:"), "{early}");
+    let early = text(item(1, &shops, NOON), Language::De);
+    assert!(
+        early.contains("Enddatum: Sonntag") && !early.contains("Tage übrig") && !early.contains("Endet:"),
+        "{early}"
+    );
+    let never = Item { ends_at: None, revoked: Some("gone".to_owned()), ..item(1, &shops, NOON) };
+    assert!(!text(never.clone(), Language::En).contains("end date"));
+    assert!(!text(never, Language::De).contains("Enddatum"));
 }

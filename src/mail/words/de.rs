@@ -5,7 +5,7 @@ use jiff::{
     civil::{Date, Weekday},
 };
 
-use super::{channel, days_left, days_until, links, listed, local, names, one_line, short, zone};
+use super::{channel, days_left, days_until, lies_ahead, links, listed, local, names, one_line, short, zone};
 use crate::{
     domain::JobKind,
     mail::{
@@ -126,7 +126,7 @@ fn reminder(items: &[Item], now: &Zoned) -> Page {
     Page {
         subject,
         opening: vec![opening],
-        blocks: items.iter().map(|item| block(item, now, "Berechtigung erneuern")).collect(),
+        blocks: items.iter().map(|item| block(item, now, "Berechtigung erneuern", false)).collect(),
         closing: vec![
             how(items.iter().flat_map(|item| &item.shops), now),
             format!("{} {}", stops(shops), catches_up(shops)),
@@ -140,14 +140,24 @@ fn ended(item: &Item, now: &Zoned) -> Page {
     let (subject, opening) = match (&item.revoked, item.ends_at) {
         (Some(why), _) => {
             let why = if why.is_empty() { String::new() } else { format!(" Seine Worte: „{}“.", one_line(why)) };
+            let before = if lies_ahead(item, now) { ", obwohl ihr Enddatum noch nicht erreicht ist" } else { "" };
             (
                 format!("{names}: der Marktplatz nimmt die Berechtigung nicht mehr an"),
                 format!(
-                    "Der Marktplatz nimmt die Berechtigung, in {} zu arbeiten, nicht mehr an, obwohl ihr Enddatum noch nicht erreicht ist.{why} Häufig wurde dort ein Passwort geändert.",
+                    "Der Marktplatz nimmt die Berechtigung, in {} zu arbeiten, nicht mehr an{before}.{why} Häufig wurde dort ein Passwort geändert.",
                     listed(&super::names(&item.shops), "und")
                 ),
             )
         }
+        // Refused in its last hour: that counts as its end.
+        (None, Some(at)) if lies_ahead(item, now) => (
+            format!("{names}: Berechtigung abgelaufen"),
+            format!(
+                "Die Berechtigung, in {} zu arbeiten, ist kurz vor ihrem Enddatum abgelaufen: {}.",
+                listed(&super::names(&item.shops), "und"),
+                moment(&local(at, now))
+            ),
+        ),
         (None, Some(at)) => {
             let at = local(at, now);
             (
@@ -170,7 +180,7 @@ fn ended(item: &Item, now: &Zoned) -> Page {
             opening,
             format!("Produktimport und Produktexport stehen still. {}", catches_up(item.shops.len())),
         ],
-        blocks: vec![block(item, now, "Berechtigung erneuern")],
+        blocks: vec![block(item, now, "Berechtigung erneuern", true)],
         closing: vec![how(&item.shops, now)],
         footer: footer(),
     }
@@ -185,20 +195,25 @@ fn renewed(item: &Item, now: &Zoned) -> Page {
             "Danke: Die Berechtigung wurde erneuert. Es ist nichts weiter zu tun; was versäumt wurde, wird jetzt nachgeholt."
                 .to_owned(),
         ],
-        blocks: vec![Block { links: Vec::new(), ..block(item, now, "") }],
+        blocks: vec![Block { links: Vec::new(), ..block(item, now, "", false) }],
         closing: Vec::new(),
         footer: footer(),
     }
 }
 
-fn block(item: &Item, now: &Zoned, act: &str) -> Block {
+/// A permission, which may be `over`.
+fn block(item: &Item, now: &Zoned, act: &str, over: bool) -> Block {
     let mut lines = vec![format!("Kanal: {}", channel(&item.channel, item.account.as_deref()))];
     // The end date of a refused permission means nothing any more.
     if let (Some(at), None) = (item.ends_at, &item.revoked) {
         let at = local(at, now);
-        let word = if at > *now { "Endet" } else { "Geendet" };
+        let word = match (over, at > *now) {
+            (false, _) => "Endet",
+            (true, true) => "Enddatum",
+            (true, false) => "Geendet",
+        };
         lines.push(format!("{word}: {}", moment(&at)));
-        if at > *now {
+        if !over {
             lines.push(format!("Tage übrig: {}", days_left(&at, now)));
         }
     }
@@ -258,17 +273,18 @@ fn operator(news: &[News], now: &Zoned) -> Page {
 fn occasion(news: &News, now: &Zoned) -> (String, String) {
     let today = now.date();
     match news {
-        News::AuthorizationRevoked { channel: on, account, shops, why } => (
+        News::AuthorizationRevoked { channel: on, account, shops, why, asked, .. } => (
             format!("{}: der Kanal verweigert die Berechtigung", listed(shops, "und")),
             format!(
-                "{} verweigert die Berechtigung von {}{} vor ihrem Enddatum: {}. Häufig wurde beim Marktplatz ein Passwort geändert. Wem die Shops gehören, wurde um Erneuerung gebeten.",
+                "{} verweigert die Berechtigung von {}{} vor ihrem Enddatum: {}. Häufig wurde beim Marktplatz ein Passwort geändert.{}",
                 one_line(on),
                 listed(shops, "und"),
                 account.as_deref().map(|account| format!(" (Konto {})", one_line(account))).unwrap_or_default(),
-                one_line(why)
+                one_line(why),
+                asked_or_not(*asked)
             ),
         ),
-        News::AppRejected { channel, keys: [id, secret], why } => (
+        News::AppRejected { channel, keys: [id, secret], why, .. } => (
             format!("{channel} verweigert unsere App: alle ihre Shops warten"),
             format!(
                 "{channel} verweigert die Zugangsdaten unserer App: {}. Alle Shops, die mit ihr arbeiten, warten. Bitte `{id}` und `{secret}` in den Einstellungen berichtigen; die Aufgaben laufen dann von selbst weiter.",
@@ -289,7 +305,7 @@ fn occasion(news: &News, now: &Zoned) -> (String, String) {
                 ),
             )
         }
-        News::RefreshTokenEnds { channel: on, account, shops, ends_at } => (
+        News::RefreshTokenEnds { channel: on, account, shops, ends_at, .. } => (
             format!("{}: das Refresh-Token endet am {}", listed(shops, "und"), day(local(*ends_at, now).date(), today)),
             format!(
                 "Das Refresh-Token von {} bei {} endet: {}. Es hätte längst ersetzt sein sollen. Bitte `shopsyncd status` und `shopsyncd runs list` ansehen; die Berechtigung lässt sich jederzeit erneuern.",
@@ -318,12 +334,13 @@ fn occasion(news: &News, now: &Zoned) -> (String, String) {
             format!("{name}: {} geht wieder", job_name(*job)),
             format!("{} von {name} geht wieder. Es ist nichts zu tun.", job_name(*job)),
         ),
-        News::AuthorizationLapsed { channel: on, account, shops } => (
+        News::AuthorizationLapsed { channel: on, account, shops, asked, .. } => (
             format!("{}: die Berechtigung ist abgelaufen", listed(shops, "und")),
             format!(
-                "Die Berechtigung, in {} bei {} zu arbeiten, ist abgelaufen, weil niemand sie rechtzeitig erneuert hat. Die Aufgaben warten, und nichts geht verloren. Wem die Shops gehören, wurde um Erneuerung gebeten.",
+                "Die Berechtigung, in {} bei {} zu arbeiten, ist abgelaufen, weil niemand sie rechtzeitig erneuert hat. Die Aufgaben warten, und nichts geht verloren.{}",
                 listed(shops, "und"),
-                channel(on, account.as_deref())
+                channel(on, account.as_deref()),
+                asked_or_not(*asked)
             ),
         ),
         News::SettingsRefused { why } => (
@@ -341,6 +358,15 @@ fn occasion(news: &News, now: &Zoned) -> (String, String) {
                 one_line(why)
             ),
         ),
+    }
+}
+
+/// Whether the owners know.
+const fn asked_or_not(asked: bool) -> &'static str {
+    if asked {
+        " Wem die Shops gehören, wurde um Erneuerung gebeten."
+    } else {
+        " Niemand wird daran erinnert: bitte jemanden in `remind` nennen."
     }
 }
 

@@ -5,7 +5,7 @@ use jiff::{
     civil::{Date, Weekday},
 };
 
-use super::{channel, days_left, days_until, links, listed, local, names, one_line, short, zone};
+use super::{channel, days_left, days_until, lies_ahead, links, listed, local, names, one_line, short, zone};
 use crate::{
     domain::JobKind,
     mail::{
@@ -127,7 +127,7 @@ fn reminder(items: &[Item], now: &Zoned) -> Page {
     Page {
         subject,
         opening: vec![opening],
-        blocks: items.iter().map(|item| block(item, now, "Renew the permission")).collect(),
+        blocks: items.iter().map(|item| block(item, now, "Renew the permission", false)).collect(),
         closing: vec![
             how(items.iter().flat_map(|item| &item.shops), now),
             format!("{} {}", stops(shops), catches_up(shops)),
@@ -141,14 +141,24 @@ fn ended(item: &Item, now: &Zoned) -> Page {
     let (subject, opening) = match (&item.revoked, item.ends_at) {
         (Some(why), _) => {
             let why = if why.is_empty() { String::new() } else { format!(" Its words: \"{}\".", one_line(why)) };
+            let before = if lies_ahead(item, now) { ", although its end date has not come" } else { "" };
             (
                 format!("{names}: the marketplace no longer accepts the permission"),
                 format!(
-                    "The marketplace no longer accepts the permission to work in {}, although its end date has not come.{why} A password that was changed there is a usual cause.",
+                    "The marketplace no longer accepts the permission to work in {}{before}.{why} A password that was changed there is a usual cause.",
                     listed(&super::names(&item.shops), "and")
                 ),
             )
         }
+        // Refused in its last hour: that counts as its end.
+        (None, Some(at)) if lies_ahead(item, now) => (
+            format!("{names}: permission ended"),
+            format!(
+                "The permission to work in {} has ended, shortly before its end date: {}.",
+                listed(&super::names(&item.shops), "and"),
+                moment(&local(at, now))
+            ),
+        ),
         (None, Some(at)) => {
             let at = local(at, now);
             (
@@ -171,7 +181,7 @@ fn ended(item: &Item, now: &Zoned) -> Page {
             opening,
             format!("Product import and product export have stopped. {}", catches_up(item.shops.len())),
         ],
-        blocks: vec![block(item, now, "Renew the permission")],
+        blocks: vec![block(item, now, "Renew the permission", true)],
         closing: vec![how(&item.shops, now)],
         footer: footer(),
     }
@@ -186,20 +196,25 @@ fn renewed(item: &Item, now: &Zoned) -> Page {
             "Thank you: the permission was renewed. Nothing more needs to be done; whatever was missed is being caught up now."
                 .to_owned(),
         ],
-        blocks: vec![Block { links: Vec::new(), ..block(item, now, "") }],
+        blocks: vec![Block { links: Vec::new(), ..block(item, now, "", false) }],
         closing: Vec::new(),
         footer: footer(),
     }
 }
 
-fn block(item: &Item, now: &Zoned, act: &str) -> Block {
+/// A permission, which may be `over`.
+fn block(item: &Item, now: &Zoned, act: &str, over: bool) -> Block {
     let mut lines = vec![format!("Channel: {}", channel(&item.channel, item.account.as_deref()))];
     // The end date of a refused permission means nothing any more.
     if let (Some(at), None) = (item.ends_at, &item.revoked) {
         let at = local(at, now);
-        let word = if at > *now { "Ends" } else { "Ended" };
+        let word = match (over, at > *now) {
+            (false, _) => "Ends",
+            (true, true) => "End date",
+            (true, false) => "Ended",
+        };
         lines.push(format!("{word}: {}", moment(&at)));
-        if at > *now {
+        if !over {
             lines.push(format!("Days left: {}", days_left(&at, now)));
         }
     }
@@ -259,17 +274,18 @@ fn operator(news: &[News], now: &Zoned) -> Page {
 fn occasion(news: &News, now: &Zoned) -> (String, String) {
     let today = now.date();
     match news {
-        News::AuthorizationRevoked { channel: on, account, shops, why } => (
+        News::AuthorizationRevoked { channel: on, account, shops, why, asked, .. } => (
             format!("{}: the channel refuses the permission", listed(shops, "and")),
             format!(
-                "{} refuses the permission of {}{} before its end date: {}. A changed password at the marketplace is a usual cause. The owners have been asked to renew it.",
+                "{} refuses the permission of {}{} before its end date: {}. A changed password at the marketplace is a usual cause.{}",
                 one_line(on),
                 listed(shops, "and"),
                 account.as_deref().map(|account| format!(" (account {})", one_line(account))).unwrap_or_default(),
-                one_line(why)
+                one_line(why),
+                asked_or_not(*asked)
             ),
         ),
-        News::AppRejected { channel, keys: [id, secret], why } => (
+        News::AppRejected { channel, keys: [id, secret], why, .. } => (
             format!("{channel} refuses our app: all its shops wait"),
             format!(
                 "{channel} refuses the credentials of our app: {}. All shops that work with it wait. Correct `{id}` and `{secret}` in the settings; the jobs go on by themselves.",
@@ -290,7 +306,7 @@ fn occasion(news: &News, now: &Zoned) -> (String, String) {
                 ),
             )
         }
-        News::RefreshTokenEnds { channel: on, account, shops, ends_at } => (
+        News::RefreshTokenEnds { channel: on, account, shops, ends_at, .. } => (
             format!("{}: the refresh token ends on {}", listed(shops, "and"), day(local(*ends_at, now).date(), today)),
             format!(
                 "The refresh token of {} at {} ends on {}, although it should have been replaced long before. Look at `shopsyncd status` and `shopsyncd runs list`; the owner can renew the permission at any time.",
@@ -319,12 +335,13 @@ fn occasion(news: &News, now: &Zoned) -> (String, String) {
             format!("{name}: {} works again", job_name(*job)),
             format!("The {} of {name} works again. Nothing needs to be done.", job_name(*job)),
         ),
-        News::AuthorizationLapsed { channel: on, account, shops } => (
+        News::AuthorizationLapsed { channel: on, account, shops, asked, .. } => (
             format!("{}: the permission has ended", listed(shops, "and")),
             format!(
-                "The permission to work in {} at {} has ended, because nobody renewed it in time. Their jobs wait, and nothing is lost. The owners have been asked to renew it.",
+                "The permission to work in {} at {} has ended, because nobody renewed it in time. Their jobs wait, and nothing is lost.{}",
                 listed(shops, "and"),
-                channel(on, account.as_deref())
+                channel(on, account.as_deref()),
+                asked_or_not(*asked)
             ),
         ),
         News::SettingsRefused { why } => (
@@ -342,6 +359,15 @@ fn occasion(news: &News, now: &Zoned) -> (String, String) {
                 one_line(why)
             ),
         ),
+    }
+}
+
+/// Whether the owners know.
+const fn asked_or_not(asked: bool) -> &'static str {
+    if asked {
+        " The owners have been asked to renew it."
+    } else {
+        " Nobody is reminded of it: name somebody in `remind`."
     }
 }
 

@@ -69,6 +69,11 @@ fn days_left(at: &Zoned, now: &Zoned) -> i64 {
     crate::domain::days_left(at.timestamp(), now)
 }
 
+/// Whether an end date is still to come.
+fn lies_ahead(item: &Item, now: &Zoned) -> bool {
+    item.ends_at.is_some_and(|at| at > now.timestamp())
+}
+
 /// How many days lie between two dates.
 fn days_until(date: Date, today: Date) -> i32 {
     (date - today).get_days()
