@@ -19,7 +19,7 @@ use super::{
     shops, values,
 };
 use crate::{
-    domain::ShopId,
+    domain::{ShopId, is_local_name},
     secrets::{Sealer, Secret},
 };
 
@@ -280,7 +280,7 @@ fn smtp(mail: &Section<'_>) -> Smtp {
     let host = table.text("host").unwrap_or_default();
     let tls = word(&table, "tls", &Tls::NAMES).unwrap_or_default();
     if tls == Tls::None
-        && !values::is_local_name(&host)
+        && !is_local_name(&host)
         && let Some(item) = table.get("tls")
     {
         item.error(

@@ -11,7 +11,7 @@ use lettre::{
 use rust_decimal::Decimal;
 use url::{Host, Url};
 
-use crate::domain::Period;
+use crate::domain::{Period, is_local_name};
 
 /// A span of the calendar: `1 month`, `2 weeks`, `10 days`. Never empty, never negative, no hours.
 pub(super) fn calendar_span(text: &str) -> Result<Span, String> {
@@ -116,12 +116,6 @@ pub(super) fn is_loopback(url: &Url) -> bool {
         Some(Host::Domain(name)) => is_local_name(name),
         None => false,
     }
-}
-
-/// Whether a host's name or address is this machine's.
-pub(super) fn is_local_name(host: &str) -> bool {
-    let host = host.trim_matches(['[', ']']);
-    host == "localhost" || host.ends_with(".localhost") || host.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 /// A mail address, with a name before it or not: `ops@example.com`, `Anna Müller <anna@example.com>`.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use jiff::tz::TimeZone;
+use jiff::{SignedDuration, tz::TimeZone};
 
 use super::Shared;
 use crate::{
@@ -23,6 +23,9 @@ const DATABASE_SAYS_NOTHING: Duration = Duration::from_secs(3);
 
 /// A relay may put a mail off once without anything being wrong.
 const STUCK_ATTEMPTS: u32 = 2;
+
+/// For so long after a mail was refused for good that is a worry.
+const REFUSED_LATELY: SignedDuration = SignedDuration::from_hours(24);
 
 /// How the ailment begins that keeps no work from being done.
 pub const SETTINGS_REFUSED: &str = "the newest settings were refused";
@@ -149,11 +152,16 @@ impl Shared {
         let stuck = tx.stuck_mail(STUCK_ATTEMPTS).await?;
         let refused = refused.map(|error| format!("{SETTINGS_REFUSED}: {error}"));
         let stuck = stuck.map(|stuck| {
-            let (since, error) =
-                (stuck.since.strftime("%Y-%m-%d %H:%M UTC"), mail::without(&stuck.error, &stuck.recipient));
+            let (since, error) = (stuck.since.strftime("%Y-%m-%d %H:%M UTC"), mail::without_addresses(&stuck.error));
             format!("{} not left since {since}: {error}", counted(stuck.count, "mail has", "mails have"))
         });
-        Ok(refused.into_iter().chain(stuck).collect())
+        let bounced = tx.refused_mail(tx.now - REFUSED_LATELY).await?.map(|bounced| {
+            let (since, error) =
+                (bounced.since.strftime("%Y-%m-%d %H:%M UTC"), mail::without_addresses(&bounced.error));
+            let count = counted(bounced.count, "mail was", "mails were");
+            format!("{count} refused since {since}, see `shopsyncd mail list`: {error}")
+        });
+        Ok(refused.into_iter().chain(stuck).chain(bounced).collect())
     }
 }
 

@@ -35,4 +35,4 @@ pub use product::{Product, Variant, barcode_key};
 pub use remembered::{Part, Remembered};
 pub use retry::{Failure, Next};
 pub use shop::{Account, ChannelName, InvalidShopId, Shop, ShopId};
-pub use words::{counted, days_left};
+pub use words::{counted, days_left, is_local_name};

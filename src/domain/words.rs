@@ -13,6 +13,14 @@ pub fn days_left(end: Timestamp, now: &Zoned) -> i64 {
     i64::from((end.date() - now.date()).get_days())
 }
 
+/// Whether a host's name or address is this machine's (RFC 6761 section 6.3): to it nothing has to be encrypted.
+pub fn is_local_name(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host == "localhost"
+        || host.ends_with(".localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {

@@ -11,7 +11,7 @@ use crate::{
     clock::Clock,
     crash,
     domain::{Counts, JobKind, Outcome, ShopId},
-    mail::{Composed, Envelope, MailError, Mailer, MailerBook, Outgoing, compose, without},
+    mail::{Composed, Envelope, Fate, MailError, Mailer, MailerBook, Outgoing, compose, without_addresses},
     notices::{
         People, SharedPeople, bring_up_to_date, gather, letter, mark_sent, note_undeliverable, owe_failing, silence,
         unsilence,
@@ -29,6 +29,8 @@ const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(4);
 const PATIENCE: SignedDuration = SignedDuration::from_hours(48);
 /// How many messages are taken up at once.
 const BATCH: u32 = 20;
+/// How many are put off at once: far more than ever wait.
+const MANY: u32 = 10_000;
 
 /// Delivers the outbox.
 pub struct SendMail {
@@ -45,6 +47,8 @@ enum Sent {
     Yes,
     /// It waits, or was refused.
     No,
+    /// The relay is away: no other would leave now either.
+    Away,
     /// There was nothing left to say, or mail is off.
     Dropped,
 }
@@ -74,7 +78,7 @@ impl SendMail {
             unsilence(&mut tx).await?;
         }
         tx.commit().await?;
-        loop {
+        'due: loop {
             let due = self.store.read(self.clock.now()).await?.due_mail(BATCH).await?;
             if due.is_empty() {
                 break;
@@ -85,6 +89,10 @@ impl SendMail {
                     Sent::Yes => counts.sent += 1,
                     Sent::No => counts.refused += 1,
                     Sent::Dropped => counts.unchanged += 1,
+                    Sent::Away => {
+                        counts.refused += 1;
+                        break 'due;
+                    }
                 }
             }
         }
@@ -173,27 +181,52 @@ impl SendMail {
             }
             return Ok(Sent::Yes);
         };
+        let away = error.fate == Fate::Away;
+        if away {
+            let at = next_attempt(mail, &error, tx.now).unwrap_or(tx.now + FIRST_WAIT);
+            put_off(&mut tx, &self.people.load(), mail.id, &error, at).await?;
+        }
         match next_attempt(mail, &error, tx.now) {
             Some(at) => {
                 tx.deliver_mail(mail.id, &Delivery::Deferred { at, error: error.text.clone() }).await?;
                 tracing::warn!(event = "mail.deferred", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops,
-                    retry_at = %format_args!("{at:.3}"), error.text = %without(&error.text, &mail.recipient), "the mail waits for another attempt");
+                    retry_at = %format_args!("{at:.3}"), error.text = %without_addresses(&error.text), "the mail waits for another attempt");
             }
             None => refuse(&mut tx, &self.people.load(), mail, &error.text).await?,
         }
         tx.commit().await?;
-        Ok(Sent::No)
+        Ok(if away { Sent::Away } else { Sent::No })
     }
 }
 
 /// When to try again after a failed attempt at `now`; `None`: given up. The last attempt is 48 hours after the first.
 fn next_attempt(mail: &Mail, error: &MailError, now: Timestamp) -> Option<Timestamp> {
     let last = mail.first_attempt_at.unwrap_or(now) + PATIENCE;
-    if error.permanent || last <= now {
+    if error.is_permanent() || last <= now {
         return None;
     }
     let doubled = FIRST_WAIT * 2_i32.pow(mail.attempts.min(10));
     Some((now + doubled.min(LONGEST_WAIT)).min(last))
+}
+
+/// The relay is away, as another message found out: all that are due wait until `at`, instead of asking it one after the other. What was
+/// attempted before counts this one, and is given up in its time; the others are composed when the relay is back.
+async fn put_off(tx: &mut Tx, people: &People, but: i64, error: &MailError, at: Timestamp) -> Result<(), StoreError> {
+    let due = tx.due_mail(MANY).await?;
+    for mail in due.iter().filter(|mail| mail.id != but) {
+        if mail.body.is_none() {
+            tx.delay_mail(mail.id, at, Some(&error.text)).await?;
+        } else if next_attempt(mail, error, tx.now).is_some() {
+            tx.deliver_mail(mail.id, &Delivery::Deferred { at, error: error.text.clone() }).await?;
+        } else {
+            refuse(tx, people, mail, &error.text).await?;
+        }
+    }
+    if due.len() > 1 {
+        tracing::warn!(event = "mail.deferred", mails = due.len() - 1, retry_at = %format_args!("{at:.3}"),
+            "the relay is away: all other mails that are due wait as well");
+    }
+    Ok(())
 }
 
 /// A message that will not leave: the operator has to know.
@@ -201,7 +234,7 @@ async fn refuse(tx: &mut Tx, people: &People, mail: &Mail, cause: &str) -> Resul
     tx.deliver_mail(mail.id, &Delivery::Refused { error: cause.to_owned() }).await?;
     let shops = mail.shops.iter().map(ShopId::as_str).collect::<Vec<_>>().join(",");
     tracing::error!(event = "mail.refused", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops,
-        error.text = %without(cause, &mail.recipient),
+        error.text = %without_addresses(cause),
         "the mail was refused for good; see `shopsyncd mail list`, mend the cause, then `shopsyncd mail retry {}`", mail.id);
     note_undeliverable(tx, people, mail, cause).await
 }

@@ -14,7 +14,9 @@ use std::str::FromStr;
 pub use letter::{Item, Letter, News, Obstacle, RenewLink, ShopLine};
 use lettre::{Address, address::AddressError, message::Mailbox};
 pub use message::{Composed, Envelope, compose};
-pub use transport::{Mailer, MailerBook, Memory, Outgoing, Received, Relay, Settings, Smtp, Tls, Transport, without};
+pub use transport::{
+    Mailer, MailerBook, Memory, Outgoing, Received, Relay, Settings, Smtp, Tls, Transport, without_addresses,
+};
 
 pub use crate::domain::Language;
 
@@ -70,20 +72,41 @@ fn host_in_ascii(host: &str) -> String {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text}")]
 pub struct MailError {
-    /// Whether the relay refused it for good.
-    pub permanent: bool,
+    /// What it means for the message.
+    pub fate: Fate,
     /// The cause.
     pub text: String,
+}
+
+/// What a failed attempt means for a message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// Another attempt with the same message is pointless.
+    Refused,
+    /// Later it may go: the message stays owed.
+    Deferred,
+    /// Nothing was said of the message: no other would leave now either.
+    Away,
 }
 
 impl MailError {
     /// Another attempt with the same message is pointless.
     pub fn permanent(text: impl Into<String>) -> Self {
-        Self { permanent: true, text: text.into() }
+        Self { fate: Fate::Refused, text: text.into() }
     }
 
     /// Later it may go: the message stays owed.
     pub fn passing(text: impl Into<String>) -> Self {
-        Self { permanent: false, text: text.into() }
+        Self { fate: Fate::Deferred, text: text.into() }
+    }
+
+    /// The relay cannot be had: all messages stay owed.
+    pub fn away(text: impl Into<String>) -> Self {
+        Self { fate: Fate::Away, text: text.into() }
+    }
+
+    /// Whether the message was refused for good.
+    pub fn is_permanent(&self) -> bool {
+        self.fate == Fate::Refused
     }
 }

@@ -3,7 +3,6 @@
 use std::{
     collections::VecDeque,
     io::Write as _,
-    net::IpAddr,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
@@ -22,7 +21,7 @@ use lettre::{
 use tokio::time::timeout;
 
 use super::{MailError, address, host_in_ascii};
-use crate::{clock::Clock, secrets::Secret};
+use crate::{clock::Clock, domain::is_local_name, secrets::Secret};
 
 /// How long it may take to reach a relay.
 const REACH: Duration = Duration::from_secs(30);
@@ -170,7 +169,7 @@ impl Relay {
         let name = if host.contains(':') { format!("[{host}]:{}", smtp.port) } else { format!("{host}:{}", smtp.port) };
         let tls = || parameters(&host, smtp.ca.as_deref(), &name);
         let tls = match smtp.tls {
-            Tls::None if !is_loopback(&host) => {
+            Tls::None if !is_local_name(&host) => {
                 return Err(MailError::passing(format!(
                     "relay {name}: mail without encryption is for loopback only; set `mail.smtp.tls` to \"starttls\" or \"implicit\""
                 )));
@@ -198,7 +197,8 @@ impl Relay {
             .map_err(|cause| MailError::permanent(format!("envelope of a mail: {cause}")))?;
         let name = &self.name;
         let Ok(answer) = timeout(self.patience, self.smtp.send_raw(&envelope, mail.message.as_bytes())).await else {
-            return Err(MailError::passing(format!("relay {name}: it has gone silent for {:?}", self.patience)));
+            let text = format!("relay {name}: it has gone silent for {:?}", self.patience);
+            return Err(if self.is_there().await { MailError::passing(text) } else { MailError::away(text) });
         };
         match answer {
             Ok(_) => Ok(()),
@@ -209,8 +209,19 @@ impl Relay {
                     "relay {name}: it takes no address with a letter beyond ASCII before the @ (SMTPUTF8); use another address or relay"
                 )))
             }
+            // A word, or a silence, that may be meant for the conversation or for this message (RFC 5321 section 3.1).
+            Err(error) if matches!(code_of(&error), None | Some(421 | 521 | 554)) && !self.is_there().await => {
+                Err(MailError::away(sort(name, &error).text))
+            }
             Err(error) => Err(sort(name, &error)),
         }
+    }
+}
+
+impl Relay {
+    /// Whether it talks with us at all, up to the point at which it would be given a message.
+    async fn is_there(&self) -> bool {
+        matches!(timeout(self.patience.min(REACH), self.smtp.test_connection()).await, Ok(Ok(true)))
     }
 }
 
@@ -218,14 +229,14 @@ impl Relay {
 /// operator to mend, so the message stays owed although the reply is a 5xx (RFC 5321 section 4.2, RFC 4954 section 6).
 fn sort(relay: &str, error: &smtp::Error) -> MailError {
     let text = format!("relay {relay}: {}", chain(error));
-    let code = error.status().map(u16::from);
+    let code = code_of(error);
     if code.is_none() && text.contains("UnknownIssuer") {
         let remedy = "name who signed its certificate in `mail.smtp.ca_file`";
-        return MailError::passing(format!("{text}; {remedy}"));
+        return MailError::away(format!("{text}; {remedy}"));
     }
     match code {
         Some(535 | 534 | 538 | 530) => {
-            MailError::passing(format!("{text}; correct `mail.smtp.username` and `mail.smtp.password`"))
+            MailError::away(format!("{text}; correct `mail.smtp.username` and `mail.smtp.password`"))
         }
         Some(500..=504 | 521) => MailError::passing(text),
         Some(500..) => MailError::permanent(text),
@@ -233,9 +244,18 @@ fn sort(relay: &str, error: &smtp::Error) -> MailError {
     }
 }
 
-/// A relay's words without the recipient's address, which has no place in a log or a status line.
-pub fn without(text: &str, address: &str) -> String {
-    text.replace(address, "…")
+fn code_of(error: &smtp::Error) -> Option<u16> {
+    error.status().map(u16::from)
+}
+
+/// A relay's words without addresses, which have no place in a log or a status line: it may say one as it was written, or as it travelled.
+pub fn without_addresses(text: &str) -> String {
+    let parts = text.split_inclusive(|c: char| c.is_whitespace() || "<>()[]\"',;:".contains(c));
+    let masked = parts.map(|part| {
+        let end = part.trim_end_matches(|c: char| c.is_whitespace() || "<>()[]\"',;:".contains(c));
+        if end.contains('@') { format!("…{}", &part[end.len()..]) } else { part.to_owned() }
+    });
+    masked.collect()
 }
 
 /// An error with its causes, on one line, without those that the line above them repeats.
@@ -259,10 +279,6 @@ fn parameters(host: &str, ca: Option<&str>, name: &str) -> Result<TlsParameters,
         trust = trust.add_root_certificate(Certificate::from_pem(pem.as_bytes()).map_err(fault)?);
     }
     trust.build().map_err(fault)
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
 }
 
 /// Writes a message into a folder: whole or not at all. Names sort by time.

@@ -83,10 +83,8 @@ pub struct Mail {
 pub struct StuckMail {
     /// How many.
     pub count: u64,
-    /// When the oldest was first attempted.
+    /// When the oldest was first attempted, or refused.
     pub since: Timestamp,
-    /// Whom that one is for.
-    pub recipient: String,
     /// Why its last attempt failed.
     pub error: String,
 }
@@ -323,14 +321,28 @@ impl Tx {
     /// Messages that are still owed after so many attempts; `None`: there are none.
     pub async fn stuck_mail(&mut self, attempts: u32) -> Result<Option<StuckMail>, StoreError> {
         const SQL: &str = "
-            select first_attempt_at, recipient, error, count(*) over () as stuck
+            select first_attempt_at, error, count(*) over () as stuck
             from outbox where state = 'owed' and attempts >= $1
             order by first_attempt_at limit 1";
         let Some(row) = on_db!(self.row(SQL, i64::from(attempts)))? else { return Ok(None) };
         Ok(Some(StuckMail {
             count: row.int("stuck")? as u64,
             since: row.instant("first_attempt_at")?,
-            recipient: row.text("recipient")?,
+            error: row.opt_text("error")?.unwrap_or_default(),
+        }))
+    }
+
+    /// Messages that were refused for good after `since`, with the newest one's cause; `None`: there are none.
+    pub async fn refused_mail(&mut self, since: Timestamp) -> Result<Option<StuckMail>, StoreError> {
+        // `next_attempt_at` of a message that is no longer owed is the instant at which it ended.
+        const SQL: &str = "
+            select min(next_attempt_at) over () as since, error, count(*) over () as stuck
+            from outbox where state = 'refused' and next_attempt_at > $1
+            order by next_attempt_at desc limit 1";
+        let Some(row) = on_db!(self.row(SQL, ms(since)))? else { return Ok(None) };
+        Ok(Some(StuckMail {
+            count: row.int("stuck")? as u64,
+            since: row.instant("since")?,
             error: row.opt_text("error")?.unwrap_or_default(),
         }))
     }

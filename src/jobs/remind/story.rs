@@ -556,6 +556,29 @@ async fn a_reminder_that_no_relay_took_before_the_end_does_not_follow_it() {
 }
 
 #[tokio::test]
+async fn a_relay_that_is_away_is_asked_once_for_all_mails() {
+    let world = World::new("2027-05-01T12:00", &[("de", &["de@example.com"]), ("uk", &["uk@example.com"])]).await;
+    world.grant("de", &["de"], "2027-06-30T12:00").await;
+    world.grant("uk", &["uk"], "2027-06-30T12:00").await;
+    world.until("2027-05-30T07:59").await;
+    world.relay.refuse_all(Some(MailError::away("relay: nobody there")));
+    world.until("2027-05-30T08:16").await;
+    let mails = world.mails().await;
+    let told: Vec<_> = mails.iter().map(|mail| (mail.attempts, mail.next_attempt_at, mail.subject.is_some())).collect();
+    let next = at("2027-05-30T08:35");
+    assert_eq!(told, [(0, next, false), (3, next, true)], "5, then 10, then 20 minutes");
+    assert_eq!(mails[0].error.as_deref(), Some("relay: nobody there"));
+    world.relay.refuse_all(None);
+    assert_eq!(
+        world.until("2027-05-30T09:00").await,
+        [
+            "2027-05-30 08:35 reminder de@example.com: DE: permission ends in 31 days, on 30 June",
+            "2027-05-30 08:35 reminder uk@example.com: UK: permission ends in 31 days, on 30 June",
+        ]
+    );
+}
+
+#[tokio::test]
 async fn after_two_days_a_mail_counts_as_refused_and_can_be_tried_again() {
     let world = World::new("2027-05-01T12:00", &[("uk", &[OWNER])]).await;
     world.grant("acme", &["uk"], "2027-06-30T12:00").await;

@@ -444,7 +444,7 @@ fn an_impossible_recipient_is_refused_for_good() {
         zone: &TimeZone::UTC,
         now: NOON.parse().unwrap(),
     };
-    assert!(compose(&Letter::Test, &envelope).unwrap_err().permanent);
+    assert!(compose(&Letter::Test, &envelope).unwrap_err().is_permanent());
     assert!(Sender::parse("nobody").is_err());
 }
 

@@ -8,6 +8,7 @@ use tokio::{
 };
 
 use super::*;
+use crate::mail::Fate;
 
 const MESSAGE: &str = "Subject: hello\r\n\r\nWorld\r\n.dot\r\n";
 const OUT: Outgoing<'static> = Outgoing {
@@ -132,7 +133,7 @@ async fn refusals_are_for_good_only_where_the_message_is_refused() {
         let username = (at == "AUTH").then_some("shops");
         let (answer, _) = send(Tls::None, username, "250-AUTH PLAIN\r\n", at, reply).await;
         let error = answer.unwrap_err();
-        assert_eq!(error.permanent, permanent, "{reply}: {error}");
+        assert_eq!(error.is_permanent(), permanent, "{reply}: {error}");
         assert!(error.text.contains(&reply[..3]) && error.text.starts_with("relay 127.0.0.1:"), "{error}");
         assert!(!error.text.contains("opensesame"));
     }
@@ -141,7 +142,7 @@ async fn refusals_are_for_good_only_where_the_message_is_refused() {
 #[tokio::test]
 async fn encryption_that_is_not_offered_is_not_done_without() {
     let (answer, heard) = send(Tls::Starttls, Some("shops"), "250-AUTH PLAIN\r\n", "", "").await;
-    assert!(!answer.unwrap_err().permanent);
+    assert!(!answer.unwrap_err().is_permanent());
     let spoken: Vec<_> = heard.iter().filter(|line| !line.starts_with("EHLO") && *line != "QUIT").collect();
     assert!(spoken.is_empty(), "neither a password nor a mail was said: {spoken:?}");
 }
@@ -151,13 +152,13 @@ async fn an_umlaut_is_to_blame_only_where_the_relay_does_not_take_it() {
     for to in ["jm@bücher.example", "jürgen@bücher.example"] {
         let (answer, _) = send_to(to, Tls::Starttls, None, "250-SMTPUTF8\r\n", "", "").await;
         let error = answer.unwrap_err();
-        assert!(!error.permanent && error.text.contains("STARTTLS"), "{to}: {error}");
+        assert!(!error.is_permanent() && error.text.contains("STARTTLS"), "{to}: {error}");
         let (answer, _) = send_to(to, Tls::None, Some("shops"), "", "", "").await;
         let error = answer.unwrap_err();
-        assert!(!error.permanent && error.text.contains("mechanism"), "{to}: {error}");
+        assert!(!error.is_permanent() && error.text.contains("mechanism"), "{to}: {error}");
     }
     let (answer, _) = send_to("jürgen@bücher.example", Tls::None, None, "", "", "").await;
-    assert!(answer.is_err_and(|error| error.permanent && error.text.contains("SMTPUTF8")));
+    assert!(answer.is_err_and(|error| error.is_permanent() && error.text.contains("SMTPUTF8")));
     let (answer, _) = send_to("jm@bücher.example", Tls::None, None, "", "", "").await;
     assert_eq!(answer, Ok(()), "a domain travels in ASCII");
 }
@@ -167,7 +168,7 @@ async fn without_encryption_only_loopback_is_spoken_to() {
     let made = |host| Mailer::new(&Settings { transport: Transport::Smtp(smtp(host, 25)) }, Clock::system());
     assert!(made("smtp.example.com").is_err_and(|error| error.text.contains("starttls")));
     assert!(made("192.0.2.1").is_err());
-    for host in ["127.0.0.1", "localhost", "::1", "127.1.2.3", "[::1]"] {
+    for host in ["127.0.0.1", "localhost", "relay.localhost", "::1", "127.1.2.3", "[::1]"] {
         assert!(made(host).is_ok(), "{host}");
     }
 }
@@ -177,7 +178,40 @@ async fn a_relay_that_is_away_leaves_the_message_owed() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let port = listener.local_addr().unwrap().port();
     drop(listener);
-    assert!(!mailer(port, Tls::None, None).send(OUT).await.unwrap_err().permanent);
+    assert_eq!(mailer(port, Tls::None, None).send(OUT).await.unwrap_err().fate, Fate::Away);
+}
+
+/// Greets every connection with this line and hangs up.
+async fn greets(line: &'static str) -> (u16, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let greeting = tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.write_all(line.as_bytes()).await;
+        }
+    });
+    (port, greeting)
+}
+
+#[tokio::test]
+async fn a_relay_that_talks_with_nobody_says_nothing_of_the_message() {
+    for line in ["554 no service for you\r\n", "421 busy\r\n"] {
+        let (port, greeting) = greets(line).await;
+        let error = mailer(port, Tls::None, None).send(OUT).await.unwrap_err();
+        assert!(error.fate == Fate::Away && error.text.contains(&line[..3]), "{error}");
+        greeting.abort();
+    }
+}
+
+#[test]
+fn no_address_stays_in_what_a_relay_says() {
+    for (said, shown) in [
+        ("550 5.1.1 <jm@xn--bcher-kva.example>: no such user", "550 5.1.1 <…>: no such user"),
+        ("550 Owner@Example.COM unknown, ask postmaster@example.com.", "550 … unknown, ask …"),
+        ("relay 127.0.0.1:25: nothing here", "relay 127.0.0.1:25: nothing here"),
+    ] {
+        assert_eq!(without_addresses(said), shown);
+    }
 }
 
 #[tokio::test]
@@ -190,7 +224,7 @@ async fn a_relay_that_goes_silent_is_given_up_and_the_message_stays_owed() {
         relay.patience = Duration::from_millis(50);
     }
     let error = mailer.send(OUT).await.unwrap_err();
-    assert!(!error.permanent && error.text.ends_with("it has gone silent for 50ms"), "{error}");
+    assert!(!error.is_permanent() && error.text.ends_with("it has gone silent for 50ms"), "{error}");
     drop(silent.await);
 }
 
@@ -236,7 +270,7 @@ async fn a_folder_that_cannot_be_written_leaves_the_message_owed() {
     std::fs::write(&file, "in the way").unwrap();
     let settings = Settings { transport: Transport::Folder(file) };
     let error = Mailer::new(&settings, Clock::system()).unwrap().send(OUT).await.unwrap_err();
-    assert!(!error.permanent && error.text.starts_with("mail folder "), "{error}");
+    assert!(!error.is_permanent() && error.text.starts_with("mail folder "), "{error}");
 }
 
 #[tokio::test]
@@ -248,7 +282,7 @@ async fn a_folder_on_a_full_disk_leaves_the_message_owed_and_no_half_of_it_behin
     // Whatever is written to it finds no room.
     std::os::unix::fs::symlink("/dev/full", &draft).unwrap();
     let error = mailer.send(OUT).await.unwrap_err();
-    assert!(!error.permanent && error.text.contains("No space left"), "{error}");
+    assert!(!error.is_permanent() && error.text.contains("No space left"), "{error}");
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
     mailer.send(OUT).await.unwrap();
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);

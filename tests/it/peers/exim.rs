@@ -149,11 +149,11 @@ async fn what_exim_takes_is_delivered_as_it_was_and_what_it_refuses_is_told_apar
     }
     for (to, permanent, code) in [("gone@example.com", true, "550"), ("later@example.com", false, "451")] {
         let error = Kept::plain(4).to(to).send(&four).await.unwrap_err();
-        assert_eq!(error.permanent, permanent, "{error}");
+        assert_eq!(error.is_permanent(), permanent, "{error}");
         assert!(error.text.contains(code), "{error}");
     }
     let too_large = Kept::plain(5).padded(200_000).send(&four).await.unwrap_err();
-    assert!(too_large.permanent && too_large.text.contains("552"), "{too_large}");
+    assert!(too_large.is_permanent() && too_large.text.contains("552"), "{too_large}");
 
     let Some(mut told) = read(&exim.delivered(sent.len()).await).await else { return };
     assert_eq!(told.len(), sent.len());

@@ -195,7 +195,7 @@ async fn over_ipv6_and_implicit_tls_it_arrives_too() {
 /// A conversation that must not happen: nobody signed in, and no mail was named. The error, which keeps the mail owed.
 async fn untold(relay: &mut Relay, smtp: Smtp) -> String {
     let error = Kept::plain(1).send(&mailer(smtp)).await.unwrap_err();
-    assert!(!error.permanent && !error.text.contains(PASSWORD), "{error}");
+    assert!(!error.is_permanent() && !error.text.contains(PASSWORD), "{error}");
     let taken = relay.taken().await;
     assert!(taken.received.is_empty() && taken.heard.iter().all(|command| command == "EHLO"), "{taken:?}");
     error.text
@@ -233,11 +233,14 @@ async fn a_login_that_is_refused_keeps_the_mail_and_names_the_remedy() {
     let Some(mut relay) = Relay::start(Serves::USUAL).await else { return };
     let password = Some(shopsyncd::secrets::Secret::new("a guess"));
     let error = Kept::plain(1).send(&mailer(Smtp { password, ..relay.known() })).await.unwrap_err();
-    assert!(!error.permanent && error.text.contains("535"), "{error}");
+    assert!(!error.is_permanent() && error.text.contains("535"), "{error}");
     assert!(error.text.contains("mail.smtp.password") && !error.text.contains("a guess"), "{error}");
     let error =
         Kept::plain(1).send(&mailer(Smtp { username: None, password: None, ..relay.known() })).await.unwrap_err();
-    assert!(!error.permanent && error.text.contains("530") && error.text.contains("mail.smtp.username"), "{error}");
+    assert!(
+        !error.is_permanent() && error.text.contains("530") && error.text.contains("mail.smtp.username"),
+        "{error}"
+    );
     let taken = relay.taken().await;
     assert!(taken.received.is_empty() && !taken.heard.contains(&"DATA".to_owned()), "{taken:?}");
 }
@@ -261,7 +264,7 @@ async fn answers_are_for_good_or_for_now_and_a_broken_off_conversation_is_for_no
     for (at, how, permanent, has_it) in table {
         relay.next(&[(at, how)]).await;
         let error = mail.send(&mailer).await.unwrap_err();
-        assert_eq!(error.permanent, permanent, "{at} {how}: {error}");
+        assert_eq!(error.is_permanent(), permanent, "{at} {how}: {error}");
         assert!(
             !how.starts_with(['4', '5']) || (error.text.contains(&how[..3]) && error.text.contains(&how[4..])),
             "{how}: {error}"
@@ -314,8 +317,8 @@ async fn umlauts_go_wherever_the_relay_takes_them() {
     is_sound(&taken["mail"]);
 
     let error = mail("jürgen@bücher.example").send(&old.mailer()).await.unwrap_err();
-    assert!(error.permanent && error.text.contains("SMTPUTF8"), "{error}");
+    assert!(error.is_permanent() && error.text.contains("SMTPUTF8"), "{error}");
     let from = Kept::new(1, &reminder(NOON), FROM, OWNER, NOW).send(&old.mailer()).await.unwrap_err();
-    assert!(from.permanent, "{from}");
+    assert!(from.is_permanent(), "{from}");
     assert!(!old.taken().await.heard.contains(&"MAIL".to_owned()));
 }
