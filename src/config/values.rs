@@ -1,6 +1,6 @@
 //! Texts of the settings read as values: addresses, spans, percentages, amounts.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use jiff::{SignedDuration, Span, Unit, civil};
 use lettre::{
