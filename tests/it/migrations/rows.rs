@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// The newest version. A migration that adds a column has its value added here.
-pub(super) const KNOWN: i64 = 13;
+pub(super) const KNOWN: i64 = 15;
 
 const EVER: i64 = i64::MAX;
 
@@ -248,6 +248,7 @@ const SAMPLES: &[Sample] = &[
             always("request_id", "'req-1'"),
             always("since", "1700000000000"),
             always("run_id", "7"),
+            since(14, "remembered", "0"),
         ],
     ),
     (
@@ -276,6 +277,7 @@ const SAMPLES: &[Sample] = &[
             always("step_date", "'2024-10-14'"),
             always("state", "'owed'"),
             always("owed_at", "1728889200000"),
+            since(15, "extra", "0"),
         ],
     ),
     (
@@ -345,6 +347,19 @@ const SAMPLES: &[Sample] = &[
             since(7, "ticket", "'feed-1'"),
             since(7, "change", "'{}'"),
             since(7, "since", "1700000000000"),
+            since(14, "remembered", "0"),
+        ],
+    ),
+    (
+        "remembered",
+        &[
+            since(14, "shop", "'uk'"),
+            since(14, "sku", "'TEA-1'"),
+            since(14, "field", "'images'"),
+            since(14, "wanted", "'i1'"),
+            since(14, "accepted", "'i1'"),
+            since(14, "accepted_at", "1700000000150"),
+            since(14, "refused", "null"),
         ],
     ),
     (
