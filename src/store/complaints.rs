@@ -65,6 +65,24 @@ fn standing(row: &Row) -> Result<Standing, StoreError> {
     })
 }
 
+const UNKNOWN: &str = "the product source does not know this SKU; add it there, or take the listing down";
+
+/// Writes the complaints of live listings that nothing is wanted of and that the source does not know: job, code, text and `now` are `$1` to `$4`.
+macro_rules! unknown {
+    ($run:literal, $from:literal, $again:literal) => {
+        concat!(
+            "insert into complaints (shop, job, sku, code, text, since, run_id)
+             select shop, $1, sku, $2, $3, cast($4 as bigint), cast(",
+            $run,
+            " as bigint) ",
+            $from,
+            "currency is not null and gone_at is null and wanted_hash is null
+                and not exists (select 1 from variants where variants.sku = listings.sku and variants.gone_at is null)",
+            $again
+        )
+    };
+}
+
 impl Tx {
     /// Keeps complaints of a run: one about the same SKU with the same code keeps its `since`.
     pub async fn put_complaints(
@@ -149,18 +167,32 @@ impl Tx {
         Ok(())
     }
 
-    /// Complains, in the name of a shop's import, of its live listings whose SKU the product source does not know (any more).
-    /// Complaints that stand already are confirmed where `again`. Returns how many were written.
+    /// Complains, in the name of a shop's import, of its live listings whose SKU the product source does not know (any more) and of which
+    /// nothing is wanted: what a rule makes of a SKU that the source dropped is nobody's mistake. Complaints that stand already are confirmed
+    /// where `again`. Returns how many were written.
     pub async fn put_unknown(&mut self, shop: &ShopId, run: RunId, again: bool) -> Result<u64, StoreError> {
-        const SQL: &str = "
-            insert into complaints (shop, job, sku, code, text, since, run_id)
-            select shop, $3, sku, $4, $5, cast($6 as bigint), cast($2 as bigint) from listings
-            where shop = $1 and currency is not null and gone_at is null
-                and not exists (select 1 from variants where variants.sku = listings.sku and variants.gone_at is null)
-            on conflict (shop, job, sku, remembered, code) do update set run_id = excluded.run_id where $7 = 1";
-        const TEXT: &str = "the product source does not know this SKU; add it there, or take the listing down";
+        const SQL: &str = unknown!(
+            "$7",
+            "from listings where shop = $6 and ",
+            " on conflict (shop, job, sku, remembered, code) do update set run_id = excluded.run_id where $5 = 1"
+        );
         let (job, now) = (JobKind::ProductImport.as_str(), ms(self.now));
-        on_db!(self.execute(SQL, shop.as_str(), run.0, job, Complaint::UNKNOWN_SKU, TEXT, now, i64::from(again)))
+        let (again, shop) = (i64::from(again), shop.as_str());
+        on_db!(self.execute(SQL, job, Complaint::UNKNOWN_SKU, UNKNOWN, now, again, shop, run.0))
+    }
+
+    /// The same of every other shop that has been read completely, in the name of the import that did it: when the source has been read
+    /// for the first time.
+    pub async fn put_unknown_elsewhere(&mut self, source: &ShopId) -> Result<(), StoreError> {
+        const SQL: &str = unknown!(
+            "(select max(run_id) from passes where passes.shop = listings.shop and kind = 'full' and ended_at is not null)",
+            "from listings where shop <> $5 and exists (
+                select 1 from passes where passes.shop = listings.shop and kind = 'full' and ended_at is not null) and ",
+            " on conflict (shop, job, sku, remembered, code) do nothing"
+        );
+        let (job, now) = (JobKind::ProductImport.as_str(), ms(self.now));
+        on_db!(self.execute(SQL, job, Complaint::UNKNOWN_SKU, UNKNOWN, now, source.as_str()))?;
+        Ok(())
     }
 
     /// Resolves, in all shops, the complaints of SKUs that the product source knows by now.

@@ -153,6 +153,9 @@ async fn end_pass(
     }
     if entry.is_source {
         tx.resolve_known().await?;
+        if complete && tx.last_pass(shop, PassKind::Full).await?.is_none() {
+            tx.put_unknown_elsewhere(shop).await?;
+        }
     } else if complete || reading.counts.changed + last.changed > 0 {
         name_unknown(work, tx, reading).await?;
     }

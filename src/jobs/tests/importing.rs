@@ -162,6 +162,8 @@ async fn skus_unknown_to_the_source_are_named_and_are_no_failure() {
     assert_eq!(world.complaints().await, Vec::<String>::new(), "the source has not said yet what it knows");
 
     world.source(&[("A", "1")]).await;
+    let first = world.complaints().await;
+    assert_eq!(first.len(), 3, "the source has been read for the first time: {first:?}");
     let went = world.imports("uk", true).await;
     assert_eq!((went.end.unwrap(), went.counts.refused), (Some(Outcome::Done), 0));
     let run = went.run;
