@@ -19,7 +19,7 @@ const MORNING: &str = "2026-03-02T09:00";
 /// The shop's file: a shirt is made of this.
 fn shop(material: &str) -> String {
     format!(
-        "[shops.uk.export]\nfields = [\"price\", \"stock\", \"images\", \"attributes\"]\n\
+        "[shops.uk.jobs]\nfull_import = \"1 hour\"\n[shops.uk.export]\nfields = [\"price\", \"stock\", \"images\", \"attributes\"]\n\
          [shops.uk.mapping.attributes]\n100089 = \"{material}\"\n"
     )
 }
@@ -68,9 +68,9 @@ async fn a_product_gets_the_images_and_attributes_that_the_source_wants_once(dat
     assert_eq!(has(&world, "SHIRT", "attributes"), json!({"100089": words("Cotton")}));
     assert_eq!(has(&world, "CUP", "images"), json!([]), "a source without images asks for nothing");
 
-    // Its seller adds an attribute by hand. A day of imports later nothing has been sent again.
+    // Its seller adds an attribute by hand. Some complete imports later nothing has been sent again.
     assert!(world.fake.set_attribute(&number("uk"), "SHIRT", "100347", "Striped"));
-    world.pass(minutes(25 * 60)).await;
+    world.pass(minutes(130)).await;
     assert_eq!((images(&world), world.fake.stats().images), (first, 2));
 
     // Another picture: the list goes once. Another mapping: the attribute goes once, and the seller's own stays.
