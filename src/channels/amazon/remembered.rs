@@ -93,7 +93,7 @@ impl Amazon {
 
 /// The patches without those that empty places of images; `None`: there are none.
 pub(super) fn without_emptying(patches: &[Value]) -> Option<Vec<Value>> {
-    let empties = |patch: &&Value| patch["op"] == "delete" && patch["path"].as_str().is_some_and(|it| is_other(it));
+    let empties = |patch: &&Value| patch["op"] == "delete" && patch["path"].as_str().is_some_and(is_other);
     let rest: Vec<Value> = patches.iter().filter(|patch| !empties(patch)).cloned().collect();
     (rest.len() < patches.len() && !rest.is_empty()).then_some(rest)
 }

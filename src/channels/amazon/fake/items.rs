@@ -279,7 +279,7 @@ pub(super) fn copy_of(image: &str) -> String {
         return image.to_owned();
     }
     let hash = Sha256::digest(image);
-    format!("{COPIES}{}.jpg", hash.iter().take(5).map(|byte| format!("{byte:02x}")).collect::<String>())
+    format!("{COPIES}{}.jpg", hex::encode(&hash[..5]))
 }
 
 /// Images are fetched, and shown as copies from then on.
