@@ -178,9 +178,11 @@ fn is_crowded(step: Step, sent: &Sent) -> bool {
 }
 
 impl Sent {
-    /// Notes a step.
+    /// Notes a step: as what it was when it was first noted, should the ladder have changed since.
     pub fn note(&mut self, step: Step) {
-        if step.extra { self.extra.push(step.date) } else { self.ordinary.push(step.date) }
+        if !self.steps().any(|known| known.date == step.date) {
+            if step.extra { self.extra.push(step.date) } else { self.ordinary.push(step.date) }
+        }
     }
 
     /// All its steps.

@@ -210,7 +210,10 @@ impl Relay {
                 )))
             }
             // A word, or a silence, that may be meant for the conversation or for this message (RFC 5321 section 3.1).
-            Err(error) if matches!(code_of(&error), None | Some(421 | 521 | 554)) && !self.is_there().await => {
+            Err(error) if code_of(&error) == Some(554) && !self.is_served().await => {
+                Err(MailError::away(sort(name, &error).text))
+            }
+            Err(error) if matches!(code_of(&error), None | Some(421 | 521)) && !self.is_there().await => {
                 Err(MailError::away(sort(name, &error).text))
             }
             Err(error) => Err(sort(name, &error)),
@@ -219,6 +222,12 @@ impl Relay {
 }
 
 impl Relay {
+    /// Whether it does not refuse every conversation with the word that may also refuse a message.
+    async fn is_served(&self) -> bool {
+        let answer = timeout(self.patience.min(REACH), self.smtp.test_connection()).await;
+        !matches!(answer, Ok(Err(error)) if code_of(&error) == Some(554))
+    }
+
     /// Whether it talks with us at all, up to the point at which it would be given a message.
     async fn is_there(&self) -> bool {
         matches!(timeout(self.patience.min(REACH), self.smtp.test_connection()).await, Ok(Ok(true)))

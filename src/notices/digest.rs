@@ -114,8 +114,14 @@ pub(super) async fn put(
                 return Ok(());
             }
             Place::New(dedup) => dedup,
-            // It left while a peer was putting this one on it: rather a second mail than none.
-            Place::Left => format!("{}/{}", day_of(recipient, today), tx.now.as_millisecond()),
+            Place::Left => {
+                // It left while a peer was putting this on it: rather a second mail than none.
+                let Some(step) = steps.last() else { return Ok(()) };
+                let dedup = format!("{}/{}/{}", day_of(recipient, today), step.authorization, step.date);
+                let payload = Payload::Reminder { steps };
+                owe(tx, people, dedup, MailKind::Reminder, recipient, &shops, &payload).await?;
+                return Ok(());
+            }
         };
         for mail in tx.mails(Some(MailState::Owed), MANY).await? {
             let waiting = mail.recipient == recipient.address && mail.subject.is_none();

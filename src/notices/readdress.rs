@@ -20,6 +20,7 @@ use crate::{
 pub(super) async fn readdress(tx: &mut Tx, people: &People) -> Result<(u64, Option<Timestamp>), StoreError> {
     let mut lost = tx.mails(Some(MailState::Refused), MANY).await?;
     lost.extend(tx.mails(Some(MailState::Owed), MANY).await?);
+    lost.sort_by_key(|mail| mail.id);
     let (mut owed, mut waits) = (0, None);
     for mail in lost {
         // Most of them, without a look into the database.

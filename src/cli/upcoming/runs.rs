@@ -99,11 +99,9 @@ fn looks_of<'a>(
     // A look that asks again before the grid's next, of each shop.
     let mut looks: Vec<Looks<'_>> = rows.into_iter().map(Looks::new).collect();
     while let Some(at) = looks.iter().filter_map(Looks::next).min().filter(|at| *at <= until) {
-        for number in 0..looks.len() {
+        let due: Vec<usize> = (0..looks.len()).filter(|number| looks[*number].next() == Some(at)).collect();
+        for number in due {
             let one = &mut looks[number];
-            if one.next() != Some(at) {
-                continue;
-            }
             one.instants.push(at);
             if one.row.held_by.is_some() || ends.is_some_and(|ends| ends <= at) {
                 one.held = true;

@@ -340,7 +340,7 @@ fn several_occasions_are_told_in_one_mail_in_their_order() {
             account: None,
             shops: shops(),
             grant: None,
-            asked: false,
+            asked: true,
         },
         News::SettingsRefused { why: "shopsyncd.toml:3: not TOML".to_owned() },
         News::Undeliverable { id: 7, to: "a@example.com".to_owned(), why: "550 no such user".to_owned() },
