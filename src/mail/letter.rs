@@ -61,15 +61,8 @@ pub enum Letter {
     Renewed(Item),
     /// A fresh link, asked for by somebody who followed an old one.
     FreshLink(ShopLine),
-    /// The channel lets us no longer work in a shop, although the permission stands: its owner has to mend that there.
-    Obstacle {
-        /// The shop.
-        shop: ShopLine,
-        /// What people call its channel.
-        channel: String,
-        /// What stands in the way.
-        obstacle: Obstacle,
-    },
+    /// The channel lets us no longer work in shops, although the permission stands: their owner has to mend that there. Never empty.
+    Obstacles(Vec<Obstructed>),
     /// What the operator has to know, in the order in which it happened. Never empty.
     Operator(Vec<News>),
     /// A test.
@@ -80,7 +73,7 @@ impl Letter {
     /// The kind, as in `X-Shopsyncd-Kind` and in the outbox.
     pub const fn kind(&self) -> MailKind {
         match self {
-            Self::Reminder(_) | Self::FreshLink(_) | Self::Obstacle { .. } => MailKind::Reminder,
+            Self::Reminder(_) | Self::FreshLink(_) | Self::Obstacles(_) => MailKind::Reminder,
             Self::Ended(_) => MailKind::Ended,
             Self::Renewed(_) => MailKind::Renewed,
             Self::Operator(_) => MailKind::Operator,
@@ -93,9 +86,20 @@ impl Letter {
         match self {
             Self::Reminder(items) => items,
             Self::Ended(item) | Self::Renewed(item) => std::slice::from_ref(item),
-            Self::FreshLink(_) | Self::Obstacle { .. } | Self::Operator(_) | Self::Test => &[],
+            Self::FreshLink(_) | Self::Obstacles(_) | Self::Operator(_) | Self::Test => &[],
         }
     }
+}
+
+/// Shops that cannot be worked in for one reason.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Obstructed {
+    /// The shops: all of a permission that lacks a right. Never empty.
+    pub shops: Vec<ShopLine>,
+    /// What people call their channel.
+    pub channel: String,
+    /// What stands in the way.
+    pub obstacle: Obstacle,
 }
 
 /// What stands in the way of a shop whose permission stands.

@@ -11,7 +11,7 @@ mod words;
 
 use std::str::FromStr;
 
-pub use letter::{Item, Letter, News, Obstacle, RenewLink, ShopLine};
+pub use letter::{Item, Letter, News, Obstacle, Obstructed, RenewLink, ShopLine};
 use lettre::{Address, address::AddressError, message::Mailbox};
 pub use message::{Composed, Envelope, compose};
 pub use transport::{

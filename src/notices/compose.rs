@@ -3,7 +3,7 @@
 use super::{GrantRef, News, Payload, People, StepRef};
 use crate::{
     domain::{Authorization, AuthorizationState, ShopId},
-    mail::{Item, Letter, Obstacle, ShopLine},
+    mail::{Item, Letter, Obstacle, Obstructed, ShopLine},
     store::{Mail, ReminderKind, ReminderState, StoreError, Tx},
 };
 
@@ -31,15 +31,19 @@ pub async fn letter(tx: &mut Tx, people: &People, mail: &Mail) -> Result<Option<
             Some(Letter::FreshLink(line(tx, people, shop).await?))
         }
         Payload::FreshLink { .. } => None,
-        Payload::Obstacle { shop, scope } => obstacle(tx, people, shop, scope).await?,
+        Payload::Obstacle { shop, scope, more } => {
+            obstacles(tx, people, &mail.recipient, std::iter::once((shop, scope)).chain(more)).await?
+        }
         Payload::Operator { news, more } => operator(tx, std::iter::once(news).chain(more)).await?,
         Payload::Test => Some(Letter::Test),
     };
     Ok(letter.map(|letter| {
-        let shops: Vec<ShopId> =
-            letter.items().iter().flat_map(|item| &item.shops).map(|shop| shop.id.clone()).collect();
+        let shops: Vec<ShopId> = match &letter {
+            Letter::Obstacles(all) => all.iter().flat_map(|one| &one.shops).map(|shop| shop.id.clone()).collect(),
+            letter => letter.items().iter().flat_map(|item| &item.shops).map(|shop| shop.id.clone()).collect(),
+        };
         // Operators' mails and links name no permission; what the outbox says of them stands.
-        let shops = if letter.items().is_empty() { mail.shops.clone() } else { shops };
+        let shops = if shops.is_empty() { mail.shops.clone() } else { shops };
         (letter, shops)
     }))
 }
@@ -92,16 +96,52 @@ pub async fn unsilence(tx: &mut Tx) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What stands in the way of a shop, if it still does.
-async fn obstacle(tx: &mut Tx, people: &People, shop: ShopId, scope: bool) -> Result<Option<Letter>, StoreError> {
+/// What stands in the way of shops, as far as it still does.
+async fn obstacles(
+    tx: &mut Tx,
+    people: &People,
+    address: &str,
+    noted: impl Iterator<Item = (ShopId, bool)>,
+) -> Result<Option<Letter>, StoreError> {
+    let mut all: Vec<Obstructed> = Vec::new();
+    for (shop, scope) in noted {
+        if let Some(one) = obstacle(tx, people, address, shop, scope).await?
+            && !all.contains(&one)
+        {
+            all.push(one);
+        }
+    }
+    Ok((!all.is_empty()).then_some(Letter::Obstacles(all)))
+}
+
+/// A right is missing to all shops of a permission, whichever found out.
+async fn obstacle(
+    tx: &mut Tx,
+    people: &People,
+    address: &str,
+    shop: ShopId,
+    scope: bool,
+) -> Result<Option<Obstructed>, StoreError> {
     let Some(row) = tx.shop(&shop).await?.filter(|row| row.configured && people.shops.contains_key(&row.id)) else {
         return Ok(None);
     };
     let obstacle =
         if scope { row.scope_missing.map(Obstacle::ScopeMissing) } else { row.closed_why.map(Obstacle::Closed) };
-    let channel = people.channel_title(std::slice::from_ref(&shop), &row.channel);
     let Some(obstacle) = obstacle else { return Ok(None) };
-    Ok(Some(Letter::Obstacle { shop: line(tx, people, shop).await?, channel, obstacle }))
+    let channel = people.channel_title(std::slice::from_ref(&shop), &row.channel);
+    let mut concerned = vec![shop];
+    if scope
+        && let Some(id) = row.authorization
+        && let Some(authorization) = tx.authorization(id).await?
+    {
+        let others = super::watched::configured_shops(tx, people, &authorization).await?;
+        super::payload::merge(&mut concerned, others.into_iter().filter(|shop| people.reads(address, shop)).collect());
+    }
+    let mut shops = Vec::new();
+    for shop in concerned {
+        shops.push(line(tx, people, shop).await?);
+    }
+    Ok(Some(Obstructed { shops, channel, obstacle }))
 }
 
 /// Whether what the operator was to hear holds no longer. What is told of a secret, of a mail or of a job's runs holds until it is

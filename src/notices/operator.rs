@@ -16,7 +16,7 @@ use crate::{
 
 const KIND: MailKind = MailKind::Operator;
 /// What happens together is told together.
-const GATHERED: SignedDuration = SignedDuration::from_secs(2);
+pub(super) const GATHERED: SignedDuration = SignedDuration::from_secs(2);
 /// How long the next mail stays away from the last one, by how many there were in the day before: two at once, five or six a day.
 const WAITS: [SignedDuration; 5] = [
     SignedDuration::ZERO,
@@ -93,22 +93,21 @@ pub(super) fn about(news: &News) -> String {
     }
 }
 
-/// A mail to the operator that is about to leave takes along what else waits for the same person. Returns it as it is then.
+/// A mail to the operator, or one about what stands in the way of shops, takes along when it leaves what else of its sort waits for the
+/// same person. Returns it as it is then.
 pub async fn gather(tx: &mut Tx, mail: Mail) -> Result<Option<Mail>, StoreError> {
-    let Some(Payload::Operator { news, mut more }) = Payload::of(&mail) else { return Ok(Some(mail)) };
+    let Some(mut payload) = Payload::of(&mail).filter(Payload::gathers) else { return Ok(Some(mail)) };
     let mut shops = mail.shops.clone();
     let mut waiting = tx.mails(Some(MailState::Owed), MANY).await?;
     waiting.retain(|other| other.id != mail.id && other.recipient == mail.recipient && other.subject.is_none());
     // The newest come first; they are told in the order in which they happened.
     for other in waiting.into_iter().rev() {
-        if let Some(Payload::Operator { news, more: others }) = Payload::of(&other) {
+        if Payload::of(&other).is_some_and(|more| payload.take(more)) {
             tx.cancel_mail(other.id, &format!("mail {} tells it", mail.id)).await?;
-            more.push(news);
-            more.extend(others);
             merge(&mut shops, other.shops);
         }
     }
-    tx.amend_mail(mail.id, &shops, &Payload::Operator { news, more }.to_json()).await?;
+    tx.amend_mail(mail.id, &shops, &payload.to_json()).await?;
     tx.mail(mail.id).await
 }
 

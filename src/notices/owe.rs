@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use super::{
     GrantRef, News, Payload, People, Recipient, Watched,
     digest::{has_left, owe_step, put, settle_steps},
-    operator::{alarm_of_secret, alarm_of_token, owe_operator_mail},
+    operator::{GATHERED, alarm_of_secret, alarm_of_token, owe_operator_mail},
     payload::{MANY, owe},
     readdress::readdress,
     watched::{configured_shops, watch, watched},
@@ -178,8 +178,9 @@ pub async fn note_ended(tx: &mut Tx, people: &People, authorization: &Authorizat
 }
 
 /// A shop has just become closed at the channel, or was found to lack a right (`scope`): its people are told once. For the keeper, in the
-/// transaction that writes that; never while it lasts. A right that was missing and is missing again was never had, as far as people
-/// care: they hear of it once for each time that they gave the permission.
+/// transaction that writes that; never while it lasts. What befalls several shops at once is told in one mail. A right is missing to a
+/// permission, so that people hear of it once for all its shops, and once for each time that they gave it: one that was missing and is
+/// missing again was never had, as far as they care.
 pub async fn note_obstacle(tx: &mut Tx, people: &People, shop: &ShopId, scope: Option<&str>) -> Result<(), StoreError> {
     let reason = match scope {
         None => format!("closed/{shop}/{}", tx.now.as_millisecond()),
@@ -189,15 +190,19 @@ pub async fn note_obstacle(tx: &mut Tx, people: &People, shop: &ShopId, scope: O
                 Some(id) => tx.authorization(id).await?.map(|known| format!("{id}/{}", known.grant_number)),
                 None => None,
             };
-            format!("scope/{shop}/{}/{scope}", grant.unwrap_or_default())
+            format!("scope/{}/{scope}", grant.unwrap_or_else(|| shop.to_string()))
         }
     };
-    let payload = Payload::Obstacle { shop: shop.clone(), scope: scope.is_some() };
+    let payload = Payload::Obstacle { shop: shop.clone(), scope: scope.is_some(), more: Vec::new() };
+    let at = tx.now + GATHERED;
     for recipient in people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients) {
         let dedup = format!("{reason}/{}", recipient.address);
-        owe(tx, people, dedup, MailKind::Reminder, recipient, std::slice::from_ref(shop), &payload).await?;
+        let shops = std::slice::from_ref(shop);
+        if let Some(id) = owe(tx, people, dedup, MailKind::Reminder, recipient, shops, &payload).await? {
+            tx.delay_mail(id, at, None).await?;
+        }
     }
-    deliver_soon(tx).await
+    tx.look_by(None, JobKind::SendMail, at).await
 }
 
 /// Somebody followed an expired link: its shop's people get a fresh one, at most once a day. Whether anything new is owed.

@@ -58,6 +58,9 @@ pub(super) enum Payload {
         shop: ShopId,
         /// Whether it is a right that is missing.
         scope: bool,
+        /// What waited for the same person when it left.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        more: Vec<(ShopId, bool)>,
     },
     /// To the operator.
     Operator {
@@ -72,6 +75,28 @@ pub(super) enum Payload {
 }
 
 impl Payload {
+    /// Whether it takes others of its sort along.
+    pub(super) const fn gathers(&self) -> bool {
+        matches!(self, Self::Operator { .. } | Self::Obstacle { .. })
+    }
+
+    /// Takes another one along, if it is of its sort.
+    pub(super) fn take(&mut self, other: Self) -> bool {
+        match (self, other) {
+            (Self::Operator { more, .. }, Self::Operator { news, more: others }) => {
+                more.push(news);
+                more.extend(others);
+                true
+            }
+            (Self::Obstacle { more, .. }, Self::Obstacle { shop, scope, more: others }) => {
+                more.push((shop, scope));
+                more.extend(others);
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(super) fn to_json(&self) -> serde_json::Value {
         serde_json::to_value(self).expect("plain texts and numbers are always JSON")
     }

@@ -349,8 +349,10 @@ fn about(letter: &Letter, mail: &Mail) -> Option<String> {
     match letter {
         _ if mail.subject.is_some() => None,
         Letter::FreshLink(_) => Some("a fresh link".to_owned()),
-        Letter::Obstacle { obstacle: Obstacle::Closed(_), .. } => Some("the shop is closed".to_owned()),
-        Letter::Obstacle { obstacle: Obstacle::ScopeMissing(_), .. } => Some("the permission lacks a right".to_owned()),
+        Letter::Obstacles(all) if all.iter().all(|one| matches!(one.obstacle, Obstacle::Closed(_))) => {
+            Some("the shop is closed".to_owned())
+        }
+        Letter::Obstacles(_) => Some("the permission lacks a right".to_owned()),
         Letter::Operator(news) => Some(news.iter().map(super::operator::about).collect::<Vec<_>>().join("; ")),
         Letter::Reminder(_) | Letter::Ended(_) | Letter::Renewed(_) | Letter::Test => None,
     }

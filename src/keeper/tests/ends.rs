@@ -288,6 +288,28 @@ async fn a_missing_right_holds_and_a_new_consent_clears_it() {
 }
 
 #[tokio::test]
+async fn what_befalls_all_shops_of_an_account_is_told_once() {
+    let bench = Bench::authorized(&["a", "b", "c"]).await;
+    let missing = Failure::ScopeMissing { scope: "product.write".into() };
+    for id in ["b", "a", "c"] {
+        bench.keeper.note_failure(&shop(id), None, &failed(missing.clone())).await.unwrap();
+    }
+    assert_eq!(bench.obstacles().await, [r#"Shop a, Shop b, Shop c: ScopeMissing("product.write")"#]);
+    for id in ["a", "b"] {
+        let closed = Failure::ShopClosed { why: "holiday".into() };
+        bench.keeper.note_failure(&shop(id), None, &failed(closed)).await.unwrap();
+    }
+    let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
+    let first = tx.mails(None, 10).await.unwrap().pop().unwrap();
+    let gathered = crate::notices::gather(&mut tx, first).await.unwrap().unwrap();
+    let letter = crate::notices::letter(&mut tx, &bench.people.load(), &gathered).await.unwrap();
+    tx.commit().await.unwrap();
+    assert!(matches!(letter, Some((crate::mail::Letter::Obstacles(all), _)) if all.len() == 3), "in one mail");
+    let mut tx = bench.store.read(bench.clock.now()).await.unwrap();
+    assert_eq!(tx.mails(Some(crate::store::MailState::Owed), 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
 async fn under_a_refresh_period_of_none_nothing_calls_the_channel_but_the_owner() {
     let bench = Bench::new(&["a"], Period::None).await;
     bench.consent("a").await.unwrap();

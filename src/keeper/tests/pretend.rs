@@ -611,8 +611,11 @@ impl Bench {
             tx.mails(None, 100).await.unwrap().into_iter().filter(|mail| mail.kind == crate::domain::MailKind::Reminder)
         {
             let letter = crate::notices::letter(&mut tx, &self.people.load(), &mail).await.unwrap();
-            if let Some((crate::mail::Letter::Obstacle { shop, obstacle, .. }, _)) = letter {
-                told.push(format!("{}: {obstacle:?}", shop.name));
+            if let Some((crate::mail::Letter::Obstacles(all), _)) = letter {
+                for one in all {
+                    let names: Vec<_> = one.shops.iter().map(|shop| shop.name.as_str()).collect();
+                    told.push(format!("{}: {:?}", names.join(", "), one.obstacle));
+                }
             }
         }
         told

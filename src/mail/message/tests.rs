@@ -6,7 +6,7 @@ use mail_parser::{MessageParser, MimeHeaders as _};
 use super::*;
 use crate::{
     domain::AuthorizationId,
-    mail::{Item, News, Obstacle, RenewLink, ShopLine},
+    mail::{Item, News, Obstacle, Obstructed, RenewLink, ShopLine},
 };
 
 const NOON: &str = "2026-12-13T11:00:00Z";
@@ -173,7 +173,11 @@ fn notices_and_notes_say_what_happened() {
 }
 
 fn obstructed(obstacle: Obstacle) -> Letter {
-    Letter::Obstacle { shop: shop("tt-uk", "TikTok UK"), channel: "TikTok Shop".to_owned(), obstacle }
+    Letter::Obstacles(vec![Obstructed {
+        shops: vec![shop("tt-uk", "TikTok UK")],
+        channel: "TikTok Shop".to_owned(),
+        obstacle,
+    }])
 }
 
 #[test]

@@ -9,7 +9,7 @@ use super::{channel, days_left, days_until, lies_ahead, links, listed, local, na
 use crate::{
     domain::JobKind,
     mail::{
-        Item, Letter, News, Obstacle, ShopLine,
+        Item, Letter, News, Obstacle, Obstructed, ShopLine,
         message::{Block, Page},
     },
 };
@@ -55,7 +55,7 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
             closing: vec![how(std::slice::from_ref(shop), now)],
             footer: footer(),
         },
-        Letter::Obstacle { shop, channel, obstacle } => obstructed(shop, channel, obstacle, now),
+        Letter::Obstacles(all) => obstacles(all, now),
         Letter::Operator(news) => operator(news, now),
         Letter::Test => Page {
             subject: "shopsyncd kann E-Mails senden".to_owned(),
@@ -67,8 +67,37 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
     }
 }
 
-fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle, now: &Zoned) -> Page {
-    let (name, channel) = (one_line(&shop.name), one_line(channel));
+/// What stands in the way of shops: one page, however many there are.
+fn obstacles(all: &[Obstructed], now: &Zoned) -> Page {
+    let mut pages: Vec<Page> = all.iter().map(|one| obstructed(one, now)).collect();
+    if pages.len() == 1 {
+        return pages.remove(0);
+    }
+    let shops: usize = all.iter().map(|one| one.shops.len()).sum();
+    let first = pages.first().map_or_else(String::new, |page| page.subject.clone());
+    let mut closing: Vec<String> = Vec::new();
+    for line in pages.iter().flat_map(|page| &page.closing) {
+        if !closing.contains(line) {
+            closing.push(line.clone());
+        }
+    }
+    let told = pages.into_iter().flat_map(|page| {
+        let lines = page.opening;
+        page.blocks.into_iter().map(move |block| Block { lines: lines.clone(), ..block })
+    });
+    Page {
+        subject: format!("{} Shops sind zurzeit gesperrt, zuerst {first}", shops),
+        opening: vec!["In diesen Shops kann zurzeit nicht gearbeitet werden.".to_owned()],
+        blocks: told.collect(),
+        closing,
+        footer: footer(),
+    }
+}
+
+fn obstructed(Obstructed { shops, channel, obstacle }: &Obstructed, now: &Zoned) -> Page {
+    let (names, channel) = (names(shops), one_line(channel));
+    let these = if shops.len() == 1 { "diesem Shop" } else { "diesen Shops" };
+    let name = short_names(&names);
     let (subject, opening, then, closing, links) = match obstacle {
         Obstacle::Closed(why) => (
             format!("{name}: {channel} meldet, dass der Shop geschlossen ist"),
@@ -82,18 +111,18 @@ fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle, now: &Zoned) 
         Obstacle::ScopeMissing(scope) => (
             format!("{name}: der Berechtigung fehlt ein Recht"),
             format!(
-                "Der Berechtigung, in diesem Shop zu arbeiten, fehlt ein Recht, das shopsyncd braucht: „{}“.",
+                "Der Berechtigung, in {these} zu arbeiten, fehlt ein Recht, das shopsyncd braucht: „{}“.",
                 one_line(scope)
             ),
-            catches_up(1),
-            how(std::slice::from_ref(shop), now),
-            vec![("Berechtigung erneuern".to_owned(), shop.renew.url.to_string())],
+            catches_up(shops.len()),
+            how(shops, now),
+            renewals(shops),
         ),
     };
     Page {
         subject,
         opening: vec![opening, format!("Produktimport und Produktexport stehen still. {then}")],
-        blocks: vec![Block { heading: name, lines: Vec::new(), links }],
+        blocks: vec![Block { heading: listed(&names, "und"), lines: Vec::new(), links }],
         closing: vec![closing],
         footer: footer(),
     }
@@ -126,7 +155,7 @@ fn reminder(items: &[Item], now: &Zoned) -> Page {
     Page {
         subject,
         opening: vec![opening],
-        blocks: items.iter().map(|item| block(item, now, "Berechtigung erneuern", false)).collect(),
+        blocks: items.iter().map(|item| block(item, now, false)).collect(),
         closing: vec![
             how(items.iter().flat_map(|item| &item.shops), now),
             format!("{} {}", stops(shops), catches_up(shops)),
@@ -180,7 +209,7 @@ fn ended(item: &Item, now: &Zoned) -> Page {
             opening,
             format!("Produktimport und Produktexport stehen still. {}", catches_up(item.shops.len())),
         ],
-        blocks: vec![block(item, now, "Berechtigung erneuern", true)],
+        blocks: vec![block(item, now, true)],
         closing: vec![how(&item.shops, now)],
         footer: footer(),
     }
@@ -195,14 +224,14 @@ fn renewed(item: &Item, now: &Zoned) -> Page {
             "Danke: Die Berechtigung wurde erneuert. Es ist nichts weiter zu tun; was versäumt wurde, wird jetzt nachgeholt."
                 .to_owned(),
         ],
-        blocks: vec![Block { links: Vec::new(), ..block(item, now, "", false) }],
+        blocks: vec![Block { links: Vec::new(), ..block(item, now, false) }],
         closing: Vec::new(),
         footer: footer(),
     }
 }
 
 /// A permission, which may be `over`.
-fn block(item: &Item, now: &Zoned, act: &str, over: bool) -> Block {
+fn block(item: &Item, now: &Zoned, over: bool) -> Block {
     let mut lines = vec![format!("Kanal: {}", channel(&item.channel, item.account.as_deref()))];
     // The end date of a refused permission means nothing any more.
     if let (Some(at), None) = (item.ends_at, &item.revoked) {
@@ -217,12 +246,17 @@ fn block(item: &Item, now: &Zoned, act: &str, over: bool) -> Block {
             lines.push(format!("Tage übrig: {}", days_left(&at, now)));
         }
     }
-    let one = item.shops.len() == 1;
-    let links = item.shops.iter().map(|shop| {
-        let words = if one { act.to_owned() } else { format!("Berechtigung für {} erneuern", one_line(&shop.name)) };
-        (words, shop.renew.url.to_string())
-    });
-    Block { heading: listed(&names(&item.shops), "und"), lines, links: links.collect() }
+    Block { heading: listed(&names(&item.shops), "und"), lines, links: renewals(&item.shops) }
+}
+
+/// What to press: one for each shop.
+fn renewals(shops: &[ShopLine]) -> Vec<(String, String)> {
+    let one = shops.len() == 1;
+    let words = |shop: &ShopLine| match one {
+        true => "Berechtigung erneuern".to_owned(),
+        false => format!("Berechtigung für {} erneuern", one_line(&shop.name)),
+    };
+    shops.iter().map(|shop| (words(shop), shop.renew.url.to_string())).collect()
 }
 
 /// What no longer works without a renewal.
@@ -371,7 +405,11 @@ const fn asked_or_not(asked: bool) -> &'static str {
 }
 
 fn subject_names(item: &Item) -> String {
-    short(&names(&item.shops), "und", |count| format!("{count} weitere Shops"))
+    short_names(&names(&item.shops))
+}
+
+fn short_names(names: &[String]) -> String {
+    short(names, "und", |count| format!("{count} weitere Shops"))
 }
 
 /// "in 20 Tagen, am 13. Dezember".

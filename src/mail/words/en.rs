@@ -9,7 +9,7 @@ use super::{channel, days_left, days_until, lies_ahead, links, listed, local, na
 use crate::{
     domain::JobKind,
     mail::{
-        Item, Letter, News, Obstacle, ShopLine,
+        Item, Letter, News, Obstacle, Obstructed, ShopLine,
         message::{Block, Page},
     },
 };
@@ -53,7 +53,7 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
             closing: vec![how(std::slice::from_ref(shop), now)],
             footer: footer(),
         },
-        Letter::Obstacle { shop, channel, obstacle } => obstructed(shop, channel, obstacle, now),
+        Letter::Obstacles(all) => obstacles(all, now),
         Letter::Operator(news) => operator(news, now),
         Letter::Test => Page {
             subject: "shopsyncd can send mail".to_owned(),
@@ -67,8 +67,37 @@ pub(super) fn page(letter: &Letter, now: &Zoned) -> Page {
     }
 }
 
-fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle, now: &Zoned) -> Page {
-    let (name, channel) = (one_line(&shop.name), one_line(channel));
+/// What stands in the way of shops: one page, however many there are.
+fn obstacles(all: &[Obstructed], now: &Zoned) -> Page {
+    let mut pages: Vec<Page> = all.iter().map(|one| obstructed(one, now)).collect();
+    if pages.len() == 1 {
+        return pages.remove(0);
+    }
+    let shops: usize = all.iter().map(|one| one.shops.len()).sum();
+    let first = pages.first().map_or_else(String::new, |page| page.subject.clone());
+    let mut closing: Vec<String> = Vec::new();
+    for line in pages.iter().flat_map(|page| &page.closing) {
+        if !closing.contains(line) {
+            closing.push(line.clone());
+        }
+    }
+    let told = pages.into_iter().flat_map(|page| {
+        let lines = page.opening;
+        page.blocks.into_iter().map(move |block| Block { lines: lines.clone(), ..block })
+    });
+    Page {
+        subject: format!("{} shops cannot be worked in, first {first}", shops),
+        opening: vec!["These shops cannot be worked in at present.".to_owned()],
+        blocks: told.collect(),
+        closing,
+        footer: footer(),
+    }
+}
+
+fn obstructed(Obstructed { shops, channel, obstacle }: &Obstructed, now: &Zoned) -> Page {
+    let (names, channel) = (names(shops), one_line(channel));
+    let these = if shops.len() == 1 { "this shop" } else { "these shops" };
+    let name = short_names(&names);
     let (subject, opening, then, closing, links) = match obstacle {
         Obstacle::Closed(why) => (
             format!("{name}: {channel} says that the shop is closed"),
@@ -85,18 +114,18 @@ fn obstructed(shop: &ShopLine, channel: &str, obstacle: &Obstacle, now: &Zoned) 
         Obstacle::ScopeMissing(scope) => (
             format!("{name}: the permission lacks a right"),
             format!(
-                "The permission to work in this shop lacks a right that shopsyncd needs: \u{201c}{}\u{201d}.",
+                "The permission to work in {these} lacks a right that shopsyncd needs: \u{201c}{}\u{201d}.",
                 one_line(scope)
             ),
-            catches_up(1),
-            how(std::slice::from_ref(shop), now),
-            vec![("Renew the permission".to_owned(), shop.renew.url.to_string())],
+            catches_up(shops.len()),
+            how(shops, now),
+            renewals(shops, "Renew the permission"),
         ),
     };
     Page {
         subject,
         opening: vec![opening, format!("Product import and product export stand still. {then}")],
-        blocks: vec![Block { heading: name, lines: Vec::new(), links }],
+        blocks: vec![Block { heading: listed(&names, "and"), lines: Vec::new(), links }],
         closing: vec![closing],
         footer: footer(),
     }
@@ -218,12 +247,14 @@ fn block(item: &Item, now: &Zoned, act: &str, over: bool) -> Block {
             lines.push(format!("Days left: {}", days_left(&at, now)));
         }
     }
-    let one = item.shops.len() == 1;
-    let links = item.shops.iter().map(|shop| {
-        let words = if one { act.to_owned() } else { format!("{act} for {}", one_line(&shop.name)) };
-        (words, shop.renew.url.to_string())
-    });
-    Block { heading: listed(&names(&item.shops), "and"), lines, links: links.collect() }
+    Block { heading: listed(&names(&item.shops), "and"), lines, links: renewals(&item.shops, act) }
+}
+
+/// What to press: one for each shop.
+fn renewals(shops: &[ShopLine], act: &str) -> Vec<(String, String)> {
+    let one = shops.len() == 1;
+    let words = |shop: &ShopLine| if one { act.to_owned() } else { format!("{act} for {}", one_line(&shop.name)) };
+    shops.iter().map(|shop| (words(shop), shop.renew.url.to_string())).collect()
 }
 
 /// What no longer works without a renewal.
@@ -372,7 +403,11 @@ const fn asked_or_not(asked: bool) -> &'static str {
 }
 
 fn subject_names(item: &Item) -> String {
-    short(&names(&item.shops), "and", |count| format!("{count} more shops"))
+    short_names(&names(&item.shops))
+}
+
+fn short_names(names: &[String]) -> String {
+    short(names, "and", |count| format!("{count} more shops"))
 }
 
 /// "in 20 days, on 13 December".

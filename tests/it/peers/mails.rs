@@ -4,7 +4,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use mail_parser::MessageParser;
 use shopsyncd::{
     domain::{AuthorizationId, JobKind},
-    mail::{Envelope, Item, Language, Letter, News, Obstacle, RenewLink, Sender, ShopLine, compose},
+    mail::{Envelope, Item, Language, Letter, News, Obstacle, Obstructed, RenewLink, Sender, ShopLine, compose},
 };
 
 use super::browser::Browser;
@@ -73,11 +73,11 @@ fn letters() -> Vec<(&'static str, Language, Letter)> {
         (
             "obstacle",
             Language::De,
-            Letter::Obstacle {
-                shop: shop("de", LONG),
+            Letter::Obstacles(vec![Obstructed {
+                shops: vec![shop("de", LONG)],
                 channel: "TikTok Shop".to_owned(),
                 obstacle: Obstacle::ScopeMissing("seller.product.write_and_read_everything_there_is".to_owned()),
-            },
+            }]),
         ),
         ("operator", Language::En, Letter::Operator(operator)),
         ("test", Language::De, Letter::Test),
