@@ -3,7 +3,8 @@
 
 For an authorization that ends at E: steps on E's local date minus a month (clamped to the month's last day), then every 7 days from that
 day while before E, and `extra` days before; each at a time of day, one that is skipped later, one that comes twice the first time. Steps
-up to the moment it was given are not owed. After downtime only the latest missed step is told, at once, and covers a step later that day;
+up to the moment it was given are not owed. Two ordinary steps are never less than 6 days apart, also when the channel tells another end:
+one that is later by more than 7 days is a renewal, any other moves the steps that are still to come. After downtime only the latest missed step is told, at once, and covers a step later that day;
 once E has passed only the notice is. A mail a recipient and local day: what finds today's mail gone waits until tomorrow's time of day, whoever looks before.
 
 Its argument (JSON) says `zone`, `at`, `extra` (days), `accounts`, `shops`, and whether the year is `quiet`: nobody renews anything, and
@@ -97,24 +98,36 @@ for number in range(asked["accounts"]):
         if local_day(moment) >= LAST:
             break
         grants.append([moment, moment + timedelta(days=chance.choice([5, 30, 90, 365]), seconds=chance.randrange(60))])
-    accounts.append({"shops": known, "grants": grants})
+    moves = []
+    for place, (given, ends) in enumerate(grants):
+        if asked["quiet"] or chance.random() < 0.4:
+            continue
+        # In the midst of the ladder, most of them.
+        moment = up(ends - timedelta(days=chance.choice([40, 27, 20, 13, 6, 2]), seconds=chance.randrange(80000)))
+        days = chance.choice([-6, -3, -1, 1, 2, 5, 7, 7, 8, 20, 90])
+        moved = ends + timedelta(days=days)
+        after = grants[place + 1][0] if place + 1 < len(grants) else instant(LAST, time(0, 0))
+        if given < moment < min(ends, after) and moved > moment + timedelta(hours=1):
+            moves.append([moment, moved])
+    accounts.append({"shops": known, "grants": grants, "moves": moves})
 
 
 @functools.cache
 def steps(given, ends):
-    """The days of a ladder."""
+    """The days of a ladder, each with whether it is extra."""
     last = local_day(ends)
     days, number = set(), 0
     first = last - relativedelta(months=1)
     while first + timedelta(days=7 * number) <= last:
         days.add(first + timedelta(days=7 * number))
         number += 1
-    days |= {last - relativedelta(days=extra) for extra in asked["extra"]}
-    return sorted(day for day in days if given < instant(day, at) < ends)
+    extra = {last - relativedelta(days=extra) for extra in asked["extra"]} - days
+    return sorted((day, day in extra) for day in days | extra if given < instant(day, at) < ends)
 
 
 table = []
-told = [set() for _ in accounts]
+told = [{} for _ in accounts]  # the day of each step that was seen to, and whether it was extra then
+terms = [None for _ in accounts]  # when the grant in force was given, and when it ends
 over = [False for _ in accounts]
 mailed = {}
 begin = min(grant[0] for account in accounts for grant in account["grants"])
@@ -123,8 +136,13 @@ turns = {instant(local_day(begin) + timedelta(days=number), at) for number in ra
 turns |= {ends for _, ends in down} | {moment for account in accounts for grant in account["grants"] for moment in grant}
 renewals = {}
 for number, account in enumerate(accounts):
-    for grant in account["grants"][1:]:
-        renewals.setdefault(grant[0], []).append(number)
+    for place, grant in enumerate(account["grants"]):
+        renewals.setdefault(grant[0], []).append((number, grant[1], place > 0))
+moved = {}
+for number, account in enumerate(accounts):
+    for moment, ends in account["moves"]:
+        moved.setdefault(moment, []).append((number, ends))
+        turns |= {moment, ends}
 
 
 def concerned(account):
@@ -136,22 +154,30 @@ def concerned(account):
 
 
 for now in sorted({turn for turn in turns | set(renewals) if begin <= turn < until and up(turn) == turn}):
-    for number in renewals.get(now, []):
-        told[number], over[number] = set(), False
-        table += [(now, "renewed", who, shops) for who, shops in concerned(accounts[number]).items()]
+    for number, ends, again in renewals.get(now, []):
+        told[number], over[number], terms[number] = {}, False, (now, ends)
+        if again:
+            table += [(now, "renewed", who, shops) for who, shops in concerned(accounts[number]).items()]
+    for number, ends in moved.get(now, []):
+        given, before = terms[number]
+        terms[number] = (given, ends)
+        if ends - before > timedelta(days=7):
+            told[number], over[number], terms[number] = {}, False, (now, ends)
+            table += [(now, "renewed", who, shops) for who, shops in concerned(accounts[number]).items()]
     today = local_day(now)
     digest = {}
     for number, account in enumerate(accounts):
-        in_force = [grant for grant in account["grants"] if grant[0] <= now]
-        if not in_force:
+        if not terms[number]:
             continue
-        given, ends = in_force[-1]
+        given, ends = terms[number]
         if ends <= now:
             if not over[number]:
                 over[number] = True
                 table += [(now, "ended", who, shops) for who, shops in concerned(account).items()]
             continue
-        come = [day for day in steps(given, ends) if instant(day, at) <= now]
+        seen = [day for day, extra in told[number].items() if not extra]
+        near = lambda day: any(day != other and abs((day - other).days) < 6 for other in seen)
+        come = [day for day, extra in steps(given, ends) if instant(day, at) <= now and (extra or not near(day))]
         if not come or any(day >= come[-1] for day in told[number]):
             continue
         waits = [today]
@@ -159,7 +185,9 @@ for now in sorted({turn for turn in turns | set(renewals) if begin <= turn < unt
             waits.append(today - timedelta(days=1))
         if any(mailed.get(who) in waits for who in concerned(account)):
             continue
-        told[number] |= set(come) | {day for day in steps(given, ends) if day <= today}
+        for day, extra in steps(given, ends):
+            if day <= max(today, come[-1]):
+                told[number].setdefault(day, extra)
         for who, shops in concerned(account).items():
             digest.setdefault(who, []).extend(shops)
     for who, shops in digest.items():
@@ -172,7 +200,11 @@ print(json.dumps({
     "until": stamp(until),
     "down": [[stamp(begins), stamp(ends)] for begins, ends in down],
     "accounts": [
-        {"shops": account["shops"], "grants": [[stamp(given), stamp(ends)] for given, ends in account["grants"]]}
+        {
+            "shops": account["shops"],
+            "grants": [[stamp(given), stamp(ends)] for given, ends in account["grants"]],
+            "moves": [[stamp(moment), stamp(ends)] for moment, ends in account["moves"]],
+        }
         for account in accounts
     ],
     "table": sorted(f"{stamp(now)} {kind} {who} {' '.join(sorted(shops))}" for now, kind, who, shops in table),

@@ -2,20 +2,31 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
+use arc_swap::ArcSwap;
 use jiff::{SignedDuration, Span, Timestamp, ToSpan as _, civil::Time, tz::TimeZone};
+use mail_parser::MessageParser;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use shopsyncd::{
-    domain::{Account, AuthorizationId, EndSource, Ending, JobKind, Period, ShopId, reminder::Ladder},
-    mail::Sender,
-    notices::{
-        Language, People, Recipient, ShopPeople, UpcomingMail, bring_up_to_date, letter, mark_sent, note_end_moved,
-        note_renewal, owe_due, upcoming_mails,
+    clock::Clock,
+    domain::{
+        Account, Authorization, AuthorizationId, Demand, EndSource, Ending, InstanceId, JobKind, Period, ShopId,
+        reminder::Ladder,
     },
-    secrets::Sealed,
-    store::{Delivery, MailState, NewGrant, SealedGrant, Store, Tx, WantedSchedule, WantedShop},
+    jobs::{remind::Remind, send_mail::SendMail},
+    keeper::{Page, ShopBook, TokenKeeper},
+    mail::{Mailer, MailerBook, Memory, Sender},
+    notices::{
+        Language, People, Recipient, SharedPeople, ShopPeople, UpcomingMail, note_end_moved, note_renewal,
+        upcoming_mails,
+    },
+    scheduler::{Context, End, Handler, Progress},
+    secrets::{Sealed, Sealer},
+    store::{Finish, Finished, InstanceRow, NewGrant, Planned, SealedGrant, Store, WantedSchedule, WantedShop},
+    telemetry::metrics::Metrics,
 };
 use tokio::process::Command;
+use tokio_util::sync::CancellationToken;
 use url::Url;
 
 use super::{file, is_installed};
@@ -35,6 +46,8 @@ struct Owner {
     shops: Vec<Stall>,
     /// When each was given, and when it ends.
     grants: Vec<(Timestamp, Timestamp)>,
+    /// When the channel told another end of what was given, and which.
+    moves: Vec<(Timestamp, Timestamp)>,
 }
 
 #[derive(Deserialize)]
@@ -50,18 +63,34 @@ impl Year {
     }
 }
 
-/// A database with the shops, the people, and what was sent.
+/// What the channel or an owner does.
+enum Deed {
+    Grant(Timestamp),
+    Move(Timestamp),
+}
+
+/// A database with the shops, the two jobs, and what has arrived.
 struct World {
     store: Store,
-    people: People,
+    clock: Clock,
+    people: SharedPeople,
+    relay: Memory,
+    remind: Remind,
+    send: SendMail,
     sent: Vec<String>,
     _dir: tempfile::TempDir,
 }
 
+const ME: &str = "me";
+
 impl World {
     async fn new(year: &Year, ladder: Ladder) -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        // A year is thousands of transactions, and a disk is slow.
+        let memory = std::path::Path::new("/dev/shm");
+        let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         let store = Store::open("sqlite:year.db", dir.path()).await.unwrap();
+        let begin = year.accounts.iter().map(|owner| owner.grants[0].0).min().unwrap();
+        let clock = Clock::manual(begin);
         let stalls = || year.accounts.iter().flat_map(|owner| &owner.shops);
         let known = |stall: &Stall| ShopPeople {
             name: stall.id.to_string(),
@@ -95,15 +124,47 @@ impl World {
             .collect();
         let period = Period::Every(SignedDuration::from_hours(24 * 400));
         let schedules = JobKind::OF_DAEMON.map(|job| WantedSchedule { shop: None, job, period: period.clone() });
-        let mut tx = store.write(year.accounts[0].grants[0].0).await.unwrap();
+        let mut tx = store.write(begin).await.unwrap();
+        let me = InstanceRow {
+            id: InstanceId(ME.to_owned()),
+            version: "1".to_owned(),
+            started_at: begin,
+            beat: 0,
+            settings_digest: String::new(),
+            standing_by: false,
+            dead: false,
+        };
+        tx.add_instance(&me).await.unwrap();
         tx.sync_shops(&wanted).await.unwrap();
         tx.sync_schedules(&schedules).await.unwrap();
         tx.commit().await.unwrap();
-        Self { store, people, sent: Vec::new(), _dir: dir }
+        let people = Arc::new(ArcSwap::from_pointee(people));
+        let page = Page { public_url: "https://shops.example.com".parse().unwrap(), loopback: false };
+        let sealer = Sealer::parse(&Sealer::generate()).unwrap();
+        let (book, me) = (ShopBook::new(page, []), InstanceId(ME.to_owned()));
+        let keeper = TokenKeeper::new(store.clone(), clock.clone(), sealer, book, Arc::clone(&people), me);
+        let relay = Memory::default();
+        let mailer = MailerBook::new(Mailer::Memory(relay.clone()));
+        Self {
+            remind: Remind::new(store.clone(), clock.clone(), Arc::clone(&people), keeper),
+            send: SendMail::new(store.clone(), clock.clone(), Arc::clone(&people), mailer, Metrics::new()),
+            store,
+            clock,
+            people,
+            relay,
+            sent: Vec::new(),
+            _dir: dir,
+        }
+    }
+
+    async fn authorization(&self, number: usize) -> Option<Authorization> {
+        let all = self.store.read(self.clock.now()).await.unwrap().authorizations().await.unwrap();
+        all.into_iter().find(|known| known.account.account == number.to_string())
     }
 
     /// An owner's consent.
-    async fn grant(&self, number: usize, owner: &Owner, (given, ends): (Timestamp, Timestamp)) {
+    async fn grant(&self, number: usize, owner: &Owner, ends: Timestamp) {
+        let given = self.clock.now();
         let new = NewGrant {
             account: Account { channel: "tiktok_shop".into(), app: "app".to_owned(), account: number.to_string() },
             account_name: None,
@@ -120,7 +181,7 @@ impl World {
         let mut tx = self.store.write(given).await.unwrap();
         let authorization = tx.grant(&new, seal).await.unwrap();
         if authorization.grant_number > 1 {
-            note_renewal(&mut tx, &self.people, &authorization).await.unwrap();
+            note_renewal(&mut tx, &self.people.load(), &authorization).await.unwrap();
         } else {
             for stall in &owner.shops {
                 tx.tie_shop(&stall.id, authorization.id, &Value::Null).await.unwrap();
@@ -130,44 +191,74 @@ impl World {
         tx.commit().await.unwrap();
     }
 
-    /// What is owed at an instant is owed, and all of it leaves. The next instant at which anything will be.
-    async fn work(&mut self, now: Timestamp) -> Option<Timestamp> {
-        let mut tx = self.store.write(now).await.unwrap();
-        let pass = owe_due(&mut tx, &self.people).await.unwrap();
-        tx.commit().await.unwrap();
-        // In one transaction, which the daemon does not: here nobody dies in between, and a disk is slow.
-        let mut tx = self.store.write(now).await.unwrap();
-        loop {
-            let due = tx.due_mail(20).await.unwrap();
-            if due.is_empty() {
-                break;
-            }
-            for mail in due {
-                self.sent.extend(deliver(&mut tx, &self.people, mail.id).await);
-            }
+    /// The channel tells another end, as the keeper takes it.
+    async fn move_end(&self, number: usize, ends: Timestamp) {
+        let before = self.authorization(number).await.unwrap();
+        let renewed = Authorization::is_renewal(before.ends.map(|ends| ends.at), Some(ends));
+        let mut tx = self.store.write(self.clock.now()).await.unwrap();
+        assert!(tx.set_end(before.id, Ending { at: ends, source: EndSource::Told }, renewed).await.unwrap());
+        if renewed {
+            let after = tx.authorization(before.id).await.unwrap().unwrap();
+            note_renewal(&mut tx, &self.people.load(), &after).await.unwrap();
+        } else {
+            note_end_moved(&mut tx).await.unwrap();
         }
         tx.commit().await.unwrap();
-        pass.next_at
     }
-}
 
-/// Delivers a mail, unless another takes its place: a line that says so.
-async fn deliver(tx: &mut Tx, people: &People, id: i64) -> Option<String> {
-    let mail = tx.mail(id).await.unwrap().filter(|mail| mail.state == MailState::Owed)?;
-    let now = tx.now;
-    if bring_up_to_date(tx, people, &mail).await.unwrap() {
-        return None;
+    /// The jobs that are due run, until none is.
+    async fn work(&mut self) {
+        while self.next().await.is_some_and(|next| next <= self.clock.now()) {
+            self.run_once().await;
+        }
+        let now = self.clock.now();
+        for mail in self.relay.drain() {
+            let parsed = MessageParser::default().parse(mail.message.as_bytes()).unwrap();
+            let header = |name: &str| parsed.header_raw(name).unwrap().trim().to_owned();
+            let shops = header("X-Shopsyncd-Shops").replace("\r\n", "");
+            let mut shops: Vec<_> = shops.split(',').map(|shop| shop.trim().to_owned()).collect();
+            shops.sort_unstable();
+            self.sent.push(format!("{now} {} {} {}", header("X-Shopsyncd-Kind"), mail.to, shops.join(" ")));
+        }
     }
-    let Some((letter, mut shops)) = letter(tx, people, &mail).await.unwrap() else {
-        panic!("{} at {now}: it has nothing to say", mail.dedup)
-    };
-    assert!(letter.items().is_sorted_by_key(|item| item.ends_at), "the most urgent first: {letter:?}");
-    assert!(tx.freeze_mail(id, letter.kind().as_str(), "as composed").await.unwrap());
-    tx.deliver_mail(id, &Delivery::Sent).await.unwrap();
-    mark_sent(tx, &mail).await.unwrap();
-    shops.sort();
-    let shops: Vec<_> = shops.iter().map(ShopId::as_str).collect();
-    Some(format!("{now} {} {} {}", letter.kind(), mail.recipient, shops.join(" ")))
+
+    /// The next instant at which a job asked to run.
+    async fn next(&self) -> Option<Timestamp> {
+        self.store.read(self.clock.now()).await.unwrap().next_instant().await.unwrap()
+    }
+
+    /// What is due is planned and claimed as the planner does it, and run.
+    async fn run_once(&self) {
+        let (now, me) = (self.clock.now(), InstanceId(ME.to_owned()));
+        let mut tx = self.store.write(now).await.unwrap();
+        let planned = tx.due_schedules(10).await.unwrap().into_iter().map(|due| {
+            let next = if due.grid_at <= now { due.period.next_after(due.grid_at, now) } else { None };
+            Planned { grid_at: next.map_or(due.grid_at, |next| next.grid_at), covers: 1, due }
+        });
+        let planned: Vec<Planned> = planned.collect();
+        let claimed = tx.plan_runs(&planned, &me, 10).await.unwrap();
+        tx.commit().await.unwrap();
+        for run in claimed {
+            let context = Context {
+                run: run.id,
+                lease_number: run.lease_number,
+                shop: None,
+                job: run.job,
+                attempt: run.attempt,
+                demand: Demand::default(),
+                cancel: CancellationToken::new(),
+                holder: me.clone(),
+                progress: Progress::default(),
+            };
+            let handler: &dyn Handler = if run.job == JobKind::Remind { &self.remind } else { &self.send };
+            let End::Ended(outcome, counts) = handler.run(context).await.unwrap() else { panic!("{:?}", run.job) };
+            let finish = Finish::Ended(outcome);
+            let finished = Finished { id: run.id, lease_number: run.lease_number, finish, counts, error: None };
+            let mut tx = self.store.write(now).await.unwrap();
+            tx.finish_runs(&[finished]).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+    }
 }
 
 /// The year as asked for. `None`: its maker is not installed.
@@ -209,29 +300,33 @@ fn same(sent: &mut [String], table: &mut [String]) {
 /// Walks through a year, from instant to instant, and compares.
 async fn walk(accounts: usize, shops: usize, at: Time, extra: &[i64]) {
     let Some((mut year, mut world)) = begin(accounts, shops, at, extra, false).await else { return };
-    let mut grants: Vec<_> = year
-        .accounts
-        .iter()
-        .enumerate()
-        .flat_map(|(number, owner)| owner.grants.iter().map(move |grant| (*grant, number)))
-        .collect();
-    grants.sort_unstable();
-    let mut grants = grants.into_iter().peekable();
-    let mut next = None;
+    let mut deeds: Vec<(Timestamp, usize, Deed)> = Vec::new();
+    for (number, owner) in year.accounts.iter().enumerate() {
+        deeds.extend(owner.grants.iter().map(|(at, ends)| (*at, number, Deed::Grant(*ends))));
+        deeds.extend(owner.moves.iter().map(|(at, ends)| (*at, number, Deed::Move(*ends))));
+    }
+    deeds.sort_by_key(|(at, number, _)| (*at, *number));
+    let mut deeds = deeds.into_iter().peekable();
     loop {
-        let given = grants.peek().map(|((given, _), _)| *given);
-        let Some(soonest) = next.into_iter().map(|next| year.up(next)).chain(given).min() else { break };
+        let next = world.next().await.map(|next| year.up(next.max(world.clock.now())));
+        let Some(soonest) = next.into_iter().chain(deeds.peek().map(|(at, ..)| *at)).min() else { break };
         if soonest >= year.until {
             break;
         }
-        while let Some((grant, number)) = grants.next_if(|((given, _), _)| *given <= soonest) {
-            world.grant(number, &year.accounts[number], grant).await;
+        world.clock.set(soonest);
+        while let Some((_, number, deed)) = deeds.next_if(|(at, ..)| *at <= soonest) {
+            match deed {
+                Deed::Grant(ends) => world.grant(number, &year.accounts[number], ends).await,
+                Deed::Move(ends) => world.move_end(number, ends).await,
+            }
         }
-        next = world.work(soonest).await;
+        world.work().await;
     }
 
     same(&mut world.sent, &mut year.table);
     assert!(year.table.len() > 5 * accounts, "a year in which much happens: {} mails", year.table.len());
+    let moves = year.accounts.iter().map(|owner| owner.moves.len()).sum::<usize>();
+    assert!(moves > accounts / 4, "ends that move: {moves}");
 }
 
 #[tokio::test]
@@ -248,12 +343,16 @@ async fn and_so_is_one_whose_mails_are_due_in_the_hour_that_is_skipped_or_comes_
 async fn what_is_upcoming_in_a_quiet_year_is_what_others_worked_out() {
     let at = "08:00".parse().unwrap();
     let Some((mut year, world)) = begin(120, 400, at, &[3, 1], true).await else { return };
-    for (number, owner) in year.accounts.iter().enumerate() {
-        world.grant(number, owner, owner.grants[0]).await;
+    let mut first: Vec<_> = year.accounts.iter().enumerate().map(|(number, owner)| (owner.grants[0], number)).collect();
+    first.sort_unstable();
+    for ((given, ends), number) in first {
+        world.clock.set(given);
+        world.grant(number, &year.accounts[number], ends).await;
     }
-    let now = year.accounts.iter().map(|owner| owner.grants[0].0).max().unwrap();
+    let now = world.clock.now();
     let until = now + SignedDuration::from_hours(24 * 400);
-    let upcoming = upcoming_mails(&mut world.store.read(now).await.unwrap(), &world.people, until).await.unwrap();
+    let upcoming =
+        upcoming_mails(&mut world.store.read(now).await.unwrap(), &world.people.load(), until).await.unwrap();
     let line = |mail: &UpcomingMail| {
         let mut shops: Vec<_> = mail.shops.iter().map(ShopId::as_str).collect();
         shops.sort_unstable();
