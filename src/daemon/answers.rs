@@ -281,11 +281,11 @@ impl Shared {
     }
 
     async fn mail_test(&self, address: &str, progress: ProgressSink) -> Answered {
-        let mut tx = self.writing().await?;
         if !is_address(address) {
             let text = format!("`{address}` is not a mail address; write one like `ops@example.com`");
             return Err(Refusal::new(64, text));
         }
+        let mut tx = self.writing().await?;
         let id = notices::owe_test_mail(&mut tx, &self.people.load(), address).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
         let asked =
