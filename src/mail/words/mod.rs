@@ -10,20 +10,28 @@ use super::{
     message::{Page, one_line},
 };
 
+/// What a language has words for.
+struct Words {
+    page: fn(&Letter, &Zoned) -> Page,
+    entry: fn(&Item) -> String,
+}
+
+/// The list of languages: a further one is a file beside those of the others, a line here, and one in [`Language`].
+const fn words(language: Language) -> Words {
+    match language {
+        Language::En => Words { page: en::page, entry: en::entry },
+        Language::De => Words { page: de::page, entry: de::entry },
+    }
+}
+
 /// What a letter says in a language. `now` is in the zone that all its dates are shown in.
 pub(super) fn page(language: Language, letter: &Letter, now: &Zoned) -> Page {
-    match language {
-        Language::En => en::page(letter, now),
-        Language::De => de::page(letter, now),
-    }
+    (words(language).page)(letter, now)
 }
 
 /// The title of a calendar entry.
 pub(super) fn entry(language: Language, item: &Item) -> String {
-    match language {
-        Language::En => en::entry(item),
-        Language::De => de::entry(item),
-    }
+    (words(language).entry)(item)
 }
 
 /// The names of an item's shops.
