@@ -304,7 +304,7 @@ path = "x"
     shops.d/a.toml:5: shops.erp.jobs.authorization_refresh: channel `file` has no job `authorization_refresh`; leave it out
     shops.d/a.toml:7: shops."Bad Id": `Bad Id` is not a shop id; use lower-case letters, digits, `-` and `_`, at most 64; `name` is free
     shops.d/a.toml:10: shops.nowhere.channel: the shop has no channel; set `channel` to `file` or `market`
-    shops.d/a.toml:13: shops.mistyped.chanel: unknown key; did you mean `channel`?
+    shops.d/a.toml:14: shops.mistyped.chanel: unknown key; did you mean `channel`?
     shops.d/b.toml:1: timezone: files in shops.d hold `[shops.…]` only; move it to the main file
     shops.d/b.toml:4: shops.tw.regoin: unknown key; did you mean `region`?
     shops.d/b.toml:5: shops.tw.jobs.authorization_refresh: `now and then` is not a period; write "None", an exact duration such as "90 seconds", "15m", "6h", "1 day" or "1 week", or { cron = "0 3 * * *" }
