@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
 use super::Shared;
 use crate::{
@@ -115,19 +115,16 @@ impl Shared {
         let config = self.config.load_full();
         let now = self.clock.now();
         let (held, next) = self.store.read(now).await?.outlook().await?;
-        let mut words = format!("serves {}", counted(config.shops.len() as u64, "shop", "shops"));
-        if held > 0 {
-            words += &format!(", {held} held");
-        }
-        match next.map(|next| (next, next.to_zoned(config.timezone.clone()))) {
-            None => words += "; no run is planned",
-            Some((next, _)) if next <= now => words += "; runs are due",
-            Some((_, next)) if next.date() == now.to_zoned(config.timezone.clone()).date() => {
-                words += &next.strftime("; next run %H:%M").to_string();
-            }
-            Some((_, next)) => words += &next.strftime("; next run %Y-%m-%d %H:%M").to_string(),
-        }
-        Ok(words)
+        let shops = counted(config.shops.len() as u64, "shop", "shops");
+        let held = if held > 0 { format!(", {held} held") } else { String::new() };
+        let here = |at: Timestamp| at.to_zoned(config.timezone.clone());
+        let next = match next {
+            None => "no run is planned".to_owned(),
+            Some(next) if next <= now => "runs are due".to_owned(),
+            Some(next) if here(next).date() == here(now).date() => here(next).strftime("next run %H:%M").to_string(),
+            Some(next) => here(next).strftime("next run %Y-%m-%d %H:%M").to_string(),
+        };
+        Ok(format!("serves {shops}{held}; {next}"))
     }
 
     /// What keeps the daemon from doing its work.
@@ -165,8 +162,14 @@ impl Shared {
     }
 }
 
-/// What the database answers, unless it takes too long.
+/// What the database answers, unless it takes longer: then it may or may not have taken in what it was told.
+pub(super) async fn within<T>(
+    limit: Duration,
+    answer: impl Future<Output = Result<T, StoreError>>,
+) -> Result<T, StoreError> {
+    tokio::time::timeout(limit, answer).await.unwrap_or(Err(StoreError::Unanswered(limit)))
+}
+
 async fn in_time<T>(answer: impl Future<Output = Result<T, StoreError>>) -> Result<T, StoreError> {
-    let answered = tokio::time::timeout(DATABASE_SAYS_NOTHING, answer).await;
-    answered.unwrap_or(Err(StoreError::Unanswered(DATABASE_SAYS_NOTHING)))
+    within(DATABASE_SAYS_NOTHING, answer).await
 }

@@ -59,6 +59,9 @@ const GRACE: SignedDuration = SignedDuration::from_secs(9);
 /// seconds by then. The process is gone within twenty.
 const STOPPED: Duration = Duration::from_secs(19);
 
+/// How long closing the database may take.
+const GOODBYE: Duration = Duration::from_secs(1);
+
 /// How many runs go on at once.
 const SLOTS: u32 = 64;
 
@@ -291,7 +294,8 @@ impl App {
         let all = async {
             let ended = supervise::all(parts, &stop).await;
             shared.keeper.drained().await;
-            shared.store.close().await;
+            // What a server that says nothing has of ours it may keep.
+            let _ = tokio::time::timeout(GOODBYE, shared.store.close()).await;
             ended
         };
         let over = async {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, force, people, systemd};
+use super::{Shared, force, health::within, people, systemd};
 use crate::{
     config::{
         Config,
@@ -15,7 +15,6 @@ use crate::{
     control::Refusal,
     domain::ChannelName,
     notices, settings,
-    store::StoreError,
 };
 
 /// How soon an edit is tried again that the database did not take.
@@ -116,7 +115,7 @@ impl Shared {
         self.shops.replace(force::page(&config), entries);
         // A file that was touched, or changed in what is this machine's own affair, does not take the peers' settings back.
         let meant = cause == Cause::Asked || config.digest != old.digest;
-        if let Err(error) = in_time(self.enter(&config, meant)).await {
+        if let Err(error) = within(PATIENCE, self.enter(&config, meant)).await {
             // The database is away: the old settings serve on, and the next reload tries again.
             if let Some(log) = log {
                 log.set_filter(&old.log.level).map_err(|error| wrong(format!("log.level: {error}")))?;
@@ -162,16 +161,11 @@ impl Shared {
             }
             tx.commit().await
         };
-        if let Err(error) = in_time(noted).await {
+        if let Err(error) = within(PATIENCE, noted).await {
             tracing::warn!(event = "store.failed", "cannot note that the settings were rejected: {error}");
         }
         text
     }
-}
-
-/// What the database answers, unless it takes too long: then it may or may not have taken in what it was told, and is told again.
-async fn in_time(answer: impl Future<Output = Result<(), StoreError>>) -> Result<(), StoreError> {
-    tokio::time::timeout(PATIENCE, answer).await.unwrap_or(Err(StoreError::Unanswered(PATIENCE)))
 }
 
 /// Tells what a reload changed; after a refusal also that nothing had to be.

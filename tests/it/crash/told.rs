@@ -8,7 +8,7 @@ use tokio::{net::UnixDatagram, sync::mpsc, task::JoinHandle};
 use super::{
     daemon::Daemon,
     end_in_line,
-    stage::{LIMIT, Stage},
+    stage::{LIMIT, SHOPS, Stage},
     working,
 };
 use crate::world::Database;
@@ -21,11 +21,11 @@ const WATCHDOG: Duration = Duration::from_secs(3);
 const MEALS: usize = 24;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_database_that_falls_silent_starves_no_watchdog_and_keeps_no_stop() {
+async fn a_database_that_falls_silent_starves_no_watchdog_is_worked_with_again_and_keeps_no_stop() {
     let Some(database) = Database::postgres().await else { return };
     let (database, between) = database.behind().await;
     let mut stage = working(Stage::new(database)).await;
-    let (daemon, mut ear) = listened_to(&stage).await;
+    let (mut daemon, mut ear) = listened_to(&stage).await;
     between.fall_silent();
     let fell_silent = Instant::now();
     ear.hears("STATUS=", "no answer within").await;
@@ -37,6 +37,14 @@ async fn a_database_that_falls_silent_starves_no_watchdog_and_keeps_no_stop() {
         took < WATCHDOG * MEALS as u32 * 2 / 3,
         "{MEALS} meals, each due after a third of {WATCHDOG:?}, took {took:?}"
     );
+
+    between.speak_again();
+    ear.hears("STATUS=serves 3 shops", "").await;
+    stage.next_round();
+    stage.settled(&mut daemon, &SHOPS).await;
+
+    between.fall_silent();
+    ear.hears("STATUS=", "no answer within").await;
     stops_in_time(&stage, daemon, &mut ear).await;
     between.speak_again();
     let seen = stage.consistent().await;
@@ -124,10 +132,9 @@ impl Ear {
                 said.push(line);
             }
         };
-        match tokio::time::timeout(LIMIT, heard).await {
-            Ok(line) => line,
-            Err(_) => panic!("systemd was not told {what}, but {said:#?}"),
-        }
+        let line = tokio::time::timeout(LIMIT, heard).await;
+        let Ok(line) = line else { panic!("systemd was not told {what}, but {said:#?}") };
+        line
     }
 }
 
