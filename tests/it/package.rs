@@ -62,7 +62,7 @@ fn the_package_holds_what_belongs_to_it_and_nothing_else() {
     let contents = deb(&["--contents"]);
     let files: Vec<String> = contents
         .lines()
-        .filter(|line| !line.ends_with("/"))
+        .filter(|line| !line.ends_with('/'))
         .map(|line| {
             let words: Vec<&str> = line.split_whitespace().collect();
             format!("{} {} {}", words[0], words[1], words[5])

@@ -73,7 +73,7 @@ rm -rf "$root"/etc/systemd/system/* "$root"/etc/fstab "$root"/var/log/journal "$
 # Where this machine is a container, packages are told there to start nothing.
 rm -f "$root/usr/sbin/policy-rc.d"
 # Nothing in there is to outlast it, and its own manual page is all that is read.
-echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/shopsyncd-test"
+echo force-unsafe-io >"$root/etc/dpkg/dpkg.cfg.d/unsafe-io"
 rm -f "$root/var/lib/man-db/auto-update"
 for wants in "$units"/*.wants/*; do
   case ${wants##*/} in systemd-journald.service | systemd-journald.socket | systemd-journald-dev-log.socket) ;; *) rm "$wants" ;; esac
