@@ -13,8 +13,8 @@ fn pictured(sku: &str, amount: &str, images: &[&str]) -> Listing {
     Listing { images, ..of(&format!("product of {sku}"), sku, amount) }
 }
 
-fn done(went: &Went) -> &Option<Outcome> {
-    went.end.as_ref().unwrap()
+fn done(went: &Went) -> Option<Outcome> {
+    *went.end.as_ref().unwrap()
 }
 
 impl World {
@@ -44,7 +44,7 @@ impl World {
     /// The source says so now, and is read.
     async fn says(&self, source: Vec<Listing>) {
         self.shelf("erp").pages = vec![source];
-        assert_eq!(*done(&self.imports("erp", true).await), Some(Outcome::Done));
+        assert_eq!(done(&self.imports("erp", true).await), Some(Outcome::Done));
     }
 
     /// What was sent since the last question.
@@ -72,7 +72,7 @@ impl World {
 #[tokio::test]
 async fn images_are_sent_once_whatever_the_shop_shows_of_them() {
     let world = World::remembering(vec![pictured("A", "10", &["1", "2"]), pictured("B", "10", &["3"])]).await;
-    assert_eq!(*done(&world.exports().await), Some(Outcome::Done));
+    assert_eq!(done(&world.exports().await), Some(Outcome::Done));
     assert_eq!(world.sent(), ["A images https://erp/1 https://erp/2", "B images https://erp/3"]);
     world.imports("uk", true).await;
     world.exports().await;
@@ -121,7 +121,7 @@ async fn an_attribute_that_cannot_be_filled_keeps_nothing_else_from_being_sent()
     world.shelf("uk").mapping = [("Maker", "{brand}")].into();
     world.remembers(|entry| drop(entry.own.insert("mapping".to_owned(), "brand".into())));
     world.says(vec![pictured("A", "11", &["1"])]).await;
-    assert_eq!(*done(&world.exports().await), Some(Outcome::Partly));
+    assert_eq!(done(&world.exports().await), Some(Outcome::Partly));
     assert_eq!(world.sent(), ["A 11.00 EUR 5", "A images https://erp/1"]);
     assert_eq!(
         world.said().await,
@@ -131,7 +131,7 @@ async fn an_attribute_that_cannot_be_filled_keeps_nothing_else_from_being_sent()
     assert_eq!(world.previewed(None).await.lacking.len(), 1);
 
     world.says(vec![Listing { brand: Some("Acme".to_owned()), ..pictured("A", "11", &["1"]) }]).await;
-    assert_eq!(*done(&world.exports().await), Some(Outcome::Done));
+    assert_eq!(done(&world.exports().await), Some(Outcome::Done));
     assert_eq!(world.sent(), ["A attributes Maker=Acme"]);
     assert_eq!(world.said().await, [Vec::<String>::new(), Vec::new()]);
 }
@@ -141,7 +141,7 @@ async fn an_image_that_is_refused_takes_no_price_along_and_waits_for_another() {
     let world = World::remembering(vec![pictured("A", "10", &["1"])]).await;
     world.shelf("uk").refuses_remembered = ["A"].into();
     world.says(vec![pictured("A", "11", &["1"])]).await;
-    assert_eq!(*done(&world.exports().await), Some(Outcome::Partly));
+    assert_eq!(done(&world.exports().await), Some(Outcome::Partly));
     assert_eq!((world.sent(), world.shelf("uk").refused), (vec!["A 11.00 EUR 5".to_owned()], 1));
 
     world.says(vec![pictured("A", "12", &["1"])]).await;
@@ -171,7 +171,7 @@ async fn a_refusal_is_no_matter_any_more_when_what_was_accepted_is_wanted_again(
     world.exports().await;
     assert_eq!(world.said().await, [vec![], vec!["A promotion".to_owned()]]);
     world.says(vec![pictured("A", "10", &["1"])]).await;
-    assert_eq!(*done(&world.exports().await), Some(Outcome::Done));
+    assert_eq!(done(&world.exports().await), Some(Outcome::Done));
     assert_eq!(world.said().await, [Vec::<String>::new(), Vec::new()]);
 }
 
@@ -211,7 +211,7 @@ async fn prices_go_before_images_and_again_in_between() {
             pictured("D", "12", &["1"]),
         ])
         .await;
-    assert_eq!(*done(&world.attempt(went.run).await), Some(Outcome::Done));
+    assert_eq!(done(&world.attempt(went.run).await), Some(Outcome::Done));
     let rest = ["A 10.00 EUR 5", "D 12.00 EUR 5", "C images https://erp/1", "D images https://erp/1"];
     assert_eq!(world.sent(), rest);
     assert_eq!(world.known().await, ["A 10.00 EUR", "B 11.00 EUR", "C 11.00 EUR", "D 12.00 EUR"]);
@@ -234,7 +234,7 @@ async fn images_that_are_judged_later_keep_no_price_from_being_sent() {
     world.imports("uk", false).await;
 
     world.shelf("uk").judged = true;
-    assert_eq!(*done(&world.attempt(went.run).await), Some(Outcome::Done));
+    assert_eq!(done(&world.attempt(went.run).await), Some(Outcome::Done));
     let then = ["A images https://erp/1", "A 11.00 EUR 5", "A images https://erp/2"];
     assert_eq!(world.sent(), then, "judged; the piece that was sold is noticed; and what is wanted by now");
     assert_eq!(world.known().await, ["A 11.00 EUR"]);
@@ -287,7 +287,7 @@ async fn a_listing_that_was_gone_gets_its_images_anew() {
     let pages = std::mem::take(&mut world.shelf("uk").pages);
     world.shelf("uk").pages = vec![pages.concat().into_iter().filter(|listing| listing.sku.as_str() == "B").collect()];
     world.imports("uk", true).await;
-    assert_eq!(*done(&world.exports().await), Some(Outcome::Done));
+    assert_eq!(done(&world.exports().await), Some(Outcome::Done));
     assert_eq!(world.sent(), Vec::<String>::new());
     world.shelf("uk").pages = pages;
     world.imports("uk", true).await;
@@ -302,7 +302,7 @@ async fn fields_that_are_not_chosen_any_more_are_left_alone_and_remembered() {
     world.sent();
     world.remembers(|entry| entry.rules.fields = [Field::Price].into());
     world.says(vec![pictured("A", "10", &["2"])]).await;
-    assert_eq!(*done(&world.exports().await), Some(Outcome::Done));
+    assert_eq!(done(&world.exports().await), Some(Outcome::Done));
     assert_eq!(world.sent(), Vec::<String>::new());
     world.says(vec![pictured("A", "10", &["1"])]).await;
     world.remembers(|_| {});
