@@ -20,6 +20,7 @@ pub(super) struct Rows<const N: usize> {
 pub(super) type Cells<'a, const N: usize> = [Option<Cow<'a, str>>; N];
 
 /// A value of a row, as it is kept.
+#[expect(clippy::unnecessary_wraps, reason = "others of the row may be null")]
 pub(super) fn cell(text: &str) -> Option<Cow<'_, str>> {
     Some(without_nul(text))
 }
@@ -42,7 +43,7 @@ impl<const N: usize> Rows<N> {
         for part in parts {
             let (number, rest) = part.split_at(part.find(|c: char| !c.is_ascii_digit()).unwrap_or(part.len()));
             let number = number.parse().unwrap_or(0) + rows * N;
-            text.push_str(&format!("${number}{rest}"));
+            text.extend(["$", &number.to_string(), rest]);
         }
         text
     }
