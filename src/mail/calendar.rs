@@ -23,7 +23,9 @@ pub(super) fn entries(letter: &Letter, envelope: &Envelope<'_>, page: &Page) -> 
     let mut calendar = Calendar::new("reminders");
     calendar.line("METHOD:PUBLISH");
     calendar.line(&format!("X-WR-CALDESC:{}", escape(&page.subject)));
-    events.iter().for_each(|event| calendar.add(event));
+    for event in &events {
+        calendar.add(event);
+    }
     Some(calendar.finish())
 }
 

@@ -130,7 +130,9 @@ impl Watched {
         let Some(ends) = self.authorization.ends else { return Vec::new() };
         let covered = ladder.covered_by(step, self.authorization.authorized_at, ends.at, now);
         self.sent.note(step);
-        covered.iter().for_each(|step| self.sent.note(*step));
+        for step in &covered {
+            self.sent.note(*step);
+        }
         covered.into_iter().map(StepDate::from).collect()
     }
 

@@ -86,7 +86,7 @@ fn obstacles(all: &[Obstructed], now: &Zoned) -> Page {
         page.blocks.into_iter().map(move |block| Block { lines: lines.clone(), ..block })
     });
     Page {
-        subject: format!("{} Shops sind zurzeit gesperrt, zuerst {first}", shops),
+        subject: format!("{shops} Shops sind zurzeit gesperrt, zuerst {first}"),
         opening: vec!["In diesen Shops kann zurzeit nicht gearbeitet werden.".to_owned()],
         blocks: told.collect(),
         closing,
@@ -252,9 +252,12 @@ fn block(item: &Item, now: &Zoned, over: bool) -> Block {
 /// What to press: one for each shop.
 fn renewals(shops: &[ShopLine]) -> Vec<(String, String)> {
     let one = shops.len() == 1;
-    let words = |shop: &ShopLine| match one {
-        true => "Berechtigung erneuern".to_owned(),
-        false => format!("Berechtigung für {} erneuern", one_line(&shop.name)),
+    let words = |shop: &ShopLine| {
+        if one {
+            "Berechtigung erneuern".to_owned()
+        } else {
+            format!("Berechtigung für {} erneuern", one_line(&shop.name))
+        }
     };
     shops.iter().map(|shop| (words(shop), shop.renew.url.to_string())).collect()
 }

@@ -86,7 +86,7 @@ fn obstacles(all: &[Obstructed], now: &Zoned) -> Page {
         page.blocks.into_iter().map(move |block| Block { lines: lines.clone(), ..block })
     });
     Page {
-        subject: format!("{} shops cannot be worked in, first {first}", shops),
+        subject: format!("{shops} shops cannot be worked in, first {first}"),
         opening: vec!["These shops cannot be worked in at present.".to_owned()],
         blocks: told.collect(),
         closing,
