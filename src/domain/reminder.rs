@@ -436,7 +436,7 @@ mod tests {
             moves in prop::collection::vec(-3_i64..=3, 60),
             extra in prop::collection::vec(1_i64..30, 0..3),
         ) {
-            let extra = extra.into_iter().map(|days| days.days()).collect();
+            let extra = extra.into_iter().map(jiff::ToSpan::days).collect();
             let (ladder, given, ends) = (Ladder { extra, ..ladder() }, at(GIVEN), at(ENDS));
             let (mut now, mut noted, mut mails, mut notices) = (at("2026-05-25T00:00"), Sent::default(), Vec::new(), 0);
             let hours = |hours: i64| SignedDuration::from_hours(hours);
