@@ -15,7 +15,7 @@ use super::{
     rows::{Bound, Cells, Rows, cell},
     texts::PageTexts,
 };
-use crate::domain::{Counts, Product, ShopId, Sku, Texts, Variant, barcode_key};
+use crate::domain::{Counts, PassKind, Product, ShopId, Sku, Texts, Variant, barcode_key};
 
 /// A variant with its product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -144,9 +144,27 @@ impl Tx {
         on_db!(self.rows(TOUCH, json_text(&changed), revision))?.iter().map(|row| row.text("sku")).collect()
     }
 
-    /// Marks the variants that the complete pass `number` of the source `shop` did not see as gone (see `note_seen`).
-    /// Returns how many.
+    /// Marks the variants that the complete pass `number` of the source `shop` did not see as gone (see `note_seen`). Returns how many. In
+    /// its first pass as the source, those of the one before that were never wanted anywhere are forgotten instead: a shop that was
+    /// named the source by mistake, and read, has dropped nothing that another shop would have to retire.
     pub async fn drop_unseen_variants(&mut self, shop: &ShopId, number: i64) -> Result<u64, StoreError> {
+        const FORGET: Both = Both {
+            sqlite: "
+                delete from variants
+                where sku not in (
+                        select value from passes_seen, json_each(passes_seen.skus) where shop = $1 and number = $2)
+                    and not exists (
+                        select 1 from shops join listings on listings.shop = shops.id and listings.sku = variants.sku
+                        where listings.wanted_hash is not null)",
+            postgres: "
+                with seen as materialized (
+                    select value as sku from passes_seen, json_array_elements_text(skus::json)
+                    where shop = $1 and number = $2),
+                    wanted as materialized (select distinct sku from listings where wanted_hash is not null)
+                delete from variants
+                where not exists (select 1 from seen where seen.sku = variants.sku)
+                    and not exists (select 1 from wanted where wanted.sku = variants.sku)",
+        };
         const SQL: Both = Both {
             sqlite: "
                 update variants set gone_at = $3, revision = $4
@@ -161,7 +179,11 @@ impl Tx {
                 where gone_at is null and not exists (select 1 from seen where seen.sku = variants.sku)",
         };
         let (revision, now) = (self.next_revision().await?, ms(self.now));
+        let first = self.last_pass(shop, PassKind::Full).await?.is_none();
         self.allow_nested_loops(false).await?;
+        if first {
+            on_db!(self.execute(FORGET, shop.as_str(), number))?;
+        }
         let dropped = on_db!(self.execute(SQL, shop.as_str(), number, now, revision))?;
         self.allow_nested_loops(true).await?;
         Ok(dropped)

@@ -115,7 +115,11 @@ impl Stage {
         };
         seen.or_else(|| match (held_by?, sign) {
             ("guard", Sign::GoesOn) => None,
-            ("guard", _) => Some("held by a guard; type: edit restore".to_owned()),
+            ("guard", _) if self.put_aside().exists() => Some("held by a guard; type: edit restore".to_owned()),
+            // No mistake to take back: the edit itself is what the guard asks about.
+            ("guard", _) => {
+                Some("held by a guard; `jobs run … product_export --release-guard` lets it through".to_owned())
+            }
             (other, _) => Some(format!("has it once its owner renews ({other})")),
         })
     }

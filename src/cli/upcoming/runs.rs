@@ -16,39 +16,55 @@ use crate::{
 /// How often a shop is looked at that the channel holds.
 const DAILY: SignedDuration = SignedDuration::from_hours(24);
 
+/// How far ahead the looks at a token are followed one by one; beyond, they are counted by their grid.
+const FOLLOWED: SignedDuration = SignedDuration::from_hours(24);
+
 /// The instants at which a job runs, in order.
 #[derive(Clone)]
-pub(super) enum Runs {
-    /// Those of a period, up to an instant.
-    Grid { period: Period, next: Option<Timestamp>, until: Timestamp },
-    /// These.
-    Each(std::vec::IntoIter<Timestamp>),
+pub(super) struct Runs {
+    /// These first,
+    each: std::vec::IntoIter<Timestamp>,
+    /// and then those of periods, one after the other.
+    grids: Vec<Grid>,
+}
+
+/// Those of a period, up to an instant.
+#[derive(Clone)]
+struct Grid {
+    period: Period,
+    next: Option<Timestamp>,
+    until: Timestamp,
+}
+
+impl Grid {
+    fn step(&mut self) -> Option<Timestamp> {
+        let at = self.next.filter(|at| *at <= self.until)?;
+        self.next = after(&self.period, at);
+        Some(at)
+    }
+
+    fn count(mut self) -> u64 {
+        match (&self.period, self.next) {
+            (Period::Every(every), Some(next)) if next <= self.until => {
+                (self.until.duration_since(next).as_millis() / every.as_millis().max(1)) as u64 + 1
+            }
+            _ => std::iter::from_fn(|| self.step()).count() as u64,
+        }
+    }
 }
 
 impl Iterator for Runs {
     type Item = Timestamp;
 
     fn next(&mut self) -> Option<Timestamp> {
-        match self {
-            Self::Grid { period, next, until } => {
-                let at = next.filter(|at| *at <= *until)?;
-                *next = after(period, at);
-                Some(at)
-            }
-            Self::Each(instants) => instants.next(),
-        }
+        self.each.next().or_else(|| self.grids.iter_mut().find_map(Grid::step))
     }
 }
 
 impl Runs {
     /// How many are left.
-    pub(super) fn count_left(&self) -> u64 {
-        match self {
-            Self::Grid { period: Period::Every(every), next: Some(next), until } if next <= until => {
-                (until.duration_since(*next).as_millis() / every.as_millis().max(1)) as u64 + 1
-            }
-            other => other.clone().count() as u64,
-        }
+    pub(super) fn count_left(self) -> u64 {
+        self.each.len() as u64 + self.grids.into_iter().map(Grid::count).sum::<u64>()
     }
 }
 
@@ -60,7 +76,7 @@ pub(super) fn all<'a>(
     until: Timestamp,
 ) -> Vec<(&'a ScheduleRow, Runs)> {
     let mut of: BTreeMap<&ShopId, &Authorization> = BTreeMap::new();
-    let mut looks: BTreeMap<&ShopId, Vec<Timestamp>> = BTreeMap::new();
+    let mut looks: BTreeMap<&ShopId, Runs> = BTreeMap::new();
     for one in watched {
         of.extend(one.shops.iter().map(|shop| (shop, &one.authorization)));
         let mine = |row: &&ScheduleRow| row.shop.as_ref().is_some_and(|shop| one.shops.contains(shop));
@@ -69,14 +85,14 @@ pub(super) fn all<'a>(
     }
     let runs = schedules.iter().map(|row| {
         let known = row.shop.as_ref().and_then(|shop| of.get(shop));
-        if let Some(instants) =
-            row.shop.as_ref().filter(|_| row.job == JobKind::AuthorizationRefresh).and_then(|shop| looks.remove(shop))
-        {
-            return (row, Runs::Each(instants.into_iter()));
+        let is_refresh = row.job == JobKind::AuthorizationRefresh;
+        if let Some(runs) = row.shop.as_ref().filter(|_| is_refresh).and_then(|shop| looks.remove(shop)) {
+            return (row, runs);
         }
         // Nobody is expected to renew it.
         let end = known.and_then(|known| stands_until(known)).unwrap_or(until);
-        (row, Runs::Grid { period: row.period.clone(), next: row.next_due_at, until: until.min(end) })
+        let grid = Grid { period: row.period.clone(), next: row.next_due_at, until: until.min(end) };
+        (row, Runs { each: Vec::new().into_iter(), grids: vec![grid] })
     });
     runs.collect()
 }
@@ -93,12 +109,13 @@ fn looks_of<'a>(
     rows: Vec<&'a ScheduleRow>,
     now: Timestamp,
     until: Timestamp,
-) -> Vec<(&'a ShopId, Vec<Timestamp>)> {
+) -> Vec<(&'a ShopId, Runs)> {
+    let followed = until.min(now + FOLLOWED);
     let mut known = known.clone();
     let ends = known.ends.map(|ends| ends.at).filter(|at| *at > now);
     // A look that asks again before the grid's next, of each shop.
     let mut looks: Vec<Looks<'_>> = rows.into_iter().map(Looks::new).collect();
-    while let Some(at) = looks.iter().filter_map(Looks::next).min().filter(|at| *at <= until) {
+    while let Some(at) = looks.iter().filter_map(Looks::next).min().filter(|at| *at <= followed) {
         let due: Vec<usize> = (0..looks.len()).filter(|number| looks[*number].next() == Some(at)).collect();
         for number in due {
             let one = &mut looks[number];
@@ -119,7 +136,7 @@ fn looks_of<'a>(
             }
         }
     }
-    looks.into_iter().filter_map(|one| Some((one.row.shop.as_ref()?, one.instants))).collect()
+    looks.into_iter().filter_map(|one| Some((one.row.shop.as_ref()?, one.runs(ends, until)))).collect()
 }
 
 struct Looks<'a> {
@@ -142,6 +159,16 @@ impl<'a> Looks<'a> {
             return None;
         }
         if self.held { self.early } else { self.grid.into_iter().chain(self.early).min() }
+    }
+
+    /// Those that were followed, and then the grid's: until the authorization ends, and from then on one a day.
+    fn runs(self, ends: Option<Timestamp>, until: Timestamp) -> Runs {
+        let (held, next) = (self.held, self.next());
+        let end = ends.filter(|_| !held).unwrap_or(until).min(until);
+        let grid = Grid { period: self.row.period.clone(), next: if held { None } else { next }, until: end };
+        let daily =
+            Grid { period: Period::Every(DAILY), next: if held { next } else { ends.map(|ends| ends + DAILY) }, until };
+        Runs { each: self.instants.into_iter(), grids: vec![grid, daily] }
     }
 
     /// A look is made: the grid goes on from its own instant.
@@ -234,6 +261,18 @@ mod tests {
         uk authorization_refresh: 14:00 15:00 18:00 20:00 21:00 00:00
         uk product_import: 13:00 19:00
         ");
+    }
+
+    #[test]
+    fn years_ahead_are_counted_and_not_walked() {
+        let schedules = [schedule("de", JobKind::AuthorizationRefresh, "13:00", Some("15:00"))];
+        let schedules = schedules.map(|row| ScheduleRow { period: Period::parse("1 second").unwrap(), ..row });
+        let (now, until) = (at("12:30"), at("12:30") + SignedDuration::from_hours(24 * 36_500));
+        let watched = [watched(None)];
+        let (_, mut runs) = all(&schedules, &watched, now, until).remove(0);
+        let near = runs.by_ref().take_while(|at| *at <= now + FOLLOWED).count() as u64;
+        let left = runs.count_left();
+        assert_eq!((near + left + 1) / 1_000_000, 3_153, "a second each: {near} near, {left} later");
     }
 
     #[test]

@@ -77,3 +77,25 @@ async fn an_export_under_way_sends_no_more_once_another_source_is_named() {
     assert!(waits(world.exports().await));
     assert_eq!(world.shelf("uk").sent, ["A 11.00 EUR 5"], "what was on its way, and nothing after it");
 }
+
+#[tokio::test]
+async fn a_shop_that_was_the_source_by_mistake_has_dropped_nothing() {
+    let world = World::read(&[("A", "10"), ("B", "5")], &[("A", "10"), ("B", "5"), ("OWN", "7")]).await;
+    world.set(|entry| entry.rules.retire = Retire::ZeroStock);
+    assert_eq!(world.exports().await.end.unwrap(), Some(Outcome::Done));
+    world.name("uk", true).await;
+    world.imports("uk", false).await;
+    assert_eq!(world.products().await, ["A 10 EUR", "B 5 EUR", "OWN 7 EUR"]);
+    world.name("erp", true).await;
+    world.imports("erp", false).await;
+    assert_eq!(world.products().await, ["A 10 EUR", "B 5 EUR"]);
+    world.exports().await.end.unwrap();
+    assert_eq!(world.shelf("uk").sent, Vec::<String>::new(), "what the source never had is the shop's own affair");
+
+    // What it did have it drops, whoever is the source next.
+    world.shelf("uk").pages = vec![page(&[("A", "10"), ("OWN", "7")])];
+    world.name("uk", true).await;
+    world.imports("uk", false).await;
+    let mut tx = world.store.read(world.clock.now()).await.unwrap();
+    assert!(tx.variant(&"B".parse().unwrap()).await.unwrap().unwrap().gone);
+}
