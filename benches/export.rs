@@ -277,6 +277,7 @@ static ABILITIES: Abilities = Abilities {
     periods: &[(JobKind::ProductExport, SignedDuration::from_secs(60), "1 hour")],
     remembered: &[],
     push_batch: BATCH,
+    remembered_shared: false,
     remembered_batch: BATCH,
     changes_are_full: false,
 };

@@ -150,6 +150,7 @@ pub(crate) static ABILITIES: Abilities = Abilities {
     periods: &[(JobKind::ProductImport, SignedDuration::from_secs(60), "1 hour")],
     remembered: &[],
     push_batch: 1,
+    remembered_shared: false,
     remembered_batch: 1,
     changes_are_full: false,
 };

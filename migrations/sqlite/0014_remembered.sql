@@ -42,3 +42,6 @@ insert into complaints_new (shop, job, sku, code, text, request_id, since, run_i
 select shop, job, sku, code, text, request_id, since, run_id from complaints;
 drop table complaints;
 alter table complaints_new rename to complaints;
+
+-- From now on products come only from what has changed of the source's listings: it is read anew once.
+update listings set hash = null where shop = (select value from facts where name = 'product_source');

@@ -76,6 +76,8 @@ pub struct Abilities {
     pub retire: &'static [Retire],
     /// The shortest sensible period of each job, and the built-in default period as text.
     pub periods: &'static [(JobKind, SignedDuration, &'static str)],
+    /// Whether a product of the shop has [`Abilities::remembered`] fields once for all its SKUs.
+    pub remembered_shared: bool,
     /// The most SKUs in one `push`.
     pub push_batch: usize,
     /// The same for [`Abilities::remembered`] fields: few where images are uploaded one by one, since prices and stock wait for the end of a push.

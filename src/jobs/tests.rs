@@ -45,6 +45,7 @@ static ABILITIES: Abilities = Abilities {
     retire: &[Retire::Deactivate],
     periods: &[],
     push_batch: 1,
+    remembered_shared: true,
     remembered_batch: 1,
     changes_are_full: false,
 };

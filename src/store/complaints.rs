@@ -67,7 +67,7 @@ fn standing(row: &Row) -> Result<Standing, StoreError> {
 
 const UNKNOWN: &str = "the product source does not know this SKU; add it there, or take the listing down";
 
-/// Writes the complaints of live listings that nothing is wanted of and that the source does not know: job, code, text and `now` are `$1` to `$4`.
+/// Writes the complaints of live listings that the source does not know and that no rule retires: job, code, text and `now` are `$1` to `$4`.
 macro_rules! unknown {
     ($run:literal, $from:literal, $again:literal) => {
         concat!(
@@ -76,7 +76,7 @@ macro_rules! unknown {
             $run,
             " as bigint) ",
             $from,
-            "currency is not null and gone_at is null and wanted_hash is null
+            "currency is not null and gone_at is null and (wanted is null or wanted not like '%\"dropped\":true%')
                 and not exists (select 1 from variants where variants.sku = listings.sku and variants.gone_at is null)",
             $again
         )
@@ -167,8 +167,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Complains, in the name of a shop's import, of its live listings whose SKU the product source does not know (any more) and of which
-    /// nothing is wanted: what a rule makes of a SKU that the source dropped is nobody's mistake. Complaints that stand already are confirmed
+    /// Complains, in the name of a shop's import, of its live listings whose SKU the product source does not know (any more), but for
+    /// those that a rule retires: what it makes of a SKU that the source dropped is nobody's mistake. Complaints that stand already are confirmed
     /// where `again`. Returns how many were written.
     pub async fn put_unknown(&mut self, shop: &ShopId, run: RunId, again: bool) -> Result<u64, StoreError> {
         const SQL: &str = unknown!(

@@ -153,6 +153,9 @@ impl Tx {
         self.put_texts(&texts).await?;
         let bound = [Bound::Text(shop.as_str()), Bound::Int(ms(asked_at))];
         let written = self.execute_rows(&PUT, &bound, &rows).await?;
+        if written > 0 {
+            self.retry_remembered(shop, &sku_rows(by_sku.keys().map(|sku| sku.as_str()))).await?;
+        }
         let seen = page.len() as u64;
         let counts = Counts { seen, changed: written, unchanged: seen.saturating_sub(written), ..Counts::default() };
         Ok((counts, changed))
@@ -174,7 +177,10 @@ impl Tx {
             columns: SEEN,
             rest: "
                 insert into listings (shop, sku, body, texts_id, hash, seen_hash, currency, accepted_at)
-                select $1, sku, body, texts_id, hash, seen_hash, currency, cast($2 as bigint) from page where true
+                select $1, sku, body, texts_id,
+                    -- Of a shop that has become the source meanwhile the import has yet to make a variant of it.
+                    case when $1 = (select value from facts where name = 'product_source') then null else hash end,
+                    seen_hash, currency, cast($2 as bigint) from page where true
                 on conflict (shop, sku) do update
                     set body = excluded.body, texts_id = excluded.texts_id, hash = excluded.hash, seen_hash = excluded.seen_hash,
                         currency = excluded.currency, accepted_at = excluded.accepted_at, refused_hash = null, gone_at = null",
@@ -197,11 +203,12 @@ impl Tx {
             sqlite: "
                 select json_group_array(sku) as skus from page where exists (
                     select 1 from listings known
-                    where known.shop = $2 and known.sku = page.sku and known.hash = page.hash)",
+                    where known.shop = $2 and known.sku = page.sku and known.hash = page.hash and known.gone_at is null)",
             postgres: "
                 select coalesce(json_agg(sku), '[]')::text as skus from page where exists (
                     select 1 from listings known
-                    where known.shop = $2 and known.sku = page.sku and known.hash = page.hash for update)");
+                    where known.shop = $2 and known.sku = page.sku and known.hash = page.hash and known.gone_at is null
+                    for update)");
         // In order, so that whoever locks the same does so in the same order.
         let by_sku: BTreeMap<_, _> = accepted.iter().map(|(seen, before)| (&seen.listing.sku, before)).collect();
         let rows: Vec<_> = by_sku.into_iter().map(|(sku, before)| json!({ "sku": sku, "hash": before })).collect();

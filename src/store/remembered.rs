@@ -2,7 +2,7 @@
 //! There are rows of listings alone that the shop has: they come when what is wanted is computed, or when a SKU was created, and go
 //! when a complete pass no longer finds the listing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::json;
 
@@ -57,15 +57,20 @@ impl Tx {
         wanted: &[Hashed],
         unwanted: &[Sku],
     ) -> Result<(), StoreError> {
+        // Looked up one by one, for PostgreSQL's sake: see `changed!` of listings.
         const PUT: Both = bulk!([sku, hash] "
             insert into remembered (shop, sku, field, wanted)
-            select $2, sku, $3, hash from page where not exists (
-                select 1 from remembered known
-                where known.shop = $2 and known.sku = page.sku and known.field = $3 and known.wanted = page.hash)
+            select $2, sku, $3, hash from page where hash <> coalesce((
+                select known.wanted from remembered known
+                where known.shop = $2 and known.sku = page.sku and known.field = $3), '')
             on conflict (shop, sku, field) do update set wanted = excluded.wanted");
-        const CLEAR: Both = bulk!([sku] "
-            update remembered set wanted = null
-            where shop = $2 and sku in (select sku from page) and field = $3 and wanted is not null");
+        const CLEAR: Both = bulk!([sku]
+            sqlite: "
+                update remembered set wanted = null
+                where shop = $2 and sku in (select sku from page) and field = $3 and wanted is not null",
+            postgres: "
+                update remembered set wanted = null
+                where shop = $2 and sku = any (array(select sku from page)) and field = $3 and wanted is not null");
         if !wanted.is_empty() {
             on_db!(self.execute(PUT, hash_rows(wanted), shop.as_str(), field.as_str()))?;
         }
@@ -110,12 +115,29 @@ impl Tx {
         field: Field,
         refused: &[Hashed],
     ) -> Result<(), StoreError> {
-        const SQL: Both = bulk!([sku, hash] "
-            update remembered set refused = (select page.hash from page where page.sku = remembered.sku)
-            where shop = $2 and sku in (select sku from page) and field = $3");
+        const SQL: Both = bulk!([sku, hash]
+            sqlite: "
+                update remembered set refused = (select page.hash from page where page.sku = remembered.sku)
+                where shop = $2 and sku in (select sku from page) and field = $3",
+            postgres: "
+                update remembered set refused = (select page.hash from page where page.sku = remembered.sku)
+                where shop = $2 and sku = any (array(select sku from page)) and field = $3");
         if !refused.is_empty() {
             on_db!(self.execute(SQL, hash_rows(refused), shop.as_str(), field.as_str()))?;
         }
+        Ok(())
+    }
+
+    /// What the shop refused of these SKUs is worth another try: their listings have changed.
+    pub(super) async fn retry_remembered(&mut self, shop: &ShopId, skus: &str) -> Result<(), StoreError> {
+        const SQL: Both = bulk!([sku]
+            sqlite: "
+                update remembered set refused = null
+                where shop = $2 and sku in (select sku from page) and refused is not null",
+            postgres: "
+                update remembered set refused = null
+                where shop = $2 and sku = any (array(select sku from page)) and refused is not null");
+        on_db!(self.execute(SQL, skus, shop.as_str()))?;
         Ok(())
     }
 
@@ -166,6 +188,34 @@ impl Tx {
             all.entry(sku(&row)?).or_default().push(remembered(&row)?);
         }
         Ok(all)
+    }
+
+    /// The fields in which live SKUs of one product of the shop want different things, by the shop's product. Reads all of the shop's listings
+    /// where any product is asked.
+    pub async fn remembered_disagreements(
+        &mut self,
+        shop: &ShopId,
+        products: &BTreeSet<&str>,
+    ) -> Result<BTreeSet<(String, Field)>, StoreError> {
+        const SQL: Both = bulk!([product]
+            sqlite: "
+                select json_extract(body, '$.product_id') as product, field
+                from remembered join listings on listings.shop = remembered.shop and listings.sku = remembered.sku
+                where remembered.shop = $2 and remembered.wanted is not null and gone_at is null and body is not null
+                    and json_extract(body, '$.product_id') in (select product from page)
+                group by product, field having count(distinct remembered.wanted) > 1",
+            postgres: "
+                select body::json ->> 'product_id' as product, field
+                from remembered join listings on listings.shop = remembered.shop and listings.sku = remembered.sku
+                where remembered.shop = $2 and remembered.wanted is not null and gone_at is null and body is not null
+                    and body::json ->> 'product_id' in (select product from page)
+                group by 1, 2 having count(distinct remembered.wanted) > 1");
+        if products.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let rows: Vec<_> = products.iter().map(|product| json!({ "product": product })).collect();
+        let found = on_db!(self.rows(SQL, json_text(&rows), shop.as_str()))?;
+        found.iter().map(|row| Ok((row.text("product")?, row.named(TABLE, "field", Field::from_name)?))).collect()
     }
 
     /// What is remembered of a SKU, by shop.

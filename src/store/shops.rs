@@ -176,6 +176,7 @@ impl Tx {
             on_db!(self.execute(CLEAR, shop.as_str()))?;
             self.forget_passes(shop).await?;
             self.forget_remembered(shop).await?;
+            on_db!(self.execute("delete from tickets where shop = $1", shop.as_str()))?;
         }
         on_db!(self.execute(PUT, rows.as_str()))?;
         for shop in &moved {

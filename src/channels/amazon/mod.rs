@@ -83,6 +83,7 @@ pub static DEF: ChannelDef = ChannelDef {
             (JobKind::ProductExport, SECOND, "15 minutes"),
         ],
         push_batch: push::MANY,
+        remembered_shared: false,
         remembered_batch: push::MANY,
         changes_are_full: false,
     },

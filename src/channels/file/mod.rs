@@ -64,6 +64,7 @@ pub const DEF: ChannelDef = ChannelDef {
             (JobKind::ProductExport, SignedDuration::from_secs(1), "15 minutes"),
         ],
         push_batch: 5_000,
+        remembered_shared: false,
         remembered_batch: 5_000,
         changes_are_full: true,
     },

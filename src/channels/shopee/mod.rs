@@ -76,6 +76,7 @@ pub static DEF: ChannelDef = ChannelDef {
             (JobKind::ProductExport, SECOND, "15 minutes"),
         ],
         push_batch: 50,
+        remembered_shared: true,
         remembered_batch: 5,
         changes_are_full: false,
     },

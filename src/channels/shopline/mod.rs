@@ -73,6 +73,7 @@ pub static DEF: ChannelDef = ChannelDef {
             (JobKind::ProductExport, SECOND, "15 minutes"),
         ],
         push_batch: 50,
+        remembered_shared: true,
         remembered_batch: 50,
         changes_are_full: false,
     },

@@ -105,7 +105,39 @@ pub(super) async fn plan_remembered(tx: &mut Tx, entry: &ShopEntry) -> Result<Pl
             }
         }
     }
-    Ok(Plan::judged(entry, changes))
+    let disagreed =
+        if entry.abilities.remembered_shared { take_disagreed(tx, entry, &mut changes).await? } else { Vec::new() };
+    let mut plan = Plan::judged(entry, changes);
+    plan.lacking.extend(disagreed);
+    Ok(plan)
+}
+
+/// Takes out what SKUs of one product of the shop do not agree about: it has room for one of them alone, and whichever was sent last would
+/// stand for all. Judged by all that is wanted of the product, not by what happens to be sent together.
+async fn take_disagreed(tx: &mut Tx, entry: &ShopEntry, changes: &mut Vec<Change>) -> Result<Vec<Complaint>, Halt> {
+    let product =
+        |change: &Change| change.listing.as_ref().map(|listing| listing.product_id.clone()).unwrap_or_default();
+    let products: BTreeSet<String> = changes.iter().map(product).collect();
+    let asked = products.iter().map(String::as_str).collect();
+    let disagreements = tx.remembered_disagreements(&entry.shop.id, &asked).await?;
+    let mut complaints = Vec::new();
+    for change in changes.iter_mut() {
+        let id = product(change);
+        let (disagreed, agreed): (Vec<Field>, Vec<Field>) =
+            change.fields.iter().partition(|field| disagreements.contains(&(id.clone(), **field)));
+        if disagreed.is_empty() {
+            continue;
+        }
+        let names = disagreed.iter().map(|field| field.as_str()).collect::<Vec<_>>().join(" and ");
+        let text = format!(
+            "product {id} of the shop has one list of {names} for all its SKUs, and these want different ones, so none is sent; make them equal at the source, or in the mapping"
+        );
+        complaints.push(Complaint { sku: change.sku.to_string(), code: "conflict".to_owned(), text, request_id: None });
+        (change.wanted, _) = change.wanted.clone().split(&agreed);
+        change.fields = agreed;
+    }
+    changes.retain(|change| !change.fields.is_empty());
+    Ok(complaints)
 }
 
 /// The change that sends these fields of a listing that is there.

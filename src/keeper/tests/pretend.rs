@@ -40,6 +40,7 @@ static ABILITIES: Abilities = Abilities {
     retire: &[],
     periods: &[],
     push_batch: 1,
+    remembered_shared: false,
     remembered_batch: 1,
     changes_are_full: false,
 };
