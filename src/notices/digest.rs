@@ -4,7 +4,7 @@ use jiff::civil::Date;
 
 use super::{
     GrantRef, Payload, People, Recipient, StepRef, Watched,
-    payload::{MANY, merge, owe},
+    payload::{merge, owe},
 };
 use crate::{
     domain::{AuthorizationId, MailKind, ShopId, reminder::Step},
@@ -123,9 +123,8 @@ pub(super) async fn put(
                 return Ok(());
             }
         };
-        for mail in tx.mails(Some(MailState::Owed), MANY).await? {
-            let waiting = mail.recipient == recipient.address && mail.subject.is_none();
-            if let (true, Some(Payload::Reminder { steps: older })) = (waiting, Payload::of(&mail)) {
+        for mail in tx.waiting_mails(&recipient.address).await?.into_iter().rev() {
+            if let Some(Payload::Reminder { steps: older }) = Payload::of(&mail) {
                 tx.cancel_mail(mail.id, "a mail of a later day tells it").await?;
                 steps.extend(older.into_iter().filter(|step| !steps.contains(step)).collect::<Vec<_>>());
                 merge(&mut shops, mail.shops);
@@ -141,7 +140,7 @@ pub(super) async fn put(
 /// Takes the steps of an authorization's ladders out of all mails that are still owed. One that tells nothing else does not leave any
 /// more, frozen or not. A frozen one that tells of others, too, goes as it is: what has settled this one follows it in a mail of its own.
 pub(super) async fn settle_steps(tx: &mut Tx, id: AuthorizationId, why: &str) -> Result<(), StoreError> {
-    for mail in tx.mails(Some(MailState::Owed), MANY).await? {
+    for mail in tx.mails_in(MailState::Owed).await? {
         let Some(Payload::Reminder { steps }) = Payload::of(&mail) else { continue };
         let count = steps.len();
         let left: Vec<StepRef> = steps.into_iter().filter(|step| step.authorization != id).collect();

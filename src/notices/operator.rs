@@ -7,11 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     AppSecret, News, Payload, People, Recipient, Watched,
-    payload::{MANY, merge, owe},
+    payload::{merge, owe},
 };
 use crate::{
     domain::{ChannelName, JobKind, MailKind, ShopId},
-    store::{AppAlarm, Mail, MailState, StoreError, Tx},
+    store::{AppAlarm, Mail, StoreError, Tx},
 };
 
 const KIND: MailKind = MailKind::Operator;
@@ -98,10 +98,8 @@ pub(super) fn about(news: &News) -> String {
 pub async fn gather(tx: &mut Tx, mail: Mail) -> Result<Option<Mail>, StoreError> {
     let Some(mut payload) = Payload::of(&mail).filter(Payload::gathers) else { return Ok(Some(mail)) };
     let mut shops = mail.shops.clone();
-    let mut waiting = tx.mails(Some(MailState::Owed), MANY).await?;
-    waiting.retain(|other| other.id != mail.id && other.recipient == mail.recipient && other.subject.is_none());
-    // The newest come first; they are told in the order in which they happened.
-    for other in waiting.into_iter().rev() {
+    // They are told in the order in which they happened.
+    for other in tx.waiting_mails(&mail.recipient).await?.into_iter().filter(|other| other.id != mail.id) {
         if Payload::of(&other).is_some_and(|more| payload.take(more)) {
             tx.cancel_mail(other.id, &format!("mail {} tells it", mail.id)).await?;
             merge(&mut shops, other.shops);

@@ -6,7 +6,7 @@ use super::{
     GrantRef, News, Payload, People, Recipient, Watched,
     digest::{has_left, owe_step, put, settle_steps},
     operator::{GATHERED, alarm_of_secret, alarm_of_token, owe_operator_mail},
-    payload::{MANY, owe},
+    payload::owe,
     readdress::readdress,
     watched::{configured_shops, watch, watched},
 };
@@ -137,7 +137,7 @@ pub async fn note_end_moved(tx: &mut Tx) -> Result<(), StoreError> {
 pub async fn note_works_again(tx: &mut Tx, people: &People, authorization: &Authorization) -> Result<(), StoreError> {
     let grant = GrantRef::of(authorization);
     tx.forget_end_notice(grant.authorization, grant.grant_number).await?;
-    for mail in tx.mails(Some(MailState::Owed), MANY).await? {
+    for mail in tx.mails_in(MailState::Owed).await? {
         if matches!(Payload::of(&mail), Some(Payload::Ended(ended)) if ended == grant) {
             tx.cancel_mail(mail.id, "the permission works again").await?;
         }
@@ -308,7 +308,7 @@ pub async fn bring_up_to_date(tx: &mut Tx, people: &People, mail: &Mail) -> Resu
 /// Takes an authorization out of all mails that are still owed: its grants before this one.
 async fn settle_all(tx: &mut Tx, id: AuthorizationId, before: i64, why: &str) -> Result<(), StoreError> {
     let settled = |grant: &GrantRef| grant.authorization == id && grant.grant_number < before;
-    for mail in tx.mails(Some(MailState::Owed), MANY).await? {
+    for mail in tx.mails_in(MailState::Owed).await? {
         if matches!(Payload::of(&mail), Some(Payload::Ended(grant) | Payload::Renewed(grant)) if settled(&grant)) {
             tx.cancel_mail(mail.id, why).await?;
         }

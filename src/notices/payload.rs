@@ -9,9 +9,6 @@ use crate::{
     store::{Mail, NewMail, StoreError, Tx},
 };
 
-/// How many owed mails are looked through: far more than ever wait.
-pub(super) const MANY: u32 = 10_000;
-
 /// A step of a grant's ladder.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct StepRef {
@@ -103,7 +100,12 @@ impl Payload {
 
     /// Reads what a mail is composed from; `None` where this program did not write it.
     pub(super) fn of(mail: &Mail) -> Option<Self> {
-        serde_json::from_value(mail.payload.clone()).ok()
+        Self::read(mail.payload.clone())
+    }
+
+    /// The same, of what a mail is composed from alone.
+    pub(super) fn read(payload: serde_json::Value) -> Option<Self> {
+        serde_json::from_value(payload).ok()
     }
 }
 

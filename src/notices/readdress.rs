@@ -6,7 +6,7 @@ use super::{
     GrantRef, Payload, People, Recipient, StepRef, Watched,
     compose::{is_over, is_told, standing},
     digest::{has_left, put},
-    payload::{MANY, owe},
+    payload::owe,
     watched::watch,
 };
 use crate::{
@@ -18,8 +18,8 @@ use crate::{
 /// permission any more, most likely because the address was wrong. As far as they still hold, all others who are reminded now and were not
 /// told are owed the same. Answers how many mails are new, and until when what could not be placed today waits.
 pub(super) async fn readdress(tx: &mut Tx, people: &People) -> Result<(u64, Option<Timestamp>), StoreError> {
-    let mut lost = tx.mails(Some(MailState::Refused), MANY).await?;
-    lost.extend(tx.mails(Some(MailState::Owed), MANY).await?);
+    let mut lost = tx.mails_in(MailState::Refused).await?;
+    lost.extend(tx.mails_in(MailState::Owed).await?);
     lost.sort_by_key(|mail| mail.id);
     let (mut owed, mut waits) = (0, None);
     for mail in lost {
@@ -109,9 +109,8 @@ async fn has_heard(tx: &mut Tx, recipient: &Recipient, step: &StepRef) -> Result
         let key = |step: &StepRef| -> (AuthorizationId, i64) { (step.authorization, step.grant_number) };
         key(other) == key(step) && other.date >= step.date
     };
-    let mails = tx.mails(None, MANY).await?;
-    Ok(mails.iter().filter(|mail| mail.recipient == recipient.address).any(|mail| {
-        matches!(mail.state, MailState::Owed | MailState::Sent)
-            && matches!(Payload::of(mail), Some(Payload::Reminder { steps }) if steps.iter().any(same))
-    }))
+    let told = tx.told_to(&recipient.address, MailKind::Reminder).await?;
+    Ok(told
+        .into_iter()
+        .any(|payload| matches!(Payload::read(payload), Some(Payload::Reminder { steps }) if steps.iter().any(same))))
 }

@@ -15,7 +15,7 @@ use super::{
     compose::letter,
     digest::day_has_left,
     operator::{operator_mail_at, secret_alarm, token_alarm},
-    payload::{MANY, merge},
+    payload::merge,
     watched,
 };
 use crate::{
@@ -66,7 +66,7 @@ pub async fn upcoming_mails(tx: &mut Tx, people: &People, until: Timestamp) -> R
     let mut plan = Plan { ladder: &people.ladder, mails: Vec::new(), days: BTreeMap::new() };
     plan.read_days(tx, &watched, people).await?;
     let mut operators = Operators::default();
-    for mail in tx.mails(Some(MailState::Owed), MANY).await?.into_iter().rev() {
+    for mail in tx.mails_in(MailState::Owed).await? {
         plan.read(tx, people, &mail, &mut operators).await?;
     }
     let mut occasions = due_now(tx, people, &watched).await?;

@@ -110,6 +110,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0015_extra_steps.sql"),
         include_str!("../../migrations/postgres/0015_extra_steps.sql"),
     ),
+    (
+        16,
+        "outbox_by_recipient",
+        include_str!("../../migrations/sqlite/0016_outbox_by_recipient.sql"),
+        include_str!("../../migrations/postgres/0016_outbox_by_recipient.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

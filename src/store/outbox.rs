@@ -125,6 +125,14 @@ impl MailState {
     }
 }
 
+/// The columns of a message but the long one.
+macro_rules! without_body {
+    () => {
+        "id, dedup, kind, recipient, language, shops, payload, subject, null as body, message_id, state, owed_at, \
+            next_attempt_at, attempts, first_attempt_at, sent_at, error"
+    };
+}
+
 fn mail(row: &Row) -> Result<Mail, StoreError> {
     Ok(Mail {
         id: row.int("id")?,
@@ -302,9 +310,41 @@ impl Tx {
 
     /// Messages, newest first, optionally in one state.
     pub async fn mails(&mut self, state: Option<MailState>, limit: u32) -> Result<Vec<Mail>, StoreError> {
-        const SQL: &str = "select * from outbox where $1 is null or state = $1 order by id desc limit $2";
-        let state = state.map(MailState::as_str);
-        on_db!(self.rows(SQL, state, i64::from(limit)))?.iter().map(mail).collect()
+        // Two texts: one for both could use no index.
+        const ALL: &str = "select * from outbox order by id desc limit $1";
+        const SQL: &str = "select * from outbox where state = $1 order by id desc limit $2";
+        let limit = i64::from(limit);
+        match state {
+            Some(state) => on_db!(self.rows(SQL, state.as_str(), limit)),
+            None => on_db!(self.rows(ALL, limit)),
+        }?
+        .iter()
+        .map(mail)
+        .collect()
+    }
+
+    /// All messages in one state, without their bodies, the oldest first.
+    pub async fn mails_in(&mut self, state: MailState) -> Result<Vec<Mail>, StoreError> {
+        const SQL: &str = concat!("select ", without_body!(), " from outbox where state = $1 order by id");
+        on_db!(self.rows(SQL, state.as_str()))?.iter().map(mail).collect()
+    }
+
+    /// What is owed to one recipient and not yet frozen, the oldest first.
+    pub async fn waiting_mails(&mut self, recipient: &str) -> Result<Vec<Mail>, StoreError> {
+        const SQL: &str = concat!(
+            "select ",
+            without_body!(),
+            " from outbox where recipient = $1 and state = 'owed' and subject is null order by id"
+        );
+        on_db!(self.rows(SQL, recipient))?.iter().map(mail).collect()
+    }
+
+    /// What the messages of a kind that one recipient was sent, or is owed, are composed from.
+    pub async fn told_to(&mut self, recipient: &str, kind: MailKind) -> Result<Vec<serde_json::Value>, StoreError> {
+        const SQL: &str = "
+            select payload from outbox
+            where recipient = $1 and kind = $2 and state in ('owed', 'sent') order by id";
+        on_db!(self.rows(SQL, recipient, kind.as_str()))?.iter().map(|row| row.json("outbox", "payload")).collect()
     }
 
     /// How many are owed and how many were refused.
