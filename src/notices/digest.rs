@@ -123,8 +123,10 @@ pub(super) async fn put(
                 return Ok(());
             }
         };
-        for mail in tx.waiting_mails(&recipient.address).await?.into_iter().rev() {
-            if let Some(Payload::Reminder { steps: older }) = Payload::of(&mail) {
+        for mail in tx.waiting_mails(&recipient.address).await? {
+            if steps_of(&mail).is_some()
+                && let Some((mail, older)) = lock(tx, mail.id).await?.filter(|(mail, _)| mail.subject.is_none())
+            {
                 tx.cancel_mail(mail.id, "a mail of a later day tells it").await?;
                 steps.extend(older.into_iter().filter(|step| !steps.contains(step)).collect::<Vec<_>>());
                 merge(&mut shops, mail.shops);
@@ -140,8 +142,9 @@ pub(super) async fn put(
 /// Takes the steps of an authorization's ladders out of all mails that are still owed. One that tells nothing else does not leave any
 /// more, frozen or not. A frozen one that tells of others, too, goes as it is: what has settled this one follows it in a mail of its own.
 pub(super) async fn settle_steps(tx: &mut Tx, id: AuthorizationId, why: &str) -> Result<(), StoreError> {
-    for mail in tx.mails_in(MailState::Owed).await? {
-        let Some(Payload::Reminder { steps }) = Payload::of(&mail) else { continue };
+    let tells = |mail: &Mail| steps_of(mail).is_some_and(|steps| steps.iter().any(|step| step.authorization == id));
+    for mail in tx.mails_in(MailState::Owed).await?.into_iter().filter(tells) {
+        let Some((mail, steps)) = lock(tx, mail.id).await? else { continue };
         let count = steps.len();
         let left: Vec<StepRef> = steps.into_iter().filter(|step| step.authorization != id).collect();
         if left.is_empty() {
@@ -154,4 +157,18 @@ pub(super) async fn settle_steps(tx: &mut Tx, id: AuthorizationId, why: &str) ->
         }
     }
     Ok(())
+}
+
+fn steps_of(mail: &Mail) -> Option<Vec<StepRef>> {
+    match Payload::of(mail) {
+        Some(Payload::Reminder { steps }) => Some(steps),
+        _ => None,
+    }
+}
+
+/// A day's mail that is still owed, with its steps. On PostgreSQL a peer may have put one on it since it was found; from now on none does
+/// before this transaction ends.
+async fn lock(tx: &mut Tx, id: i64) -> Result<Option<(Mail, Vec<StepRef>)>, StoreError> {
+    let mail = tx.lock_mail(id).await?.filter(|mail| mail.state == MailState::Owed);
+    Ok(mail.and_then(|mail| steps_of(&mail).map(|steps| (mail, steps))))
 }

@@ -308,6 +308,14 @@ impl Tx {
         on_db!(self.row(SQL, dedup))?.as_ref().map(mail).transpose()
     }
 
+    /// One message, locked in the same way. Whoever needs several takes them in order of their numbers.
+    pub async fn lock_mail(&mut self, id: i64) -> Result<Option<Mail>, StoreError> {
+        on_db!(self.row("update outbox set state = state where id = $1 returning *", id))?
+            .as_ref()
+            .map(mail)
+            .transpose()
+    }
+
     /// Messages, newest first, optionally in one state.
     pub async fn mails(&mut self, state: Option<MailState>, limit: u32) -> Result<Vec<Mail>, StoreError> {
         // Two texts: one for both could use no index.

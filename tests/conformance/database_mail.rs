@@ -12,7 +12,7 @@ use shopsyncd::{
     },
     jobs::send_mail::SendMail,
     mail::{Language, Mailer, MailerBook, Sender},
-    notices::{People, Recipient, ShopPeople, owe_due, owe_test_mail},
+    notices::{People, Recipient, ShopPeople, note_renewal, owe_due, owe_test_mail},
     scheduler::{Context, End, Handler as _, Progress},
     secrets::Sealed,
     store::{MailState, NewGrant, NewRun, SealedGrant, Store, StoreError, Tx, WantedSchedule, WantedShop},
@@ -28,6 +28,9 @@ pub(crate) const CHECKS: &[Check] = &[
         Box::pin(mail_owed_while_a_delivery_ends_is_delivered_by_the_next(store))
     }),
     ("a_step_is_on_no_mail_that_is_leaving", |store| Box::pin(a_step_is_on_no_mail_that_is_leaving(store))),
+    ("a_step_that_joins_a_mail_outlives_what_was_on_it", |store| {
+        Box::pin(a_step_that_joins_a_mail_outlives_what_was_on_it(store))
+    }),
 ];
 
 fn people() -> People {
@@ -114,15 +117,15 @@ async fn granted(tx: &mut Tx, shop: &str, days: i64) -> Result<AuthorizationId, 
     Ok(authorization.id)
 }
 
-/// A mail of the day waits; another permission's step falls due in the very moment in which a peer takes up the mail.
-async fn a_step_is_on_no_mail_that_is_leaving(store: Store) -> Checked {
+/// Two shops of one owner: the mail of the day tells of the first one's permission, and the second one's is about to fall due.
+async fn one_mail_waits(store: &Store) -> Result<(People, i64, AuthorizationId), StoreError> {
     let mut people = people();
     let mut tx = store.write(noon()).await?;
     let mut wanted = Vec::new();
     for id in ["early", "late"] {
         let owner = Recipient { address: "owner@example.com".to_owned(), language: Language::En };
         let known = ShopPeople { name: id.to_owned(), channel_title: "Shopee".to_owned(), recipients: vec![owner] };
-        let id: ShopId = id.parse()?;
+        let id: ShopId = id.parse().expect("an id");
         people.shops.insert(id.clone(), known);
         let (channel, place, app) = ("shopee".into(), id.to_string(), Some("app".to_owned()));
         wanted.push(WantedShop { channel, name: id.to_string(), place, app, id });
@@ -130,12 +133,43 @@ async fn a_step_is_on_no_mail_that_is_leaving(store: Store) -> Checked {
     tx.sync_shops(&wanted).await?;
     granted(&mut tx, "early", 10).await?;
     owe_due(&mut tx, &people).await?;
-    let mail = tx.mails(None, 10).await?.remove(0);
+    let mail = tx.mails(None, 10).await?.remove(0).id;
     let late = granted(&mut tx, "late", 10).await?;
     tx.commit().await?;
+    Ok((people, mail, late))
+}
+
+/// A permission is renewed in the very moment in which a peer puts another one's step on the mail that tells of it.
+async fn a_step_that_joins_a_mail_outlives_what_was_on_it(store: Store) -> Checked {
+    let (people, mail, _) = one_mail_waits(&store).await?;
+    let mut owing = store.write(noon()).await?;
+    owe_due(&mut owing, &people).await?;
+
+    let mut renewing = store.write(noon()).await?;
+    let early = granted(&mut renewing, "early", 400).await?;
+    let renewed = renewing.authorization(early).await?.expect("it was just given");
+    assert_eq!(renewed.grant_number, 2);
+    {
+        let mut note = std::pin::pin!(note_renewal(&mut renewing, &people, &renewed));
+        // It waits to see what becomes of the mail.
+        assert!(tokio::time::timeout(Duration::from_millis(300), &mut note).await.is_err());
+        owing.commit().await?;
+        note.await?;
+    }
+    renewing.commit().await?;
+
+    let left = store.read(noon()).await?.mail(mail).await?.expect("it stays in the outbox");
+    let late: ShopId = "late".parse()?;
+    assert_eq!((left.state, left.shops), (MailState::Owed, vec![late]), "{}", left.payload);
+    Ok(())
+}
+
+/// A mail of the day waits; another permission's step falls due in the very moment in which a peer takes up the mail.
+async fn a_step_is_on_no_mail_that_is_leaving(store: Store) -> Checked {
+    let (people, mail, late) = one_mail_waits(&store).await?;
 
     let mut leaving = store.write(noon()).await?;
-    assert!(leaving.freeze_mail(mail.id, "one shop", "one shop").await?);
+    assert!(leaving.freeze_mail(mail, "one shop", "one shop").await?);
     let mut owing = store.write(noon()).await?;
     {
         let mut pass = std::pin::pin!(owe_due(&mut owing, &people));
