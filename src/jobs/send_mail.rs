@@ -21,7 +21,8 @@ use crate::{
     telemetry::metrics::Metrics,
 };
 
-/// The wait after the first failed attempt; it doubles with each further one.
+/// The wait after the first failed attempt; it doubles with each further one, unless the relay was away: then one mail asks for all, and
+/// asks again as soon.
 const FIRST_WAIT: SignedDuration = SignedDuration::from_mins(5);
 /// The longest wait.
 const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(4);
@@ -172,6 +173,7 @@ impl SendMail {
         let Err(error) = answer else {
             tx.deliver_mail(mail.id, &Delivery::Sent).await?;
             mark_sent(&mut tx, mail).await?;
+            tx.resume_mail().await?;
             tx.commit().await?;
             self.metrics.count_mail_sent(mail.kind);
             if mail.kind.is_for_owners() {
@@ -183,8 +185,7 @@ impl SendMail {
         };
         let away = error.fate == Fate::Away;
         if away {
-            let at = next_attempt(mail, &error, tx.now).unwrap_or(tx.now + FIRST_WAIT);
-            put_off(&mut tx, &self.people.load(), mail.id, &error, at).await?;
+            put_off(&mut tx, &self.people.load(), mail.id, &error).await?;
         }
         match next_attempt(mail, &error, tx.now) {
             Some(at) => {
@@ -205,13 +206,15 @@ fn next_attempt(mail: &Mail, error: &MailError, now: Timestamp) -> Option<Timest
     if error.is_permanent() || last <= now {
         return None;
     }
-    let doubled = FIRST_WAIT * 2_i32.pow(mail.attempts.min(10));
+    let doublings = if error.fate == Fate::Away { 0 } else { mail.attempts.min(10) };
+    let doubled = FIRST_WAIT * 2_i32.pow(doublings);
     Some((now + doubled.min(LONGEST_WAIT)).min(last))
 }
 
-/// The relay is away, as another message found out: all that are due wait until `at`, instead of asking it one after the other. What was
-/// attempted before counts this one, and is given up in its time; the others are composed when the relay is back.
-async fn put_off(tx: &mut Tx, people: &People, but: i64, error: &MailError, at: Timestamp) -> Result<(), StoreError> {
+/// The relay is away, as another message found out: all that are due wait for its next attempt, instead of asking one after the other. What
+/// was attempted before counts this one, and is given up in its time; the others are composed when the relay is back.
+async fn put_off(tx: &mut Tx, people: &People, but: i64, error: &MailError) -> Result<(), StoreError> {
+    let at = tx.now + FIRST_WAIT;
     let due = tx.due_mail(MANY).await?;
     for mail in due.iter().filter(|mail| mail.id != but) {
         if mail.body.is_none() {

@@ -259,6 +259,15 @@ impl Tx {
         Ok(())
     }
 
+    /// The relay has taken a message: those that were never attempted, and wait only because it was away, are due.
+    pub async fn resume_mail(&mut self) -> Result<(), StoreError> {
+        const SQL: &str = "
+            update outbox set next_attempt_at = $1
+            where state = 'owed' and attempts = 0 and error is not null and next_attempt_at > $1";
+        on_db!(self.execute(SQL, ms(self.now)))?;
+        Ok(())
+    }
+
     /// When messages of a kind to one recipient were first attempted after `since`, the newest first.
     pub async fn mail_attempts(
         &mut self,
@@ -366,10 +375,13 @@ impl Tx {
         }
     }
 
-    /// Messages that are still owed after so many attempts; `None`: there are none.
+    /// Messages that are still owed after so many attempts, with all that wait behind them because the relay is away; `None`: there are
+    /// none.
     pub async fn stuck_mail(&mut self, attempts: u32) -> Result<Option<StuckMail>, StoreError> {
         const SQL: &str = "
-            select first_attempt_at, error, count(*) over () as stuck
+            select first_attempt_at, error,
+                (select count(*) from outbox
+                 where state = 'owed' and (attempts >= $1 or attempts = 0 and error is not null)) as stuck
             from outbox where state = 'owed' and attempts >= $1
             order by first_attempt_at limit 1";
         let Some(row) = on_db!(self.row(SQL, i64::from(attempts)))? else { return Ok(None) };

@@ -56,15 +56,22 @@ async fn a_relay_that_is_away_is_asked_once_for_all_mails() {
     world.until("2027-05-30T08:16").await;
     let mails = world.mails().await;
     let told: Vec<_> = mails.iter().map(|mail| (mail.attempts, mail.next_attempt_at, mail.subject.is_some())).collect();
-    let next = at("2027-05-30T08:35");
-    assert_eq!(told, [(0, next, false), (3, next, true)], "5, then 10, then 20 minutes");
+    let next = at("2027-05-30T08:20");
+    assert_eq!(told, [(0, next, false), (4, next, true)], "every 5 minutes one for all");
     assert_eq!(mails[0].error.as_deref(), Some("relay: nobody there"));
+    let mut tx = world.store.write(world.clock.now()).await.unwrap();
+    assert_eq!(tx.stuck_mail(3).await.unwrap().unwrap().count, 2, "what waits behind it does not leave either");
+    // Another mail proves that the relay is back.
     world.relay.refuse_all(None);
+    owe_test_mail(&mut tx, &world.people.load(), "test@example.com").await.unwrap();
+    tx.commit().await.unwrap();
+    let mut arrived = world.until("2027-05-30T09:00").await;
+    arrived.retain(|line| line.contains("reminder"));
     assert_eq!(
-        world.until("2027-05-30T09:00").await,
+        arrived,
         [
-            "2027-05-30 08:35 reminder de@example.com: DE: permission ends in 31 days, on 30 June",
-            "2027-05-30 08:35 reminder uk@example.com: UK: permission ends in 31 days, on 30 June",
+            "2027-05-30 08:16 reminder uk@example.com: UK: permission ends in 31 days, on 30 June",
+            "2027-05-30 08:20 reminder de@example.com: DE: permission ends in 31 days, on 30 June",
         ]
     );
 }
