@@ -13,8 +13,8 @@ use crate::{
     domain::{Counts, JobKind, Outcome, ShopId},
     mail::{Composed, Envelope, Fate, MailError, Mailer, MailerBook, Outgoing, compose, without_addresses},
     notices::{
-        People, SharedPeople, bring_up_to_date, gather, letter, mark_sent, note_undeliverable, owe_failing, silence,
-        unsilence,
+        People, SharedPeople, bring_up_to_date, gather, letter, mark_sent, note_undeliverable, owe_failing, pass_on,
+        silence, unsilence,
     },
     scheduler::{Context, End, Handler, Stopped},
     store::{Delivery, Mail, MailState, Store, StoreError, Tx},
@@ -130,7 +130,7 @@ impl SendMail {
             return Ok(None);
         };
         if mail.body.is_none() {
-            if bring_up_to_date(&mut tx, people, &mail).await? {
+            if bring_up_to_date(&mut tx, people, &mail).await? || pass_on(&mut tx, people, &mail).await? {
                 tx.commit().await?;
                 return Ok(None);
             }

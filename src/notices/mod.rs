@@ -26,6 +26,7 @@ pub use owe::{
     note_works_again, owe_due, owe_fresh_link, owe_test_mail,
 };
 use payload::{GrantRef, Payload, StepRef};
+pub use readdress::pass_on;
 pub use upcoming::{UpcomingMail, next_reminders, upcoming_mails};
 pub use watched::{Watched, watched};
 

@@ -1,6 +1,6 @@
 //! When an address leaves the settings: what could not be told there is told to those who are reminded now.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{
     GrantRef, Payload, People, Recipient, StepRef, Watched,
@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     domain::{AuthorizationId, MailKind},
-    store::{Mail, MailState, StoreError, Tx},
+    store::{Mail, MailState, ReminderKind, StoreError, Tx},
 };
 
 /// Looks for reminders and notices of ends that have not left, or were refused for good, and whose recipient is not reminded of that
@@ -23,25 +23,49 @@ pub(super) async fn readdress(tx: &mut Tx, people: &People) -> Result<(u64, Opti
     lost.sort_by_key(|mail| mail.id);
     let (mut owed, mut waits) = (0, None);
     for mail in lost {
-        // Most of them, without a look into the database.
-        if !mail.shops.is_empty() && mail.shops.iter().all(|shop| people.reads(&mail.recipient, shop)) {
-            continue;
-        }
-        let told = match Payload::of(&mail) {
-            Some(Payload::Ended(grant)) => again_ended(tx, people, &mail, &grant).await?,
-            Some(Payload::Reminder { steps }) => again_steps(tx, people, &mail, &steps).await?,
-            _ => Again::NotLost,
-        };
-        match told {
+        match again(tx, people, &mail, false).await? {
             Again::NotLost => {}
             Again::Told(mails) => {
                 owed += mails;
-                tx.cancel_mail(mail.id, "its recipient is reminded no more; whoever is hears of it").await?;
+                tx.cancel_mail(mail.id, HEARD_BY_OTHERS).await?;
             }
             Again::Waits => waits = people.ladder.next_morning(tx.now),
         }
     }
     Ok((owed, waits))
+}
+
+/// The same for one mail that is about to be composed, which says nothing to whoever is reminded no more. What nobody is reminded of now
+/// counts as told to nobody, so that it is due for whoever is named later. `true`: this mail is not to leave, or not now.
+pub async fn pass_on(tx: &mut Tx, people: &People, mail: &Mail) -> Result<bool, StoreError> {
+    match again(tx, people, mail, true).await? {
+        Again::NotLost => return Ok(false),
+        Again::Told(_) => {
+            tx.cancel_mail(mail.id, HEARD_BY_OTHERS).await?;
+        }
+        Again::Waits => {
+            let at = people.ladder.next_morning(tx.now).unwrap_or(tx.now + SOON);
+            tx.delay_mail(mail.id, at, None).await?;
+        }
+    }
+    Ok(true)
+}
+
+const HEARD_BY_OTHERS: &str = "its recipient is reminded no more; whoever is hears of it";
+
+/// How long a mail waits for a morning that no calendar has.
+const SOON: SignedDuration = SignedDuration::from_hours(24);
+
+async fn again(tx: &mut Tx, people: &People, mail: &Mail, leaves: bool) -> Result<Again, StoreError> {
+    // Most of them, without a look into the database.
+    if !mail.shops.is_empty() && mail.shops.iter().all(|shop| people.reads(&mail.recipient, shop)) {
+        return Ok(Again::NotLost);
+    }
+    match Payload::of(mail) {
+        Some(Payload::Ended(grant)) => again_ended(tx, people, mail, &grant, leaves).await,
+        Some(Payload::Reminder { steps }) => again_steps(tx, people, mail, &steps, leaves).await,
+        _ => Ok(Again::NotLost),
+    }
 }
 
 enum Again {
@@ -53,20 +77,49 @@ enum Again {
     Waits,
 }
 
-/// The permission, with who is reminded of it now: where somebody is, and the recipient of the mail is not among them.
-async fn lost(tx: &mut Tx, people: &People, mail: &Mail, grant: &GrantRef) -> Result<Option<Watched>, StoreError> {
-    let Some(authorization) = standing(tx, grant).await? else { return Ok(None) };
-    let one = watch(tx, people, authorization).await?;
-    Ok(one.filter(|one| {
-        let now = one.recipients(people);
-        !now.is_empty() && !now.keys().any(|recipient| recipient.address == mail.recipient)
-    }))
+/// Who is reminded of a permission that a mail tells of.
+enum Readers {
+    /// The recipient of the mail; or it holds no longer.
+    Its,
+    /// Nobody.
+    None,
+    /// Others.
+    Others(Watched),
 }
 
-async fn again_ended(tx: &mut Tx, people: &People, mail: &Mail, grant: &GrantRef) -> Result<Again, StoreError> {
-    let Some(one) = lost(tx, people, mail, grant).await?.filter(|one| is_over(&one.authorization, tx.now)) else {
-        return Ok(Again::NotLost);
+async fn readers(tx: &mut Tx, people: &People, mail: &Mail, grant: &GrantRef) -> Result<Readers, StoreError> {
+    let Some(authorization) = standing(tx, grant).await? else { return Ok(Readers::Its) };
+    let Some(one) = watch(tx, people, authorization).await? else { return Ok(Readers::Its) };
+    let now = one.recipients(people);
+    Ok(if now.is_empty() {
+        Readers::None
+    } else if now.keys().any(|recipient| recipient.address == mail.recipient) {
+        Readers::Its
+    } else {
+        Readers::Others(one)
+    })
+}
+
+async fn again_ended(
+    tx: &mut Tx,
+    people: &People,
+    mail: &Mail,
+    grant: &GrantRef,
+    leaves: bool,
+) -> Result<Again, StoreError> {
+    let one = match readers(tx, people, mail, grant).await? {
+        Readers::Its => return Ok(Again::NotLost),
+        Readers::None => {
+            if leaves {
+                tx.silence_reminder(grant.authorization, grant.grant_number, ReminderKind::Ended, None).await?;
+            }
+            return Ok(Again::NotLost);
+        }
+        Readers::Others(one) => one,
     };
+    if !is_over(&one.authorization, tx.now) {
+        return Ok(Again::NotLost);
+    }
     // The reason of the same end, so that nobody hears of it twice.
     let Some(reason) = mail.dedup.strip_suffix(&mail.recipient) else { return Ok(Again::NotLost) };
     let mut owed = 0;
@@ -78,13 +131,29 @@ async fn again_ended(tx: &mut Tx, people: &People, mail: &Mail, grant: &GrantRef
     Ok(Again::Told(owed))
 }
 
-async fn again_steps(tx: &mut Tx, people: &People, mail: &Mail, steps: &[StepRef]) -> Result<Again, StoreError> {
+async fn again_steps(
+    tx: &mut Tx,
+    people: &People,
+    mail: &Mail,
+    steps: &[StepRef],
+    leaves: bool,
+) -> Result<Again, StoreError> {
     let (mut owed, mut keeps) = (0, false);
     for step in steps {
-        let grant = GrantRef { authorization: step.authorization, grant_number: step.grant_number };
-        let Some(one) = lost(tx, people, mail, &grant).await? else {
-            keeps = true;
-            continue;
+        let StepRef { authorization, grant_number, date } = step.clone();
+        let one = match readers(tx, people, mail, &GrantRef { authorization, grant_number }).await? {
+            Readers::Its => {
+                keeps = true;
+                continue;
+            }
+            Readers::None => {
+                if leaves {
+                    tx.silence_reminder(authorization, grant_number, ReminderKind::Step, Some(date)).await?;
+                }
+                keeps = true;
+                continue;
+            }
+            Readers::Others(one) => one,
         };
         if is_over(&one.authorization, tx.now) || !is_told(tx, step).await? {
             continue;

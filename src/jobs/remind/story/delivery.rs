@@ -165,6 +165,44 @@ async fn what_a_wrong_address_has_missed_goes_to_the_right_one() {
 }
 
 #[tokio::test]
+async fn what_nobody_was_named_for_when_its_mail_was_to_leave_is_told_to_who_is_named_later() {
+    let world = World::new("2027-05-01T12:00", &[("de", &["old@example.com"]), ("uk", &["old@example.com"])]).await;
+    world.change_people(|people| people.operator.clear());
+    world.grant("ended", &["de"], "2027-05-30T07:00").await;
+    world.grant("ends", &["uk"], "2027-06-30T12:00").await;
+    world.until("2027-05-29T00:00").await;
+    // The relay is away, so that only the first of the two mails is composed: the notice of the end.
+    world.relay.refuse_all(Some(MailError::away("relay: nobody there")));
+    world.until("2027-05-30T08:01").await;
+    let name = |address: Option<&str>| {
+        world.change_people(|people| {
+            for shop in people.shops.values_mut() {
+                let named = address.map(|address| Recipient { address: address.to_owned(), language: Language::En });
+                shop.recipients = named.into_iter().collect();
+            }
+        });
+    };
+    let waiting: Vec<_> = world
+        .mails()
+        .await
+        .into_iter()
+        .filter(|mail| mail.subject.is_none() && mail.state == MailState::Owed)
+        .collect();
+    assert_eq!(waiting.iter().map(|mail| mail.kind).collect::<Vec<_>>(), [MailKind::Reminder]);
+    name(None);
+    world.relay.refuse_all(None);
+    world.settings_changed().await;
+    world.until("2027-05-30T09:00").await;
+    let left = world.mails().await.into_iter().find(|mail| mail.id == waiting[0].id).unwrap();
+    assert_eq!(left.state, MailState::Cancelled, "nobody is to hear of it");
+    name(Some("new@example.com"));
+    world.settings_changed().await;
+    let mut told = world.until("2027-05-30T10:00").await;
+    told.retain(|line| line.contains("new@example.com"));
+    assert_eq!(told, ["2027-05-30 09:00 reminder new@example.com: UK: permission ends in 31 days, on 30 June"]);
+}
+
+#[tokio::test]
 async fn with_mail_switched_off_the_outbox_still_shows_what_would_have_been_said() {
     let world = World::new("2027-05-01T12:00", &[("uk", &[OWNER])]).await;
     world.mailer.replace(Mailer::None);
