@@ -198,7 +198,8 @@ impl ProductExport {
         let row = tx.shop(shop).await?;
         let (told, released) = row.map_or((None, None), |row| (row.stopped_plan, row.released_plan));
         let Some(stop) = guard(plan, live, &entry.rules) else {
-            tx.set_plans(shop, told.as_deref(), None).await?;
+            // Nothing waits for a decision any more, whatever was stopped before.
+            tx.set_plans(shop, None, None).await?;
             return Ok(Verdict::Pass(Guarded::default()));
         };
         let found = Some(stop.guarded.to_string());

@@ -34,6 +34,24 @@ async fn a_release_lets_the_plan_through_that_was_stopped_and_shown_once() {
 }
 
 #[tokio::test]
+async fn a_plan_that_passes_by_itself_leaves_nothing_to_decide() {
+    let near = [("A", "19.90"), ("B", "5")];
+    let world = World::read(&[("A", "1990"), ("B", "5")], &near).await;
+    assert!(is_stopped(&world.exports().await));
+    let stopped = async || {
+        let mut tx = world.store.read(world.clock.now()).await.unwrap();
+        tx.shop(&"uk".parse().unwrap()).await.unwrap().unwrap().stopped_plan.is_some()
+    };
+    assert!(stopped().await);
+    world.source(&near).await;
+    assert!(is_done(&world.exports().await));
+    assert!(!stopped().await, "what was told of it holds no longer");
+    world.source(&[("A", "1990"), ("B", "5")]).await;
+    assert!(is_stopped(&world.exports().await));
+    assert_eq!(world.mails().await, 2, "another occasion");
+}
+
+#[tokio::test]
 async fn a_release_of_a_plan_that_nobody_was_shown_lets_nothing_through() {
     let near = [("A", "19.90"), ("B", "5")];
     let world = World::read(&[("A", "1990"), ("B", "5")], &near).await;
