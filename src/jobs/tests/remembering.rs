@@ -331,3 +331,21 @@ async fn a_preview_shows_what_is_sent_then_and_what_would_be_sent_again() {
     world.exports().await;
     assert_eq!(world.sent(), ["A images https://erp/1"], "B was refused, and nobody asked for it again");
 }
+
+#[tokio::test]
+async fn what_skus_of_one_product_do_not_agree_about_is_sent_for_none_of_them() {
+    let source = |other: &str| vec![pictured("A", "10", &["1"]), pictured("B", "10", &[other])];
+    let world = World::remembering(source("2")).await;
+    let in_one = |sku: &str| Listing { product_id: "one".to_owned(), ..pictured(sku, "10", &["old"]) };
+    world.shelf("uk").pages = vec![vec![in_one("A"), in_one("B")]];
+    for look in ["the first time", "after the next complete pass", "and the one after"] {
+        world.imports("uk", true).await;
+        world.exports().await;
+        assert_eq!(world.sent(), Vec::<String>::new(), "{look}");
+        assert_eq!(world.said().await[1], ["A conflict", "B conflict"], "{look}");
+    }
+    world.says(source("1")).await;
+    assert_eq!(done(&world.exports().await), Some(Outcome::Done));
+    assert_eq!(world.sent(), ["A images https://erp/1", "B images https://erp/1"]);
+    assert_eq!(world.said().await[1], Vec::<String>::new());
+}
