@@ -259,12 +259,13 @@ impl Tx {
         Ok(())
     }
 
-    /// The relay has taken a message: those that were never attempted, and wait only because it was away, are due.
+    /// The relay has taken a message: those that were never attempted, and wait only because it was away, are due. But for operators', which
+    /// wait for their turn.
     pub async fn resume_mail(&mut self) -> Result<(), StoreError> {
         const SQL: &str = "
             update outbox set next_attempt_at = $1
-            where state = 'owed' and attempts = 0 and error is not null and next_attempt_at > $1";
-        on_db!(self.execute(SQL, ms(self.now)))?;
+            where state = 'owed' and attempts = 0 and error is not null and next_attempt_at > $1 and kind <> $2";
+        on_db!(self.execute(SQL, ms(self.now), MailKind::Operator.as_str()))?;
         Ok(())
     }
 
