@@ -84,7 +84,7 @@ enum Readers {
     /// Nobody.
     None,
     /// Others.
-    Others(Watched),
+    Others(Box<Watched>),
 }
 
 async fn readers(tx: &mut Tx, people: &People, mail: &Mail, grant: &GrantRef) -> Result<Readers, StoreError> {
@@ -96,7 +96,7 @@ async fn readers(tx: &mut Tx, people: &People, mail: &Mail, grant: &GrantRef) ->
     } else if now.keys().any(|recipient| recipient.address == mail.recipient) {
         Readers::Its
     } else {
-        Readers::Others(one)
+        Readers::Others(Box::new(one))
     })
 }
 
@@ -115,7 +115,7 @@ async fn again_ended(
             }
             return Ok(Again::NotLost);
         }
-        Readers::Others(one) => one,
+        Readers::Others(one) => *one,
     };
     if !is_over(&one.authorization, tx.now) {
         return Ok(Again::NotLost);
@@ -153,7 +153,7 @@ async fn again_steps(
                 keeps = true;
                 continue;
             }
-            Readers::Others(one) => one,
+            Readers::Others(one) => *one,
         };
         if is_over(&one.authorization, tx.now) || !is_told(tx, step).await? {
             continue;
