@@ -621,8 +621,15 @@ async fn only_what_a_complete_pass_did_not_see_is_gone(store: Store) {
     assert_eq!(there(&mut tx, "x").await, 4, "what is seen again is back");
 }
 
+/// The source has been read completely before.
+async fn read_before(tx: &mut Tx) {
+    let pass = tx.begin_pass(&shop("erp"), PassKind::Full, RunId(1)).await.unwrap();
+    tx.end_pass(&shop("erp"), pass.number, None).await.unwrap();
+}
+
 async fn a_variant_that_the_source_dropped_gets_a_revision(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
+    read_before(&mut tx).await;
     tx.put_variants(&[variant("p", "Shirt", "a", "1"), variant("p", "Shirt", "b", "1")]).await.unwrap();
     tx.note_seen(&shop("erp"), 1, &skus(&["a"])).await.unwrap();
     tx.note_seen(&shop("erp"), 2, &skus(&["b"])).await.unwrap();
@@ -922,6 +929,7 @@ async fn tickets_keep_what_was_sent_until_it_is_judged(store: Store) {
 
 async fn skus_are_found_by_barcode_and_by_product(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
+    read_before(&mut tx).await;
     let coded = |product: &str, code: &str, barcode: &str| {
         let (product, variant) = variant(product, "Shirt", code, "1");
         (product, Variant { barcode: Some(barcode.to_owned()), ..variant })
