@@ -23,8 +23,21 @@ async fn two_daemons_share_the_work_never_overlap_and_the_survivor_takes_over() 
     for shop in SHOPS {
         assert_eq!(world.owner_agrees(shop).await, 200);
     }
-    world.pass(minutes(60)).await;
-    let (mut workers, mut seen) = (BTreeSet::new(), 0);
+    let both = BTreeSet::from([world.holder(), peer.holder.clone()]);
+    let mut workers = BTreeSet::new();
+    // A machine with much to do may let the one work for an hour of this clock before the other has begun.
+    for hour in 1.. {
+        assert!(hour <= 5, "only {workers:?} worked");
+        world.pass(minutes(60)).await;
+        for (shop, job) in SHOPS.into_iter().flat_map(|shop| [(shop, IMPORT), (shop, EXPORT)]) {
+            let instances = world.runs(shop, job).await.into_iter().filter_map(|run| run.instance);
+            workers.extend(instances.map(|instance| instance.0));
+        }
+        if workers == both {
+            break;
+        }
+    }
+    let mut seen = 0;
     for shop in SHOPS {
         assert_eq!(world.offers(shop), ["A 10.00 5"], "{shop}");
         for job in [IMPORT, EXPORT] {
@@ -33,11 +46,9 @@ async fn two_daemons_share_the_work_never_overlap_and_the_survivor_takes_over() 
                 assert!(pair[0].finished_at <= pair[1].started_at, "two runs of {job} at once: {pair:#?}");
             }
             seen += runs.len();
-            workers.extend(runs.into_iter().filter_map(|run| run.instance).map(|instance| instance.0));
         }
     }
     assert!(seen > 40, "{seen} runs");
-    assert_eq!(workers, BTreeSet::from([world.holder(), peer.holder.clone()]), "both worked");
     assert_eq!(world.fake.stats().prices_changed, 6, "each change was sent once");
 
     // Every token has become too old at once: whoever meets it first renews it, and nobody a second time.
