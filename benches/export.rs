@@ -6,6 +6,7 @@
 #![expect(clippy::print_stdout, reason = "a benchmark")]
 
 use std::{
+    collections::BTreeSet,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -20,8 +21,7 @@ use shopsyncd::{
     channels::{Abilities, Access, Acted, AuthorizationKind, Channel, ChannelError, Consent, PushResult, ShopStatus},
     clock::Clock,
     domain::{
-        Failure as Next, Field, JobKind, Listing, ListingStatus, PassKind, Price, Product, RunId, ShopId, Sku, Variant,
-        plan::Change,
+        Failure as Next, Field, JobKind, Listing, ListingStatus, PassKind, Price, RunId, ShopId, Sku, plan::Change,
     },
     http::{BudgetKey, Call, Http, Method, Rate},
     jobs::product_export::ProductExport,
@@ -127,15 +127,10 @@ async fn fill(store: &Store, skus: u64) -> Result<(), Failure> {
     }
     for page in (0..skus).collect::<Vec<_>>().chunks(1_000) {
         let listings: Vec<_> = page.iter().map(|number| listing(*number)).collect::<Result<_, _>>()?;
-        let variants: Vec<_> = listings.iter().map(|listing| variant(listing, 0)).collect();
-        tx.put_variants(&variants).await?;
-        let rules = &entry("uk", Arc::new(Till::new("http://127.0.0.1:1/".parse()?)), &ABILITIES, false).rules;
-        let seen = listings.into_iter().map(|listing| SeenListing {
-            hash: listing.content_hash(),
-            seen_hash: listing.values(&rules.fields).hash(),
-            listing,
-        });
-        tx.put_listings(&uk, &seen.collect::<Vec<_>>(), Timestamp::now()).await?;
+        let entry = entry("uk", Arc::new(Till::new("http://127.0.0.1:1/".parse()?)), &ABILITIES, false);
+        let seen = SeenListing::page(listings, &entry.compared());
+        tx.put_variants(&seen.iter().collect::<Vec<_>>()).await?;
+        tx.put_listings(&uk, &seen, Timestamp::now()).await?;
     }
     Ok(tx.commit().await?)
 }
@@ -143,9 +138,11 @@ async fn fill(store: &Store, skus: u64) -> Result<(), Failure> {
 /// The source has sold a piece of one in a hundred, each time of others.
 async fn change(store: &Store, skus: u64, sample: u64) -> Result<(), Failure> {
     let changed = (0..skus).filter(|number| number % SHARE == sample % SHARE);
-    let variants: Vec<_> = changed.map(|number| Ok(variant(&listing(number)?, 1))).collect::<Result<_, Failure>>()?;
+    let sold = |listing: Listing| Listing { stock: listing.stock.map(|stock| stock - 1), ..listing };
+    let listings: Vec<_> = changed.map(|number| Ok(sold(listing(number)?))).collect::<Result<_, Failure>>()?;
+    let variants = SeenListing::page(listings, &BTreeSet::new());
     let mut tx = store.write(Timestamp::now()).await?;
-    tx.put_variants(&variants).await?;
+    tx.put_variants(&variants.iter().collect::<Vec<_>>()).await?;
     Ok(tx.commit().await?)
 }
 
@@ -166,19 +163,6 @@ fn listing(number: u64) -> Result<Listing, Failure> {
         stock: Some((number % 250 + 10) as i64),
         status: ListingStatus::Active,
     })
-}
-
-fn variant(listing: &Listing, sold: i64) -> (Product, Variant) {
-    let product = Product::of(listing.product_id.clone(), listing.texts());
-    let variant = Variant {
-        sku: listing.sku.clone(),
-        product_id: listing.product_id.clone(),
-        barcode: listing.barcode.clone(),
-        prices: listing.prices.clone(),
-        stock: listing.stock.map(|stock| stock - sold),
-        options: listing.options.clone(),
-    };
-    (product, variant)
 }
 
 /// The plain way to the same answer: every row read, and compared here.

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Price, Sku, Texts};
+use super::{Listing, Price, Sku, Texts};
 
 /// A product of the source: what its variants have in common.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,4 +76,18 @@ pub struct Variant {
     /// Options in order: ("Size", "M").
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<(String, String)>,
+}
+
+impl Variant {
+    /// What a listing of the source says of its variant.
+    pub fn of(listing: &Listing) -> Self {
+        Self {
+            sku: listing.sku.clone(),
+            product_id: listing.product_id.clone(),
+            barcode: listing.barcode.clone(),
+            prices: listing.prices.clone(),
+            stock: listing.stock,
+            options: listing.options.clone(),
+        }
+    }
 }

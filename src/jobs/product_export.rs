@@ -22,7 +22,7 @@ use self::{
     remembering::{note_remembered, plan_remembered},
     settling::{settle, wait_for_judgement},
 };
-use super::{Halt, Work, product_import::seen};
+use super::{Halt, Work};
 use crate::{
     channels::PushResult,
     crash,
@@ -408,7 +408,7 @@ async fn note_results(
             }
         }
     }
-    let accepted = seen(accepted, &entry.compared());
+    let accepted = SeenListing::page(accepted, &entry.compared());
     counts.sent += accepted.len() as u64;
     let done: BTreeSet<Sku> = accepted.iter().map(|row| row.listing.sku.clone()).collect();
     let refused: Vec<&Change> = changes.iter().filter(|it| is_refused(it, &complaints)).collect();

@@ -2,7 +2,7 @@
 //!
 //! An import makes *passes*: complete ones at the shop's own slower period, and passes of changes in between. A stop at
 //! any point resumes at the page that was not stored. Only a complete pass that ended marks what it did not see as gone.
-//! Pages are fetched while those before them are stored.
+//! Pages are fetched and made ready while those before them are stored.
 
 mod matching;
 mod storing;
@@ -10,13 +10,15 @@ mod storing;
 use std::{
     collections::{BTreeSet, HashSet},
     hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher},
+    panic,
+    sync::Arc,
 };
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
-pub(crate) use storing::seen;
 use storing::store_pages;
 use tokio::sync::mpsc;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{Halt, Work};
 use crate::{
@@ -25,7 +27,7 @@ use crate::{
     domain::{Complaint, Counts, Cursor, ErrorKind, Failure, JobKind, Outcome, Pass, PassKind, Period, RunError, Sku},
     keeper::ShopEntry,
     scheduler::{Context, End, Handler, Stopped},
-    store::Tx,
+    store::{SeenListing, Tx},
 };
 
 /// How long one run reads at most that nobody asked for a complete pass; then it ends well and the next one goes on.
@@ -43,7 +45,7 @@ pub struct ProductImport {
 /// A pass under way, with what it needs from page to page.
 struct Reading<'a> {
     context: &'a Context,
-    entry: &'a ShopEntry,
+    entry: &'a Arc<ShopEntry>,
     pass: Pass,
     /// The content the pass began with, for channels that can tell.
     fingerprint: Option<String>,
@@ -59,10 +61,14 @@ struct Reading<'a> {
     counts: Counts,
 }
 
-/// A page, and the instant at which it was asked for.
+/// A page, made ready to be stored.
 struct Asked {
+    /// When it was asked for.
     at: Timestamp,
+    /// The page, without its listings.
     page: Page,
+    /// Its listings.
+    listings: Vec<SeenListing>,
 }
 
 #[async_trait]
@@ -89,7 +95,7 @@ impl ProductImport {
     pub(crate) async fn import(
         &self,
         context: &Context,
-        entry: &ShopEntry,
+        entry: &Arc<ShopEntry>,
         full: bool,
         counts: &mut Counts,
     ) -> Result<(), Halt> {
@@ -162,17 +168,23 @@ impl ProductImport {
             return Err(self.begin_anew(reading, error).await?);
         }
         let (fetched, arrived) = mpsc::channel(PAGES_AHEAD);
-        let fetching = self.fetch(entry, kind, first?, until, fetched);
+        let fetching = self.clone().fetch(Arc::clone(entry), kind, first?, until, fetched);
+        // On a thread of its own, since making a page ready takes as long as storing one.
+        let fetching = AbortOnDropHandle::new(tokio::spawn(fetching));
         // What was read is stored whatever becomes of the next page.
-        let (stored, fetched) = tokio::join!(self.store(reading, arrived), fetching);
+        let stored = self.store(reading, arrived).await;
+        let fetched = fetching.await.unwrap_or_else(|gone| match gone.try_into_panic() {
+            Ok(panic) => panic::resume_unwind(panic),
+            Err(_) => Err(Halt::Cancelled),
+        });
         stored.and(fetched)
     }
 
     /// Hands on page after page, as far as whoever stores them keeps up, and asks for none after `until`: whoever demands a complete pass
     /// waits for the whole of it.
     async fn fetch(
-        &self,
-        entry: &ShopEntry,
+        self,
+        entry: Arc<ShopEntry>,
         kind: PassKind,
         first: Asked,
         until: Option<Timestamp>,
@@ -183,7 +195,7 @@ impl ProductImport {
             let in_time = until.is_none_or(|until| self.work.clock.now() < until);
             let next = asked.page.next.clone().filter(|_| in_time);
             let (Ok(()), Some(cursor)) = (fetched.send(asked).await, next) else { return Ok(()) };
-            asked = self.pull(entry, PullFrom { kind, cursor: Some(cursor), first: false }).await?;
+            asked = self.pull(&entry, PullFrom { kind, cursor: Some(cursor), first: false }).await?;
         }
     }
 
@@ -226,7 +238,8 @@ impl ProductImport {
 
     async fn pull(&self, entry: &ShopEntry, from: PullFrom) -> Result<Asked, Halt> {
         let at = self.work.clock.now();
-        self.work
+        let mut page = self
+            .work
             .call(entry, JobKind::ProductImport, |access| {
                 let from = from.clone();
                 async move {
@@ -236,8 +249,9 @@ impl ProductImport {
                     page
                 }
             })
-            .await
-            .map(|page| Asked { at, page })
+            .await?;
+        let listings = SeenListing::page(std::mem::take(&mut page.listings), &entry.compared());
+        Ok(Asked { at, page, listings })
     }
 }
 

@@ -8,21 +8,53 @@ use serde_json::json;
 use super::{
     StoreError, Tx,
     bulk::sku_rows,
-    row::{Both, Row, json as json_text, ms},
+    row::{Both, Row, json as json_text, ms, without_nul},
     rows::{Bound, Cells, Rows, cell},
     texts::PageTexts,
 };
-use crate::domain::{Counts, Currency, Listing, Own, ShopId, Sku, Texts, Values};
+use crate::domain::{Counts, Currency, Field, Listing, Own, ShopId, Sku, Texts, Values};
 
-/// A listing as a page or an accepted change has it.
+/// A listing as a page or an accepted change has it, with the hashes it is compared by: what takes time to make, made beforehand.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenListing {
     /// The listing.
     pub listing: Listing,
+    /// [`Own`], as it is kept.
+    own: String,
+    /// [`Texts::hash`] of its texts.
+    pub texts_hash: String,
     /// [`Listing::content_hash`].
     pub hash: String,
     /// [`Values::hash`] of its values in the shop's chosen fields.
     pub seen_hash: String,
+}
+
+impl SeenListing {
+    /// A listing of a shop that compares these fields.
+    pub fn of(listing: Listing, compared: &BTreeSet<Field>) -> Self {
+        Self::with(listing.texts().hash(), listing, compared)
+    }
+
+    /// Those of a page. SKUs of a product stand side by side, and what they have in common is hashed once.
+    pub fn page(listings: Vec<Listing>, compared: &BTreeSet<Field>) -> Vec<Self> {
+        let mut page: Vec<Self> = Vec::with_capacity(listings.len());
+        for listing in listings {
+            let before = page.last().filter(|before| before.listing.texts() == listing.texts());
+            let texts_hash = before.map_or_else(|| listing.texts().hash(), |before| before.texts_hash.clone());
+            page.push(Self::with(texts_hash, listing, compared));
+        }
+        page
+    }
+
+    fn with(texts_hash: String, listing: Listing, compared: &BTreeSet<Field>) -> Self {
+        let (hash, seen_hash) = (listing.content_hash_with(&texts_hash), listing.values(compared).hash());
+        Self { own: json_text(&listing.own()), listing, texts_hash, hash, seen_hash }
+    }
+
+    /// The id under which its texts are kept. It begins with the product, so that neighbours are kept side by side.
+    pub(super) fn texts_id(&self) -> String {
+        format!("{}/{}", without_nul(&self.listing.product_id), self.texts_hash)
+    }
 }
 
 /// What is wanted of one SKU.
@@ -114,8 +146,8 @@ fn rows_of<'a>(page: &BySku<'a>) -> (Vec<Cells<'a, 6>>, PageTexts<'a>) {
         let currency = listing.prices.first().map_or("", |price| price.currency.as_str());
         [
             cell(listing.sku.as_str()),
-            Some(json_text(&listing.own()).into()),
-            Some(texts.id(&listing.product_id, listing.texts()).into()),
+            Some(seen.own.as_str().into()),
+            Some(texts.id(seen).into()),
             cell(&seen.hash),
             cell(&seen.seen_hash),
             cell(currency),

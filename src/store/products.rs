@@ -9,13 +9,13 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{
-    StoreError, Tx,
+    SeenListing, StoreError, Tx,
     bulk::sku_rows,
     row::{Both, Row, json as json_text, ms, without_nul},
     rows::{Bound, Cells, Rows, cell},
     texts::PageTexts,
 };
-use crate::domain::{Counts, PassKind, Product, ShopId, Sku, Texts, Variant, barcode_key};
+use crate::domain::{Counts, Listing, PassKind, Product, ShopId, Sku, Texts, Variant, barcode_key};
 
 /// A variant with its product.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,9 +65,9 @@ const VARIANTS_AFTER: &str = select_variants!(
 const VARIANTS_SINCE: &str = select_variants!("where v.revision > $1 and v.sku > $2 order by v.sku limit $3");
 
 impl Tx {
-    /// Stores a page of the source: products and variants that differ get the next revision, unchanged ones are not
-    /// written. Of a SKU that comes twice the last one counts. Counts `seen`, `changed`, `unchanged`.
-    pub async fn put_variants(&mut self, page: &[(Product, Variant)]) -> Result<Counts, StoreError> {
+    /// Stores what listings of the source say of products and variants: those that differ get the next revision, unchanged ones are not
+    /// written. Of a SKU or a product that comes twice the last one counts. Counts `seen`, `changed`, `unchanged`.
+    pub async fn put_variants(&mut self, page: &[&SeenListing]) -> Result<Counts, StoreError> {
         // Equal rows are left out before the conflict, and looked up one by one: see `put_listings` and `changed!`.
         const VARIANTS: Rows<4> = Rows {
             columns: ["sku", "product_id", "body", "barcode"],
@@ -83,18 +83,18 @@ impl Tx {
         if page.is_empty() {
             return Ok(Counts::default());
         }
-        let variants: BTreeMap<&Sku, (&Product, &Variant)> =
-            page.iter().map(|(product, variant)| (&variant.sku, (product, variant))).collect();
-        let rows: Vec<Cells<'_, 4>> = variants
+        let listings: BTreeMap<&Sku, &Listing> = page.iter().map(|seen| (&seen.listing.sku, &seen.listing)).collect();
+        let rows: Vec<Cells<'_, 4>> = listings
             .values()
-            .map(|(product, variant)| {
-                let key = variant.barcode.as_deref().and_then(barcode_key);
-                [cell(variant.sku.as_str()), cell(&product.id), Some(json_text(variant).into()), key.map(Cow::Owned)]
+            .map(|listing| {
+                let key = listing.barcode.as_deref().and_then(barcode_key);
+                let body = json_text(&Variant::of(listing));
+                [cell(listing.sku.as_str()), cell(&listing.product_id), Some(body.into()), key.map(Cow::Owned)]
             })
             .collect();
         let revision = self.next_revision().await?;
         let mut changed = self.execute_rows(&VARIANTS, &[Bound::Int(revision)], &rows).await?;
-        let skus: BTreeSet<&str> = variants.keys().map(|sku| sku.as_str()).collect();
+        let skus: BTreeSet<&str> = listings.keys().map(|sku| sku.as_str()).collect();
         changed +=
             self.put_products(page, revision).await?.iter().filter(|sku| skus.contains(sku.as_str())).count() as u64;
         let seen = page.len() as u64;
@@ -102,7 +102,7 @@ impl Tx {
     }
 
     /// Stores the products of a page. Returns the variants that thereby changed, beyond those of `revision` already.
-    async fn put_products(&mut self, page: &[(Product, Variant)], revision: i64) -> Result<Vec<String>, StoreError> {
+    async fn put_products(&mut self, page: &[&SeenListing], revision: i64) -> Result<Vec<String>, StoreError> {
         // Looked up one by one: see `changed!`.
         const CHANGED: Both = bulk!([id, texts_id]
             sqlite: "
@@ -125,10 +125,9 @@ impl Tx {
             id: &'a str,
             texts_id: String,
         }
-        let products: BTreeMap<_, _> = page.iter().map(|(product, _)| (without_nul(&product.id), product)).collect();
+        let products: BTreeMap<_, _> = page.iter().map(|seen| (without_nul(&seen.listing.product_id), *seen)).collect();
         let mut texts = PageTexts::default();
-        let mut rows: Vec<_> =
-            products.iter().map(|(id, product)| ProductRow { id, texts_id: texts.id(id, product.texts()) }).collect();
+        let mut rows: Vec<_> = products.iter().map(|(id, seen)| ProductRow { id, texts_id: texts.id(seen) }).collect();
         let Some(row) = on_db!(self.row(CHANGED, json_text(&rows)))? else { return Ok(Vec::new()) };
         let new: BTreeSet<String> = row.json("products", "new")?;
         let changed: BTreeSet<String> = row.json("products", "changed")?;

@@ -191,7 +191,7 @@ pub(super) fn shop_text(shop: Option<&ShopId>) -> &str {
 
 /// A value as JSON text: a column, or the rows of a bulk statement. Its texts are kept without NUL characters.
 pub(super) fn json<T: Serialize + ?Sized>(value: &T) -> String {
-    let mut text = Vec::with_capacity(128);
+    let mut text = Vec::with_capacity(512);
     value
         .serialize(&mut serde_json::Serializer::with_formatter(&mut text, WithoutNul))
         .expect("values of this program have text keys and finite numbers");

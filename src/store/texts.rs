@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::{
-    StoreError, Tx,
-    row::{Both, json, without_nul},
+    SeenListing, StoreError, Tx,
+    row::{Both, json},
     rows::{Rows, cell},
 };
 use crate::domain::Texts;
@@ -16,22 +16,13 @@ use crate::domain::Texts;
 #[derive(Default)]
 pub(super) struct PageTexts<'a> {
     by_id: BTreeMap<String, Texts<'a>>,
-    last: Option<(&'a str, String)>,
 }
 
 impl<'a> PageTexts<'a> {
-    /// The id of these texts of a product. It begins with the product, so that neighbours are kept side by side. SKUs of a product
-    /// come side by side too, and their texts are hashed once.
-    pub(super) fn id(&mut self, product: &'a str, texts: Texts<'a>) -> String {
-        if let Some((before, id)) = &self.last
-            && *before == product
-            && self.by_id.get(id) == Some(&texts)
-        {
-            return id.clone();
-        }
-        let id = format!("{}/{}", without_nul(product), texts.hash());
-        self.by_id.insert(id.clone(), texts);
-        self.last = Some((product, id.clone()));
+    /// The id of a listing's texts, which are among those of the page from now on.
+    pub(super) fn id(&mut self, seen: &'a SeenListing) -> String {
+        let id = seen.texts_id();
+        self.by_id.entry(id.clone()).or_insert_with(|| seen.listing.texts());
         id
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use shopsyncd::{
-    domain::{Complaint, Field, JobKind, Part, PassKind, Remembered, RunId, Sku},
+    domain::{Complaint, Field, JobKind, Listing, Part, PassKind, Remembered, RunId, Sku},
     store::{Complaining, Hashed, SeenListing, Store, Tx},
 };
 
@@ -149,9 +149,8 @@ async fn a_listing_that_an_import_saw_meanwhile_is_not_overwritten(store: Store)
     let (a, b) = (seen("a", "1").hash, seen("b", "1").hash);
     put(&mut tx, "x", &[seen("b", "9")]).await;
     let with_ids = |code: &str| {
-        let mut listing = seen(code, "1").listing;
-        listing.refs = json!({ "id": 8 });
-        SeenListing { hash: listing.content_hash(), listing, ..seen(code, "1") }
+        let listing = Listing { refs: json!({ "id": 8 }), ..seen(code, "1").listing };
+        SeenListing::of(listing, &[Field::Price].into())
     };
     let accepted = [(with_ids("b"), b), (with_ids("a"), a.clone()), (with_ids("none"), a)];
     tx.put_accepted_of(&shop("x"), &accepted).await.unwrap();

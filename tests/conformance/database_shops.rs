@@ -2,14 +2,15 @@
 //! complaints, reminders, mails and the rest.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
+
 use jiff::{SignedDuration, Timestamp, civil};
 use serde_json::json;
 use shopsyncd::{
     domain::{
-        Account, Authorization, AuthorizationId, AuthorizationState, ChannelName, Complaint, Cursor, Demand, Doubt,
-        EndSource, Ending, Field, Holder, InstanceId, Intent, JobKind, Language, Lease, Listing, ListingStatus,
-        MailKind, Part, PassKind, Period, Price, Product, RunId, ShopId, Sku, Trigger, Values, Variant, plan::Change,
-        reminder::StepDate,
+        Account, Authorization, AuthorizationId, AuthorizationState, ChannelName, Complaint, Counts, Cursor, Demand,
+        Doubt, EndSource, Ending, Field, Holder, InstanceId, Intent, JobKind, Language, Lease, Listing, ListingStatus,
+        MailKind, Part, PassKind, Period, Price, RunId, ShopId, Sku, Trigger, Values, plan::Change, reminder::StepDate,
     },
     secrets::Sealed,
     store::{
@@ -118,32 +119,29 @@ pub(super) fn seen(code: &str, amount: &str) -> SeenListing {
         stock: Some(5),
         status: ListingStatus::Active,
     };
-    let values = Values { price: Some(listing.prices[0]), ..Values::default() };
-    SeenListing { hash: listing.content_hash(), seen_hash: values.hash(), listing }
+    SeenListing::of(listing, &[Field::Price].into())
+}
+
+/// The same listing, said otherwise.
+fn said(code: &str, change: impl FnOnce(&mut Listing)) -> SeenListing {
+    let mut listing = seen(code, "1").listing;
+    change(&mut listing);
+    SeenListing::of(listing, &[Field::Price].into())
 }
 
 pub(super) fn wanted(code: &str, amount: &str) -> WantedRow {
     WantedRow { sku: sku(code), wanted: Some(Values { price: Some(price(amount, "EUR")), ..Values::default() }) }
 }
 
-fn variant(product: &str, title: &str, code: &str, amount: &str) -> (Product, Variant) {
-    let product = Product {
-        id: product.to_owned(),
-        title: title.to_owned(),
-        description: None,
-        brand: None,
-        category: None,
-        images: Vec::new(),
-    };
-    let variant = Variant {
-        sku: sku(code),
-        product_id: product.id.clone(),
-        barcode: None,
-        prices: vec![price(amount, "EUR")],
-        stock: Some(1),
-        options: Vec::new(),
-    };
-    (product, variant)
+/// A listing of the source.
+fn variant(product: &str, title: &str, code: &str, amount: &str) -> SeenListing {
+    let listing = seen(code, amount).listing;
+    let of_product = Listing { product_id: product.to_owned(), title: title.to_owned(), ..listing };
+    SeenListing::of(of_product, &BTreeSet::new())
+}
+
+async fn put_variants(tx: &mut Tx, page: &[SeenListing]) -> Counts {
+    tx.put_variants(&page.iter().collect::<Vec<_>>()).await.unwrap()
 }
 
 pub(super) fn wanted_shop(id: &str, place: &str) -> WantedShop {
@@ -488,13 +486,13 @@ async fn an_equal_page_of_the_source_rewrites_no_row(store: Store) {
     let tables = ["products", "variants"];
     let page = [variant("p1", "Shirt", "a", "1"), variant("p1", "Shirt", "b", "1"), variant("p2", "Hat", "c", "1")];
     let mut tx = store.write(at(10)).await.unwrap();
-    let counts = tx.put_variants(&page).await.unwrap();
+    let counts = put_variants(&mut tx, &page).await;
     assert_eq!((counts.seen, counts.changed, counts.unchanged), (3, 3, 0));
     tx.commit().await.unwrap();
     let before = writes(&store, &tables).await;
 
     let mut tx = store.write(at(20)).await.unwrap();
-    let counts = tx.put_variants(&page).await.unwrap();
+    let counts = put_variants(&mut tx, &page).await;
     assert_eq!((counts.seen, counts.changed, counts.unchanged), (3, 0, 3));
     assert_eq!(tx.variants_revision().await.unwrap(), 1);
     tx.commit().await.unwrap();
@@ -506,42 +504,35 @@ async fn a_sku_that_comes_twice_in_a_page_is_stored_as_it_came_last(store: Store
     put(&mut tx, "x", &[seen("a", "1"), seen("a", "2")]).await;
     let stored = tx.listings_of(&shop("x"), &skus(&["a"])).await.unwrap();
     assert_eq!(stored[0].listing.as_ref().unwrap().prices, [price("2", "EUR")]);
-    tx.put_variants(&[variant("p", "Old", "a", "1"), variant("p", "New", "a", "2")]).await.unwrap();
+    put_variants(&mut tx, &[variant("p", "Old", "a", "1"), variant("p", "New", "a", "2")]).await;
     let stored = tx.variant(&sku("a")).await.unwrap().unwrap();
     assert_eq!((stored.product.title.as_str(), stored.variant.prices[0]), ("New", price("2", "EUR")));
 }
 
 async fn a_changed_product_changes_all_its_variants(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
-    tx.put_variants(&[
-        variant("p1", "Shirt", "a", "1"),
-        variant("p1", "Shirt", "b", "1"),
-        variant("p2", "Hat", "c", "1"),
-    ])
-    .await
-    .unwrap();
-    let counts = tx.put_variants(&[variant("p1", "Better shirt", "a", "1")]).await.unwrap();
+    put_variants(
+        &mut tx,
+        &[variant("p1", "Shirt", "a", "1"), variant("p1", "Shirt", "b", "1"), variant("p2", "Hat", "c", "1")],
+    )
+    .await;
+    let counts = put_variants(&mut tx, &[variant("p1", "Better shirt", "a", "1")]).await;
     assert_eq!((counts.seen, counts.changed, counts.unchanged), (1, 1, 0));
     let changed = tx.variants_since(1, None, 10).await.unwrap();
     let changed: Vec<_> = changed.iter().map(|one| (one.variant.sku.as_str(), one.product.title.as_str())).collect();
     assert_eq!(changed, [("a", "Better shirt"), ("b", "Better shirt")], "c belongs to another product");
-    tx.put_variants(&[variant("p2", "Hat", "c", "7")]).await.unwrap();
+    put_variants(&mut tx, &[variant("p2", "Hat", "c", "7")]).await;
     let changed = tx.variants_since(2, None, 10).await.unwrap();
     assert_eq!(changed.iter().map(|one| one.variant.sku.as_str()).collect::<Vec<_>>(), ["c"]);
     assert_eq!(tx.variants_revision().await.unwrap(), 3);
 }
 
 async fn texts_are_kept_once_and_go_with_the_last_that_has_them(store: Store) {
-    let titled = |code: &str, title: &str| {
-        let mut one = seen(code, "1");
-        title.clone_into(&mut one.listing.title);
-        one.hash = one.listing.content_hash();
-        one
-    };
+    let titled = |code: &str, title: &str| said(code, |listing| title.clone_into(&mut listing.title));
     let mut tx = store.write(at(10)).await.unwrap();
     put(&mut tx, "x", &[titled("a", "Shirt"), titled("b", "Coat"), titled("c", "Shirt")]).await;
     tx.put_accepted(&shop("y"), &[titled("a", "Shirt")]).await.unwrap();
-    tx.put_variants(&[variant("p1", "Shirt", "a", "1")]).await.unwrap();
+    put_variants(&mut tx, &[variant("p1", "Shirt", "a", "1")]).await;
     let stored = tx.listings_of(&shop("x"), &skus(&["a", "b", "c"])).await.unwrap();
     let stored: Vec<_> = stored.into_iter().map(|one| one.listing.unwrap()).collect();
     assert_eq!(stored, ["a Shirt", "b Coat", "c Shirt"].map(|it| titled(&it[..1], &it[2..]).listing), "each its own");
@@ -552,7 +543,7 @@ async fn texts_are_kept_once_and_go_with_the_last_that_has_them(store: Store) {
     tx.put_accepted(&shop("y"), &[titled("a", "Hat")]).await.unwrap();
     assert_eq!(tx.prune_texts().await.unwrap(), 0, "the source has it still");
     assert_eq!(tx.variant(&sku("a")).await.unwrap().unwrap().product.title, "Shirt");
-    tx.put_variants(&[variant("p1", "Hat", "a", "1")]).await.unwrap();
+    put_variants(&mut tx, &[variant("p1", "Hat", "a", "1")]).await;
     assert_eq!(tx.prune_texts().await.unwrap(), 1);
     assert_eq!(tx.variant(&sku("a")).await.unwrap().unwrap().product.title, "Hat");
     let stored = tx.listings_of(&shop("y"), &skus(&["a"])).await.unwrap();
@@ -565,7 +556,7 @@ async fn variants_are_paged_by_product_and_by_sku(store: Store) {
         .iter()
         .map(|(product, code)| variant(product, "Shirt", code, "1"))
         .collect();
-    tx.put_variants(&page).await.unwrap();
+    put_variants(&mut tx, &page).await;
     let mut found = Vec::new();
     loop {
         let page = tx.variants(found.last(), 2).await.unwrap();
@@ -630,7 +621,7 @@ async fn read_before(tx: &mut Tx) {
 async fn a_variant_that_the_source_dropped_gets_a_revision(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
     read_before(&mut tx).await;
-    tx.put_variants(&[variant("p", "Shirt", "a", "1"), variant("p", "Shirt", "b", "1")]).await.unwrap();
+    put_variants(&mut tx, &[variant("p", "Shirt", "a", "1"), variant("p", "Shirt", "b", "1")]).await;
     tx.note_seen(&shop("erp"), 1, &skus(&["a"])).await.unwrap();
     tx.note_seen(&shop("erp"), 2, &skus(&["b"])).await.unwrap();
     assert_eq!(tx.drop_unseen_variants(&shop("erp"), 1).await.unwrap(), 1);
@@ -640,7 +631,7 @@ async fn a_variant_that_the_source_dropped_gets_a_revision(store: Store) {
     let there = tx.variants(None, 10).await.unwrap();
     assert_eq!(there.iter().map(|one| one.variant.sku.as_str()).collect::<Vec<_>>(), ["a"]);
 
-    tx.put_variants(&[variant("p", "Shirt", "b", "1")]).await.unwrap();
+    put_variants(&mut tx, &[variant("p", "Shirt", "b", "1")]).await;
     let back = tx.variant(&sku("b")).await.unwrap().unwrap();
     assert_eq!((back.gone, back.revision), (false, 3));
 }
@@ -703,9 +694,7 @@ async fn a_refused_difference_comes_back_when_wanted_or_seen_changes(store: Stor
     tx.put_refused(&shop("x"), &refused(&[("a", "3", "1.5"), ("b", "2", "1")])).await.unwrap();
     tx.put_listings(&shop("x"), &[seen("a", "1.5"), seen("b", "1")], at(10)).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, Vec::<String>::new(), "nothing has changed");
-    let mut mended = seen("b", "1");
-    mended.listing.status = ListingStatus::Inactive;
-    mended.hash = mended.listing.content_hash();
+    let mended = said("b", |listing| listing.status = ListingStatus::Inactive);
     tx.put_listings(&shop("x"), &[mended], at(10)).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, ["b"], "whatever changed may be what the shop minded");
     tx.put_refused(&shop("x"), &refused(&[("a", "3", "1.5"), ("b", "2", "1")])).await.unwrap();
@@ -728,13 +717,10 @@ async fn what_is_no_longer_wanted_leaves_no_trace(store: Store) {
 async fn the_usual_currency_is_that_of_most_live_listings(store: Store) {
     let mut tx = store.write(at(20)).await.unwrap();
     assert_eq!(tx.usual_currency(&shop("x")).await.unwrap(), None);
-    let mut page = vec![seen("a", "1"), seen("b", "1"), seen("c", "1"), seen("d", "1"), seen("e", "1")];
-    page[3].listing.prices.clear();
-    page[4].listing.prices.clear();
-    for (one, currency) in page.iter_mut().zip(["GBP", "GBP", "EUR"]) {
-        one.listing.prices = vec![price("1", currency), price("2", "SEK")];
-    }
-    put(&mut tx, "x", &page).await;
+    let unpriced = ["d", "e"].map(|code| said(code, |listing| listing.prices.clear()));
+    let priced = [("a", "GBP"), ("b", "GBP"), ("c", "EUR")]
+        .map(|(code, currency)| said(code, |listing| listing.prices = vec![price("1", currency), price("2", "SEK")]));
+    put(&mut tx, "x", &[unpriced.as_slice(), &priced].concat()).await;
     tx.put_wanted(&shop("x"), &[wanted("new", "2")]).await.unwrap();
     assert_eq!(tx.usual_currency(&shop("x")).await.unwrap(), Some("GBP".parse().unwrap()));
     assert_eq!(there(&mut tx, "x").await, 5, "those without a price too, those only wanted not");
@@ -742,9 +728,8 @@ async fn the_usual_currency_is_that_of_most_live_listings(store: Store) {
 
 async fn at_stake_is_what_is_on_sale_and_wanted(store: Store) {
     let mut tx = store.write(at(20)).await.unwrap();
-    let mut page = vec![seen("a", "1"), seen("b", "1"), seen("off", "1"), seen("own", "1"), seen("gone", "1")];
-    page[2].listing.status = ListingStatus::Inactive;
-    put(&mut tx, "x", &page).await;
+    let off = said("off", |listing| listing.status = ListingStatus::Inactive);
+    put(&mut tx, "x", &[seen("a", "1"), seen("b", "1"), off, seen("own", "1"), seen("gone", "1")]).await;
     let rows = ["a", "b", "off", "gone", "new"].map(|code| wanted(code, "2"));
     tx.put_wanted(&shop("x"), &rows).await.unwrap();
     tx.note_seen(&shop("x"), 1, &skus(&["a", "b", "off", "own"])).await.unwrap();
@@ -931,16 +916,16 @@ async fn skus_are_found_by_barcode_and_by_product(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
     read_before(&mut tx).await;
     let coded = |product: &str, code: &str, barcode: &str| {
-        let (product, variant) = variant(product, "Shirt", code, "1");
-        (product, Variant { barcode: Some(barcode.to_owned()), ..variant })
+        let listing = variant(product, "Shirt", code, "1").listing;
+        SeenListing::of(Listing { barcode: Some(barcode.to_owned()), ..listing }, &BTreeSet::new())
     };
     let page = [coded("p1", "a", "036000291452"), coded("p1", "b", "0036000291452"), coded("p2", "c", "77")];
-    tx.put_variants(&page).await.unwrap();
+    put_variants(&mut tx, &page).await;
     let keys = ["36000291452".to_owned(), "78".to_owned()];
     let found = tx.skus_with_barcodes(&keys).await.unwrap();
     assert_eq!(found, ["a", "b"].map(|code| (keys[0].clone(), sku(code))));
     // A barcode that changes is found anew, and one of a dropped SKU is not.
-    tx.put_variants(&[coded("p2", "c", "78")]).await.unwrap();
+    put_variants(&mut tx, &[coded("p2", "c", "78")]).await;
     assert_eq!(tx.skus_with_barcodes(&keys[1..]).await.unwrap(), [(keys[1].clone(), sku("c"))]);
     tx.note_seen(&shop("erp"), 1, &skus(&["a", "b"])).await.unwrap();
     tx.drop_unseen_variants(&shop("erp"), 1).await.unwrap();
@@ -980,7 +965,7 @@ async fn skus_are_unknown_until_the_source_knows_them(store: Store) {
     };
     let line = |code: &str, second, run| (code.to_owned(), at(second), run);
     let mut tx = store.write(at(10)).await.unwrap();
-    tx.put_variants(&[variant("p", "Shirt", "a", "1"), variant("p", "Shirt", "dropped", "1")]).await.unwrap();
+    put_variants(&mut tx, &[variant("p", "Shirt", "a", "1"), variant("p", "Shirt", "dropped", "1")]).await;
     tx.note_seen(&shop("erp"), 1, &skus(&["a"])).await.unwrap();
     tx.drop_unseen_variants(&shop("erp"), 1).await.unwrap();
     put(&mut tx, "x", &[seen("a", "1"), seen("dropped", "1"), seen("own", "1"), seen("left", "1")]).await;
@@ -997,7 +982,7 @@ async fn skus_are_unknown_until_the_source_knows_them(store: Store) {
     put(&mut tx, "x", &[seen("new", "1")]).await;
     assert_eq!(tx.put_unknown(&shop("x"), RunId(2), false).await.unwrap(), 1, "only what is new");
     assert_eq!(unknown(&mut tx, "x").await, [line("dropped", 10, 1), line("new", 20, 2), line("own", 10, 1)]);
-    tx.put_variants(&[variant("p", "Shirt", "dropped", "1")]).await.unwrap();
+    put_variants(&mut tx, &[variant("p", "Shirt", "dropped", "1")]).await;
     tx.resolve_known().await.unwrap();
     assert_eq!(unknown(&mut tx, "x").await, [line("new", 20, 2), line("own", 10, 1)]);
     assert_eq!(tx.put_unknown(&shop("x"), RunId(3), true).await.unwrap(), 2);
@@ -1295,12 +1280,11 @@ async fn a_source_is_compared_with_what_another_shop_has(store: Store) {
     let named = tx.name_product_source(Some(&shop("erp"))).await.unwrap();
     assert_eq!(named, Named::Anew, "nobody knows as what it was read");
     let of_source = [("p1", "A"), ("p1", "B"), ("p2", "C"), ("p3", "D")];
-    tx.put_variants(&of_source.map(|(product, sku)| variant(product, "Cup", sku, "1"))).await.unwrap();
+    put_variants(&mut tx, &of_source.map(|(product, sku)| variant(product, "Cup", sku, "1"))).await;
     assert_eq!(tx.source_size().await.unwrap(), (3, 4));
 
     // C was matched by barcode: as a source, the shop would say its own SKU.
-    let mut matched = seen("C", "1");
-    matched.listing.shop_sku = Some(sku("own-c"));
+    let matched = said("C", |listing| listing.shop_sku = Some(sku("own-c")));
     put(&mut tx, "new", &[seen("A", "1"), matched, seen("X", "1")]).await;
     tx.put_wanted(&shop("new"), &[wanted("D", "1")]).await.unwrap();
     assert_eq!(tx.compared_with_source(&shop("new")).await.unwrap(), Comparison { skus: 3, common: 1 });

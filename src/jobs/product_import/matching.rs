@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Reading, seen};
+use super::Reading;
 use crate::{
     domain::{Complaint, Listing, Sku, barcode_key},
     jobs::Halt,
-    store::Tx,
+    store::{SeenListing, Tx},
 };
 
 /// A listing that could not be matched because another one stood for the variant before this pass.
@@ -20,17 +20,17 @@ pub(super) struct StandsBack {
 pub(super) async fn match_barcodes(
     tx: &mut Tx,
     reading: &mut Reading<'_>,
-    mut listings: Vec<Listing>,
-) -> Result<(Vec<Listing>, Vec<Complaint>), Halt> {
+    mut page: Vec<SeenListing>,
+) -> Result<(Vec<SeenListing>, Vec<Complaint>), Halt> {
     if !reading.entry.match_barcode || reading.entry.is_source {
-        return Ok((listings, Vec::new()));
+        return Ok((page, Vec::new()));
     }
-    let skus: Vec<Sku> = listings.iter().map(|listing| listing.sku.clone()).collect();
+    let skus: Vec<Sku> = page.iter().map(|seen| seen.listing.sku.clone()).collect();
     let known = tx.variants_of(&skus).await?.into_iter().filter(|stored| !stored.gone);
     let known: BTreeSet<Sku> = known.map(|stored| stored.variant.sku).collect();
     let key =
         |listing: &Listing| listing.barcode.as_deref().and_then(barcode_key).filter(|_| !known.contains(&listing.sku));
-    let keys: Vec<String> = listings.iter().filter_map(key).collect();
+    let keys: Vec<String> = page.iter().filter_map(|seen| key(&seen.listing)).collect();
     let mut variants: BTreeMap<String, Vec<Sku>> = BTreeMap::new();
     for (barcode, sku) in tx.skus_with_barcodes(&keys).await? {
         variants.entry(barcode).or_default().push(sku);
@@ -43,7 +43,9 @@ pub(super) async fn match_barcodes(
         taken.entry(listing.sku.clone()).or_insert_with(|| listing.shop_sku.unwrap_or(listing.sku));
     }
     let mut complaints = Vec::new();
-    for listing in &mut listings {
+    let compared = reading.entry.compared();
+    for seen in &mut page {
+        let listing = &mut seen.listing;
         let Some((key, meant)) = key(listing).and_then(|key| variants.get_key_value(&key)) else {
             continue;
         };
@@ -56,6 +58,7 @@ pub(super) async fn match_barcodes(
         let holder = taken.entry(variant.clone()).or_insert_with(|| listing.sku.clone());
         if *holder == listing.sku {
             listing.shop_sku = Some(std::mem::replace(&mut listing.sku, variant.clone()));
+            *seen = SeenListing::of(listing.clone(), &compared);
         } else {
             let cause =
                 format!("barcode {key} is that of `{variant}`, for which the shop's SKU `{holder}` stands already");
@@ -63,7 +66,7 @@ pub(super) async fn match_barcodes(
             reading.stand_back.push(StandsBack { listing: listing.clone(), variant: variant.clone() });
         }
     }
-    Ok((listings, complaints))
+    Ok((page, complaints))
 }
 
 /// Matches what stood back for a listing that a complete pass, which has just ended, did not find any more: a SKU that was renamed in
@@ -83,7 +86,7 @@ pub(super) async fn match_freed(tx: &mut Tx, reading: &Reading<'_>) -> Result<u6
         let own = listing.sku.clone();
         let renamed = Listing { sku: variant.clone(), shop_sku: Some(own.clone()), ..listing.clone() };
         tx.forget_listing(shop, &own).await?;
-        tx.put_listings(shop, &seen(vec![renamed], &entry.compared()), pass.started_at).await?;
+        tx.put_listings(shop, &[SeenListing::of(renamed, &entry.compared())], pass.started_at).await?;
         tx.resolve_seen(shop, &[own]).await?;
         matched += 1;
     }

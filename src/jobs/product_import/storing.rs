@@ -11,9 +11,7 @@ use super::{
 };
 use crate::{
     crash,
-    domain::{
-        Complaint, Counts, Cursor, Field, JobKind, Listing, Pass, PassKind, Product, RunId, ShopId, Sku, Variant,
-    },
+    domain::{Complaint, Counts, Cursor, JobKind, Listing, Pass, PassKind, RunId, ShopId, Sku, counted},
     jobs::{Halt, Work},
     keeper::ShopEntry,
     store::{SeenListing, Tx},
@@ -64,7 +62,7 @@ async fn store_page(tx: &mut Tx, reading: &mut Reading<'_>, asked: &mut Asked) -
     let Reading { context, entry, .. } = *reading;
     let shop = &entry.shop.id;
     let page = &mut asked.page;
-    let (listings, ambiguous) = match_barcodes(tx, reading, std::mem::take(&mut page.listings)).await?;
+    let (listings, ambiguous) = match_barcodes(tx, reading, std::mem::take(&mut asked.listings)).await?;
     let (listings, doubled) = first_of_each_sku(tx, reading, listings).await?;
     let mut complaints = std::mem::take(&mut page.complaints);
     complaints.extend(doubled);
@@ -77,7 +75,7 @@ async fn store_page(tx: &mut Tx, reading: &mut Reading<'_>, asked: &mut Asked) -
     if reading.complained {
         put_complaints(tx, shop, context.run, &listings, &complaints).await?;
     }
-    let counts = put_page(tx, entry, listings, asked.at).await?;
+    let counts = put_page(tx, entry, &listings, asked.at).await?;
     Ok(Counts { refused, ..counts })
 }
 
@@ -87,12 +85,12 @@ async fn note_seen(
     tx: &mut Tx,
     shop: &ShopId,
     pass: &Pass,
-    listings: &[Listing],
+    listings: &[SeenListing],
     complaints: &[Complaint],
     unread: Vec<Sku>,
 ) -> Result<(), Halt> {
     let complained = complaints.iter().filter_map(|complaint| complaint.sku.parse::<Sku>().ok());
-    let skus: Vec<Sku> = listings.iter().map(|listing| listing.sku.clone()).chain(complained).chain(unread).collect();
+    let skus: Vec<Sku> = listings.iter().map(|seen| seen.listing.sku.clone()).chain(complained).chain(unread).collect();
     Ok(tx.note_seen(shop, pass.number, &skus).await?)
 }
 
@@ -101,34 +99,32 @@ async fn put_complaints(
     tx: &mut Tx,
     shop: &ShopId,
     run: RunId,
-    listings: &[Listing],
+    listings: &[SeenListing],
     complaints: &[Complaint],
 ) -> Result<(), Halt> {
     let standing: BTreeSet<&str> = complaints.iter().map(|complaint| complaint.sku.as_str()).collect();
-    let skus = listings.iter().map(|listing| &listing.sku);
+    let skus = listings.iter().map(|seen| &seen.listing.sku);
     let well: Vec<Sku> = skus.filter(|sku| !standing.contains(sku.as_str())).cloned().collect();
     tx.resolve_seen(shop, &well).await?;
     Ok(tx.put_complaints(shop, JobKind::ProductImport, run, complaints).await?)
 }
 
 /// Stores valid listings, and from the source their products and variants.
-async fn put_page(tx: &mut Tx, entry: &ShopEntry, listings: Vec<Listing>, asked_at: Timestamp) -> Result<Counts, Halt> {
-    let seen = seen(listings, &entry.compared());
-    let (mut counts, changed) = tx.put_listings(&entry.shop.id, &seen, asked_at).await?;
+async fn put_page(tx: &mut Tx, entry: &ShopEntry, page: &[SeenListing], asked_at: Timestamp) -> Result<Counts, Halt> {
+    let (mut counts, changed) = tx.put_listings(&entry.shop.id, page, asked_at).await?;
     if entry.is_source {
-        let changed = tx.put_variants(&variants_of(&seen, &changed)).await?.changed;
+        let changed = tx.put_variants(&with_their_products(page, &changed)).await?.changed;
         (counts.changed, counts.unchanged) = (changed, counts.seen.saturating_sub(changed));
     }
     Ok(counts)
 }
 
-/// What the source says of the products with a listing that has changed. The others' products and variants are as they were: they follow
-/// from the listings, and were stored with them.
-fn variants_of(seen: &[SeenListing], changed: &BTreeSet<Sku>) -> Vec<(Product, Variant)> {
-    let product = |seen: &SeenListing| seen.listing.product_id.clone();
-    let products: BTreeSet<String> = seen.iter().filter(|it| changed.contains(&it.listing.sku)).map(product).collect();
-    let of_changed = seen.iter().map(|it| &it.listing).filter(|it| products.contains(&it.product_id));
-    of_changed.map(product_of).collect()
+/// The listings of the products of which one has changed. The others' products and variants are as they were: they follow from the
+/// listings, and were stored with them.
+fn with_their_products<'a>(page: &'a [SeenListing], changed: &BTreeSet<Sku>) -> Vec<&'a SeenListing> {
+    let product = |seen: &'a SeenListing| seen.listing.product_id.as_str();
+    let products: BTreeSet<&str> = page.iter().filter(|it| changed.contains(&it.listing.sku)).map(product).collect();
+    page.iter().filter(|it| products.contains(product(it))).collect()
 }
 
 /// Ends the pass, whose last pages did `last`. After a complete one, what it did not see is gone, and what it did not
@@ -185,45 +181,11 @@ async fn name_unknown(work: &Work, tx: &mut Tx, reading: &Reading<'_>) -> Result
             shop.id = %shop,
             run.id = %run,
             count,
-            "{count} SKUs of shop `{shop}` are not known to product source `{source}`; `shopsyncd runs show {run}` names them"
+            "product source `{source}` does not know {} of shop `{shop}`; `shopsyncd runs show {run}` names them",
+            counted(count, "SKU", "SKUs")
         );
     }
     Ok(())
-}
-
-/// Listings with the hashes they are compared by, in these fields. Those of a product stand side by side, and what they have in common is hashed once.
-pub(crate) fn seen(listings: Vec<Listing>, compared: &BTreeSet<Field>) -> Vec<SeenListing> {
-    let mut all: Vec<SeenListing> = Vec::with_capacity(listings.len());
-    let mut texts_hash = String::new();
-    for listing in listings {
-        if all.last().is_none_or(|last| last.listing.texts() != listing.texts()) {
-            texts_hash = listing.texts().hash();
-        }
-        let hash = listing.content_hash_with(&texts_hash);
-        all.push(SeenListing { hash, seen_hash: listing.values(compared).hash(), listing });
-    }
-    all
-}
-
-/// What a listing of the source says of its product and variant.
-fn product_of(listing: &Listing) -> (Product, Variant) {
-    let product = Product {
-        id: listing.product_id.clone(),
-        title: listing.title.clone(),
-        description: listing.description.clone(),
-        brand: listing.brand.clone(),
-        category: listing.category.clone(),
-        images: listing.images.clone(),
-    };
-    let variant = Variant {
-        sku: listing.sku.clone(),
-        product_id: listing.product_id.clone(),
-        barcode: listing.barcode.clone(),
-        prices: listing.prices.clone(),
-        stock: listing.stock,
-        options: listing.options.clone(),
-    };
-    (product, variant)
 }
 
 /// A SKU that stands in the shop twice is ambiguous: the first that the pass came upon stands, each further one is a
@@ -231,11 +193,11 @@ fn product_of(listing: &Listing) -> (Product, Variant) {
 async fn first_of_each_sku(
     tx: &mut Tx,
     reading: &mut Reading<'_>,
-    listings: Vec<Listing>,
-) -> Result<(Vec<Listing>, Vec<Complaint>), Halt> {
+    listings: Vec<SeenListing>,
+) -> Result<(Vec<SeenListing>, Vec<Complaint>), Halt> {
     let suspects: Vec<Sku> = listings
         .iter()
-        .map(|listing| &listing.sku)
+        .map(|seen| &seen.listing.sku)
         // Which one is the first, a pass of changes cannot tell: the last complete one has.
         .filter(|sku| {
             let known = reading.pass.kind == PassKind::Changes && reading.doubled.contains(sku.as_str());
@@ -246,7 +208,7 @@ async fn first_of_each_sku(
     let mut firsts: BTreeMap<Sku, String> = BTreeMap::new();
     if !suspects.is_empty() {
         let own: BTreeSet<&Sku> =
-            listings.iter().filter(|listing| listing.shop_sku.is_none()).map(|listing| &listing.sku).collect();
+            listings.iter().map(|seen| &seen.listing).filter(|it| it.shop_sku.is_none()).map(|it| &it.sku).collect();
         let stored = tx.listings_of(&reading.entry.shop.id, &suspects).await?.into_iter().filter(|stored| !stored.gone);
         // Whoever stands there by barcode alone makes room for a listing of that very SKU.
         let stands =
@@ -254,12 +216,12 @@ async fn first_of_each_sku(
         firsts.extend(stands.map(|listing| (listing.sku, listing.product_id)));
     }
     let (mut stand, mut doubled, mut on_page) = (Vec::new(), Vec::new(), BTreeSet::new());
-    for listing in listings {
-        let first = firsts.entry(listing.sku.clone()).or_insert_with(|| listing.product_id.clone());
-        if *first == listing.product_id && on_page.insert(listing.sku.clone()) {
-            stand.push(listing);
+    for seen in listings {
+        let Listing { sku, product_id, .. } = &seen.listing;
+        let first = firsts.entry(sku.clone()).or_insert_with(|| product_id.clone());
+        if *first == *product_id && on_page.insert(sku.clone()) {
+            stand.push(seen);
         } else {
-            let Listing { sku, product_id, .. } = &listing;
             let text = format!(
                 "SKU `{sku}` stands in the shop twice, in product {first} and again in product {product_id}; the first \
                  one counts; give each variant a SKU of its own"
@@ -268,6 +230,6 @@ async fn first_of_each_sku(
             doubled.push(Complaint { sku: sku.to_string(), code, text, request_id: None });
         }
     }
-    reading.seen.extend(stand.iter().map(|listing| fingerprint_of(&listing.sku)));
+    reading.seen.extend(stand.iter().map(|seen| fingerprint_of(&seen.listing.sku)));
     Ok((stand, doubled))
 }
