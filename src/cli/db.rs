@@ -1,6 +1,6 @@
 //! `db`: migrate and backup.
 
-use std::{fs::OpenOptions, os::unix::fs::OpenOptionsExt as _, path::Path};
+use std::path::Path;
 
 use super::{
     DbCommand, Outcome, exit,
@@ -15,7 +15,7 @@ use crate::{
 pub(super) async fn db(env: &Env, command: DbCommand) -> Outcome {
     match command {
         DbCommand::Migrate => migrate(env).await,
-        DbCommand::Backup { file } => backup(env, &file).await,
+        DbCommand::Backup { file, force } => backup(env, &file, force).await,
     }
 }
 
@@ -39,26 +39,26 @@ async fn migrate(env: &Env) -> Outcome {
     }
 }
 
-async fn backup(env: &Env, file: &Path) -> Outcome {
+async fn backup(env: &Env, file: &Path, force: bool) -> Outcome {
     let config = env.settings()?;
     let url = config.database_url.expose();
     if !url.starts_with("sqlite:") {
         return Err(Refusal::new(exit::USAGE, "`db backup` is for SQLite; back a PostgreSQL database up with pg_dump"));
     }
     let store = Store::open_beside(url, &config.state_dir).await.map_err(open::unavailable)?;
-    // For its owner's eyes alone, as the database is: SQLite fills an empty file that is there.
-    OpenOptions::new().write(true).create_new(true).mode(0o600).open(file).map_err(|error| {
-        Refusal::new(
-            exit::FAILED,
-            format!("{}: {error}; name a file that does not exist, in a folder that can be written", file.display()),
-        )
-    })?;
-    let copied = print::bar().during(store.backup(file)).await;
-    if copied.is_err() {
-        // What is there of it is no copy; if it stays, the next try says so.
-        let _ = std::fs::remove_file(file);
+    if !force && file.symlink_metadata().is_ok() {
+        let text = format!("{} exists; name a file that does not, or add --force to replace it", file.display());
+        return Err(Refusal::new(exit::REFUSED, text));
     }
-    copied.map_err(open::unavailable)?;
+    // What is there is replaced by a whole copy or not at all. SQLite fills an empty file; it is for its owner's eyes alone, as the
+    // database is.
+    let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let unwritable = |error: std::io::Error| {
+        Refusal::new(exit::FAILED, format!("{}: {error}; name a file in a folder that can be written", file.display()))
+    };
+    let copy = tempfile::Builder::new().prefix(".shopsyncd-backup-").tempfile_in(folder).map_err(unwritable)?;
+    print::bar().during(store.backup(copy.path())).await.map_err(open::unavailable)?;
+    copy.as_file().sync_all().and_then(|()| copy.persist(file).map_err(|error| error.error)).map_err(unwritable)?;
     let bytes = std::fs::metadata(file).map_or(0, |meta| meta.len());
     if env.json {
         print::json(&serde_json::json!({ "file": file, "bytes": bytes }))

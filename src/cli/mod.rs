@@ -304,6 +304,9 @@ enum DbCommand {
     Backup {
         /// The copy
         file: PathBuf,
+        /// Put it in the place of a file that is there
+        #[arg(long)]
+        force: bool,
     },
 }
 

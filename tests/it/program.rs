@@ -163,7 +163,7 @@ fn commands_that_need_a_database_say_that_there_is_none_with_69() {
 }
 
 #[test]
-fn a_backup_is_for_the_eyes_of_its_owner_and_replaces_nothing() {
+fn a_backup_is_for_the_eyes_of_its_owner_and_replaces_only_what_it_is_told_to() {
     let desk = Desk::new("");
     desk.founded();
     let Said(code, out, err) = desk.run("db backup copy.db");
@@ -171,9 +171,16 @@ fn a_backup_is_for_the_eyes_of_its_owner_and_replaces_nothing() {
     let copy = fs::metadata(desk.path("copy.db")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&copy.permissions()) & 0o777, 0o600);
     assert!(copy.len() > 0, "SQLite filled it");
+    fs::write(desk.path("copy.db"), "something else").unwrap();
     let Said(code, _, err) = desk.run("db backup copy.db");
-    assert_eq!(code, 1, "{err}");
-    assert!(err.contains("name a file that does not exist"), "{err}");
+    assert_eq!(code, 77, "{err}");
+    assert!(err.contains("add --force to replace it"), "{err}");
+    assert_eq!(fs::read_to_string(desk.path("copy.db")).unwrap(), "something else");
+    let Said(code, out, err) = desk.run("db backup copy.db --force");
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(fs::read(desk.path("copy.db")).unwrap().starts_with(b"SQLite format 3\0"));
+    let files = fs::read_dir(desk.path(".")).unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    assert_eq!(files.filter(|name| name.contains("backup")).count(), 0, "no draft stays");
 }
 
 on_both_databases! {
