@@ -82,8 +82,14 @@ fn broken(text: &str, error: &toml::de::Error) -> Broken {
     let column = before.rsplit('\n').next().unwrap_or_default().chars().count() + 1;
     let message = error.message().lines().collect::<Vec<_>>().join(", ");
     let header = before.rsplit('\n').next().is_some_and(|line| line.trim_start().starts_with('['));
-    let message =
-        if message == "duplicate key" && header { "the table stands above already".to_owned() } else { message };
+    let message = match (message.as_str(), header) {
+        ("duplicate key", true) => "the table stands above already".to_owned(),
+        ("duplicate key", false) => {
+            let key = error.span().and_then(|span| text.get(span)).unwrap_or_default();
+            format!("`{key}` stands above already, in the same table")
+        }
+        _ => message,
+    };
     Broken { line: line_of(text, at), column, message }
 }
 

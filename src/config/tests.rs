@@ -567,7 +567,7 @@ fn a_table_that_stands_twice_is_one_fault() {
     let desk = sound().with("shops.d/x.toml", &format!("{shop}{shop}{other}"));
     insta::assert_snapshot!(desk.told(), @r"
     shops.d/x.toml:4: not TOML at column 8: the table stands above already; correct the line (texts stand in quotes); nothing else in this file was looked at
-    shops.d/x.toml:9: not TOML at column 1: duplicate key; correct the line (texts stand in quotes); nothing else in this file was looked at
+    shops.d/x.toml:9: not TOML at column 1: `name` stands above already, in the same table; correct the line (texts stand in quotes); nothing else in this file was looked at
     ");
 }
 

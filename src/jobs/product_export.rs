@@ -294,7 +294,7 @@ enum Verdict {
 fn stopped(entry: &ShopEntry, stop: GuardStop) -> Halt {
     let run = format!("shopsyncd jobs run {} product_export", entry.shop.id);
     let remedy = format!(
-        "everything waits until then, prices and stock of other SKUs too: look at `{run} --dry-run`; if it is right: `{run} --release-guard`"
+        "until you decide, everything waits, prices and stock of other SKUs too: look at `{run} --dry-run`; if it is right: `{run} --release-guard`; if not, mend the source"
     );
     Halt::new(Failure::Guarded, ErrorKind::Guard, stop.text, remedy)
 }
