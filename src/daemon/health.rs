@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 use super::Shared;
 use crate::{
     config::Transport,
-    domain::{ShopId, counted},
+    domain::{AuthorizationState, ShopId, counted},
     mail,
     secrets::Secret,
     store::StoreError,
@@ -84,11 +84,18 @@ impl Shared {
         let (owed, refused) = tx.mail_counts().await?;
         self.metrics.set_mail(owed, refused);
         let known: BTreeMap<_, _> = tx.authorizations().await?.into_iter().map(|known| (known.id, known)).collect();
-        for shop in tx.shops().await? {
-            let known = shop.authorization.filter(|_| shop.configured).and_then(|id| known.get(&id));
-            let ends = known.filter(|known| shop.works_with(known)).and_then(|known| known.ends);
-            self.metrics.set_authorization_end(&shop.id, &shop.channel, ends.map(|ends| ends.at));
+        let (mut ends, mut states) = (Vec::new(), Vec::new());
+        for shop in tx.shops().await?.into_iter().filter(|shop| shop.configured) {
+            let known = shop.authorization.and_then(|id| known.get(&id)).filter(|known| shop.works_with(known));
+            if let Some(end) = known.and_then(|known| known.ends) {
+                ends.push((shop.id.clone(), shop.channel.clone(), end.at));
+            }
+            let is_needed = self.shops.get(&shop.id).is_none_or(|entry| entry.needs_authorization());
+            let state = known.map_or(AuthorizationState::Pending, |known| known.state);
+            states.push((shop.channel, if is_needed { state.as_str() } else { "none" }));
         }
+        self.metrics.set_authorization_ends(ends);
+        self.metrics.set_shops(states);
         Ok(())
     }
 
@@ -147,7 +154,7 @@ impl Shared {
         let mut tx = self.store.read(self.clock.now()).await?;
         let refused = tx.fact("settings.error").await?.filter(|error| !error.is_empty());
         let stuck = tx.stuck_mail(STUCK_ATTEMPTS).await?;
-        let refused = refused.map(|error| format!("{SETTINGS_REFUSED}: {error}"));
+        let refused = refused.map(|error| format!("{SETTINGS_REFUSED}: {}", mail::without_addresses(&error)));
         let stuck = stuck.map(|stuck| {
             let (since, error) = (stuck.since.strftime("%Y-%m-%d %H:%M UTC"), mail::without_addresses(&stuck.error));
             format!("{} not left since {since}: {error}", counted(stuck.count, "mail has", "mails have"))

@@ -1,6 +1,10 @@
 //! Metrics, in OpenMetrics text. [`METRICS`] lists every one; the README's table and the alert rules go by it.
 
-use std::sync::{Arc, atomic::AtomicU64};
+use std::{
+    collections::{HashMap, HashSet},
+    hash::Hash,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::{
@@ -34,6 +38,7 @@ pub const METRICS: &[Described] = described! {
     "shopsyncd_run_duration_seconds" ["job"] "How long attempts took, in seconds";
     "shopsyncd_dispatch_lag_seconds" [] "From the due instant to the start of the run, in seconds";
     "shopsyncd_authorization_ends_timestamp_seconds" ["shop", "channel"] "When the owner's permission ends, in seconds since 1970";
+    "shopsyncd_shops" ["channel", "state"] "Shops in the settings, by the state of their authorization: `pending`, `active`, `lapsed`, `revoked`, or `none` where none is needed";
     "shopsyncd_token_refreshes_total" ["channel", "outcome"] "Exchanges of refresh tokens, by outcome";
     "shopsyncd_mail_owed" [] "Messages that have not been delivered yet";
     "shopsyncd_mail_refused" [] "Messages that were refused for good";
@@ -58,7 +63,8 @@ struct Parts {
     runs: Family<RunLabels, Counter>,
     run_duration: Family<JobLabels, Histogram, fn() -> Histogram>,
     dispatch_lag: Histogram,
-    authorization_ends: Family<ShopLabels, Gauge>,
+    authorization_ends: Whole<ShopLabels>,
+    shops: Whole<StateLabels>,
     token_refreshes: Family<RefreshLabels, Counter>,
     mail_owed: Gauge,
     mail_refused: Gauge,
@@ -87,6 +93,12 @@ struct JobLabels {
 struct ShopLabels {
     shop: String,
     channel: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StateLabels {
+    channel: String,
+    state: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -130,7 +142,8 @@ impl Metrics {
             runs: Family::default(),
             run_duration: Family::new_with_constructor(durations),
             dispatch_lag: lags(),
-            authorization_ends: Family::default(),
+            authorization_ends: Whole::default(),
+            shops: Whole::default(),
             token_refreshes: Family::default(),
             mail_owed: Gauge::default(),
             mail_refused: Gauge::default(),
@@ -162,17 +175,21 @@ impl Metrics {
         self.0.dispatch_lag.observe(lag.as_secs_f64().max(0.0));
     }
 
-    /// When a shop's authorization ends; `None` takes the shop out (no end, no authorization, or the shop is gone).
-    pub fn set_authorization_end(&self, shop: &ShopId, channel: &ChannelName, ends_at: Option<Timestamp>) {
-        let labels = ShopLabels { shop: shop.to_string(), channel: channel.to_string() };
-        match ends_at {
-            Some(at) => {
-                self.0.authorization_ends.get_or_create(&labels).set(at.as_second());
-            }
-            None => {
-                self.0.authorization_ends.remove(&labels);
-            }
+    /// When the shops' authorizations end. A shop that is not among them has none that ends, or is gone.
+    pub fn set_authorization_ends(&self, ends: impl IntoIterator<Item = (ShopId, ChannelName, Timestamp)>) {
+        let ends = ends.into_iter().map(|(shop, channel, at)| {
+            (ShopLabels { shop: shop.to_string(), channel: channel.to_string() }, at.as_second())
+        });
+        self.0.authorization_ends.tell(ends.collect());
+    }
+
+    /// The shops in the settings, each with the state of its authorization or `none`.
+    pub fn set_shops(&self, shops: impl IntoIterator<Item = (ChannelName, &'static str)>) {
+        let mut counts = HashMap::new();
+        for (channel, state) in shops {
+            *counts.entry(StateLabels { channel: channel.to_string(), state }).or_default() += 1;
         }
+        self.0.shops.tell(counts);
     }
 
     /// A refresh token was spent. `outcome`: `done`, or the name of the error's kind.
@@ -242,7 +259,8 @@ impl Parts {
         add.metric("shopsyncd_runs_total", self.runs.clone());
         add.metric("shopsyncd_run_duration_seconds", self.run_duration.clone());
         add.metric("shopsyncd_dispatch_lag_seconds", self.dispatch_lag.clone());
-        add.metric("shopsyncd_authorization_ends_timestamp_seconds", self.authorization_ends.clone());
+        add.metric("shopsyncd_authorization_ends_timestamp_seconds", self.authorization_ends.family.clone());
+        add.metric("shopsyncd_shops", self.shops.family.clone());
         add.metric("shopsyncd_token_refreshes_total", self.token_refreshes.clone());
         add.metric("shopsyncd_mail_owed", self.mail_owed.clone());
         add.metric("shopsyncd_mail_refused", self.mail_refused.clone());
@@ -274,6 +292,32 @@ fn durations() -> Histogram {
     Histogram::new([0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0, 600.0, 1800.0])
 }
 
+/// Gauges that are told all at once: what is not among them any more goes.
+#[derive(Debug)]
+struct Whole<L> {
+    family: Family<L, Gauge>,
+    told: Mutex<HashSet<L>>,
+}
+
+impl<L: Clone + Hash + Eq> Default for Whole<L> {
+    fn default() -> Self {
+        Self { family: Family::default(), told: Mutex::default() }
+    }
+}
+
+impl<L: Clone + Hash + Eq> Whole<L> {
+    fn tell(&self, values: HashMap<L, i64>) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in told.iter().filter(|labels| !values.contains_key(labels)) {
+            self.family.remove(gone);
+        }
+        for (labels, value) in &values {
+            self.family.get_or_create(labels).set(*value);
+        }
+        *told = values.into_keys().collect();
+    }
+}
+
 /// From a millisecond to ten minutes.
 fn lags() -> Histogram {
     Histogram::new([0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 600.0])
@@ -293,7 +337,8 @@ mod tests {
         metrics.count_run(JobKind::SendMail, Outcome::Failed);
         metrics.observe_run_duration(JobKind::ProductImport, SignedDuration::from_millis(1_500));
         metrics.observe_dispatch_lag(SignedDuration::from_millis(3));
-        metrics.set_authorization_end(&shop, &channel, Some(Timestamp::from_second(1_800_000_000).unwrap()));
+        metrics.set_authorization_ends([(shop, channel.clone(), Timestamp::from_second(1_800_000_000).unwrap())]);
+        metrics.set_shops([(channel.clone(), "active"), (channel.clone(), "active")]);
         metrics.count_token_refresh(&channel, "done");
         metrics.set_mail(2, 1);
         metrics.count_mail_sent(MailKind::Reminder);
@@ -344,12 +389,16 @@ mod tests {
         let metrics = lived();
         let clone = metrics.clone();
         clone.count_mail_sent(MailKind::Reminder);
-        clone.set_authorization_end(&"tw-01".parse().unwrap(), &"tiktok_shop".into(), None);
+        let end = Timestamp::from_second(1_900_000_000).unwrap();
+        clone.set_authorization_ends([("uk".parse().unwrap(), "shopee".into(), end)]);
+        clone.set_shops([("tiktok_shop".into(), "lapsed")]);
         clone.set_settings_refused();
         let text = metrics.encode();
         assert!(text.contains("\nshopsyncd_reminders_sent_total 2\n"), "{text}");
         assert!(text.contains("\nshopsyncd_settings_last_reload_successful 0\n"), "{text}");
         assert!(text.contains("\nshopsyncd_settings_last_reload_success_timestamp_seconds 1700000000.0\n"), "{text}");
-        assert!(!text.contains("tw-01"), "{text}");
+        assert!(!text.contains("tw-01") && text.contains("shop=\"uk\""), "{text}");
+        let shops: Vec<_> = text.lines().filter(|line| line.starts_with("shopsyncd_shops{")).collect();
+        assert_eq!(shops, [r#"shopsyncd_shops{channel="tiktok_shop",state="lapsed"} 1"#]);
     }
 }
