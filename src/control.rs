@@ -6,6 +6,7 @@
 use std::{
     io,
     path::{Path, PathBuf},
+    pin::Pin,
     sync::Arc,
     time::Duration,
 };
@@ -129,6 +130,12 @@ pub enum Request {
     Reseal,
 }
 
+/// What a request came to.
+type Answered = Result<Value, Refusal>;
+
+/// How long the socket rests after a connection could not be taken.
+const REST: Duration = Duration::from_millis(100);
+
 /// How both ends know of each other that they go on.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
@@ -191,7 +198,7 @@ pub type ProgressSink = mpsc::Sender<(u64, Option<u64>)>;
 #[async_trait]
 pub trait Answerer: Send + Sync {
     /// Answers one.
-    async fn answer(&self, request: Request, progress: ProgressSink) -> Result<Value, Refusal>;
+    async fn answer(&self, request: Request, progress: ProgressSink) -> Answered;
 }
 
 /// The daemon's end, in its place: whoever connects waits until it is served.
@@ -229,6 +236,8 @@ impl Socket {
                     Ok((stream, _)) => stream,
                     Err(error) => {
                         tracing::warn!(event = "control.failed", "control socket: {error}");
+                        // What is short, as a rule the number of open files, is so for a while.
+                        tokio::time::sleep(REST).await;
                         continue;
                     }
                 },
@@ -280,8 +289,11 @@ async fn converse(pace: Pace, stream: UnixStream, answerer: Arc<dyn Answerer>) -
     let (sink, mut progress) = mpsc::channel(16);
     // Whether it is well must be answered at once, or it is not.
     let at_once = matches!(request, Request::Health);
-    let answer = answerer.answer(request, sink);
-    tokio::pin!(answer);
+    // New settings are put in force whole, or not at all, whether or not somebody still waits for the word.
+    let whole = matches!(request, Request::Reload);
+    let answer = async move { answerer.answer(request, sink).await };
+    let mut answer: Pin<Box<dyn Future<Output = Answered> + Send>> =
+        if whole { Box::pin(goes_on(answer)) } else { Box::pin(answer) };
     let mut signs = interval(pace.sign_of_life);
     let answer = loop {
         tokio::select! {
@@ -291,6 +303,17 @@ async fn converse(pace: Pace, stream: UnixStream, answerer: Arc<dyn Answerer>) -
         }
     };
     say(&mut writer, &answer.map_or_else(Answer::Refused, |result| Answer::Done { result })).await
+}
+
+/// Does it also where nobody waits for it any more.
+async fn goes_on(answer: impl Future<Output = Answered> + Send + 'static) -> Answered {
+    match tokio::spawn(answer).await {
+        Ok(answer) => answer,
+        Err(gone) => match gone.try_into_panic() {
+            Ok(panic) => std::panic::resume_unwind(panic),
+            Err(gone) => Err(Refusal::new(69, gone.to_string())),
+        },
+    }
 }
 
 async fn say(writer: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::Result<()> {

@@ -4,6 +4,7 @@
 
 use std::{
     collections::BTreeMap,
+    fs,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -64,33 +65,45 @@ pub fn load(named: Option<&Path>, env: &Env, tools: &Tools) -> Loaded {
     }
 }
 
-/// What a watched edit lost: a settings file that vanished, and with it shops, counts as a bad edit (it may be a disk that is
-/// not there, or half of a move). `before` and `files` are the settings in force and their files. A reload that a person asks for
-/// does not ask this question.
-pub fn vanished(before: &Config, files: &[PathBuf], after: &Loaded) -> Vec<Finding> {
-    let gone = |file: &&PathBuf| !after.files.contains(file);
-    files.iter().filter(gone).filter_map(|file| lost_with(file, files, before, after)).collect()
+/// What an edit lost: a settings file that vanished or is empty now, and with it shops, counts as a bad edit (it may be a disk that is
+/// not there, or full, or half of a move). `before` and `files` are the settings in force and their files. `asked`: a person wants the
+/// settings read again, and may mean that shops go; nobody means that the main file does.
+pub fn vanished(before: &Config, files: &[PathBuf], after: &Loaded, asked: bool) -> Vec<Finding> {
+    files.iter().filter_map(|file| lost_with(file, before, after)).filter(|one| !asked || is_main(&one.file)).collect()
 }
 
-fn lost_with(file: &Path, files: &[PathBuf], before: &Config, after: &Loaded) -> Option<Finding> {
+fn is_main(name: &str) -> bool {
+    !name.starts_with("shops.d/")
+}
+
+fn lost_with(file: &Path, before: &Config, after: &Loaded) -> Option<Finding> {
     let base = file.file_name()?.to_string_lossy().into_owned();
-    let is_main = files.first().is_some_and(|main| main == file);
-    let name = if is_main { base } else { format!("shops.d/{base}") };
+    let in_shops_d = file.parent().and_then(Path::file_name).is_some_and(|folder| folder == "shops.d");
+    let name = if in_shops_d { format!("shops.d/{base}") } else { base };
+    let how = if !after.files.iter().any(|found| found == file) {
+        "has vanished"
+    } else if fs::metadata(file).is_ok_and(|file| file.len() == 0) && before.origins.values().any(|it| it.file == name)
+    {
+        "is empty now"
+    } else {
+        return None;
+    };
     let stood_here = |id: &&ShopId| before.origin(&format!("shops.{id}")).is_some_and(|origin| origin.file == name);
     let kept = |id: &ShopId| after.config.as_ref().is_none_or(|config| config.shops.contains_key(id));
     let lost: Vec<String> =
         before.shops.keys().filter(stood_here).filter(|id| !kept(id)).map(|id| format!("`{id}`")).collect();
-    if lost.is_empty() && !is_main {
+    if lost.is_empty() && !is_main(&name) {
         return None;
     }
-    let shops = if lost.is_empty() { String::new() } else { format!(", and with it {}", lost.join(", ")) };
+    let shops = if lost.is_empty() { String::new() } else { format!(", and with it went {}", lost.join(", ")) };
+    let meant = if is_main(&name) { "" } else { ", or run `shopsyncd reload` if that was meant" };
     Some(Finding {
-        file: name,
         line: 0,
         key: String::new(),
         severity: Severity::Error,
-        cause: format!("the file has vanished{shops}"),
-        remedy: "put it back, or run `shopsyncd reload` if that was meant".to_owned(),
+        cause: format!("the file {how}{shops}"),
+        remedy: format!("put it back{meant}"),
+        file: name,
     })
 }
 
@@ -305,13 +318,32 @@ mod tests {
         let desk = Desk::new(&[("shopsyncd.toml", ""), ("shops.d/a.toml", &shop("a")), ("shops.d/b.toml", &shop("b"))]);
         let before = desk.load();
         let config = before.config.as_ref().unwrap();
+        let lost = |asked| -> String {
+            let told = vanished(config, &before.files, &desk.load(), asked);
+            told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
         fs::rename(desk.0.path().join("shops.d/a.toml"), desk.0.path().join("shops.d/z.toml")).unwrap();
-        assert_eq!(vanished(config, &before.files, &desk.load()), []);
+        assert_eq!(lost(false), "", "an empty main file is none that lost anything");
+        fs::write(desk.0.path().join("shops.d/b.toml"), "").unwrap();
+        insta::assert_snapshot!(lost(false), @"shops.d/b.toml: the file is empty now, and with it went `b`; put it back, or run `shopsyncd reload` if that was meant");
         fs::remove_file(desk.0.path().join("shops.d/b.toml")).unwrap();
-        let told: Vec<String> = vanished(config, &before.files, &desk.load()).iter().map(ToString::to_string).collect();
-        insta::assert_snapshot!(told.join("\n"), @r#"
-        shops.d/b.toml: the file has vanished, and with it `b`; put it back, or run `shopsyncd reload` if that was meant
-        "#);
+        insta::assert_snapshot!(lost(false), @"shops.d/b.toml: the file has vanished, and with it went `b`; put it back, or run `shopsyncd reload` if that was meant");
+        assert_eq!(lost(true), "", "whoever asks means it");
+    }
+
+    #[test]
+    fn nobody_means_that_the_main_file_goes() {
+        let desk = Desk::new(&[("shopsyncd.toml", "[shops.a]\nchannel = \"file\"\npath = \"/srv/a.csv\"\n")]);
+        let before = desk.load();
+        let lost = || -> String {
+            let told = vanished(before.config.as_ref().unwrap(), &before.files, &desk.load(), true);
+            told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+        };
+        assert_eq!(lost(), "");
+        fs::write(desk.0.path().join("shopsyncd.toml"), "").unwrap();
+        insta::assert_snapshot!(lost(), @"shopsyncd.toml: the file is empty now, and with it went `a`; put it back");
+        fs::remove_file(desk.0.path().join("shopsyncd.toml")).unwrap();
+        assert!(desk.load().config.is_none(), "a file that is named must be there");
     }
 
     #[test]

@@ -11,6 +11,7 @@ use crate::{
     clock::Clock,
     control::{Refusal, Request},
     daemon::{App, Files, StartError},
+    mail::without_addresses,
     settings,
     telemetry::logging,
 };
@@ -23,7 +24,7 @@ pub(super) async fn run(env: &Env) -> Outcome {
     let log = logging::init(crate::daemon::log_format(config.log.format), &config.log.level)
         .map_err(|error| Refusal::new(exit::CONFIGURATION, format!("log.level: {error}")))?;
     for finding in &findings {
-        tracing::info!(event = "settings.finding", "{finding}");
+        tracing::info!(event = "settings.finding", "{}", without_addresses(&finding.to_string()));
     }
     let stop =
         stop_signals().map_err(|error| Refusal::new(exit::FAILED, format!("cannot listen for signals: {error}")))?;

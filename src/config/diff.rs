@@ -9,7 +9,7 @@ use super::{
 use crate::domain::{ChannelName, ShopId};
 
 /// The settings that are only read at start.
-const AT_START: [&str; 5] = ["state_dir", "seal_key", "database.url", "web.listen", "web.internal"];
+const AT_START: [&str; 6] = ["state_dir", "seal_key", "database.url", "web.listen", "web.internal", "log.format"];
 
 /// What differs between two settings.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -124,6 +124,7 @@ pub fn keep_until_restart(old: &Config, mut new: Config) -> Config {
     new.database_url.clone_from(&old.database_url);
     new.web.listen = old.web.listen;
     new.web.internal = old.web.internal;
+    new.log.format = old.log.format;
     if !new.web.public_url_set {
         new.web.public_url = super::Web::default_public_url(new.web.listen);
     }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
+use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
 use super::{Shared, force, health::within, people, systemd};
@@ -14,6 +15,7 @@ use crate::{
     },
     control::Refusal,
     domain::ChannelName,
+    mail::without_addresses,
     notices, settings,
 };
 
@@ -41,15 +43,18 @@ pub(super) async fn watch(shared: Arc<Shared>, stop: CancellationToken) -> Resul
     if shared.read_settings().config.is_none_or(|config| config.digest != shared.config.load().digest) {
         let _ = shared.reload(Cause::Edit).await;
     }
+    // Daemons are asked so from of old. A terminal that goes ends none either.
+    let mut hangup = signal(SignalKind::hangup()).map_err(|error| format!("the hang-up signal: {error}"))?;
     let mut again = false;
     loop {
-        tokio::select! {
+        let cause = tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            edit = edits.recv() => edit.ok_or("the watcher is gone")?,
-            () = tokio::time::sleep(AGAIN), if again => {}
-        }
+            edit = edits.recv() => edit.map(|()| Cause::Edit).ok_or("the watcher is gone")?,
+            _ = hangup.recv() => Cause::Asked,
+            () = tokio::time::sleep(AGAIN), if again => Cause::Edit,
+        };
         // The outcome is logged and told where it is decided. An edit that the database did not take is not lost.
-        again = shared.reload(Cause::Edit).await.is_err_and(|refusal| refusal.exit == 69);
+        again = shared.reload(cause).await.is_err_and(|refusal| refusal.exit == 69);
         watch.set_secret_files(&shared.read_settings().secret_files);
     }
 }
@@ -72,10 +77,8 @@ impl Shared {
         let mut refused = self.reloading.lock().await;
         systemd::reloading();
         let mut loaded = self.read_settings();
-        if cause == Cause::Edit {
-            let vanished = settings::vanished(&self.config.load(), &self.served_files.load(), &loaded);
-            loaded.findings.extend(vanished);
-        }
+        let (before, files) = (self.config.load(), self.served_files.load());
+        loaded.findings.extend(settings::vanished(&before, &files, &loaded, cause == Cause::Asked));
         let (files, findings) = (loaded.files.clone(), loaded.findings.clone());
         let outcome = match accepted(loaded) {
             Ok(config) => self.put_in_force(config, cause).await,
@@ -85,7 +88,7 @@ impl Shared {
             Ok(changes) => {
                 // What is worth knowing of settings is told when they are put in force, as at the start.
                 for finding in findings.iter().filter(|_| !changes.is_empty()) {
-                    tracing::info!(event = "settings.finding", "{finding}");
+                    tracing::info!(event = "settings.finding", "{}", without_addresses(&finding.to_string()));
                 }
                 self.served_files.store(Arc::new(files));
                 tell_good(changes, refused.take().is_some());
@@ -149,6 +152,7 @@ impl Shared {
         let findings: Vec<String> = refusal.findings.iter().map(ToString::to_string).collect();
         let text = if findings.is_empty() { refusal.text.clone() } else { findings.join(" | ") };
         if cause == Cause::Asked || before != Some(&text) {
+            let text = without_addresses(&text);
             tracing::error!(event = "settings.rejected", "settings rejected, the ones before keep serving: {text}");
         }
         self.metrics.set_settings_refused();
@@ -175,7 +179,7 @@ fn tell_good(changes: &[String], mended: bool) {
         [] => return,
         changes => format!("settings reloaded: {}", changes.join("; ")),
     };
-    tracing::info!(event = "settings.reloaded", changes = changes.len(), "{text}");
+    tracing::info!(event = "settings.reloaded", changes = changes.len(), "{}", without_addresses(&text));
 }
 
 /// The settings, or everything that is wrong with them (78).

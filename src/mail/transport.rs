@@ -257,7 +257,8 @@ fn code_of(error: &smtp::Error) -> Option<u16> {
     error.status().map(u16::from)
 }
 
-/// A relay's words without addresses, which have no place in a log or a status line: it may say one as it was written, or as it travelled.
+/// Words without the addresses in them, which have no place in a log or a status line: also in a relay's words, which says one as it was
+/// written, or as it travelled.
 pub fn without_addresses(text: &str) -> String {
     let parts = text.split_inclusive(|c: char| c.is_whitespace() || "<>()[]\"',;:".contains(c));
     let masked = parts.map(|part| {

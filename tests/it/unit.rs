@@ -64,6 +64,7 @@ fn the_unit_keeps_what_the_manual_promises() {
     for line in [
         "Type=notify",
         "ExecStart=/usr/bin/shopsyncd run",
+        "AssertPathExists=/etc/shopsyncd/shopsyncd.toml",
         "ExecReload=/usr/bin/shopsyncd reload",
         "Restart=always",
         "RestartPreventExitStatus=78",

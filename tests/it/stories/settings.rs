@@ -59,6 +59,37 @@ async fn an_edit_takes_effect_by_itself_and_a_bad_one_changes_nothing() {
 }
 
 #[tokio::test]
+async fn a_hang_up_signal_is_a_reload_that_somebody_asks_for() {
+    let (log, _kept) = Log::kept();
+    let world = a_working_shop().await;
+    let refused = async || world.status().await["settings"]["error"].as_str().is_some_and(|it| it.contains("vanished"));
+    world.remove_shop("uk");
+    world.wait_until("the daemon minds that the file is gone", refused).await;
+    assert_eq!(world.status().await["shops"].as_array().unwrap().len(), 2, "and keeps the shop");
+    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP).unwrap();
+    world.wait_until("the shop is gone", async || world.status().await["shops"].as_array().unwrap().len() == 1).await;
+    assert_eq!(log.lines("settings.reloaded").len(), 1);
+    // The operator is told of the refusal, unless it was mended at once.
+    world.pass(minutes(2)).await;
+    world.end_with_mails().await;
+}
+
+#[tokio::test]
+async fn an_address_that_is_edited_is_not_told_in_the_log() {
+    let (log, _kept) = Log::kept();
+    let world = a_working_shop().await;
+    world.write_shop("uk", "remind = [\"anna.secret@example.com\"]\n");
+    world.ask(Request::Reload).await.unwrap();
+    world.write_shop("uk", "remind = [\"anna.secret@@example.com\"]\n");
+    world.ask(Request::Reload).await.unwrap_err();
+    let told = [log.lines("settings.reloaded"), log.lines("settings.rejected")].map(|lines| lines.join("\n"));
+    assert!(told.iter().all(|told| told.contains("shops.uk.remind") && !told.contains("anna.secret")), "{told:?}");
+    // The operator is told of the refusal, unless it was mended at once.
+    world.pass(minutes(2)).await;
+    world.end_with_mails().await;
+}
+
+#[tokio::test]
 async fn a_period_of_none_switches_a_job_off_and_keeps_its_history() {
     let world = a_working_shop().await;
     world.write_shop("uk", "[shops.uk.jobs]\nproduct_import = \"None\"\n");
