@@ -5,7 +5,11 @@ use std::path::{Path, PathBuf};
 use rustix::fs::{Access, access};
 use serde_json::json;
 
-use super::{Outcome, exit, open::Env, print};
+use super::{
+    Outcome, exit,
+    open::{self, Env},
+    print,
+};
 use crate::{
     channels::Tools,
     clock::Clock,
@@ -110,7 +114,8 @@ async fn look(config: &Config, findings: &mut Vec<Finding>) -> &'static str {
         let (cause, remedy) = text.rsplit_once("; ").unwrap_or((&text, otherwise));
         config.finding(key, Severity::Error, cause.to_owned(), remedy)
     };
-    match Store::open_for_reading(config.database_url.expose(), &config.state_dir).await {
+    let Ok(url) = open::database(config) else { return "is not looked at: its address is not readable from here" };
+    match Store::open_for_reading(url, &config.state_dir).await {
         Ok(store) => {
             // A key that cannot be read from here was told as such, and another one must not be judged in its place.
             let is_judged = !findings.iter().any(|finding| finding.key == "seal_key");

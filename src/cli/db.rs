@@ -21,7 +21,7 @@ pub(super) async fn db(env: &Env, command: DbCommand) -> Outcome {
 
 async fn migrate(env: &Env) -> Outcome {
     let config = env.settings()?;
-    let url = config.database_url.expose();
+    let url = open::database(&config)?;
     let _lock = if url.starts_with("sqlite:") {
         open::founded(&config).await?;
         let lock = InstanceLock::take(&config.state_dir, crate::clock::Clock::system().now());
@@ -40,12 +40,12 @@ async fn migrate(env: &Env) -> Outcome {
 }
 
 async fn backup(env: &Env, file: &Path, force: bool) -> Outcome {
-    let config = env.settings()?;
-    let url = config.database_url.expose();
+    let config = env.readable()?;
+    let url = open::database(&config)?;
     if !url.starts_with("sqlite:") {
         return Err(Refusal::new(exit::USAGE, "`db backup` is for SQLite; back a PostgreSQL database up with pg_dump"));
     }
-    let store = Store::open_beside(url, &config.state_dir).await.map_err(open::unavailable)?;
+    let store = Store::open_for_copy(url, &config.state_dir).await.map_err(open::unavailable)?;
     if !force && file.symlink_metadata().is_ok() {
         let text = format!("{} exists; name a file that does not, or add --force to replace it", file.display());
         return Err(Refusal::new(exit::REFUSED, text));

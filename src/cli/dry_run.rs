@@ -15,7 +15,8 @@ use crate::{
 type Line = [String; 4];
 
 pub(super) async fn dry_run(env: &Env, run: &JobsRun) -> Outcome {
-    let config = env.settings()?;
+    let config = env.readable()?;
+    open::database(&config)?;
     open::known_shop(&config, &run.shop)?;
     if run.job != JobKind::ProductExport {
         return Err(Refusal::new(exit::USAGE, "only product_export has a plan; leave --dry-run away"));

@@ -85,8 +85,14 @@ fn ended(view: &RunView, wait: bool) -> Outcome {
 async fn here(env: &Env, shop: &ShopId, job: JobKind, demand: Demand, no_daemon: Refusal) -> Result<RunView, Refusal> {
     let config = env.settings()?;
     open::known_shop(&config, shop)?;
-    if !config.database_url.expose().starts_with("sqlite:") {
+    if !open::database(&config)?.starts_with("sqlite:") {
         return Err(no_daemon);
+    }
+    // What is handed to the service alone is not there: the channel would refuse us for it, and a seal key would seem lost.
+    let of_channel = format!("channels.{}.", config.shops[shop].channel);
+    if let Some(key) = config.unread.iter().find(|key| *key == "seal_key" || key.starts_with(&of_channel)) {
+        let text = format!("{}; it cannot be done here either, where `{key}` is not readable", no_daemon.text);
+        return Err(Refusal::new(exit::UNAVAILABLE, text));
     }
     open::founded(&config).await?;
     daemon::run_once(config, shop, job, demand).await

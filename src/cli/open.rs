@@ -47,27 +47,31 @@ impl Env {
         accepted(self.load())
     }
 
+    /// The settings; where they are broken, as far as they could be read and as long as they say where the database is. Then what is wrong
+    /// with them is said beside the answer: a slip in one shop's file must not keep anybody from a copy or a look.
+    pub(super) fn readable(&self) -> Result<Config, Refusal> {
+        let loaded = self.load();
+        let readable = loaded.readable.clone();
+        match accepted(loaded) {
+            Ok(config) => Ok(config),
+            Err(refusal) if finds_database(&refusal) => {
+                print::refusal(&refusal, false);
+                Ok(readable)
+            }
+            Err(refusal) => Err(refusal),
+        }
+    }
+
     /// The folder of the daemon's files, also where the settings are broken.
     pub(super) fn state_dir(&self) -> PathBuf {
         self.load().readable.state_dir
     }
 
-    /// Opens the database for a look, also where the settings are broken as long as they say which one it is. Then what is wrong
-    /// with them is said beside the answer.
+    /// Opens the database for a look, also where [`Env::readable`] is all there is of the settings.
     pub(super) async fn look(&self) -> Result<(Config, Tx), Refusal> {
-        let loaded = self.load();
-        let readable = loaded.readable.clone();
-        let refusal = match accepted(loaded) {
-            Ok(config) => return Ok((readable, reading(&config).await?)),
-            Err(refusal) => refusal,
-        };
-        match reading(&readable).await {
-            Ok(tx) if finds_database(&refusal) => {
-                print::refusal(&refusal, false);
-                Ok((readable, tx))
-            }
-            _ => Err(refusal),
-        }
+        let config = self.readable()?;
+        let tx = reading(&config).await?;
+        Ok((config, tx))
     }
 
     /// Asks the daemon, with a bar for what takes its time.
@@ -97,15 +101,26 @@ pub(super) fn accepted(loaded: settings::Loaded) -> Result<Config, Refusal> {
     })
 }
 
+/// Where the database is. An address that systemd hands the service alone is not known to commands, and no other is looked at in
+/// its place.
+pub(super) fn database(config: &Config) -> Result<&str, Refusal> {
+    if config.unread.contains("database.url") {
+        let text = "`database.url` is handed to the service alone, so from here the database cannot be looked at; name it as \
+                    `{ file = \"…\" }` for commands to read it, too";
+        return Err(Refusal::new(exit::UNAVAILABLE, text));
+    }
+    Ok(config.database_url.expose())
+}
+
 /// Opens the database for reading, whether or not a daemon runs.
 pub(super) async fn reading(config: &Config) -> Result<Tx, Refusal> {
-    let store = Store::open_for_reading(config.database_url.expose(), &config.state_dir).await.map_err(unavailable)?;
+    let store = Store::open_for_reading(database(config)?, &config.state_dir).await.map_err(unavailable)?;
     store.read(Clock::system().now()).await.map_err(unavailable)
 }
 
 /// Only `run` makes a database: a command that finds none may have been given the wrong settings.
 pub(super) async fn founded(config: &Config) -> Outcome {
-    match Store::open_for_reading(config.database_url.expose(), &config.state_dir).await {
+    match Store::open_for_reading(database(config)?, &config.state_dir).await {
         Ok(store) => store.close().await,
         Err(error @ StoreError::Absent { .. }) => return Err(unavailable(error)),
         // Whoever opens it says what else is wrong.

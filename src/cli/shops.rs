@@ -43,7 +43,7 @@ async fn say(env: &Env, request: Request) -> Outcome {
 }
 
 fn list(env: &Env) -> Outcome {
-    let config = env.settings()?;
+    let config = env.readable()?;
     let rows: Vec<Value> = config
         .shops
         .iter()
@@ -78,7 +78,7 @@ fn list(env: &Env) -> Outcome {
 
 /// The shop's settings as resolved, each with where it comes from.
 fn show(env: &Env, shop: &ShopId) -> Outcome {
-    let config = env.settings()?;
+    let config = env.readable()?;
     open::known_shop(&config, shop)?;
     let rows = resolved(&config, shop);
     if env.json {

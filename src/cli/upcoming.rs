@@ -61,8 +61,7 @@ struct Item {
 }
 
 pub(super) async fn upcoming(env: &Env, days: u32, ics: bool) -> Outcome {
-    let config = env.settings()?;
-    let mut tx = open::reading(&config).await?;
+    let (config, mut tx) = env.look().await?;
     let most = if env.json { usize::MAX } else { MOST };
     let items = items(&mut tx, &config, days, most).await?;
     if ics {

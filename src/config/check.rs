@@ -57,6 +57,7 @@ pub fn check(layers: &Layers, facts: &[ChannelFacts], env: &Env) -> Checked {
         mail: mail(&top, language),
         folder: std::path::absolute(&layers.folder).unwrap_or_else(|_| layers.folder.clone()),
         origins: layers.origins(),
+        unread: book.unread.borrow().clone(),
         digest: String::new(),
         timezone,
         reminders,
@@ -370,5 +371,21 @@ fn whole(top: &Section<'_>, config: &Config) {
         let cause = "PostgreSQL is shared by instances, which need the same key";
         let remedy = "make one with `shopsyncd keys generate` and set `seal_key`";
         top.book.find(&top.open("database").at("url"), Severity::Error, cause, remedy);
+    }
+    judge_links(top, config);
+}
+
+/// Whether the links in mails lead anywhere for those who get them.
+fn judge_links(top: &Section<'_>, config: &Config) {
+    let web = top.open("web");
+    let unsaid = web.get("public_url").is_none() && !top.book.layers.incomplete;
+    let here_alone = config.web.listen.is_none_or(|listen| listen.ip().is_loopback());
+    let mailed =
+        matches!(config.mail.transport, Transport::Smtp(_)) && config.shops.values().any(|it| !it.remind.is_empty());
+    if unsaid && here_alone && mailed {
+        let cause =
+            format!("links in mails would point to {}, which opens on this machine alone", config.web.public_url);
+        let remedy = "set `web.public_url`, or have owners renew by `shopsyncd shops authorize SHOP`";
+        top.book.find(&web.at("public_url"), Severity::Warning, cause, remedy);
     }
 }

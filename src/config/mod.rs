@@ -71,7 +71,9 @@ pub struct Config {
     pub folder: PathBuf,
     /// Where each value came from: key path to origin; values that are not here are defaults.
     pub origins: BTreeMap<String, Origin>,
-    /// Digest of everything above but the origins and each machine's own affairs, secrets by hash: instances on one database
+    /// The keys of secrets that are set, but not for this process to read: commands are not handed what systemd hands the service.
+    pub unread: BTreeSet<String>,
+    /// Digest of everything above but the origins, what is unread, and each machine's own affairs, secrets by hash: instances on one database
     /// compare it.
     pub digest: String,
 }
@@ -105,6 +107,7 @@ impl Default for Config {
             shops: BTreeMap::new(),
             folder: PathBuf::from("/etc/shopsyncd"),
             origins: BTreeMap::new(),
+            unread: BTreeSet::new(),
             digest: String::new(),
         }
     }

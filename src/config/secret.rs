@@ -160,6 +160,7 @@ fn variable(item: &Item<'_>, name: &str) -> Option<Secret> {
 /// A secret that may well be readable by the daemon itself.
 fn unreadable(item: &Item<'_>, cause: String, remedy: &str) {
     let severity = if item.book.env.serving { Severity::Error } else { Severity::Note };
+    item.book.unread.borrow_mut().insert(item.path.join("."));
     item.book.find(&item.path, severity, cause, remedy);
 }
 

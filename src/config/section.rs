@@ -1,7 +1,7 @@
 //! Typed reading of the merged values: what has the wrong type, or is unknown, becomes a finding with its place, and
 //! reading goes on.
 
-use std::{cell::RefCell, fmt::Display};
+use std::{cell::RefCell, collections::BTreeSet, fmt::Display};
 
 use figment::value::{Dict, Value};
 
@@ -19,13 +19,15 @@ pub(super) struct Book<'a> {
     pub(super) findings: RefCell<Vec<Finding>>,
     /// Files that secrets were read from.
     pub(super) secret_files: RefCell<Vec<std::path::PathBuf>>,
+    /// The keys of secrets that are set, but not for whoever looks to read.
+    pub(super) unread: RefCell<BTreeSet<String>>,
 }
 
 impl<'a> Book<'a> {
     /// Opens the layers.
     pub(super) fn new(layers: &'a Layers, env: &'a Env) -> Self {
         let findings = RefCell::new(layers.findings.clone());
-        Self { layers, env, findings, secret_files: RefCell::default() }
+        Self { layers, env, findings, secret_files: RefCell::default(), unread: RefCell::default() }
     }
 
     /// The whole.

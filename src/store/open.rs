@@ -226,12 +226,16 @@ impl Store {
         }
     }
 
-    /// Opens a database that is there and up to date for a command that works beside a running daemon.
+    /// Opens a database that is there to copy it, of whatever version up to this program's.
     ///
     /// # Errors
-    /// As [`Store::open_for_reading`].
-    pub async fn open_beside(url: &str, state_dir: &Path) -> Result<Self, StoreError> {
-        Self::open_for_reading(url, state_dir).await?.close().await;
+    /// As [`Store::open_for_reading`], but not for its age.
+    pub async fn open_for_copy(url: &str, state_dir: &Path) -> Result<Self, StoreError> {
+        match Self::open_for_reading(url, state_dir).await {
+            Ok(store) => store.close().await,
+            Err(StoreError::Older { .. }) => {}
+            Err(error) => return Err(error),
+        }
         Self::connect(url, state_dir).await
     }
 
@@ -374,14 +378,18 @@ fn place(url: &str, state_dir: &Path) -> Result<Place, StoreError> {
     Err(wrong("it names no database that this program knows".to_owned()))
 }
 
-/// The address without its password.
+/// The address without its password, which may stand in its options, too.
 fn masked(url: &str) -> String {
     match url::Url::parse(url) {
-        Ok(mut parsed) if parsed.password().is_some() => {
-            let _ = parsed.set_password(Some("***"));
+        Ok(mut parsed) => {
+            if parsed.password().is_some() {
+                let _ = parsed.set_password(Some("***"));
+            }
+            if parsed.query().is_some() {
+                parsed.set_query(Some("***"));
+            }
             parsed.into()
         }
-        Ok(_) => url.to_owned(),
         Err(_) => match (url.find("://"), url.rfind('@')) {
             (Some(scheme), Some(at)) if scheme + 3 <= at => format!("{}***{}", &url[..scheme + 3], &url[at..]),
             _ => url.to_owned(),
@@ -506,7 +514,7 @@ mod tests {
         let mut tx = store.write(now()).await.unwrap();
         tx.set_fact("a", "1").await.unwrap();
         tx.commit().await.unwrap();
-        let beside = Store::open_beside("sqlite:x.db", folder.path()).await.unwrap();
+        let beside = Store::open_for_copy("sqlite:x.db", folder.path()).await.unwrap();
         beside.backup(&folder.path().join("copy.db")).await.unwrap();
         let copy = Store::open("sqlite:copy.db", folder.path()).await.unwrap();
         assert_eq!(copy.read(now()).await.unwrap().fact("a").await.unwrap().as_deref(), Some("1"));

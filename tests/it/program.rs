@@ -183,6 +183,76 @@ fn a_backup_is_for_the_eyes_of_its_owner_and_replaces_only_what_it_is_told_to() 
     assert_eq!(files.filter(|name| name.contains("backup")).count(), 0, "no draft stays");
 }
 
+#[test]
+fn a_slip_in_a_shops_file_keeps_nobody_from_a_copy_or_a_look() {
+    let desk = Desk::new("");
+    desk.founded();
+    fs::create_dir(desk.path("shops.d")).unwrap();
+    fs::write(desk.path("shops.d/b.toml"), "[shops.b]\nchannel = \"file\"\npath = \"/b.csv\"\ncolour = 7\n").unwrap();
+    let lines = ["db backup copy.db", "upcoming", "shops list", "shops show erp", "runs list"];
+    for line in lines {
+        let Said(code, out, err) = desk.run(line);
+        assert_eq!(code, 0, "{line}: {out}{err}");
+        assert!(err.contains("shops.d/b.toml:4"), "{line}: what is wrong is said beside it: {err}");
+    }
+    assert_eq!(desk.run("db migrate").0, 78, "it works on the database, which the settings may not mean");
+}
+
+#[test]
+fn an_older_database_is_copied_before_it_is_brought_up_to_date() {
+    let desk = Desk::new("");
+    desk.founded();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let file = sqlx::sqlite::SqliteConnectOptions::new().filename(desk.path("state/shopsyncd.db"));
+        let mut connection = file.connect().await.unwrap();
+        let newest = "delete from _sqlx_migrations where version = (select max(version) from _sqlx_migrations)";
+        connection.execute(newest).await.unwrap();
+        connection.close().await.unwrap();
+    });
+    assert!(desk.run("status").2.contains("db migrate"));
+    let Said(code, out, err) = desk.run("db backup copy.db");
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(fs::metadata(desk.path("copy.db")).unwrap().len() > 0);
+}
+
+#[test]
+fn what_the_service_alone_can_read_is_never_replaced_by_something_else() {
+    let desk = Desk::new("[database]\nurl = { credential = \"database-url\" }\n");
+    // An SQLite file of the time before.
+    desk.founded();
+    for line in
+        ["runs list", "upcoming", "status", "products list", "db backup copy.db", "jobs run erp product_import --wait"]
+    {
+        let Said(code, out, err) = desk.run(line);
+        assert_eq!(code, 69, "{line}: {out}{err}");
+        assert!(err.contains("`database.url` is handed to the service alone"), "{line}: {err}");
+    }
+    assert!(!desk.path("copy.db").exists());
+    let Said(code, out, err) = desk.run("check");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("is not looked at"), "{out}");
+}
+
+#[test]
+fn a_run_without_a_daemon_is_not_made_without_its_secrets() {
+    let channel = "[channels.tiktok_shop]\nclient_id = \"68abc\"\nservice_id = \"7312\"\nclient_secret = { credential = \"app\" }\n";
+    let shop = "[shops.uk]\nchannel = \"tiktok_shop\"\nshop_id = \"7494049642642441621\"\nregion = \"GB\"\n";
+    let desk = Desk::new(&format!("{channel}{shop}"));
+    desk.founded();
+    let Said(code, out, err) = desk.run("jobs run uk product_import --wait");
+    assert_eq!(code, 69, "{out}{err}");
+    assert!(err.contains("`channels.tiktok_shop.client_secret` is not readable"), "{err}");
+    assert_eq!(desk.run("jobs run erp product_import --wait").0, 0, "another channel's job needs none of it");
+
+    let sealed = Desk::new("seal_key = { credential = \"seal-key\" }\n");
+    sealed.founded();
+    let Said(code, _, err) = sealed.run("jobs run erp product_import --wait");
+    assert_eq!(code, 69, "{err}");
+    assert!(err.contains("`seal_key` is not readable"), "{err}");
+    assert!(!sealed.path("state/seal-key").exists(), "no other key is made in its place");
+}
+
 on_both_databases! {
     a_database_of_a_newer_program_is_left_as_it_is_with_78,
 }
