@@ -3,8 +3,7 @@
 //! The settings themselves know no channel and the channels no settings; here the two meet.
 
 use std::{
-    collections::BTreeMap,
-    fs,
+    collections::{BTreeMap, HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -16,7 +15,7 @@ use crate::{
     config::{
         ChannelFacts, Config, Finding, OwnKey, Severity, ShopConfig,
         check::{check, sort},
-        load::{Env, Layers, load as read},
+        load::{Env, Layers, load as read, load_main as read_main},
     },
     domain::{Shop, ShopId},
 };
@@ -65,45 +64,71 @@ pub fn load(named: Option<&Path>, env: &Env, tools: &Tools) -> Loaded {
     }
 }
 
-/// What an edit lost: a settings file that vanished or is empty now, and with it shops, counts as a bad edit (it may be a disk that is
-/// not there, or full, or half of a move). `before` and `files` are the settings in force and their files. `asked`: a person wants the
-/// settings read again, and may mean that shops go; nobody means that the main file does.
+/// The settings as far as the main file and the environment say them, sound or not: the daemon is found by them without reading the
+/// files of thousands of shops.
+pub fn without_shops(named: Option<&Path>, env: &Env) -> Config {
+    check(&read_main(named, env), &channel_facts(), env).config
+}
+
+/// What an edit lost: a settings file that vanished, or says nothing any more, and with it shops, counts as a bad edit (it may be a disk
+/// that is not there, or full, or half of a move). `before` and `files` are the settings in force and their files. `asked`: a person wants
+/// the settings read again, and may mean that shops go; nobody means that the main file does.
 pub fn vanished(before: &Config, files: &[PathBuf], after: &Loaded, asked: bool) -> Vec<Finding> {
-    files.iter().filter_map(|file| lost_with(file, before, after)).filter(|one| !asked || is_main(&one.file)).collect()
+    let there: HashSet<&PathBuf> = after.files.iter().collect();
+    let (said, says) = (speaking(before), speaking(&after.readable));
+    // What stood in each file and stands nowhere now.
+    let mut lost: HashMap<&str, Vec<String>> = HashMap::new();
+    let kept = |id: &ShopId| after.config.as_ref().is_none_or(|config| config.shops.contains_key(id));
+    for id in before.shops.keys().filter(|id| !kept(id)) {
+        if let Some(origin) = before.origin(&format!("shops.{id}")) {
+            lost.entry(&origin.file).or_default().push(format!("`{id}`"));
+        }
+    }
+    let mut findings = Vec::new();
+    for file in files {
+        let name = name_of(file);
+        let how = if !there.contains(file) {
+            "has vanished"
+        } else if said.contains(name.as_str()) && !says.contains(name.as_str()) {
+            "says nothing any more"
+        } else {
+            continue;
+        };
+        findings.extend(lost_with(&name, how, &lost.remove(name.as_str()).unwrap_or_default()));
+    }
+    findings.retain(|finding| !asked || is_main(&finding.file));
+    findings
+}
+
+/// The files of which something holds.
+fn speaking(config: &Config) -> HashSet<&str> {
+    config.origins.values().map(|origin| origin.file.as_str()).collect()
+}
+
+/// A file's name as findings have it.
+fn name_of(file: &Path) -> String {
+    let base = file.file_name().unwrap_or_default().to_string_lossy();
+    let in_shops_d = file.parent().and_then(Path::file_name).is_some_and(|folder| folder == "shops.d");
+    if in_shops_d { format!("shops.d/{base}") } else { base.into_owned() }
 }
 
 fn is_main(name: &str) -> bool {
     !name.starts_with("shops.d/")
 }
 
-fn lost_with(file: &Path, before: &Config, after: &Loaded) -> Option<Finding> {
-    let base = file.file_name()?.to_string_lossy().into_owned();
-    let in_shops_d = file.parent().and_then(Path::file_name).is_some_and(|folder| folder == "shops.d");
-    let name = if in_shops_d { format!("shops.d/{base}") } else { base };
-    let how = if !after.files.iter().any(|found| found == file) {
-        "has vanished"
-    } else if fs::metadata(file).is_ok_and(|file| file.len() == 0) && before.origins.values().any(|it| it.file == name)
-    {
-        "is empty now"
-    } else {
-        return None;
-    };
-    let stood_here = |id: &&ShopId| before.origin(&format!("shops.{id}")).is_some_and(|origin| origin.file == name);
-    let kept = |id: &ShopId| after.config.as_ref().is_none_or(|config| config.shops.contains_key(id));
-    let lost: Vec<String> =
-        before.shops.keys().filter(stood_here).filter(|id| !kept(id)).map(|id| format!("`{id}`")).collect();
-    if lost.is_empty() && !is_main(&name) {
+fn lost_with(name: &str, how: &str, lost: &[String]) -> Option<Finding> {
+    if lost.is_empty() && !is_main(name) {
         return None;
     }
     let shops = if lost.is_empty() { String::new() } else { format!(", and with it went {}", lost.join(", ")) };
-    let meant = if is_main(&name) { "" } else { ", or run `shopsyncd reload` if that was meant" };
+    let meant = if is_main(name) { "" } else { ", or run `shopsyncd reload` if that was meant" };
     Some(Finding {
+        file: name.to_owned(),
         line: 0,
         key: String::new(),
         severity: Severity::Error,
         cause: format!("the file {how}{shops}"),
         remedy: format!("put it back{meant}"),
-        file: name,
     })
 }
 
@@ -325,7 +350,7 @@ mod tests {
         fs::rename(desk.0.path().join("shops.d/a.toml"), desk.0.path().join("shops.d/z.toml")).unwrap();
         assert_eq!(lost(false), "", "an empty main file is none that lost anything");
         fs::write(desk.0.path().join("shops.d/b.toml"), "").unwrap();
-        insta::assert_snapshot!(lost(false), @"shops.d/b.toml: the file is empty now, and with it went `b`; put it back, or run `shopsyncd reload` if that was meant");
+        insta::assert_snapshot!(lost(false), @"shops.d/b.toml: the file says nothing any more, and with it went `b`; put it back, or run `shopsyncd reload` if that was meant");
         fs::remove_file(desk.0.path().join("shops.d/b.toml")).unwrap();
         insta::assert_snapshot!(lost(false), @"shops.d/b.toml: the file has vanished, and with it went `b`; put it back, or run `shopsyncd reload` if that was meant");
         assert_eq!(lost(true), "", "whoever asks means it");
@@ -341,7 +366,7 @@ mod tests {
         };
         assert_eq!(lost(), "");
         fs::write(desk.0.path().join("shopsyncd.toml"), "").unwrap();
-        insta::assert_snapshot!(lost(), @"shopsyncd.toml: the file is empty now, and with it went `a`; put it back");
+        insta::assert_snapshot!(lost(), @"shopsyncd.toml: the file says nothing any more, and with it went `a`; put it back");
         fs::remove_file(desk.0.path().join("shopsyncd.toml")).unwrap();
         assert!(desk.load().config.is_none(), "a file that is named must be there");
     }

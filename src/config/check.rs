@@ -74,7 +74,7 @@ pub fn check(layers: &Layers, facts: &[ChannelFacts], env: &Env) -> Checked {
 
 /// In the order in which a person meets them: by file, then by line.
 pub fn sort(findings: &mut [Finding], layers: &Layers) {
-    let rank = |file: &str| layers.position(file);
+    let rank = layers.positions();
     findings.sort_by(|a, b| (rank(&a.file), a.line, &a.key).cmp(&(rank(&b.file), b.line, &b.key)));
 }
 

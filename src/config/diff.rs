@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use super::{
     Config,
-    flat::{Flat, Shown, digest, flat},
+    flat::{Flat, Shown, digest, flat_of},
 };
-use crate::domain::{ChannelName, ShopId};
+use crate::{
+    domain::{ChannelName, ShopId},
+    secrets::Secret,
+};
 
 /// The settings that are only read at start.
 const AT_START: [&str; 6] = ["state_dir", "seal_key", "database.url", "web.listen", "web.internal", "log.format"];
@@ -37,7 +40,9 @@ impl Diff {
 
 /// Compares two settings.
 pub fn diff(old: &Config, new: &Config) -> Diff {
-    let (before, after) = (flat(old), flat(new));
+    // Of ten thousand shops few differ: only these are told value by value.
+    let differs = |id: &ShopId| old.shops.get(id) != new.shops.get(id);
+    let (before, after) = (flat_of(old, differs), flat_of(new, differs));
     let mut diff = Diff {
         shops_added: new.shops.keys().filter(|id| !old.shops.contains_key(id)).cloned().collect(),
         shops_removed: old.shops.keys().filter(|id| !new.shops.contains_key(id)).cloned().collect(),
@@ -45,8 +50,8 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
     };
     diff.note_channels(old, new, &before, &after);
     for (id, shop) in new.shops.iter().filter(|(id, _)| old.shops.contains_key(id)) {
-        let own = part(&before, &format!("shops.{id}.")) != part(&after, &format!("shops.{id}."));
-        if own || diff.channels_changed.contains(&shop.channel) {
+        let prefix = format!("shops.{id}.");
+        if part(&before, &prefix).ne(part(&after, &prefix)) || diff.channels_changed.contains(&shop.channel) {
             diff.shops_changed.insert(id.clone());
         }
     }
@@ -55,8 +60,8 @@ pub fn diff(old: &Config, new: &Config) -> Diff {
 }
 
 /// The values of one section.
-fn part<'a>(all: &'a Flat, prefix: &str) -> Vec<(&'a String, &'a Shown)> {
-    all.iter().filter(|(key, _)| key.starts_with(prefix)).collect()
+fn part<'a>(all: &'a Flat, prefix: &str) -> impl Iterator<Item = (&'a String, &'a Shown)> {
+    all.range(prefix.to_owned()..).take_while(move |(key, _)| key.starts_with(prefix))
 }
 
 impl Diff {
@@ -64,7 +69,7 @@ impl Diff {
         for name in old.channels.keys().chain(new.channels.keys()) {
             let prefix = format!("channels.{name}.");
             let both = old.channels.contains_key(name) && new.channels.contains_key(name);
-            if !both || part(before, &prefix) != part(after, &prefix) {
+            if !both || part(before, &prefix).ne(part(after, &prefix)) {
                 self.channels_changed.insert(name.clone());
             }
         }
@@ -96,8 +101,8 @@ impl Diff {
 
     /// The values of a shop that came or went are not told one by one.
     fn tells_of_whole_shop(&self, key: &str) -> bool {
-        let whole = self.shops_added.iter().chain(&self.shops_removed);
-        whole.into_iter().any(|id| key.starts_with(&format!("shops.{id}.")))
+        let shop = key.strip_prefix("shops.").and_then(|rest| rest.split('.').next()?.parse().ok());
+        shop.is_some_and(|shop: ShopId| self.shops_added.contains(&shop) || self.shops_removed.contains(&shop))
     }
 }
 
@@ -119,6 +124,7 @@ fn change(old: Option<&Shown>, new: Option<&Shown>) -> String {
 
 /// The new settings as a running daemon can take them: what is only read at start keeps its old value.
 pub fn keep_until_restart(old: &Config, mut new: Config) -> Config {
+    let resealed = old.seal_key.as_ref().map(Secret::expose) != new.seal_key.as_ref().map(Secret::expose);
     new.state_dir.clone_from(&old.state_dir);
     new.seal_key.clone_from(&old.seal_key);
     new.database_url.clone_from(&old.database_url);
@@ -128,7 +134,10 @@ pub fn keep_until_restart(old: &Config, mut new: Config) -> Config {
     if !new.web.public_url_set {
         new.web.public_url = super::Web::default_public_url(new.web.listen);
     }
-    new.digest = digest(&new);
+    // Whatever else is kept is each instance's own affair and no part of it.
+    if resealed {
+        new.digest = digest(&new);
+    }
     new
 }
 

@@ -2,7 +2,7 @@
 //! place. What stands in them is judged in [`super::check`].
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     path::{Path as FilePath, PathBuf},
 };
 
@@ -76,6 +76,9 @@ pub struct Layers {
     /// The files that were found, the main file first.
     pub files: Vec<PathBuf>,
     layers: Vec<Layer>,
+    /// The numbers of the layers that say anything below a first step, or below the first two: with a file for each of ten
+    /// thousand shops nobody asks them all.
+    sayers: BTreeMap<Path, Vec<usize>>,
     /// The names of the files in the order in which they were looked at.
     names: Vec<String>,
 }
@@ -115,15 +118,7 @@ impl Provider for &Layer {
 
 /// Reads everything: the main file (a named one must be there), `shops.d/*.toml` beside it, the environment.
 pub fn load(named: Option<&FilePath>, env: &Env) -> Layers {
-    let main = named.unwrap_or_else(|| FilePath::new(DEFAULT_FILE));
-    let mut layers = Layers { folder: folder_of(main), ..Layers::default() };
-    if named.is_some() || main.exists() {
-        let name =
-            main.file_name().map_or_else(|| main.display().to_string(), |name| name.to_string_lossy().into_owned());
-        if let Some(layer) = layers.read(main, &name) {
-            layers.layers.push(layer);
-        }
-    }
+    let mut layers = Layers::of_main(named);
     for file in layers.shop_files() {
         let name = format!("shops.d/{}", file.file_name().unwrap_or_default().to_string_lossy());
         if let Some(mut layer) = layers.read(&file, &name) {
@@ -133,6 +128,14 @@ pub fn load(named: Option<&FilePath>, env: &Env) -> Layers {
     }
     layers.name_unread_files();
     layers.refuse_shops_in_two_files();
+    layers.read_environment(env);
+    layers.merge();
+    layers
+}
+
+/// Reads the main file and the environment, which alone say where the daemon and its database are.
+pub fn load_main(named: Option<&FilePath>, env: &Env) -> Layers {
+    let mut layers = Layers::of_main(named);
     layers.read_environment(env);
     layers.merge();
     layers
@@ -167,6 +170,19 @@ pub(super) fn shop_files(folder: &FilePath) -> std::io::Result<Vec<PathBuf>> {
 }
 
 impl Layers {
+    fn of_main(named: Option<&FilePath>) -> Self {
+        let main = named.unwrap_or_else(|| FilePath::new(DEFAULT_FILE));
+        let mut layers = Self { folder: folder_of(main), ..Self::default() };
+        if named.is_some() || main.exists() {
+            let name =
+                main.file_name().map_or_else(|| main.display().to_string(), |name| name.to_string_lossy().into_owned());
+            if let Some(layer) = layers.read(main, &name) {
+                layers.layers.push(layer);
+            }
+        }
+        layers
+    }
+
     /// Where a value stands: in the last layer that says it, or else where the closest key above it does.
     pub(super) fn origin(&self, path: &[String]) -> (Origin, Option<&Variable>) {
         let within = || self.places_within(path);
@@ -183,13 +199,30 @@ impl Layers {
     }
 
     fn places_within(&self, path: &[String]) -> Option<(&Layer, &Place)> {
-        let in_layer = |layer: &'_ Layer| layer.places.iter().position(|(at, _)| at.starts_with(path));
-        let (layer, number) = self.layers.iter().rev().find_map(|layer| Some((layer, in_layer(layer)?)))?;
-        Some((layer, layer.places.values().nth(number)?))
+        self.sayers(path).find_map(|(_, layer)| Some((layer, layer.first_within(path)?)))
     }
 
     fn place(&self, path: &[String]) -> Option<(&Layer, &Place)> {
-        self.layers.iter().rev().find_map(|layer| layer.places.get(path).map(|place| (layer, place)))
+        self.sayers(path).find_map(|(_, layer)| Some((layer, layer.places.get(path)?)))
+    }
+
+    /// The layers that say anything below the first two steps of a path, with their numbers, the last one first.
+    fn sayers(&self, path: &[String]) -> impl Iterator<Item = (usize, &Layer)> {
+        let known = self.sayers.get(path.get(..2).unwrap_or(path)).map_or(&[][..], Vec::as_slice);
+        known.iter().rev().filter_map(|number| Some((*number, self.layers.get(*number)?)))
+    }
+
+    fn note_sayers(&mut self) {
+        for (number, layer) in self.layers.iter().enumerate() {
+            let mut last: &[String] = &[];
+            for path in layer.places.keys() {
+                for steps in (1..=path.len().min(2)).filter(|steps| path.get(..*steps) != last.get(..*steps)) {
+                    let part = path.get(..steps).unwrap_or_default();
+                    self.sayers.entry(part.to_vec()).or_default().push(number);
+                }
+                last = path;
+            }
+        }
     }
 
     /// Something about a key, with the place where it stands (or would).
@@ -207,13 +240,14 @@ impl Layers {
     }
 
     /// Where a file comes in the order of reading; the environment comes last.
-    pub(super) fn position(&self, file: &str) -> usize {
-        self.names.iter().position(|name| name == file).unwrap_or(self.names.len())
+    pub(super) fn positions(&self) -> impl Fn(&str) -> usize + use<> {
+        let known: HashMap<String, usize> = self.names.iter().cloned().zip(0..).collect();
+        move |file| known.get(file).copied().unwrap_or(known.len())
     }
 
     /// The number of the last layer that says this very key.
     pub(super) fn rank(&self, path: &[String]) -> Option<usize> {
-        self.layers.iter().rposition(|layer| layer.places.contains_key(path))
+        self.sayers(path).find(|(_, layer)| layer.places.contains_key(path)).map(|(number, _)| number)
     }
 
     /// Whether a file could not be read.
@@ -305,7 +339,7 @@ impl Layers {
                     let remedy = "correct the line (texts stand in quotes); nothing else in this file was looked at";
                     self.fault(name, broken.line, cause, remedy);
                 }
-                Some(salvaged(&text, name)).filter(|_| !name.starts_with("shops.d/"))
+                Some(salvaged(&text, name)).filter(|layer| !layer.is_of_shops())
             }
         }
     }
@@ -399,12 +433,25 @@ impl Layers {
     }
 
     fn merge(&mut self) {
-        let figment = self.layers.iter().fold(Figment::new(), |all, layer| all.merge(layer));
+        self.note_sayers();
+        // A shop stands in one file, so the files of shops are one layer: laid over each other one by one, each would copy all before it.
+        let chunks = self.layers.chunk_by(|layer, next| layer.is_of_shops() && next.is_of_shops());
+        let figment = chunks.fold(Figment::new(), |all, chunk| match chunk {
+            [layer] => all.merge(layer),
+            files => all.merge(&joined(files)),
+        });
         match figment.extract::<Dict>() {
             Ok(values) => self.values = values,
             Err(error) => self.fault("", 0, format!("the layers do not merge: {error}"), "report this as a bug"),
         }
     }
+}
+
+/// Files of shops as one.
+fn joined(files: &[Layer]) -> Layer {
+    let shops = files.iter().filter_map(|layer| layer.dict.get("shops")?.as_dict()).flatten();
+    let shops: Dict = shops.map(|(id, shop)| (id.clone(), shop.clone())).collect();
+    Layer { dict: Dict::from([("shops".to_owned(), Value::from(shops))]), ..Layer::default() }
 }
 
 /// What a broken main file still says of where the daemon and its database are: commands find both by it. Of the rest nobody
@@ -422,6 +469,17 @@ impl Layer {
         let place = |line| Place { line, variable: None };
         let places = parsed.lines.into_iter().map(|(path, line)| (path, place(line))).collect();
         Self { name: name.to_owned(), dict: parsed.dict, places }
+    }
+
+    /// Where the first key at or below a path stands: keys are in order, so these follow each other.
+    fn first_within(&self, path: &[String]) -> Option<&Place> {
+        let (at, place) = self.places.range(path.to_vec()..).next()?;
+        at.starts_with(path).then_some(place)
+    }
+
+    /// Whether it is a file in shops.d.
+    fn is_of_shops(&self) -> bool {
+        self.name.starts_with("shops.d/")
     }
 
     /// Remembers that a variable says this value and everything in it.

@@ -338,7 +338,7 @@ pub struct ChannelSettings {
 }
 
 /// `[shops.X]`, resolved.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct ShopConfig {
     /// The channel.
     pub channel: ChannelName,

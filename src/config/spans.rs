@@ -33,11 +33,11 @@ pub(super) struct Broken {
 
 /// Reads a text; all places that are not TOML at once.
 pub(super) fn parse(text: &str) -> Result<Parsed, Vec<Broken>> {
-    let (_, errors) = DeTable::parse_recoverable(text);
+    let (table, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         return Err(without_echoes(text, &errors).map(|error| broken(text, error)).collect());
     }
-    Ok(salvage(text))
+    Ok(walked(text, table.get_ref()))
 }
 
 /// A table that stands twice is one fault, however many of its keys do.
@@ -64,15 +64,19 @@ fn offset_of(text: &str, error: &toml::de::Error) -> usize {
 /// What can be read of a text that is not TOML everywhere.
 pub(super) fn salvage(text: &str) -> Parsed {
     let (table, _) = DeTable::parse_recoverable(text);
-    let mut walk = Walk { text, lines: BTreeMap::new() };
-    let dict = walk.table(table.get_ref(), &Vec::new());
+    walked(text, table.get_ref())
+}
+
+fn walked(text: &str, table: &DeTable<'_>) -> Parsed {
+    let mut walk = Walk::new(text);
+    let dict = walk.table(table, &Vec::new());
     Parsed { dict, lines: walk.lines }
 }
 
 /// Reads one value, as it could stand after `key =`.
 pub(super) fn parse_value(text: &str) -> Option<Value> {
     let value = DeValue::parse(text).ok()?;
-    let mut walk = Walk { text, lines: BTreeMap::new() };
+    let mut walk = Walk::new(text);
     Some(walk.value(&value, &Vec::new()))
 }
 
@@ -98,18 +102,28 @@ fn line_of(text: &str, offset: usize) -> u32 {
     u32::try_from(breaks).unwrap_or(u32::MAX - 1) + 1
 }
 
-struct Walk<'a> {
-    text: &'a str,
+struct Walk {
+    /// Where each line ends. Ten thousand shops may stand in one file, so lines are not counted from its beginning for every key.
+    ends: Vec<usize>,
     lines: BTreeMap<Path, u32>,
 }
 
-impl Walk<'_> {
+impl Walk {
+    fn new(text: &str) -> Self {
+        Self { ends: text.match_indices('\n').map(|(at, _)| at).collect(), lines: BTreeMap::new() }
+    }
+
+    fn line(&self, offset: usize) -> u32 {
+        let ended = self.ends.partition_point(|end| *end < offset);
+        u32::try_from(ended).unwrap_or(u32::MAX - 1) + 1
+    }
+
     fn table(&mut self, table: &DeTable<'_>, path: &Path) -> Dict {
         let mut dict = Dict::new();
         for (key, value) in table {
             let name = key.get_ref().to_string();
             let path = step(path, &name);
-            self.lines.insert(path.clone(), line_of(self.text, key.span().start));
+            self.lines.insert(path.clone(), self.line(key.span().start));
             dict.insert(name, self.value(value, &path));
         }
         dict
@@ -133,7 +147,7 @@ impl Walk<'_> {
                 let mut values = Vec::new();
                 for (number, item) in items.iter().enumerate() {
                     let path = step(path, &number.to_string());
-                    self.lines.insert(path.clone(), line_of(self.text, item.span().start));
+                    self.lines.insert(path.clone(), self.line(item.span().start));
                     values.push(self.value(item, &path));
                 }
                 Value::from(values)

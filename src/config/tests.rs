@@ -8,10 +8,14 @@ use tempfile::TempDir;
 use super::{
     ChannelFacts, Config, OwnKey, Severity,
     check::{Checked, check},
-    flat::flat,
+    flat::{Flat, flat_of},
     load::{Env, load},
 };
 use crate::domain::{Field, JobKind, Period, wanted::Retire};
+
+fn flat(config: &Config) -> Flat {
+    flat_of(config, |_| true)
+}
 
 /// A folder with settings, and an environment.
 pub(super) struct Desk {
