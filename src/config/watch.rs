@@ -6,7 +6,7 @@
 //! have been quiet for a moment.
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fs,
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
@@ -89,7 +89,11 @@ async fn run(mut eye: Eye, mut watched: watch::Receiver<Watched>, signals: mpsc:
             () = signals.closed() => return,
         }
         let files = watched.borrow().clone();
-        if eye.look(&files) {
+        // Thousands of files take a while to look at, and nobody else is kept waiting for that.
+        let looked = tokio::task::spawn_blocking(move || (eye.look(&files), eye));
+        let Ok((different, seen)) = looked.await else { return };
+        eye = seen;
+        if different {
             // A signal that waits to be taken says this, too.
             let _ = signals.try_send(());
         }
@@ -196,14 +200,16 @@ impl Look {
         let folder = watched.main.parent().unwrap_or(Path::new("."));
         let shops = shop_files(folder).unwrap_or_default();
         let all = [watched.main.clone()].into_iter().chain(shops).chain(watched.secret_files.iter().cloned());
-        Self(all.map(|file| (file.clone(), stamp(&file))).collect())
+        let mut folders = Folders::default();
+        Self(all.map(|file| (file.clone(), stamp(&file, &mut folders))).collect())
     }
 
     /// Takes files in that were not watched before; what is known of the others stays.
     fn add(&mut self, watched: &Watched) {
         self.0.retain(|file, _| *file == watched.main || !file_is_secret_no_more(file, watched));
+        let mut folders = Folders::default();
         for file in &watched.secret_files {
-            self.0.entry(file.clone()).or_insert_with(|| stamp(file));
+            self.0.entry(file.clone()).or_insert_with(|| stamp(file, &mut folders));
         }
     }
 
@@ -226,10 +232,23 @@ fn file_is_secret_no_more(file: &Path, watched: &Watched) -> bool {
     file.parent() != shops.as_deref() && !watched.secret_files.iter().any(|secret| secret == file)
 }
 
-fn stamp(file: &Path) -> Option<Stamp> {
-    let about = fs::metadata(file).ok()?;
+/// Folders, and where they really are.
+type Folders = HashMap<PathBuf, Option<PathBuf>>;
+
+fn stamp(file: &Path, folders: &mut Folders) -> Option<Stamp> {
+    let own = fs::symlink_metadata(file).ok()?;
+    // Only a link leads elsewhere than its folder does, which is asked once for all files in it: this is done every second.
+    let (about, real) = if own.is_symlink() {
+        (fs::metadata(file).ok()?, fs::canonicalize(file).ok()?)
+    } else {
+        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folders.contains_key(folder) {
+            folders.insert(folder.to_owned(), fs::canonicalize(folder).ok());
+        }
+        (own, folders.get(folder)?.as_ref()?.join(file.file_name()?))
+    };
     Some(Stamp {
-        real: fs::canonicalize(file).ok()?,
+        real,
         inode: (about.dev(), about.ino()),
         size: about.size(),
         written: (about.mtime(), about.mtime_nsec()),
