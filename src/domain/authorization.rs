@@ -154,6 +154,11 @@ const PAUSE: SignedDuration = SignedDuration::from_mins(10);
 /// How long it is given where the owner has been asked already.
 const DAILY_PAUSE: SignedDuration = SignedDuration::from_hours(23);
 
+/// Whole milliseconds, as everything stored is: a look at a stored instant must not come too early for what it was planned for.
+fn whole(span: SignedDuration) -> SignedDuration {
+    SignedDuration::from_millis(span.as_millis() as i64)
+}
+
 /// An account's permission, without its tokens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Authorization {
@@ -197,18 +202,30 @@ pub struct Look {
 impl Authorization {
     /// When the access token should be renewed: after three quarters of its own lifetime, which leaves a quarter of it
     /// for whatever goes wrong; of one that lives for less than a day no more than an hour, since some channels mind being asked
-    /// earlier. A token that lives for less than two minutes is renewed at half of that, but never
+    /// earlier. A part of what is left, up to half of it and another for each authorization, passes before: thousands that were given
+    /// in one minute are not renewed in one. A token that lives for less than two minutes is renewed at half of that, but never
     /// within a second of `issued_at`, so that a channel that hands out dead tokens is not called without pause.
     pub fn refresh_at(&self) -> Timestamp {
         let life = self.access_token.life();
         let wait = if life < SignedDuration::from_mins(2) {
             life / 2
-        } else if life < SignedDuration::from_hours(24) {
-            life - (life / 4).min(SignedDuration::from_hours(1))
         } else {
-            life / 4 * 3
+            let left = if life < SignedDuration::from_hours(24) {
+                (life / 4).min(SignedDuration::from_hours(1))
+            } else {
+                life / 4
+            };
+            life - left + self.part_of(left / 2)
         };
-        self.access_token.issued_at + wait.max(SignedDuration::from_secs(1))
+        self.access_token.issued_at + whole(wait).max(SignedDuration::from_secs(1))
+    }
+
+    /// A part of a span: the same for this authorization whenever it is asked for, and numbers that follow each other are spread over
+    /// all of the span.
+    fn part_of(&self, span: SignedDuration) -> SignedDuration {
+        // Multiples of the golden ratio fill the circle evenly, however many there are.
+        let share = (self.id.0 as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
+        SignedDuration::from_millis(((span.as_millis() as u128 * u128::from(share)) >> 32) as i64)
     }
 
     /// Whether the access token may be used for a call at `now`: more is left of it than a minute, or than a tenth of
@@ -231,7 +248,7 @@ impl Authorization {
         let wait = match intent.doubt {
             _ if self.state == AuthorizationState::Revoked => DAILY_PAUSE,
             Doubt::CutOff if intent.unanswered < repeats => return None,
-            _ if intent.unanswered < repeats => (left / 4).max(PAUSE),
+            _ if intent.unanswered < repeats => whole(left / 4).max(PAUSE),
             _ => left.max(PAUSE),
         };
         Some(intent.begun_at + wait)
@@ -265,6 +282,8 @@ impl Authorization {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -278,7 +297,7 @@ mod tests {
     /// An authorization whose access token was issued at [`ISSUED`] and lives that many seconds.
     fn living(seconds: i64) -> Authorization {
         Authorization {
-            id: AuthorizationId(7),
+            id: AuthorizationId(0),
             account: Account { channel: "tiktok_shop".into(), app: "app".to_owned(), account: "owner".to_owned() },
             account_name: None,
             state: AuthorizationState::Active,
@@ -311,6 +330,20 @@ mod tests {
             let refresh_at = living(life).refresh_at();
             assert_eq!(refresh_at.as_second() - ISSUED.as_second(), at, "a life of {life} s");
         }
+    }
+
+    #[test]
+    fn tokens_that_end_in_the_same_minute_are_not_renewed_in_one() {
+        // Four hours: due from three on, and half of what is left then is not waited away.
+        let mut each_minute = BTreeMap::<i64, u32>::new();
+        for id in 1..=10_000 {
+            let at = Authorization { id: AuthorizationId(id), ..living(14_400) }.refresh_at();
+            assert_eq!(at.as_nanosecond() % 1_000_000, 0, "whole milliseconds");
+            *each_minute.entry(at.duration_since(ISSUED).as_mins()).or_default() += 1;
+        }
+        let minutes: Vec<_> = each_minute.keys().copied().collect();
+        assert_eq!(minutes, (180..210).collect::<Vec<_>>());
+        assert!(each_minute.values().all(|count| (325..345).contains(count)), "{each_minute:?}");
     }
 
     #[test]
@@ -435,8 +468,9 @@ mod tests {
         fn tokens_that_are_looked_at_never_run_out_and_are_not_renewed_without_need(
             life in 120_i64..700_000,
             period in 60_i64..700_000,
+            id in 0_i64..100_000,
         ) {
-            let mut authorization = living(life);
+            let mut authorization = Authorization { id: AuthorizationId(id), ..living(life) };
             let (mut now, mut grid) = (ISSUED, ISSUED + SignedDuration::from_secs(period));
             for _ in 0..50 {
                 let refresh_at = authorization.refresh_at();

@@ -220,7 +220,8 @@ mod tests {
     /// Two shops of one account, whose token was issued at noon and lives for four hours.
     fn watched(ends: Option<&str>) -> Watched {
         let authorization = Authorization {
-            id: AuthorizationId(1),
+            // The one that waits for no part of what is left of its token.
+            id: AuthorizationId(0),
             account: Account { channel: "shopee".into(), app: "1".to_owned(), account: "2".to_owned() },
             account_name: None,
             state: AuthorizationState::Active,

@@ -147,7 +147,8 @@ async fn while_the_access_token_works_a_lost_reply_stops_nobody_and_is_repeated_
     bench.keeper.look(&shop("a")).await.unwrap();
     bench.clock.set(before.refresh_at());
     bench.market().script.push_back(Next::LoseReply);
-    let retry_at = before.refresh_at() + SignedDuration::from_mins(15);
+    let left = before.access_token.ends_at.duration_since(before.refresh_at());
+    let retry_at = before.refresh_at() + SignedDuration::from_millis((left / 4).as_millis() as i64);
     let error = bench.keeper.look(&shop("a")).await.unwrap_err();
     assert_eq!(error.failure(), Failure::Unavailable { retry_at: Some(retry_at) });
     // The look of the other shop ends well: there is a token, and the next look comes with the repetition.
@@ -376,7 +377,7 @@ async fn a_token_host_that_is_out_of_order_is_asked_twice_while_the_access_token
     let before = bench.authorization("a").await.unwrap();
     bench.clock.set(before.refresh_at());
     bench.market().script.extend([Next::OutOfOrder, Next::OutOfOrder]);
-    for _ in 0..59 {
+    for _ in 0..before.access_token.ends_at.duration_since(before.refresh_at()).as_mins() {
         let _ = bench.keeper.look(&shop("a")).await;
         assert_eq!(token(&bench.keeper.access(&shop("a")).await.unwrap()), "access-1");
         bench.clock.advance(SignedDuration::from_mins(1));
