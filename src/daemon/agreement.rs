@@ -9,7 +9,10 @@ use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, force};
+use super::{
+    Shared,
+    force::{self, Since},
+};
 use crate::{
     config::Config,
     domain::InstanceId,
@@ -76,13 +79,14 @@ impl Shared {
         let config = self.config.load_full();
         let mut tx = self.store.write(self.clock.now()).await?;
         match self.peer_with_others(&mut tx, &config).await? {
-            None => self.accept(tx, &config).await,
+            None => self.accept(tx, &config, None).await,
             Some(peer) => self.stand_by(tx, &config, &peer).await,
         }
     }
 
-    /// Puts new settings in force. `meant`: a person wants them to count, whatever the peers serve.
-    pub(super) async fn enter(&self, config: &Config, meant: bool) -> Result<(), StoreError> {
+    /// Puts new settings in force. `since`: how they differ from those before. `meant`: a person wants them to count, whatever the
+    /// peers serve.
+    pub(super) async fn enter(&self, config: &Config, since: Option<Since<'_>>, meant: bool) -> Result<(), StoreError> {
         let mut tx = self.store.write(self.clock.now()).await?;
         // Asked for also where the answer does not matter: it locks the fact, and everybody locks that before the schedules.
         let peer = self.peer_with_others(&mut tx, config).await?;
@@ -90,7 +94,7 @@ impl Shared {
             tx.set_fact("settings.error", "").await?;
             return self.stand_by(tx, config, &peer).await;
         }
-        self.accept(tx, config).await
+        self.accept(tx, config, since).await
     }
 
     /// A peer at work with the accepted settings, if `config` differs from those.
@@ -106,8 +110,8 @@ impl Shared {
         })
     }
 
-    async fn accept(&self, mut tx: Tx, config: &Config) -> Result<(), StoreError> {
-        force::sync(&mut tx, config, &self.shops).await?;
+    async fn accept(&self, mut tx: Tx, config: &Config, since: Option<Since<'_>>) -> Result<(), StoreError> {
+        force::sync(&mut tx, config, &self.shops, since).await?;
         self.handle.serve_settings(tx, &config.digest, false).await?;
         if self.stands_by.swap(None).is_some() {
             tracing::info!(event = "settings.agreed", "this instance works again: its settings are the accepted ones");

@@ -24,7 +24,7 @@ impl Answerer for Shared {
         match request {
             Request::Reload => Ok(json!(self.reload(Cause::Asked).await?)),
             Request::Diff { main } => {
-                let (changes, config) = self.difference(main.as_deref())?;
+                let (changes, config) = self.difference(main.as_deref()).await?;
                 let source = report::source_change(&mut self.reading().await?, &self.config.load(), &config).await;
                 Ok(json!({ "changes": changes.lines, "source": source.map_err(unavailable)? }))
             }

@@ -74,6 +74,8 @@ pub struct Files {
     pub env: Env,
     /// The files that were read.
     pub read: Vec<PathBuf>,
+    /// Those that secrets were read from.
+    pub secret_files: Vec<PathBuf>,
 }
 
 /// Why the daemon did not start.
@@ -147,6 +149,8 @@ pub(crate) struct Shared {
     pub files: Files,
     /// The files that the settings in force were read from.
     pub served_files: ArcSwap<Vec<PathBuf>>,
+    /// The files that secrets were read from lately, whether or not what was read is in force.
+    pub secret_files: ArcSwap<Vec<PathBuf>>,
     pub clock: Clock,
     pub config: ArcSwap<Config>,
     pub store: Store,
@@ -223,6 +227,7 @@ impl App {
 
         let shared = Arc::new(Shared {
             served_files: ArcSwap::from_pointee(files.read.clone()),
+            secret_files: ArcSwap::from_pointee(files.secret_files.clone()),
             files,
             clock,
             config: ArcSwap::from_pointee(config),

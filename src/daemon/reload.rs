@@ -5,7 +5,12 @@ use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::{Shared, force, health::within, people, systemd};
+use super::{
+    Shared,
+    force::{self, Since},
+    health::within,
+    people, systemd,
+};
 use crate::{
     config::{
         Config,
@@ -37,10 +42,12 @@ pub(super) enum Cause {
 /// Puts every edit of the settings files in force until `stop` fires.
 pub(super) async fn watch(shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
     let main = shared.files.config.clone().unwrap_or_else(|| DEFAULT_FILE.into());
-    let secret_files = shared.read_settings().secret_files;
+    let secret_files = shared.files.secret_files.clone();
     let (watch, mut edits) = Watch::start(Watched { main, secret_files });
     // An edit between the start's reading and the watch would go unseen.
-    if shared.read_settings().config.is_none_or(|config| config.digest != shared.config.load().digest) {
+    let now = shared.read_settings(None).await?;
+    watch.set_secret_files(&now.secret_files);
+    if now.config.is_none_or(|config| config.digest != shared.config.load().digest) {
         let _ = shared.reload(Cause::Edit).await;
     }
     // Daemons are asked so from of old. A terminal that goes ends none either.
@@ -55,19 +62,23 @@ pub(super) async fn watch(shared: Arc<Shared>, stop: CancellationToken) -> Resul
         };
         // The outcome is logged and told where it is decided. An edit that the database did not take is not lost.
         again = shared.reload(cause).await.is_err_and(|refusal| refusal.exit == 69);
-        watch.set_secret_files(&shared.read_settings().secret_files);
+        watch.set_secret_files(&shared.secret_files.load());
     }
 }
 
 impl Shared {
-    pub(super) fn read_settings(&self) -> settings::Loaded {
-        settings::load(self.files.config.as_deref(), &self.files.env, &self.tools)
+    /// Reads the settings, from `main` instead of the main file in force, if named. Thousands of shops take a while to read: meanwhile
+    /// the work goes on.
+    async fn read_settings(&self, main: Option<&Path>) -> Result<settings::Loaded, String> {
+        let main = main.or(self.files.config.as_deref()).map(Path::to_owned);
+        let (env, tools) = (self.files.env.clone(), self.tools.clone());
+        let read = tokio::task::spawn_blocking(move || settings::load(main.as_deref(), &env, &tools));
+        read.await.map_err(|error| format!("the settings cannot be read: {error}"))
     }
 
     /// What a reload would change, and what it would put in force; of `main` instead of the main file in force, if named.
-    pub(super) fn difference(&self, main: Option<&Path>) -> Result<(Diff, Config), Refusal> {
-        let main = main.or(self.files.config.as_deref());
-        let config = accepted(settings::load(main, &self.files.env, &self.tools))?;
+    pub(super) async fn difference(&self, main: Option<&Path>) -> Result<(Diff, Config), Refusal> {
+        let config = accepted(self.read_settings(main).await.map_err(|cause| Refusal::new(1, cause))?)?;
         Ok((diff(&self.config.load(), &config), config))
     }
 
@@ -76,9 +87,17 @@ impl Shared {
     pub(super) async fn reload(&self, cause: Cause) -> Result<Vec<String>, Refusal> {
         let mut refused = self.reloading.lock().await;
         systemd::reloading();
-        let mut loaded = self.read_settings();
+        let mut loaded = match self.read_settings(None).await {
+            Ok(loaded) => loaded,
+            Err(cause) => {
+                systemd::reloaded(&self.in_words().await);
+                return Err(Refusal::new(1, cause));
+            }
+        };
+        self.secret_files.store(Arc::new(loaded.secret_files.clone()));
         let (before, files) = (self.config.load(), self.served_files.load());
         loaded.findings.extend(settings::vanished(&before, &files, &loaded, cause == Cause::Asked));
+        drop((before, files));
         let (files, findings) = (loaded.files.clone(), loaded.findings.clone());
         let outcome = match accepted(loaded) {
             Ok(config) => self.put_in_force(config, cause).await,
@@ -107,7 +126,9 @@ impl Shared {
         let changes = diff(&old, &config);
         let config = keep_until_restart(&old, config);
         let wrong = |text: String| Refusal::new(78, text);
-        let entries = force::entries(&config, &self.tools).map_err(|error| wrong(error.to_string()))?;
+        let differing = force::differing(&old, &config, &changes);
+        let entries = force::entries_after(&config, &self.tools, &self.shops, differing.as_ref())
+            .map_err(|error| wrong(error.to_string()))?;
         let log = self.log.as_ref().filter(|_| old.log.level != config.log.level);
         if let Some(log) = log {
             log.set_filter(&config.log.level).map_err(|error| wrong(format!("log.level: {error}")))?;
@@ -115,16 +136,17 @@ impl Shared {
         let mailer = people::mailer(&config, &self.clock).map_err(|error| wrong(format!("mail: {error}")))?;
         let people = people::people(&config, &self.links, &self.clock).map_err(|error| wrong(error.to_string()))?;
         // What is written follows from the shops; everything else is swapped once it stands.
+        let before = self.shops.all();
         self.shops.replace(force::page(&config), entries);
         // A file that was touched, or changed in what is this machine's own affair, does not take the peers' settings back.
         let meant = cause == Cause::Asked || config.digest != old.digest;
-        if let Err(error) = within(PATIENCE, self.enter(&config, meant)).await {
+        let since = differing.as_ref().map(|differing| Since { digest: &old.digest, differing });
+        if let Err(error) = within(PATIENCE, self.enter(&config, since, meant)).await {
             // The database is away: the old settings serve on, and the next reload tries again.
             if let Some(log) = log {
                 log.set_filter(&old.log.level).map_err(|error| wrong(format!("log.level: {error}")))?;
             }
-            let entries = force::entries(&old, &self.tools).map_err(|error| wrong(error.to_string()))?;
-            self.shops.replace(force::page(&old), entries);
+            self.shops.replace(force::page(&old), before);
             return Err(Refusal::new(69, error.to_string()));
         }
         self.people.store(Arc::new(people));

@@ -1,13 +1,17 @@
 //! What holds a shop's jobs, noted when it is learnt and cleared when it has passed.
 
-use std::{collections::BTreeSet, sync::Arc};
+use std::{
+    collections::{BTreeSet, HashMap},
+    sync::Arc,
+};
 
 use super::{KeeperError, ShopEntry, Standing, TokenKeeper, standing_in};
 use crate::{
     channels::{ChannelError, Credentials},
     domain::{
         Authorization, AuthorizationId, AuthorizationState, ChannelName, Demand, Ending, Failure, Hold, JobKind,
-        ShopId, Trigger, hold::held_by,
+        ShopId, Trigger,
+        hold::{Facts, held_by},
     },
     store::{AppAlarm, NewRun, StoreError, Tx},
 };
@@ -15,32 +19,55 @@ use crate::{
 /// Works out what holds each job of a shop, as this transaction sees it, and writes it to the schedules. To be called
 /// whenever a fact has changed: at start and reload, after pause and resume, after anything the keeper learns.
 pub async fn settle_holds(tx: &mut Tx, entry: &ShopEntry) -> Result<Vec<(JobKind, Option<Hold>)>, StoreError> {
-    let mut facts = tx.hold_facts(&entry.shop.id, entry.needs_authorization(), entry.has_source).await?;
-    facts.refresh_none = entry.refresh_is_none();
-    let holds: Vec<_> = JobKind::OF_SHOPS
-        .into_iter()
-        .filter(|job| entry.jobs.contains_key(job))
-        .map(|job| (job, held_by(job, facts)))
-        .collect();
+    let facts = tx.hold_facts(&entry.shop.id, entry.needs_authorization(), entry.has_source).await?;
+    let holds = holds_of(entry, facts);
     tx.set_holds(&entry.shop.id, &holds).await?;
     Ok(holds)
+}
+
+/// The same for all of these shops, in a few statements however many they are. Answers which jobs are held.
+pub async fn settle_all_holds(
+    tx: &mut Tx,
+    entries: &[Arc<ShopEntry>],
+) -> Result<BTreeSet<(ShopId, JobKind)>, StoreError> {
+    let known = tx.all_hold_facts().await?;
+    let mut holds = HashMap::new();
+    for entry in entries {
+        let shop = &entry.shop.id;
+        // A shop that was just written is there.
+        let Some(facts) = known.get(shop) else { continue };
+        let own = holds_of(entry, Facts { needs_authorization: entry.needs_authorization(), ..*facts });
+        holds.extend(own.into_iter().map(|(job, hold)| ((shop.clone(), job), hold)));
+    }
+    tx.set_all_holds(&holds).await?;
+    Ok(holds.into_iter().filter_map(|(job, hold)| hold.map(|_| job)).collect())
+}
+
+/// What holds each job of a shop by these facts and by what its settings say.
+fn holds_of(entry: &ShopEntry, mut facts: Facts) -> Vec<(JobKind, Option<Hold>)> {
+    (facts.refresh_none, facts.has_source) = (entry.refresh_is_none(), entry.has_source);
+    let jobs = JobKind::OF_SHOPS.into_iter().filter(|job| entry.jobs.contains_key(job));
+    jobs.map(|job| (job, held_by(job, facts))).collect()
 }
 
 /// Asks for a look at once at one shop of each app that its channel refuses: what was mended meanwhile, at the marketplace or in
 /// settings that a start reads, such a look finds out. To be called at start and reload.
 pub async fn look_at_alarmed(tx: &mut Tx, entries: &[Arc<ShopEntry>]) -> Result<(), StoreError> {
-    let mut asked = BTreeSet::new();
+    let mut alarmed = tx.alarmed_apps().await?;
     for entry in entries.iter().filter(|entry| !entry.refresh_is_none()) {
+        if alarmed.is_empty() {
+            break;
+        }
         let shop = &entry.shop.id;
-        let app = (&entry.shop.channel, entry.app());
-        if asked.contains(&app) || tx.app_alarm(shop).await?.is_none() {
+        let Some(app) = entry.app().map(|app| (entry.shop.channel.clone(), app)) else { continue };
+        if !alarmed.contains(&app) {
             continue;
         }
         let facts = tx.hold_facts(shop, entry.needs_authorization(), entry.has_source).await?;
         if facts.authorization == Some(AuthorizationState::Active) && !facts.paused {
             let now = tx.now;
             tx.look_by(Some(shop), JobKind::AuthorizationRefresh, now).await?;
-            asked.insert(app);
+            alarmed.remove(&app);
         }
     }
     Ok(())

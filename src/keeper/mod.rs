@@ -41,7 +41,7 @@ mod tell;
 pub use consent::{By, ConsentError, Consented, HandedIn, Started};
 pub use error::KeeperError;
 pub use fresh_link::FreshLink;
-pub use holds::{look_at_alarmed, settle_holds};
+pub use holds::{look_at_alarmed, settle_all_holds, settle_holds};
 pub use links::{LINK_LIFE, LinkFault, Links};
 pub use look::Looked;
 pub use news::{Heard, NewsError, WEBHOOKS_KEPT};

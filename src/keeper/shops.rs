@@ -115,11 +115,11 @@ pub struct ShopBook(Arc<ArcSwap<Book>>);
 impl ShopBook {
     /// A book with these shops.
     pub fn new(page: Page, entries: impl IntoIterator<Item = ShopEntry>) -> Self {
-        Self(Arc::new(ArcSwap::from_pointee(book(page, entries))))
+        Self(Arc::new(ArcSwap::from_pointee(book(page, entries.into_iter().map(Arc::new)))))
     }
 
-    /// Swaps everything in it.
-    pub fn replace(&self, page: Page, entries: impl IntoIterator<Item = ShopEntry>) {
+    /// Swaps everything in it; entries that are in it already may be handed in again.
+    pub fn replace(&self, page: Page, entries: impl IntoIterator<Item = impl Into<Arc<ShopEntry>>>) {
         self.0.store(Arc::new(book(page, entries)));
     }
 
@@ -149,6 +149,7 @@ impl ShopBook {
     }
 }
 
-fn book(page: Page, entries: impl IntoIterator<Item = ShopEntry>) -> Book {
-    Book { shops: entries.into_iter().map(|entry| (entry.shop.id.clone(), Arc::new(entry))).collect(), page }
+fn book(page: Page, entries: impl IntoIterator<Item = impl Into<Arc<ShopEntry>>>) -> Book {
+    let entries = entries.into_iter().map(Into::into);
+    Book { shops: entries.map(|entry| (entry.shop.id.clone(), entry)).collect(), page }
 }

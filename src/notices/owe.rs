@@ -115,8 +115,8 @@ async fn owe_thanks(tx: &mut Tx, people: &People, authorization: &Authorization)
 /// another app now, nobody is reminded; and the reminders are worked out again, for one that serves again among others. In the transaction
 /// that brings the shops in line.
 pub async fn note_shops_changed(tx: &mut Tx) -> Result<(), StoreError> {
-    for authorization in tx.authorizations().await? {
-        if tx.shops_of(authorization.id).await?.is_empty() && tx.forget_owed_reminders(authorization.id).await? > 0 {
+    for authorization in tx.idle_authorizations().await? {
+        if tx.forget_owed_reminders(authorization.id).await? > 0 {
             let why = "no shop in the settings works with the permission";
             settle_all(tx, authorization.id, authorization.grant_number + 1, why).await?;
         }

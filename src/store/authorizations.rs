@@ -1,15 +1,18 @@
 //! Authorizations: sealed tokens, replaced only from the generation that was read.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{
     StoreError, Tx,
-    row::{Row, ms, opt_ms},
+    bulk::shop_rows,
+    row::{Both, Row, ms, opt_ms},
 };
 use crate::{
     domain::{
         Account, Authorization, AuthorizationId, AuthorizationState, ChannelName, Doubt, EndClock, EndSource, Ending,
-        Intent, Lease,
+        Intent, Lease, ShopId,
     },
     secrets::Sealed,
 };
@@ -337,6 +340,24 @@ impl Tx {
     /// All authorizations, in order of number.
     pub async fn authorizations(&mut self) -> Result<Vec<Authorization>, StoreError> {
         on_db!(self.rows("select * from authorizations order by id"))?.iter().map(authorization).collect()
+    }
+
+    /// The authorizations of these shops, whichever apps they were given to, in order of number.
+    pub async fn authorizations_among(&mut self, among: &BTreeSet<ShopId>) -> Result<Vec<Authorization>, StoreError> {
+        const SQL: Both = bulk!([shop] "select * from authorizations where id in (
+                select s.authorization_id from page join shops s on s.id = page.shop)
+            order by id");
+        on_db!(self.rows(SQL, shop_rows(among)))?.iter().map(authorization).collect()
+    }
+
+    /// The authorizations that no shop in the settings works with, in order of number.
+    pub async fn idle_authorizations(&mut self) -> Result<Vec<Authorization>, StoreError> {
+        const SQL: &str = "
+            select * from authorizations where (id, app) not in (
+                select authorization_id, app from shops
+                where configured = 1 and authorization_id is not null and app is not null)
+            order by id";
+        on_db!(self.rows(SQL))?.iter().map(authorization).collect()
     }
 
     /// Its sealed tokens.

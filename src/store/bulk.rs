@@ -1,5 +1,7 @@
 //! Many rows in one statement: handed over as one JSON text, taken apart by the database.
 
+use crate::domain::ShopId;
+
 /// A statement that begins with the table `page`, made from `$1`: a JSON array of objects with these text columns. The rest
 /// follows in one text, or in one for each database.
 macro_rules! bulk {
@@ -20,6 +22,15 @@ macro_rules! bulk {
             ),
         }
     };
+}
+
+/// The rows of a statement about shops alone.
+pub(super) fn shop_rows<'a>(shops: impl IntoIterator<Item = &'a ShopId>) -> String {
+    #[derive(serde::Serialize)]
+    struct Row<'a> {
+        shop: &'a ShopId,
+    }
+    super::row::json(&shops.into_iter().map(|shop| Row { shop }).collect::<Vec<_>>())
 }
 
 /// The rows of a statement about SKUs alone.

@@ -1,10 +1,13 @@
 //! The history of runs: one, many, the latest, and what is forgotten.
 
+use std::collections::BTreeSet;
+
 use jiff::Timestamp;
 
 use super::{
     StoreError, Tx,
-    row::{Row, ms},
+    bulk::shop_rows,
+    row::{Both, Row, ms},
     runs::trigger,
 };
 use crate::domain::{ErrorKind, InstanceId, JobKind, Outcome, Run, RunId, RunState, ShopId};
@@ -60,6 +63,19 @@ impl Tx {
                 from schedules s where $1 is null or s.shop = $1)
             order by shop, job, id desc";
         on_db!(self.rows(SQL, shop.map(ShopId::as_str)))?.iter().map(read_run).collect()
+    }
+
+    /// The same of these shops.
+    pub async fn latest_runs_among(&mut self, among: &BTreeSet<ShopId>) -> Result<Vec<Run>, StoreError> {
+        const SQL: Both = bulk!([shop] "select * from runs where id in (
+                select (select max(r.id) from runs r where r.shop = s.shop and r.job = s.job)
+                from page join schedules s on s.shop = page.shop
+                union
+                select (select r.id from runs r where r.shop = s.shop and r.job = s.job and r.finished_at is not null
+                    order by r.id desc limit 1)
+                from page join schedules s on s.shop = page.shop)
+            order by shop, job, id desc");
+        on_db!(self.rows(SQL, shop_rows(among)))?.iter().map(read_run).collect()
     }
 
     /// Deletes finished runs that ended before `cutoff`, but never the newest finished one of a schedule. Returns how many: at

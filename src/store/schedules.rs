@@ -1,11 +1,12 @@
 //! Schedules: one row per shop and job kind, with its period and its next instant.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
     StoreError, Tx,
+    bulk::shop_rows,
     row::{Both, Row, json, ms, opt_ms, shop_text},
 };
 use crate::domain::{Hold, JobKind, Period, ShopId};
@@ -92,6 +93,19 @@ impl ScheduleRow {
             Some(_) => None,
         }
     }
+
+    /// The row with this hold, or without any; `None` where that is no change.
+    fn with_hold(self, hold: Option<Hold>, now: Timestamp) -> Option<Self> {
+        if self.held_by == hold {
+            return None;
+        }
+        let early_at = match (self.held_by, hold) {
+            (_, None) => None,
+            (Some(old), Some(new)) if looks_daily(self.job, old) && looks_daily(self.job, new) => self.early_at,
+            (_, Some(new)) => looks_daily(self.job, new).then(|| now + DAILY),
+        };
+        Some(Self { held_by: hold, early_at, ..self })
+    }
 }
 
 fn looks_daily(job: JobKind, hold: Hold) -> bool {
@@ -103,8 +117,22 @@ impl Tx {
     /// period gets [`Period::first_after_change`]; `None` keeps the row and clears the instant; a schedule that is no
     /// longer wanted goes, and takes its waiting runs with it (cancelled). Returns how many rows changed.
     pub async fn sync_schedules(&mut self, wanted: &[WantedSchedule]) -> Result<u64, StoreError> {
-        let mut rows: HashMap<_, _> =
-            self.schedules(None).await?.into_iter().map(|row| ((row.shop.clone(), row.job), row)).collect();
+        let rows = self.schedules(None).await?;
+        self.sync_these(rows, wanted).await
+    }
+
+    /// The same for the schedules of these shops alone: no other row is read or written.
+    pub async fn sync_schedules_among(
+        &mut self,
+        wanted: &[WantedSchedule],
+        among: &BTreeSet<ShopId>,
+    ) -> Result<u64, StoreError> {
+        let rows = self.schedules_among(among).await?;
+        self.sync_these(rows, wanted).await
+    }
+
+    async fn sync_these(&mut self, rows: Vec<ScheduleRow>, wanted: &[WantedSchedule]) -> Result<u64, StoreError> {
+        let mut rows: HashMap<_, _> = rows.into_iter().map(|row| ((row.shop.clone(), row.job), row)).collect();
         let mut changed = Vec::new();
         for want in wanted {
             let key = format!("{}/{}", shop_text(want.shop.as_ref()), want.job);
@@ -219,19 +247,43 @@ impl Tx {
     pub async fn set_holds(&mut self, shop: &ShopId, holds: &[(JobKind, Option<Hold>)]) -> Result<(), StoreError> {
         for &(job, hold) in holds {
             let Some(row) = self.schedule_for_update(Some(shop), job).await? else { continue };
-            if row.held_by == hold {
-                continue;
-            }
-            let early_at = match (row.held_by, hold) {
-                (_, None) => None,
-                (Some(old), Some(new)) if looks_daily(job, old) && looks_daily(job, new) => row.early_at,
-                (_, Some(new)) => looks_daily(job, new).then(|| self.now + DAILY),
-            };
-            self.put_schedules(&[ScheduleRow { held_by: hold, early_at, ..row }]).await?;
+            let Some(row) = row.with_hold(hold, self.now) else { continue };
+            self.put_schedules(&[row]).await?;
             if hold.is_some_and(|new| !looks_daily(job, new)) {
                 // What waits must not run after all; whatever ends the hold catches up.
                 self.cancel_waiting(shop, Some(job)).await?;
             }
+        }
+        Ok(())
+    }
+
+    /// The same for the jobs of many shops, in a few statements however many they are. What is not named keeps its hold.
+    pub async fn set_all_holds(&mut self, holds: &HashMap<(ShopId, JobKind), Option<Hold>>) -> Result<(), StoreError> {
+        const LOCKED: Both = bulk!([shop, job]
+            sqlite: "select s.* from page join schedules s on s.shop = page.shop and s.job = page.job",
+            postgres: "select s.* from page join schedules s on s.shop = page.shop and s.job = page.job
+                order by s.shop, s.job for update of s");
+        let wanted = |row: &ScheduleRow| holds.get(&(row.shop.clone()?, row.job)).copied();
+        let differs = |row: &ScheduleRow| wanted(row).is_some_and(|hold| hold != row.held_by);
+        let rows = self.schedules(None).await?;
+        let named =
+            |row: &ScheduleRow| serde_json::json!({ "shop": shop_text(row.shop.as_ref()), "job": row.job.as_str() });
+        let differing: Vec<_> = rows.iter().filter(|row| differs(row)).map(named).collect();
+        if differing.is_empty() {
+            return Ok(());
+        }
+        let mut periods = Periods::default();
+        let mut changed = Vec::new();
+        for row in on_db!(self.rows(LOCKED, json(&differing)))? {
+            let row = read_schedule(&row, &mut periods)?;
+            let hold = wanted(&row).flatten();
+            changed.extend(row.with_hold(hold, self.now));
+        }
+        self.put_schedules(&changed).await?;
+        let stopped = changed.iter().filter(|row| row.held_by.is_some_and(|hold| !looks_daily(row.job, hold)));
+        let stopped: Vec<_> = stopped.map(|row| (shop_text(row.shop.as_ref()), row.job.as_str())).collect();
+        if !stopped.is_empty() {
+            self.cancel_waiting_of(&json(&stopped)).await?;
         }
         Ok(())
     }
@@ -246,6 +298,14 @@ impl Tx {
         };
         let mut periods = Periods::default();
         rows.iter().map(|row| read_schedule(row, &mut periods)).collect()
+    }
+
+    /// The schedules of these shops, in order of shop and job.
+    pub async fn schedules_among(&mut self, among: &BTreeSet<ShopId>) -> Result<Vec<ScheduleRow>, StoreError> {
+        const SQL: Both =
+            bulk!([shop] "select s.* from page join schedules s on s.shop = page.shop order by s.shop, s.job");
+        let mut periods = Periods::default();
+        on_db!(self.rows(SQL, shop_rows(among)))?.iter().map(|row| read_schedule(row, &mut periods)).collect()
     }
 
     /// One schedule.
@@ -380,8 +440,8 @@ impl Tx {
         Ok(())
     }
 
-    /// Deletes schedules, given as JSON pairs of shop and job, and cancels their waiting runs.
-    async fn drop_schedules(&mut self, gone: &str) -> Result<(), StoreError> {
+    /// Cancels the waiting runs of schedules, given as JSON pairs of shop and job, and what was to follow those under way.
+    async fn cancel_waiting_of(&mut self, pairs: &str) -> Result<(), StoreError> {
         const CANCEL: Both = Both {
             sqlite: "update runs set state = 'cancelled', outcome = 'cancelled', finished_at = $2
                 from (select value as v from json_each($1)) as j
@@ -398,13 +458,19 @@ impl Tx {
                 from jsonb_array_elements($1::jsonb) as j (v)
                 where runs.shop = v->>0 and runs.job = v->>1 and runs.state = 'running'",
         };
+        on_db!(self.execute(CANCEL, pairs, ms(self.now)))?;
+        on_db!(self.execute(FOLLOWERS, pairs))?;
+        Ok(())
+    }
+
+    /// Deletes schedules, given as JSON pairs of shop and job, and cancels their waiting runs.
+    async fn drop_schedules(&mut self, gone: &str) -> Result<(), StoreError> {
         const DELETE: Both = Both {
             sqlite: "delete from schedules where (shop, job) in (select value->>0, value->>1 from json_each($1))",
             postgres: "delete from schedules
                 where (shop, job) in (select v->>0, v->>1 from jsonb_array_elements($1::jsonb) as j (v))",
         };
-        on_db!(self.execute(CANCEL, gone, ms(self.now)))?;
-        on_db!(self.execute(FOLLOWERS, gone))?;
+        self.cancel_waiting_of(gone).await?;
         on_db!(self.execute(DELETE, gone))?;
         Ok(())
     }

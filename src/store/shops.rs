@@ -1,12 +1,13 @@
 //! What a shop has beyond its settings, and what holds its jobs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
     StoreError, Tx,
+    bulk::shop_rows,
     row::{Both, Row, json as json_text, ms},
 };
 use crate::domain::{
@@ -116,17 +117,78 @@ fn shop(row: &Row) -> Result<ShopRow, StoreError> {
     })
 }
 
+macro_rules! facts_sql {
+    () => {
+        "select s.id, s.paused, s.closed_why, s.scope_missing, a.state, c.app as alarmed, r.period
+        from shops s
+            left join authorizations a on a.id = s.authorization_id and a.app = s.app
+            left join app_alarms c on c.channel = s.channel and c.app = s.app
+            left join schedules r on r.shop = s.id and r.job = 'authorization_refresh'"
+    };
+}
+
+/// What is known of a shop that is not here.
+const NO_FACTS: Facts = Facts {
+    paused: false,
+    app_alarm: false,
+    needs_authorization: false,
+    authorization: None,
+    closed: false,
+    scope_missing: false,
+    refresh_none: false,
+    has_source: false,
+};
+
+fn facts(row: &Row) -> Result<Facts, StoreError> {
+    Ok(Facts {
+        paused: row.flag("paused")?,
+        app_alarm: row.opt_text("alarmed")?.is_some(),
+        authorization: row.opt_named("authorizations", "state", AuthorizationState::from_name)?,
+        closed: row.opt_text("closed_why")?.is_some(),
+        scope_missing: row.opt_text("scope_missing")?.is_some(),
+        refresh_none: row.opt_text("period")? == Some(Period::None.to_stored()),
+        ..NO_FACTS
+    })
+}
+
 impl Tx {
     /// Brings the table in line with the settings: new shops come, others stay with `configured` off and lose nothing. A shop that
     /// names another channel or place of sale than before keeps its history, but is tied to its authorization no more, and what was noted
     /// about the place goes; its next import is complete. Should it soon name a place again where it was before, it is tied to the
     /// authorization that it had there.
     pub async fn sync_shops(&mut self, wanted: &[WantedShop]) -> Result<(), StoreError> {
-        // Places are freed before others take them, so that two shops may swap theirs.
-        const FREE: Both = bulk!([id, channel, place] "
+        self.sync_some_shops(wanted, None).await
+    }
+
+    /// The same for these shops alone, where the table is known to be in line with the settings but for them: `among` names those of
+    /// `wanted`, and those that left the settings.
+    pub async fn sync_shops_among(
+        &mut self,
+        wanted: &[WantedShop],
+        among: &BTreeSet<ShopId>,
+    ) -> Result<(), StoreError> {
+        self.sync_some_shops(wanted, Some(among)).await
+    }
+
+    async fn sync_some_shops(
+        &mut self,
+        wanted: &[WantedShop],
+        among: Option<&BTreeSet<ShopId>>,
+    ) -> Result<(), StoreError> {
+        // Places are freed before others take them, so that two shops may swap theirs. (Not by a `not exists` of the page's rows, which
+        // would take the page apart anew for each shop.)
+        const FREE: Both = bulk!([id, channel, place]
+            sqlite: "
             update shops set configured = 0
-            where configured = 1 and not exists (
-                select 1 from page where page.id = shops.id and page.channel = shops.channel and page.place = shops.place)");
+            where configured = 1 and ($2 is null or id in (select value from json_each($2))) and id not in (
+                select known.id from page join shops known on known.id = page.id
+                where known.channel = page.channel and known.place = page.place)",
+            postgres: "
+            update shops set configured = 0
+            where configured = 1 and ($2::text is null or id in (select json_array_elements_text($2::json)))
+                and id not in (
+                    select known.id from page join shops known on known.id = page.id
+                    where known.channel = page.channel and known.place = page.place)");
         const MOVED: Both = bulk!([id, channel, place] "
             select shops.id from shops join page on page.id = shops.id
             where page.channel <> shops.channel or page.place is distinct from shops.place");
@@ -165,7 +227,8 @@ impl Tx {
             })
             .collect();
         let rows = json_text(&rows);
-        on_db!(self.execute(FREE, rows.as_str()))?;
+        let among = among.map(json_text);
+        on_db!(self.execute(FREE, rows.as_str(), among.as_deref()))?;
         let now = ms(self.now);
         let mut moved: Vec<ShopId> = Vec::new();
         for row in on_db!(self.rows(MOVED, rows.as_str()))? {
@@ -267,6 +330,20 @@ impl Tx {
     /// All shops, in order of id, those that left the settings too.
     pub async fn shops(&mut self) -> Result<Vec<ShopRow>, StoreError> {
         on_db!(self.rows("select * from shops order by id"))?.iter().map(shop).collect()
+    }
+
+    /// These shops, in order of id.
+    pub async fn shops_among(&mut self, among: &BTreeSet<ShopId>) -> Result<Vec<ShopRow>, StoreError> {
+        const SQL: Both = bulk!([shop] "select s.* from page join shops s on s.id = page.shop order by s.id");
+        on_db!(self.rows(SQL, shop_rows(among)))?.iter().map(shop).collect()
+    }
+
+    /// The ids of all shops, those that left the settings too.
+    pub async fn shop_ids(&mut self) -> Result<BTreeSet<ShopId>, StoreError> {
+        on_db!(self.rows("select id from shops"))?
+            .iter()
+            .map(|row| row.named("shops", "id", |text| text.parse().ok()))
+            .collect()
     }
 
     /// The configured shops that work with an authorization: not those whose settings name another app than it was given to.
@@ -404,6 +481,14 @@ impl Tx {
         Ok(on_db!(self.execute("delete from app_alarms where channel = $1", channel.as_str()))? > 0)
     }
 
+    /// The apps that their channels refuse, as pairs of channel and app.
+    pub async fn alarmed_apps(&mut self) -> Result<BTreeSet<(ChannelName, String)>, StoreError> {
+        on_db!(self.rows("select channel, app from app_alarms"))?
+            .iter()
+            .map(|row| Ok((ChannelName::from(row.text("channel")?.as_str()), row.text("app")?)))
+            .collect()
+    }
+
     /// The alarm of the app that the settings name for a shop, if one stands.
     pub async fn app_alarm(&mut self, shop: &ShopId) -> Result<Option<AppAlarm>, StoreError> {
         const SQL: &str = "
@@ -422,32 +507,18 @@ impl Tx {
         needs_authorization: bool,
         has_source: bool,
     ) -> Result<Facts, StoreError> {
-        const SQL: &str = "
-            select s.paused, s.closed_why, s.scope_missing, a.state, c.app as alarmed, r.period
-            from shops s
-                left join authorizations a on a.id = s.authorization_id and a.app = s.app
-                left join app_alarms c on c.channel = s.channel and c.app = s.app
-                left join schedules r on r.shop = s.id and r.job = 'authorization_refresh'
-            where s.id = $1";
-        let mut facts = Facts {
-            paused: false,
-            app_alarm: false,
-            needs_authorization,
-            authorization: None,
-            closed: false,
-            scope_missing: false,
-            refresh_none: false,
-            has_source,
-        };
-        if let Some(row) = on_db!(self.row(SQL, shop.as_str()))? {
-            facts.paused = row.flag("paused")?;
-            facts.app_alarm = row.opt_text("alarmed")?.is_some();
-            facts.authorization = row.opt_named("authorizations", "state", AuthorizationState::from_name)?;
-            facts.closed = row.opt_text("closed_why")?.is_some();
-            facts.scope_missing = row.opt_text("scope_missing")?.is_some();
-            facts.refresh_none = row.opt_text("period")? == Some(Period::None.to_stored());
-        }
-        Ok(facts)
+        const SQL: &str = concat!(facts_sql!(), " where s.id = $1");
+        let row = on_db!(self.row(SQL, shop.as_str()))?;
+        let facts = row.as_ref().map(facts).transpose()?.unwrap_or(NO_FACTS);
+        Ok(Facts { needs_authorization, has_source, ..facts })
+    }
+
+    /// The same facts of all shops, in one statement; the caller fills in what the settings say.
+    pub async fn all_hold_facts(&mut self) -> Result<BTreeMap<ShopId, Facts>, StoreError> {
+        on_db!(self.rows(facts_sql!()))?
+            .iter()
+            .map(|row| Ok((row.named("shops", "id", |text| text.parse().ok())?, facts(row)?)))
+            .collect()
     }
 
     /// Deletes everything kept about a shop that is not in the settings; its authorization too when no other shop uses it. The

@@ -16,6 +16,8 @@ use sqlx::Executor as _;
 mod mail;
 #[path = "database_peers.rs"]
 mod peers;
+#[path = "database_reload.rs"]
+mod reload;
 #[path = "database_remembered.rs"]
 mod remembered;
 #[path = "database_runs.rs"]
@@ -41,7 +43,7 @@ pub(crate) fn trials() -> (Vec<Trial>, usize) {
     let all = std::env::var_os("SHOPSYNCD_TEST_ALL").is_some();
     assert!(server.is_some() || !all, "PostgreSQL must be tested here, but SHOPSYNCD_TEST_POSTGRES names no server");
     let mut trials = Vec::new();
-    let checks = [runs::CHECKS, shops::CHECKS, remembered::CHECKS].concat();
+    let checks = [runs::CHECKS, shops::CHECKS, reload::CHECKS, remembered::CHECKS].concat();
     for &(name, check) in &checks {
         trials.push(Trial::test(format!("database::sqlite::{name}"), move || {
             let folder = tempfile::tempdir()?;
