@@ -58,7 +58,12 @@ pub enum Request {
     /// Whether the daemon is well: `{"healthy": bool, "reasons": []}`.
     Health,
     /// What `status --json` says, by the settings in force.
-    Status,
+    Status {
+        /// Of this shop alone.
+        shop: Option<ShopId>,
+        /// Of so many shops at most.
+        limit: Option<usize>,
+    },
     /// What `jobs why --json` says, by the settings in force.
     Why {
         /// The shop.

@@ -75,8 +75,15 @@ enum Command {
         #[arg(long)]
         diff: bool,
     },
-    /// Show every shop: its clocks, its jobs, what comes next
-    Status,
+    /// Show the shops: their clocks, their jobs, what comes next
+    Status {
+        /// Of this shop
+        #[arg(long)]
+        shop: Option<ShopId>,
+        /// How many shops at most [default: 50; with --json all]
+        #[arg(long, value_name = "COUNT")]
+        limit: Option<usize>,
+    },
     /// Show the mails, ends and runs that are to come
     Upcoming {
         /// How many days ahead
@@ -321,7 +328,7 @@ pub async fn run(cli: Cli) -> ExitCode {
         Command::Run => run::run(&env).await,
         Command::Reload => run::reload(&env).await,
         Command::Check { diff } => check::check(&env, diff).await,
-        Command::Status => status::status(&env).await,
+        Command::Status { shop, limit } => status::status(&env, shop, limit).await,
         Command::Upcoming { days, ics } => upcoming::upcoming(&env, days, ics).await,
         Command::Shops(command) => shops::shops(&env, command).await,
         Command::Channels(command) => channels::channels(&env, command),

@@ -62,9 +62,14 @@ impl Env {
         }
     }
 
+    /// The settings but for the files of shops, as far as they can be read: enough to find the daemon.
+    pub(super) fn without_shops(&self) -> Config {
+        settings::without_shops(self.config.as_deref(), &Self::environment(false))
+    }
+
     /// The folder of the daemon's files, also where the settings are broken.
     pub(super) fn state_dir(&self) -> PathBuf {
-        self.load().readable.state_dir
+        self.without_shops().state_dir
     }
 
     /// Opens the database for a look, also where [`Env::readable`] is all there is of the settings.

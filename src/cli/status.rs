@@ -1,5 +1,7 @@
 //! `status`: every shop at a glance.
 
+use std::collections::BTreeMap;
+
 use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
 use serde_json::{Value, json};
 
@@ -14,23 +16,27 @@ use crate::{
     config::{Config, ShopConfig},
     control::{Refusal, Request},
     daemon,
-    domain::{Complaint, counted, days_left},
-    notices, report,
-    store::{StoreError, Tx},
+    domain::{Complaint, ShopId, counted, days_left},
+    report,
+    store::{ScheduleRow, StoreError, Tx},
 };
 
 mod words;
 
-pub(super) async fn status(env: &Env) -> Outcome {
+/// How many shops people are shown who do not say how many.
+const PAGE: usize = 50;
+
+pub(super) async fn status(env: &Env, shop: Option<ShopId>, limit: Option<usize>) -> Outcome {
+    let limit = limit.or((!env.json).then_some(PAGE));
     let health = env.ask(&Request::Health).await;
-    let loaded = env.load();
-    let (status, zone) = if let Some(config) = &loaded.config {
-        (of_database(&mut open::reading(config).await?, config).await?, config.timezone.clone())
-    } else {
-        let wrong: Vec<String> = loaded.errors().map(ToString::to_string).collect();
-        let mut status = last_in_force(env, health.is_ok()).await?;
-        status["settings"]["error"] = wrong.join(" | ").into();
-        (status, TimeZone::UTC)
+    // A daemon has the settings at hand, however many shops are in them, and serves those before where the files are broken.
+    let asked = match health {
+        Ok(_) => env.ask(&Request::Status { shop: shop.clone(), limit }).await.ok(),
+        Err(_) => None,
+    };
+    let (status, zone) = match asked {
+        Some(status) => (status, env.without_shops().timezone),
+        None => of_files(env, shop.as_ref(), limit).await?,
     };
     if env.json {
         return print::json(&with_health(status, &health));
@@ -38,31 +44,46 @@ pub(super) async fn status(env: &Env) -> Outcome {
     print_status(&status, &health, &zone)
 }
 
-async fn of_database(tx: &mut Tx, config: &Config) -> Result<Value, Refusal> {
-    let people = daemon::people_of(config).map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
-    let reminders = notices::next_reminders(tx, &people).await.map_err(open::unavailable)?;
-    let status = report::status(tx, config, &reminders, daemon::needs_authorization, daemon::refresh_token_end)
-        .await
-        .map_err(open::unavailable)?;
-    serde_json::to_value(status).map_err(|error| Refusal::new(exit::FAILED, error.to_string()))
-}
-
-/// With broken settings the daemon still serves those before, and without one the database knows what was in force.
-async fn last_in_force(env: &Env, daemon: bool) -> Result<Value, Refusal> {
-    let asked = if daemon { env.ask(&Request::Status).await.ok() } else { None };
-    if let Some(status) = asked {
-        return Ok(status);
+/// By the settings files; where they are broken the database knows what was in force.
+async fn of_files(env: &Env, shop: Option<&ShopId>, limit: Option<usize>) -> Result<(Value, TimeZone), Refusal> {
+    let loaded = env.load();
+    if let Some(config) = &loaded.config {
+        let status = of_database(&mut open::reading(config).await?, config, shop, limit).await?;
+        return Ok((status, config.timezone.clone()));
     }
+    let wrong: Vec<String> = loaded.errors().map(ToString::to_string).collect();
     let (config, mut tx) = env.look().await?;
     let config = as_last_in_force(&mut tx, config).await.map_err(open::unavailable)?;
-    of_database(&mut tx, &config).await
+    let mut status = of_database(&mut tx, &config, shop, limit).await?;
+    status["settings"]["error"] = wrong.join(" | ").into();
+    Ok((status, TimeZone::UTC))
+}
+
+async fn of_database(
+    tx: &mut Tx,
+    config: &Config,
+    shop: Option<&ShopId>,
+    limit: Option<usize>,
+) -> Result<Value, Refusal> {
+    if let Some(shop) = shop {
+        open::known_shop(config, shop)?;
+    }
+    let people = daemon::people_of(config).map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
+    let status = daemon::status_of(tx, config, &people, shop, limit).await.map_err(open::unavailable)?;
+    serde_json::to_value(status).map_err(|error| Refusal::new(exit::FAILED, error.to_string()))
 }
 
 /// The settings as far as they can be read, with the shops and periods that were in force last.
 async fn as_last_in_force(tx: &mut Tx, mut config: Config) -> Result<Config, StoreError> {
     config.shops.clear();
+    let mut schedules: BTreeMap<ShopId, Vec<ScheduleRow>> = BTreeMap::new();
+    for schedule in tx.schedules(None).await? {
+        if let Some(shop) = schedule.shop.clone() {
+            schedules.entry(shop).or_default().push(schedule);
+        }
+    }
     for row in tx.shops().await?.into_iter().filter(|row| row.configured) {
-        let schedules = tx.schedules(Some(&row.id)).await?;
+        let schedules = schedules.remove(&row.id).unwrap_or_default();
         let shop = ShopConfig {
             channel: row.channel,
             name: row.name,
@@ -225,7 +246,8 @@ fn last(last: &Value, now: Timestamp) -> String {
 }
 
 fn footer(status: &Value, health: &Result<Value, Refusal>) -> String {
-    let mut lines = vec![String::new()];
+    let mut lines: Vec<String> = more(status).into_iter().collect();
+    lines.push(String::new());
     let settings = status["settings"]["error"].as_str();
     lines.push(match health {
         Err(refusal) => format!("daemon: {}", refusal.text),
@@ -247,6 +269,13 @@ fn footer(status: &Value, health: &Result<Value, Refusal>) -> String {
     let (owed, refused) = (&status["mail"]["owed"], &status["mail"]["refused"]);
     lines.push(format!("mail: {owed} owed, {refused} refused"));
     lines.join("\n")
+}
+
+/// That there are more shops than were shown.
+fn more(status: &Value) -> Option<String> {
+    let count = status["more"].as_u64().filter(|count| *count > 0)?;
+    let shops = counted(count, "more shop", "more shops");
+    Some(format!("\n{shops}; `--limit` shows more of them, `--shop` one"))
 }
 
 /// Our app's secret on a channel, whose end somebody wrote into the settings.
@@ -288,6 +317,17 @@ mod tests {
         instances: north.a, south.b (stands by)
         mail: 0 owed, 0 refused
         ");
+    }
+
+    #[test]
+    fn the_shops_that_are_not_shown_are_counted() {
+        let mut status = shops();
+        status["more"] = json!(4);
+        let well = Ok(json!({ "healthy": true, "reasons": [] }));
+        let told = footer(&status, &well);
+        assert!(told.contains("4 more shops; `--limit` shows more of them, `--shop` one"), "{told}");
+        status["more"] = json!(0);
+        assert!(!footer(&status, &well).contains("more shop"));
     }
 
     fn shops() -> Value {

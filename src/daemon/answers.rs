@@ -1,17 +1,20 @@
 //! What the daemon answers on its control socket.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use url::Url;
 
 use super::{Shared, reload::Cause};
 use crate::{
+    config::Config,
     control::{Answerer, ProgressSink, Refusal, Request},
     domain::{Demand, Field, Hold, JobKind, Run, RunId, ShopId, Trigger, counted},
     keeper::{By, ConsentError, Consented, HandedIn, KeeperError, ShopEntry, settle_holds},
     mail::is_address,
-    notices,
-    report::{self, Surroundings},
+    notices::{self, People},
+    report::{self, Status, Surroundings},
     secrets::Secret,
     store::{Asked, StoreError, Tx},
 };
@@ -32,17 +35,12 @@ impl Answerer for Shared {
                 let reasons = self.ailments().await;
                 Ok(json!({ "healthy": reasons.is_empty(), "reasons": reasons }))
             }
-            Request::Status => {
-                let mut tx = self.reading().await?;
-                let reminders = notices::next_reminders(&mut tx, &self.people.load()).await.map_err(unavailable)?;
-                let status = report::status(
-                    &mut tx,
-                    &self.config.load(),
-                    &reminders,
-                    super::needs_authorization,
-                    super::refresh_token_end,
-                )
-                .await;
+            Request::Status { shop, limit } => {
+                if let Some(shop) = &shop {
+                    self.known(shop)?;
+                }
+                let (config, people) = (self.config.load_full(), self.people.load_full());
+                let status = status_of(&mut self.reading().await?, &config, &people, shop.as_ref(), limit).await;
                 value(&status.map_err(unavailable)?)
             }
             Request::Why { shop, job } => {
@@ -334,6 +332,23 @@ fn query_of(address: &str, callback: &Url) -> Result<Vec<(String, String)>, Refu
 
 fn value(view: &impl serde::Serialize) -> Answered {
     serde_json::to_value(view).map_err(|error| Refusal::new(1, error.to_string()))
+}
+
+/// What `status` tells: of this shop, of so many at most, or of all.
+pub async fn status_of(
+    tx: &mut Tx,
+    config: &Config,
+    people: &People,
+    shop: Option<&ShopId>,
+    limit: Option<usize>,
+) -> Result<Status, StoreError> {
+    let among: BTreeSet<ShopId> = match shop {
+        Some(shop) => [shop.clone()].into(),
+        None => config.shops.keys().take(limit.unwrap_or(usize::MAX)).cloned().collect(),
+    };
+    // When the others are reminded is not worked out.
+    let reminders = notices::next_reminders(tx, &people.of(&among)).await?;
+    report::status(tx, config, &among, &reminders, super::needs_authorization, super::refresh_token_end).await
 }
 
 /// Why the store did not do as asked, as a command is told.

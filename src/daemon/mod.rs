@@ -46,7 +46,7 @@ mod seal;
 mod supervise;
 mod systemd;
 
-pub use answers::unavailable;
+pub use answers::{status_of, unavailable};
 pub use health::SETTINGS_REFUSED;
 pub use once::{dry_run, run_once};
 pub use people::people_of;

@@ -14,7 +14,10 @@ mod readdress;
 mod upcoming;
 mod watched;
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 pub use compose::{letter, mark_sent, silence, unsilence};
@@ -95,6 +98,22 @@ pub struct People {
 pub type SharedPeople = Arc<ArcSwap<People>>;
 
 impl People {
+    /// The same of these shops alone.
+    #[must_use]
+    pub fn of(&self, shops: &BTreeSet<ShopId>) -> Self {
+        let named = shops.iter().filter_map(|id| Some((id.clone(), self.shops.get(id)?.clone())));
+        Self {
+            shops: named.collect(),
+            names: self.names.clone(),
+            operator: self.operator.clone(),
+            language: self.language,
+            ladder: self.ladder.clone(),
+            sender: self.sender.clone(),
+            link: Arc::clone(&self.link),
+            app_secrets: self.app_secrets.clone(),
+        }
+    }
+
     /// The zone of all dates.
     pub const fn zone(&self) -> &TimeZone {
         &self.ladder.zone

@@ -44,7 +44,8 @@ fn sent(rows: &[ReminderRow]) -> Sent {
 /// All authorizations that a shop in the settings works with. A few reads, however many there are.
 pub async fn watched(tx: &mut Tx, people: &People) -> Result<Vec<Watched>, StoreError> {
     let mut shops: BTreeMap<(AuthorizationId, Option<String>), Vec<ShopId>> = BTreeMap::new();
-    for row in tx.shops().await?.into_iter().filter(|row| row.configured && people.shops.contains_key(&row.id)) {
+    let among: BTreeSet<ShopId> = people.shops.keys().cloned().collect();
+    for row in tx.shops_among(&among).await?.into_iter().filter(|row| row.configured) {
         if let Some(authorization) = row.authorization {
             shops.entry((authorization, row.app)).or_default().push(row.id);
         }
@@ -53,10 +54,10 @@ pub async fn watched(tx: &mut Tx, people: &People) -> Result<Vec<Watched>, Store
     for row in tx.reminders_in_force().await? {
         told.entry(row.authorization).or_default().push(row);
     }
-    let schedules = tx.schedules(None).await?;
+    let schedules = tx.schedules_among(&among).await?;
     let looked_at: BTreeSet<&ShopId> =
         schedules.iter().filter(|schedule| is_refresh_to_come(schedule)).filter_map(|row| row.shop.as_ref()).collect();
-    let all = tx.authorizations().await?.into_iter().filter_map(|authorization| {
+    let all = tx.authorizations_among(&among).await?.into_iter().filter_map(|authorization| {
         // Not those whose settings name another app than it was given to.
         let shops = shops.remove(&(authorization.id, Some(authorization.account.app.clone())))?;
         let told = told.remove(&authorization.id).unwrap_or_default();

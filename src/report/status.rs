@@ -1,6 +1,6 @@
 //! The state of everything, as `status` tells it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{Timestamp, Zoned, civil};
 use serde::Serialize;
@@ -23,6 +23,8 @@ use crate::{
 pub struct Status {
     /// In order of id.
     pub shops: Vec<ShopStatus>,
+    /// How many more shops the settings have than were asked for.
+    pub more: usize,
     /// Shops that are not in the settings any more and of which data is kept.
     pub removed: Vec<ShopId>,
     /// The daemons that share the database.
@@ -191,34 +193,36 @@ pub struct MailStatus {
     pub refused: u64,
 }
 
-/// Everything there is to tell at `tx.now`. Reads each table once, however many shops there are, but for
-/// the journal of shops whose authorization was revoked. `reminders`: when the next reminder of
-/// a shop is due, of those that get one. `refresh_token_end`: how it is known when a channel's refresh tokens end.
+/// Everything there is to tell at `tx.now` of these shops. Reads each table once, however many shops there are, but for the journal of
+/// shops whose authorization was revoked. `reminders`: when the next reminder of a shop is due, of those that get one.
+/// `refresh_token_end`: how it is known when a channel's refresh tokens end.
 pub async fn status(
     tx: &mut Tx,
     config: &Config,
+    among: &BTreeSet<ShopId>,
     reminders: &BTreeMap<ShopId, Timestamp>,
     needs_authorization: impl Fn(&ChannelName) -> bool,
     refresh_token_end: impl Fn(&ChannelName) -> EndSource,
 ) -> Result<Status, StoreError> {
     let now = tx.now;
-    let rows: BTreeMap<ShopId, ShopRow> = tx.shops().await?.into_iter().map(|row| (row.id.clone(), row)).collect();
+    let rows: BTreeMap<ShopId, ShopRow> =
+        tx.shops_among(among).await?.into_iter().map(|row| (row.id.clone(), row)).collect();
     let mut schedules: BTreeMap<ShopId, Vec<ScheduleRow>> = BTreeMap::new();
-    for schedule in tx.schedules(None).await? {
+    for schedule in tx.schedules_among(among).await? {
         if let Some(shop) = schedule.shop.clone() {
             schedules.entry(shop).or_default().push(schedule);
         }
     }
-    let latest = newest_of_each(tx.latest_runs(None).await?);
+    let latest = newest_of_each(tx.latest_runs_among(among).await?);
     let mut complaints: BTreeMap<(ShopId, JobKind), BTreeMap<String, u64>> = BTreeMap::new();
     for (shop, job, code, count) in tx.complaint_counts().await? {
         complaints.entry((shop, job)).or_default().insert(code, count);
     }
     let authorizations: BTreeMap<AuthorizationId, Authorization> =
-        tx.authorizations().await?.into_iter().map(|known| (known.id, known)).collect();
+        tx.authorizations_among(among).await?.into_iter().map(|known| (known.id, known)).collect();
     let local = now.to_zoned(config.timezone.clone());
     let mut shops = Vec::new();
-    for (id, shop) in &config.shops {
+    for (id, shop) in config.shops.iter().filter(|(id, _)| among.contains(*id)) {
         let row = rows.get(id);
         let given = row.and_then(|row| row.authorization).and_then(|number| authorizations.get(&number));
         let authorization = given.filter(|known| row.is_some_and(|row| row.works_with(known)));
@@ -240,9 +244,10 @@ pub async fn status(
         }
         shops.push(status);
     }
-    let removed = rows.keys().filter(|id| !config.shops.contains_key(id)).cloned().collect();
+    let removed = tx.shop_ids().await?.into_iter().filter(|id| !config.shops.contains_key(id)).collect();
     let (owed, refused) = tx.mail_counts().await?;
     Ok(Status {
+        more: config.shops.len() - shops.len(),
         shops,
         removed,
         instances: instances(tx).await?,

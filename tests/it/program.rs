@@ -630,3 +630,41 @@ fn a_secret_that_only_another_user_reads_is_a_note_of_check_that_says_what_run_w
     assert_eq!(code, 78, "{err}");
     assert!(err.contains("file `token` is not readable as this user"), "{err}");
 }
+
+#[test]
+fn of_many_shops_status_shows_a_page_and_json_shows_all_unless_told_otherwise() {
+    let desk = Desk::new("");
+    fs::create_dir(desk.path("shops.d")).unwrap();
+    for number in 0..54 {
+        let text = format!("[shops.s{number:02}]\nchannel = \"file\"\npath = \"s{number:02}.csv\"\n");
+        fs::write(desk.path(&format!("shops.d/s{number:02}.toml")), text).unwrap();
+    }
+    desk.founded();
+    let Said(code, out, err) = desk.run("status");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("erp") && out.contains("s48") && !out.contains("s49"), "{out}");
+    assert!(out.contains("5 more shops; `--limit` shows more of them, `--shop` one"), "{out}");
+    assert!(!desk.run("status --limit 55").1.contains("more shop"));
+
+    let shown = |line: &str| {
+        let told = desk.run(line).json();
+        let ids = told["shops"].as_array().unwrap().iter().map(|shop| shop["id"].as_str().unwrap().to_owned());
+        (ids.collect::<Vec<_>>(), told["more"].as_u64().unwrap())
+    };
+    let (all, more) = shown("--json status");
+    assert_eq!((all.len(), more), (55, 0));
+    assert_eq!(shown("--json status --limit 2"), (vec!["erp".to_owned(), "s00".to_owned()], 53));
+    assert_eq!(shown("--json status --shop s53"), (vec!["s53".to_owned()], 54));
+    let Said(code, _, err) = desk.run("status --shop s5");
+    assert_eq!(code, 64);
+    assert!(err.contains("shop `s5` is not in the settings; did you mean `s5"), "{err}");
+
+    // A daemon that is there has the settings at hand: the files of shops are not read for it.
+    fs::write(desk.path("shops.d/s00.toml"), "= broken").unwrap();
+    let daemon = answering(&desk, 2, serde_json::json!({ "healthy": true, "reasons": [], "shops": [], "more": 7 }));
+    let Said(code, out, err) = desk.run("status");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("7 more shops"), "{out}");
+    let asked = serde_json::json!([{ "request": "health" }, { "request": "status", "shop": null, "limit": 50 }]);
+    assert_eq!(serde_json::json!(daemon.join().unwrap()), asked);
+}

@@ -302,10 +302,16 @@ async fn an_authorization_that_was_revoked_says_so_in_the_channels_words() {
 /// What `status` says of the shop an hour later.
 async fn status_of(scene: &Scene) -> serde_json::Value {
     let mut tx = scene.store.read(scene.now + SignedDuration::from_hours(1)).await.unwrap();
-    let told =
-        status(&mut tx, &scene.config, &BTreeMap::new(), |channel| channel.as_str() != "file", |_| EndSource::Told)
-            .await
-            .unwrap();
+    let told = status(
+        &mut tx,
+        &scene.config,
+        &scene.config.shops.keys().cloned().collect(),
+        &BTreeMap::new(),
+        |channel| channel.as_str() != "file",
+        |_| EndSource::Told,
+    )
+    .await
+    .unwrap();
     let told = serde_json::to_value(told).unwrap();
     told["shops"].as_array().unwrap().iter().find(|shop| shop["id"] == "uk").unwrap().clone()
 }

@@ -77,7 +77,9 @@ impl Stage {
         let began = Instant::now();
         let mut waiting: Vec<DemoShop> = shops::all().collect();
         while !waiting.is_empty() {
-            let status = control::ask(&self.state_dir, &Request::Status, |_, _| {}).await.unwrap_or_default();
+            let status = control::ask(&self.state_dir, &Request::Status { shop: None, limit: None }, |_, _| {})
+                .await
+                .unwrap_or_default();
             let mut still = Vec::new();
             for shop in waiting {
                 match self.sees(shop, sign, export_of(&status, shop.id)) {

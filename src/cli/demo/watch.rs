@@ -72,7 +72,9 @@ pub(super) async fn until_done(stage: &Stage, gaps: &[Gap]) -> Outcome {
     let mut open: Vec<What> = [What::Source, What::Refresh, What::Reminder].into();
     open.extend(gaps.iter().map(What::InLine));
     while !open.is_empty() {
-        let status = control::ask(&stage.state_dir, &Request::Status, |_, _| {}).await.unwrap_or_default();
+        let status = control::ask(&stage.state_dir, &Request::Status { shop: None, limit: None }, |_, _| {})
+            .await
+            .unwrap_or_default();
         let mut still = Vec::new();
         for what in open {
             match what.happened(stage, &status) {
@@ -97,7 +99,9 @@ pub(super) async fn until_done(stage: &Stage, gaps: &[Gap]) -> Outcome {
 pub(super) async fn until_state(stage: &Stage, shop: &str, state: &str) -> Result<String, Refusal> {
     let began = Instant::now();
     loop {
-        let status = control::ask(&stage.state_dir, &Request::Status, |_, _| {}).await.unwrap_or_default();
+        let status = control::ask(&stage.state_dir, &Request::Status { shop: None, limit: None }, |_, _| {})
+            .await
+            .unwrap_or_default();
         let view = status["shops"].as_array().into_iter().flatten().find(|view| view["id"] == shop);
         if let Some(view) = view.filter(|view| stands(view, state)) {
             return Ok(view["authorization"]["why"].as_str().unwrap_or_default().to_owned());

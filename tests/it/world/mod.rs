@@ -448,7 +448,7 @@ to = ["owner@example.com"]
     }
 
     pub(crate) async fn status(&self) -> Value {
-        self.ask(Request::Status).await.unwrap()
+        self.ask(Request::Status { shop: None, limit: None }).await.unwrap()
     }
 
     /// What `status` says of a shop; null where it is not in the settings.
