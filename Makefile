@@ -5,7 +5,7 @@
 SHELL := /bin/bash
 export CARGO_TERM_PROGRESS_WHEN ?= never
 
-BENCHES := --bench drain --bench schedules --bench import --bench export
+BENCHES := --bench drain --bench schedules --bench import --bench export --bench daemon
 
 .PHONY: demo test bench deb
 

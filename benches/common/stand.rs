@@ -35,7 +35,16 @@ pub(crate) struct Stand {
 
 impl Stand {
     pub(crate) async fn new(store: &Store, entries: Vec<ShopEntry>) -> Result<Self, Failure> {
-        let clock = Clock::system();
+        Self::by(store, entries, Clock::system(), Sealer::parse(&Sealer::generate())?).await
+    }
+
+    /// By another clock, with tokens that this sealer seals.
+    pub(crate) async fn by(
+        store: &Store,
+        entries: Vec<ShopEntry>,
+        clock: Clock,
+        sealer: Sealer,
+    ) -> Result<Self, Failure> {
         let wanted: Vec<_> = entries
             .iter()
             .map(|entry| WantedShop {
@@ -53,7 +62,6 @@ impl Stand {
         let page = Page { public_url: "http://127.0.0.1:8420".parse()?, loopback: true };
         let shops = ShopBook::new(page, entries);
         let people = Arc::new(ArcSwap::from_pointee(nobody()?));
-        let sealer = Sealer::parse(&Sealer::generate())?;
         let (holder, store) = (InstanceId("bench".to_owned()), store.clone());
         let keeper = TokenKeeper::new(store.clone(), clock.clone(), sealer, shops.clone(), Arc::clone(&people), holder);
         Ok(Self { work: Work { store, clock, keeper, shops, people } })
