@@ -148,7 +148,7 @@ fn facts_of(def: &ChannelDef) -> ChannelFacts {
         can_create: def.abilities.create,
         retire: def.abilities.retire.to_vec(),
         periods: def.abilities.periods.to_vec(),
-        token_life: None,
+        token_life: def.token_life,
         app_keys: own(def.app_keys),
         app_secrets: own(def.app_secrets),
         shop_keys: own(def.shop_keys),
@@ -324,6 +324,18 @@ mod tests {
         fs::remove_file(desk.0.path().join("shops.d/erp.toml")).unwrap();
         let told: Vec<String> = desk.load().findings.into_iter().map(|one| one.remedy).collect();
         assert_eq!(told, ["write it, or name another with `--config`"]);
+    }
+
+    #[test]
+    fn a_look_that_is_rarer_than_a_token_lives_is_noted() {
+        let main = "[channels.tiktok_shop]\nclient_id = \"app\"\nclient_secret = \"secret\"\nservice_id = \"7\"\n\
+                    [channels.tiktok_shop.jobs]\nauthorization_refresh = \"8 days\"\n";
+        let shop = "[shops.uk]\nchannel = \"tiktok_shop\"\nshop_id = \"7490000000000000001\"\nregion = \"GB\"\n";
+        let told = Desk::new(&[("shopsyncd.toml", main), ("shops.d/uk.toml", shop)]).told();
+        assert!(told.contains("8 days is longer than the life of an access token, 1 week"), "{told}");
+        let told =
+            Desk::new(&[("shopsyncd.toml", &main.replace("8 days", "7 days")), ("shops.d/uk.toml", shop)]).told();
+        assert!(!told.contains("longer than the life"), "{told}");
     }
 
     #[test]

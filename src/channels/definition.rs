@@ -27,6 +27,8 @@ pub struct ChannelDef {
     pub app_secrets: &'static [Key],
     /// What it can do; `check` refuses the rest by name.
     pub abilities: Abilities,
+    /// How long an access token lives; `None`: there is none, or it differs from shop to shop.
+    pub token_life: Option<SignedDuration>,
     /// How it is known when its refresh tokens end, where they do.
     pub refresh_token_end: EndSource,
     /// The keys it takes under `[channels.NAME]`, beyond those that every channel has.

@@ -87,6 +87,7 @@ pub static DEF: ChannelDef = ChannelDef {
         remembered_batch: push::MANY,
         changes_are_full: false,
     },
+    token_life: Some(SignedDuration::from_hours(1)),
     refresh_token_end: crate::domain::EndSource::Told,
     app_keys: &[
         Key {

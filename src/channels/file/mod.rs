@@ -68,6 +68,7 @@ pub const DEF: ChannelDef = ChannelDef {
         remembered_batch: 5_000,
         changes_are_full: true,
     },
+    token_life: None,
     refresh_token_end: crate::domain::EndSource::Told,
     app_keys: &[],
     shop_keys: settings::KEYS,

@@ -80,6 +80,7 @@ pub static DEF: ChannelDef = ChannelDef {
         remembered_batch: 5,
         changes_are_full: false,
     },
+    token_life: Some(SignedDuration::from_hours(4)),
     refresh_token_end: crate::domain::EndSource::Computed,
     app_keys: &[Key {
         name: "consent",

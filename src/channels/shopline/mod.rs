@@ -77,6 +77,8 @@ pub static DEF: ChannelDef = ChannelDef {
         remembered_batch: 50,
         changes_are_full: false,
     },
+    // Ten hours on Global, half a year on Asia.
+    token_life: None,
     refresh_token_end: crate::domain::EndSource::Computed,
     app_keys: &[
         Key {

@@ -74,6 +74,7 @@ pub static DEF: ChannelDef = ChannelDef {
         remembered_batch: 5,
         changes_are_full: false,
     },
+    token_life: Some(SignedDuration::from_hours(7 * 24)),
     refresh_token_end: crate::domain::EndSource::Told,
     app_keys: &[Key {
         name: "service_id",
