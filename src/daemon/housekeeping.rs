@@ -5,10 +5,10 @@ use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
 use super::Shared;
-use crate::{jobs::prune::prune, scheduler::calendar};
+use crate::{jobs::prune::prune_daily, scheduler::calendar};
 
-/// When: every day at 03:17 UTC, between the full hours that everybody else uses.
-const PRUNE_AT: &str = "0 17 3 * * *";
+/// When: once a day is enough, and the machine may sleep at any hour; between the full hours, which everybody else uses.
+const PRUNE_AT: &str = "0 17 * * * *";
 
 /// Does the chores until `stop` fires.
 pub(super) async fn keep(shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
@@ -29,15 +29,16 @@ impl Shared {
             return;
         }
         let keep = self.config.load().keep_history;
-        match prune(&self.store, &self.clock, keep).await {
-            Ok(pruned) => tracing::debug!(
+        match prune_daily(&self.store, &self.clock, keep).await {
+            Ok(None) => {}
+            Ok(Some(pruned)) => tracing::debug!(
                 event = "history.pruned",
                 runs = pruned.runs,
                 mails = pruned.mails,
                 "old history deleted"
             ),
             Err(error) => {
-                tracing::warn!(event = "store.failed", "old history could not be deleted, tomorrow again: {error}");
+                tracing::warn!(event = "store.failed", "old history could not be deleted, in an hour again: {error}");
             }
         }
     }

@@ -1,7 +1,7 @@
 //! What is old goes: finished runs, mail that has left, the journal, states of authorizations that nobody finished,
 //! sessions of the page, and authorizations that no shop names any more.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     clock::Clock,
@@ -12,8 +12,9 @@ use crate::{
 /// How long mail is kept at least: the reason of a mail, kept with it, is what keeps it from being sent again, and the
 /// longest step of any ladder to the operator is 90 days.
 const MAIL_AT_LEAST: SignedDuration = SignedDuration::from_hours(100 * 24);
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 /// How long states of authorizations are kept: they are good for half an hour.
-const STATES: SignedDuration = SignedDuration::from_hours(24);
+const STATES: SignedDuration = DAY;
 
 /// How long a shop whose settings name another place of sale may come back to the one before and find its authorization: whoever
 /// mistyped a number notices in time.
@@ -40,7 +41,25 @@ pub struct Pruned {
     pub authorizations: u64,
 }
 
-/// Deletes what is older than `keep`, a kind at a time so that no transaction is long. The housekeeping calendar calls it once a day.
+/// The fact that tells when it was last done.
+const DONE: &str = "history.pruned_at";
+
+/// [`prune`]s where that was not done for a day: the housekeeping calendar, which catches nothing up, calls it each hour.
+pub async fn prune_daily(store: &Store, clock: &Clock, keep: SignedDuration) -> Result<Option<Pruned>, StoreError> {
+    let now = clock.now();
+    let last = store.read(now).await?.fact(DONE).await?.and_then(|at| at.parse::<Timestamp>().ok());
+    // A step back of the clock must not keep it from being done.
+    if last.is_some_and(|last| last <= now && now < last + DAY) {
+        return Ok(None);
+    }
+    let pruned = prune(store, clock, keep).await?;
+    let mut tx = store.write(now).await?;
+    tx.set_fact(DONE, &now.to_string()).await?;
+    tx.commit().await?;
+    Ok(Some(pruned))
+}
+
+/// Deletes what is older than `keep`, a kind at a time so that no transaction is long.
 pub async fn prune(store: &Store, clock: &Clock, keep: SignedDuration) -> Result<Pruned, StoreError> {
     let now = clock.now();
     let mut pruned = Pruned::default();
@@ -68,4 +87,23 @@ pub async fn prune(store: &Store, clock: &Clock, keep: SignedDuration) -> Result
     pruned.texts = tx.prune_texts().await?;
     tx.commit().await?;
     Ok(pruned)
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn it_is_done_once_a_day_however_often_the_daemon_starts_and_whatever_the_clock_does() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:x.db", folder.path()).await.unwrap();
+        let clock = Clock::manual("2026-03-02T09:17:00Z".parse().unwrap());
+        let mut done = Vec::new();
+        for hours in [0, 1, 22, 1, 1, 30, -100, 1] {
+            clock.set(clock.now() + SignedDuration::from_hours(hours));
+            done.push(prune_daily(&store, &clock, DAY * 90).await.unwrap().is_some());
+        }
+        assert_eq!(done, [true, false, false, true, false, true, true, false]);
+    }
 }
