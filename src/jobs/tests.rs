@@ -430,17 +430,7 @@ impl World {
         let mut tx = self.store.write(self.clock.now()).await.unwrap();
         let claim = tx.claim_run(run, &holder).await.unwrap().unwrap();
         tx.commit().await.unwrap();
-        let context = Context {
-            run,
-            lease_number: claim.lease_number,
-            shop: claim.shop,
-            job: claim.job,
-            attempt: claim.attempt,
-            demand: claim.demand,
-            cancel: CancellationToken::new(),
-            holder,
-            progress: Progress::default(),
-        };
+        let context = Context::of(&claim, &holder, CancellationToken::new(), Progress::default());
         let handler: &dyn Handler = if claim.job == JobKind::ProductImport { &self.import } else { &self.export };
         let (end, finish, counts) = match handler.run(context).await {
             Ok(End::Ended(outcome, counts)) => (Ok(Some(outcome)), Finish::Ended(outcome), counts),

@@ -58,6 +58,23 @@ pub struct Context {
     pub progress: Progress,
 }
 
+impl Context {
+    /// That of a run that `holder` has claimed.
+    pub fn of(run: &Claimed, holder: &Holder, cancel: CancellationToken, progress: Progress) -> Self {
+        Self {
+            run: run.id,
+            lease_number: run.lease_number,
+            shop: run.shop.clone(),
+            job: run.job,
+            attempt: run.attempt,
+            demand: run.demand,
+            cancel,
+            holder: holder.clone(),
+            progress,
+        }
+    }
+}
+
 /// How far runs have come. Kept in memory: it is for people who watch.
 #[derive(Clone, Default)]
 pub struct Progress(Arc<Mutex<BTreeMap<RunId, Far>>>);

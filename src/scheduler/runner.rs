@@ -72,17 +72,7 @@ impl Runner {
         let shared = &self.shared;
         shared.metrics.observe_dispatch_lag(shared.clock.now().duration_since(run.due_at));
         tell_start(&run);
-        let context = Context {
-            run: run.id,
-            lease_number: run.lease_number,
-            shop: run.shop.clone(),
-            job: run.job,
-            attempt: run.attempt,
-            demand: run.demand,
-            cancel: self.cancel.child_token(),
-            holder: holder.clone(),
-            progress: shared.progress.clone(),
-        };
+        let context = Context::of(&run, holder, self.cancel.child_token(), shared.progress.clone());
         self.taken.fetch_add(1, Ordering::AcqRel);
         shared.open.lock().unwrap_or_else(PoisonError::into_inner).insert(run.id, Some(run.clone()));
         let handler = self.handlers.get(&run.job).cloned();

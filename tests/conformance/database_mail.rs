@@ -72,17 +72,7 @@ async fn mail_owed_while_a_delivery_ends_is_delivered_by_the_next(store: Store) 
         MailerBook::new(Mailer::None),
         Metrics::new(),
     );
-    let context = Context {
-        run,
-        lease_number: claimed.lease_number,
-        shop: None,
-        job: JobKind::SendMail,
-        attempt: claimed.attempt,
-        demand: Demand::default(),
-        cancel: CancellationToken::new(),
-        holder: me,
-        progress: Progress::default(),
-    };
+    let context = Context::of(&claimed, &me, CancellationToken::new(), Progress::default());
     let ended = tokio::time::timeout(Duration::from_secs(20), delivery.run(context)).await;
     assert!(
         matches!(ended, Ok(Ok(End::Ended(Outcome::Done, counts))) if counts == Counts::default()),

@@ -225,17 +225,7 @@ impl World {
     }
 
     async fn carry_out(&self, run: Claimed, me: &InstanceId) {
-        let context = Context {
-            run: run.id,
-            lease_number: run.lease_number,
-            shop: None,
-            job: run.job,
-            attempt: run.attempt,
-            demand: Demand::default(),
-            cancel: CancellationToken::new(),
-            holder: me.clone(),
-            progress: Progress::default(),
-        };
+        let context = Context::of(&run, me, CancellationToken::new(), Progress::default());
         let handler: &dyn Handler = if run.job == JobKind::Remind { &self.remind } else { &self.send };
         let End::Ended(outcome, counts) = handler.run(context).await.unwrap() else {
             panic!("{:?} gave back", run.job)

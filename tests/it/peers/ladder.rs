@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shopsyncd::{
     clock::Clock,
     domain::{
-        Account, Authorization, AuthorizationId, Demand, EndSource, Ending, InstanceId, JobKind, Period, ShopId,
+        Account, Authorization, AuthorizationId, EndSource, Ending, InstanceId, JobKind, Period, ShopId,
         reminder::Ladder,
     },
     jobs::{remind::Remind, send_mail::SendMail},
@@ -239,17 +239,7 @@ impl World {
         let claimed = tx.plan_runs(&planned, &me, 10).await.unwrap();
         tx.commit().await.unwrap();
         for run in claimed {
-            let context = Context {
-                run: run.id,
-                lease_number: run.lease_number,
-                shop: None,
-                job: run.job,
-                attempt: run.attempt,
-                demand: Demand::default(),
-                cancel: CancellationToken::new(),
-                holder: me.clone(),
-                progress: Progress::default(),
-            };
+            let context = Context::of(&run, &me, CancellationToken::new(), Progress::default());
             let handler: &dyn Handler = if run.job == JobKind::Remind { &self.remind } else { &self.send };
             let End::Ended(outcome, counts) = handler.run(context).await.unwrap() else { panic!("{:?}", run.job) };
             let finish = Finish::Ended(outcome);
