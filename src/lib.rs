@@ -108,7 +108,8 @@
 //! date, the ladder and what was already noted → one transaction through `notices`: a `reminders` row, unique by grant and
 //! local date (never by end date, which moves), and the recipient's message of that day in the outbox → `jobs/send_mail`
 //! composes it from what is still owed, freezes it, hands it to `mail` with the Message-ID of its outbox row, and marks it
-//! sent → the relay's refusal is an outcome with a retry, seen in `mail list`. Sent twice is possible only if the process
+//! sent → the relay's refusal is an outcome with a retry, seen in `mail list`; what certainly did not leave may be composed
+//! anew, what may have left is not. Sent twice is possible only if the process
 //! dies between the relay's yes and our commit; the equal Message-ID lets the receiving side notice.
 //!
 //! # Words

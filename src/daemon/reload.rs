@@ -20,7 +20,7 @@ use crate::{
     },
     control::Refusal,
     domain::ChannelName,
-    mail::without_addresses,
+    mail::{Mailer, without_addresses},
     notices, settings,
 };
 
@@ -135,9 +135,12 @@ impl Shared {
         }
         let mailer = people::mailer(&config, &self.clock).map_err(|error| wrong(format!("mail: {error}")))?;
         let people = people::people(&config, &self.links, &self.clock).map_err(|error| wrong(error.to_string()))?;
-        // What is written follows from the shops; everything else is swapped once it stands.
+        // What is written follows from the shops, and what it asks for is worked out and told by the people in force; everything else is
+        // swapped once it stands.
         let before = self.shops.all();
         self.shops.replace(force::page(&config), entries);
+        let people_before = self.people.swap(Arc::new(people));
+        let mailer_before = self.mailer.replace(mailer);
         // A file that was touched, or changed in what is this machine's own affair, does not take the peers' settings back.
         let meant = cause == Cause::Asked || config.digest != old.digest;
         let since = differing.as_ref().map(|differing| Since { digest: &old.digest, differing });
@@ -147,10 +150,10 @@ impl Shared {
                 log.set_filter(&old.log.level).map_err(|error| wrong(format!("log.level: {error}")))?;
             }
             self.shops.replace(force::page(&old), before);
+            self.people.store(people_before);
+            self.mailer.replace(Mailer::clone(&mailer_before));
             return Err(Refusal::new(69, error.to_string()));
         }
-        self.people.store(Arc::new(people));
-        self.mailer.replace(mailer);
         self.config.store(Arc::new(config));
         self.note_apps_changed(&changes.channels_changed).await;
         self.handle.wake();

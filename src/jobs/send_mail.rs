@@ -1,7 +1,8 @@
 //! Delivery of mail: what is owed is composed, frozen, handed over, and written down.
 //!
-//! A message is composed when it is first attempted and frozen then, so that every later attempt hands over the same bytes under the same
-//! Message-ID. Only a death between the relay's yes and our commit can make it leave twice.
+//! A message is composed when it is first attempted and frozen then: later attempts hand over the same bytes under the same Message-ID. One
+//! that certainly did not leave, since the relay has said so, is composed anew where it would say what is true no more; one that may have
+//! left, since the conversation broke off, never is. Only a death between the relay's yes and our commit can make it leave twice.
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -13,8 +14,8 @@ use crate::{
     domain::{Counts, JobKind, Outcome, ShopId},
     mail::{Composed, Envelope, Fate, MailError, Mailer, MailerBook, Outgoing, compose, without_addresses},
     notices::{
-        People, SharedPeople, bring_up_to_date, gather, letter, mark_sent, note_undeliverable, owe_failing, pass_on,
-        silence, unsilence,
+        People, SharedPeople, bring_up_to_date, drop_unsaid, gather, is_for_nobody, is_out_of_date, letter, mark_sent,
+        note_undeliverable, owe_failing, pass_on, silence, unsilence,
     },
     scheduler::{Context, End, Handler, Stopped},
     store::{Delivery, Mail, MailState, Store, StoreError, Tx},
@@ -76,7 +77,7 @@ impl SendMail {
         let mut tx = write(&self.store, &self.clock, context).await?;
         owe_failing(&mut tx, &self.people.load()).await?;
         if !self.mailer.load().is_off() {
-            unsilence(&mut tx).await?;
+            unsilence(&mut tx, &self.people.load()).await?;
         }
         tx.commit().await?;
         'due: loop {
@@ -121,7 +122,8 @@ impl SendMail {
         Ok(self.write_down(&mail, answer).await?)
     }
 
-    /// Composes a message unless that was done before, and freezes it. `None`: it is no longer owed, or is not to be sent.
+    /// Composes a message, unless that was done before and it stays as it is, and freezes it. `None`: it is no longer owed, or is not to be
+    /// sent.
     async fn freeze(&self, context: &Context, people: &People, mailer: &Mailer, id: i64) -> Result<Option<Mail>, Halt> {
         let mut tx = write(&self.store, &self.clock, context).await?;
         let now = tx.now;
@@ -129,35 +131,22 @@ impl SendMail {
         else {
             return Ok(None);
         };
-        if mail.body.is_none() {
-            if bring_up_to_date(&mut tx, people, &mail).await? || pass_on(&mut tx, people, &mail).await? {
-                tx.commit().await?;
-                return Ok(None);
-            }
-            let Some(mail) = gather(&mut tx, mail).await? else { return Ok(None) };
-            let Some((letter, shops)) = letter(&mut tx, people, &mail).await? else {
-                tx.cancel_mail(id, "there is nothing left to say").await?;
-                tx.commit().await?;
-                return Ok(None);
-            };
-            match compose(&letter, &envelope(people, &mail, &shops, now)) {
-                Ok(Composed { subject, message }) => tx.freeze_mail(id, &subject, &message).await?,
-                Err(error) => {
-                    refuse(&mut tx, people, &mail, &error.text).await?;
-                    tx.commit().await?;
-                    return Ok(None);
-                }
-            };
+        let composed = if mail.is_open() {
+            compose_open(&mut tx, people, mail).await?
+        } else {
+            stays(&mut tx, people, mail).await?
+        };
+        if let Some(Ready { mail, subject, message }) = composed {
+            tx.freeze_mail(id, &subject, &message).await?;
             // On PostgreSQL the payload may have grown between our read and our write. Then what was composed is out of date:
             // this transaction is dropped, and the message is still due.
             if tx.mail(id).await?.is_none_or(|frozen| frozen.payload != mail.payload) {
                 return Ok(None);
             }
         }
-        let frozen = tx.mail(id).await?;
+        let frozen = tx.mail(id).await?.filter(|mail| mail.state == MailState::Owed && mail.next_attempt_at <= now);
         if let Some(mail) = frozen.as_ref().filter(|_| mailer.is_off()) {
             // The row stays, so that `mail list` shows what would have been said.
-            tx.cancel_mail(id, "mail is switched off").await?;
             silence(&mut tx, mail).await?;
             tx.commit().await?;
             return Ok(None);
@@ -189,7 +178,8 @@ impl SendMail {
         }
         match next_attempt(mail, &error, tx.now) {
             Some(at) => {
-                tx.deliver_mail(mail.id, &Delivery::Deferred { at, error: error.text.clone() }).await?;
+                let untaken = !error.in_doubt;
+                tx.deliver_mail(mail.id, &Delivery::Deferred { at, error: error.text.clone(), untaken }).await?;
                 tracing::warn!(event = "mail.deferred", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops,
                     retry_at = %format_args!("{at:.3}"), error.text = %without_addresses(&error.text), "the mail waits for another attempt");
             }
@@ -198,6 +188,58 @@ impl SendMail {
         tx.commit().await?;
         Ok(if away { Sent::Away } else { Sent::No })
     }
+}
+
+/// A message that is about to be handed over.
+struct Ready {
+    mail: Mail,
+    subject: String,
+    message: String,
+}
+
+/// A message that certainly did not leave: what it was composed as before, if anything, counts only as long as it is true. `None`: it does
+/// not leave, or not now.
+async fn compose_open(tx: &mut Tx, people: &People, mail: Mail) -> Result<Option<Ready>, StoreError> {
+    let id = mail.id;
+    if bring_up_to_date(tx, people, &mail).await? || pass_on(tx, people, &mail).await? {
+        return Ok(None);
+    }
+    let Some(mail) = tx.mail(id).await? else { return Ok(None) };
+    if letter(tx, people, &mail).await?.is_none() {
+        drop_unsaid(tx, &mail).await?;
+        return Ok(None);
+    }
+    let Some(mail) = gather(tx, people, mail).await? else { return Ok(None) };
+    let Some((letter, shops)) = letter(tx, people, &mail).await? else {
+        drop_unsaid(tx, &mail).await?;
+        return Ok(None);
+    };
+    if let (Some(subject), Some(message), false) =
+        (mail.subject.clone(), mail.body.clone(), is_out_of_date(people, &mail, &shops, tx.now))
+    {
+        return Ok(Some(Ready { mail, subject, message }));
+    }
+    tx.open_mail(id, None).await?;
+    match compose(&letter, &envelope(people, &mail, &shops, tx.now)) {
+        Ok(Composed { subject, message }) => Ok(Some(Ready { mail, subject, message })),
+        Err(error) => {
+            refuse(tx, people, &mail, &error.text).await?;
+            Ok(None)
+        }
+    }
+}
+
+/// A message that may have left is handed over again as it is, or not at all: where its recipient is reminded of nothing any more.
+async fn stays(tx: &mut Tx, people: &People, mail: Mail) -> Result<Option<Ready>, StoreError> {
+    if pass_on(tx, people, &mail).await? {
+        return Ok(None);
+    }
+    if is_for_nobody(people, &mail) {
+        drop_unsaid(tx, &mail).await?;
+        return Ok(None);
+    }
+    let (subject, message) = (mail.subject.clone().unwrap_or_default(), mail.body.clone().unwrap_or_default());
+    Ok(Some(Ready { mail, subject, message }))
 }
 
 /// When to try again after a failed attempt at `now`; `None`: given up. The last attempt is 48 hours after the first.
@@ -217,10 +259,11 @@ async fn put_off(tx: &mut Tx, people: &People, but: i64, error: &MailError) -> R
     let at = tx.now + FIRST_WAIT;
     let due = tx.due_mail(MANY).await?;
     for mail in due.iter().filter(|mail| mail.id != but) {
-        if mail.body.is_none() {
+        if mail.body.is_none() && mail.attempts == 0 {
             tx.delay_mail(mail.id, at, Some(&error.text)).await?;
         } else if next_attempt(mail, error, tx.now).is_some() {
-            tx.deliver_mail(mail.id, &Delivery::Deferred { at, error: error.text.clone() }).await?;
+            let untaken = false;
+            tx.deliver_mail(mail.id, &Delivery::Deferred { at, error: error.text.clone(), untaken }).await?;
         } else {
             refuse(tx, people, mail, &error.text).await?;
         }
@@ -232,9 +275,11 @@ async fn put_off(tx: &mut Tx, people: &People, but: i64, error: &MailError) -> R
     Ok(())
 }
 
-/// A message that will not leave: the operator has to know.
+/// A message that will not leave: the operator has to know, unless it was settled while it was on its way.
 async fn refuse(tx: &mut Tx, people: &People, mail: &Mail, cause: &str) -> Result<(), StoreError> {
-    tx.deliver_mail(mail.id, &Delivery::Refused { error: cause.to_owned() }).await?;
+    if !tx.deliver_mail(mail.id, &Delivery::Refused { error: cause.to_owned() }).await? {
+        return Ok(());
+    }
     let shops = mail.shops.iter().map(ShopId::as_str).collect::<Vec<_>>().join(",");
     tracing::error!(event = "mail.refused", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops,
         error.text = %without_addresses(cause),

@@ -256,7 +256,7 @@ impl TokenKeeper {
                     &format!("the channel says that the shop is closed: {why}"),
                 )
                 .await?;
-                self.tell_obstacle(&mut tx, shop, None).await?;
+                self.tell_obstacle(&mut tx, shop).await?;
             }
         }
         if let Some(scope) = scope {
@@ -265,7 +265,7 @@ impl TokenKeeper {
             if row.scope_missing.is_none() {
                 tx.note("daemon", "scope.missing", Some(shop), &format!("the authorization lacks the right `{scope}`"))
                     .await?;
-                self.tell_obstacle(&mut tx, shop, Some(scope)).await?;
+                self.tell_obstacle(&mut tx, shop).await?;
             }
         }
         settle_holds(&mut tx, &entry).await?;

@@ -33,14 +33,9 @@ impl TokenKeeper {
         notices::note_works_again(tx, &people, authorization).await
     }
 
-    /// The channel has just closed a shop to us, or this right is missing: its people hear once.
-    pub(super) async fn tell_obstacle(
-        &self,
-        tx: &mut Tx,
-        shop: &ShopId,
-        scope: Option<&str>,
-    ) -> Result<(), StoreError> {
-        notices::note_obstacle(tx, &self.0.people.load_full(), shop, scope).await
+    /// The channel has just closed a shop to us, or a right is missing: its people hear once.
+    pub(super) async fn tell_obstacle(&self, tx: &mut Tx, shop: &ShopId) -> Result<(), StoreError> {
+        notices::note_obstacle(tx, &self.0.people.load_full(), shop).await
     }
 
     /// The channel refuses the app of these shops: the operator hears once.

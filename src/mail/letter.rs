@@ -184,6 +184,9 @@ pub enum News {
         /// One of them.
         #[serde(default)]
         shop: Option<ShopId>,
+        /// The others.
+        #[serde(default)]
+        others: Vec<ShopId>,
     },
     /// The app's secret ends.
     AppSecretEnds {

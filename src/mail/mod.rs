@@ -76,6 +76,8 @@ pub struct MailError {
     pub fate: Fate,
     /// The cause.
     pub text: String,
+    /// The message was on its way, and nobody knows whether it arrived.
+    pub in_doubt: bool,
 }
 
 /// What a failed attempt means for a message.
@@ -92,17 +94,23 @@ pub enum Fate {
 impl MailError {
     /// Another attempt with the same message is pointless.
     pub fn permanent(text: impl Into<String>) -> Self {
-        Self { fate: Fate::Refused, text: text.into() }
+        Self { fate: Fate::Refused, text: text.into(), in_doubt: false }
     }
 
     /// Later it may go: the message stays owed.
     pub fn passing(text: impl Into<String>) -> Self {
-        Self { fate: Fate::Deferred, text: text.into() }
+        Self { fate: Fate::Deferred, text: text.into(), in_doubt: false }
     }
 
     /// The relay cannot be had: all messages stay owed.
     pub fn away(text: impl Into<String>) -> Self {
-        Self { fate: Fate::Away, text: text.into() }
+        Self { fate: Fate::Away, text: text.into(), in_doubt: false }
+    }
+
+    /// The same, of a message that may have arrived all the same.
+    #[must_use]
+    pub fn in_doubt(self) -> Self {
+        Self { in_doubt: true, ..self }
     }
 
     /// Whether the message was refused for good.

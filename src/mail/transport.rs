@@ -157,9 +157,9 @@ impl MailerBook {
         self.0.load_full()
     }
 
-    /// Puts another in force.
-    pub fn replace(&self, mailer: Mailer) {
-        self.0.store(Arc::new(mailer));
+    /// Puts another in force, and answers the one before.
+    pub fn replace(&self, mailer: Mailer) -> Arc<Mailer> {
+        self.0.swap(Arc::new(mailer))
     }
 }
 
@@ -198,25 +198,29 @@ impl Relay {
         let name = &self.name;
         let Ok(answer) = timeout(self.patience, self.smtp.send_raw(&envelope, mail.message.as_bytes())).await else {
             let text = format!("relay {name}: it has gone silent for {:?}", self.patience);
-            return Err(if self.is_there().await { MailError::passing(text) } else { MailError::away(text) });
+            let error = if self.is_there().await { MailError::passing(text) } else { MailError::away(text) };
+            return Err(error.in_doubt());
         };
-        match answer {
-            Ok(_) => Ok(()),
+        let Err(error) = answer else { return Ok(()) };
+        let told = self.meaning(&error, needs_utf8).await;
+        Err(if may_have_left(&error) { told.in_doubt() } else { told })
+    }
+
+    /// What a failed conversation means for the message, and for those that wait.
+    async fn meaning(&self, error: &smtp::Error, needs_utf8: bool) -> MailError {
+        let name = &self.name;
+        match code_of(error) {
             // The relay was never asked: it does not know such addresses, today and tomorrow. What else is found out on our side of the
             // conversation (no encryption, no way to sign in) is for the operator to mend.
-            Err(error) if needs_utf8 && error.is_client() && chain(&error).contains("SMTPUTF8") => {
-                Err(MailError::permanent(format!(
+            None if needs_utf8 && error.is_client() && chain(error).contains("SMTPUTF8") => {
+                MailError::permanent(format!(
                     "relay {name}: it takes no address with a letter beyond ASCII before the @ (SMTPUTF8); use another address or relay"
-                )))
+                ))
             }
             // A word, or a silence, that may be meant for the conversation or for this message (RFC 5321 section 3.1).
-            Err(error) if code_of(&error) == Some(554) && !self.is_served().await => {
-                Err(MailError::away(sort(name, &error).text))
-            }
-            Err(error) if matches!(code_of(&error), None | Some(421 | 521)) && !self.is_there().await => {
-                Err(MailError::away(sort(name, &error).text))
-            }
-            Err(error) => Err(sort(name, &error)),
+            Some(554) if !self.is_served().await => MailError::away(sort(name, error).text),
+            None | Some(421 | 521) if !self.is_there().await => MailError::away(sort(name, error).text),
+            _ => sort(name, error),
         }
     }
 }
@@ -251,6 +255,13 @@ fn sort(relay: &str, error: &smtp::Error) -> MailError {
         Some(500..) => MailError::permanent(text),
         _ => MailError::passing(text),
     }
+}
+
+/// Whether a conversation failed in a way that leaves open whether the relay took the message: it broke off somewhere, without a reply that
+/// says no. Nothing has left where none came about, or we ended it ourselves.
+fn may_have_left(error: &smtp::Error) -> bool {
+    let unconnected = error.to_string().starts_with("Connection error");
+    code_of(error).is_none() && !error.is_client() && !error.is_tls() && !unconnected
 }
 
 fn code_of(error: &smtp::Error) -> Option<u16> {
@@ -305,16 +316,26 @@ async fn put(folder: &Path, clock: &Clock, mail: Outgoing<'_>) -> Result<(), Mai
     let written = tokio::task::spawn_blocking(move || write_whole(&folder, &name, &message)).await;
     match written {
         Ok(Ok(())) => Ok(()),
-        Ok(Err(cause)) => Err(MailError::passing(format!("mail folder {shown}: {cause}"))),
-        Err(cause) => Err(MailError::passing(format!("mail folder {shown}: {cause}"))),
+        Ok(Err((cause, Placed::No))) => Err(MailError::passing(format!("mail folder {shown}: {cause}"))),
+        Ok(Err((cause, Placed::Perhaps))) => {
+            Err(MailError::passing(format!("mail folder {shown}: {cause}")).in_doubt())
+        }
+        Err(cause) => Err(MailError::passing(format!("mail folder {shown}: {cause}")).in_doubt()),
     }
 }
 
+/// Whether the file stands in the folder although something failed.
+enum Placed {
+    No,
+    Perhaps,
+}
+
 /// The links in a mail renew permissions, so that nobody else may read it.
-fn write_whole(folder: &Path, name: &str, message: &str) -> std::io::Result<()> {
+fn write_whole(folder: &Path, name: &str, message: &str) -> Result<(), (std::io::Error, Placed)> {
     use std::os::unix::fs::DirBuilderExt as _;
 
-    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    let not_placed = |cause| (cause, Placed::No);
+    std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(not_placed)?;
     let draft = folder.join(format!(".{name}.part"));
     let placed =
         write_draft(&draft, message).and_then(|()| std::fs::rename(&draft, folder.join(format!("{name}.eml"))));
@@ -322,8 +343,9 @@ fn write_whole(folder: &Path, name: &str, message: &str) -> std::io::Result<()> 
         // A half that stays would keep room from the whole, where that is what is missing.
         let _ = std::fs::remove_file(&draft);
     }
-    placed?;
-    std::fs::File::open(folder)?.sync_all()
+    placed.map_err(not_placed)?;
+    let kept = std::fs::File::open(folder).and_then(|folder| folder.sync_all());
+    kept.map_err(|cause| (cause, Placed::Perhaps))
 }
 
 fn write_draft(draft: &Path, message: &str) -> std::io::Result<()> {

@@ -1,10 +1,12 @@
 //! From a mail that is owed to the letter it becomes: at the last moment, and only what still holds.
 
-use super::{GrantRef, News, Payload, People, StepRef};
+use jiff::Timestamp;
+
+use super::{GrantRef, News, Payload, People, Recipient, StepRef};
 use crate::{
     domain::{Authorization, AuthorizationState, ShopId},
     mail::{Item, Letter, Obstacle, Obstructed, ShopLine},
-    store::{Mail, ReminderKind, ReminderState, StoreError, Tx},
+    store::{Mail, MailState, ReminderKind, ReminderState, StoreError, Tx},
 };
 
 /// The letter, and the shops it is about; `None`: there is nothing left to say.
@@ -27,7 +29,7 @@ pub async fn letter(tx: &mut Tx, people: &People, mail: &Mail) -> Result<Option<
             }
             _ => None,
         },
-        Payload::FreshLink { shop } if people.shops.contains_key(&shop) => {
+        Payload::FreshLink { shop } if people.reads(&mail.recipient, &shop) => {
             Some(Letter::FreshLink(line(tx, people, shop).await?))
         }
         Payload::FreshLink { .. } => None,
@@ -71,8 +73,35 @@ pub async fn mark_sent(tx: &mut Tx, mail: &Mail) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Why a mail does not leave of which nothing holds any more.
+pub(super) const OVER: &str = "over before it was sent";
+
+/// A mail has nothing left to say. Should what it was owed for come again, that is news.
+pub async fn drop_unsaid(tx: &mut Tx, mail: &Mail) -> Result<(), StoreError> {
+    tx.cancel_mail(mail.id, OVER).await?;
+    if let Some(Payload::Obstacle { .. } | Payload::Operator { .. }) = Payload::of(mail) {
+        tx.free_reason(mail.id).await?;
+    }
+    Ok(())
+}
+
+/// Whether a mail that was composed before and did not leave would say what is true no more: its day is over, so that it counts days
+/// wrong, or it tells of shops that it would not tell of now.
+pub fn is_out_of_date(people: &People, mail: &Mail, shops: &[ShopId], now: Timestamp) -> bool {
+    let day = people.ladder.date(mail.first_attempt_at.unwrap_or(mail.owed_at));
+    day < people.ladder.date(now) || mail.shops.iter().any(|shop| !shops.contains(shop))
+}
+
+/// Whether a mail to shops' people goes to somebody who is reminded of none of them any more.
+pub fn is_for_nobody(people: &People, mail: &Mail) -> bool {
+    mail.kind.is_for_owners()
+        && !mail.shops.is_empty()
+        && !mail.shops.iter().any(|shop| people.reads(&mail.recipient, shop))
+}
+
 /// Mail is switched off and this one is not to leave: what it would have told counts as told to nobody (see [`unsilence`]).
 pub async fn silence(tx: &mut Tx, mail: &Mail) -> Result<(), StoreError> {
+    tx.silence_mail(mail.id).await?;
     match Payload::of(mail) {
         Some(Payload::Reminder { steps }) => {
             for step in steps {
@@ -87,13 +116,47 @@ pub async fn silence(tx: &mut Tx, mail: &Mail) -> Result<(), StoreError> {
     }
 }
 
-/// Mail is switched on: what could be told to nobody while it was not is worked out anew, so that of several steps the latest is told,
-/// and of an end the notice.
-pub async fn unsilence(tx: &mut Tx) -> Result<(), StoreError> {
+/// Mail is switched on: what could not be told while it was not is owed again to whom it was owed, as far as it still holds; of several
+/// steps the latest. What there was nobody to be told of is worked out anew.
+pub async fn unsilence(tx: &mut Tx, people: &People) -> Result<(), StoreError> {
+    for mail in tx.silenced_mails().await? {
+        match Payload::of(&mail) {
+            Some(Payload::Reminder { steps }) => again_on_a_day(tx, people, &mail, steps).await?,
+            Some(Payload::Ended(grant)) => {
+                tx.unsilence_reminder(grant.authorization, grant.grant_number, ReminderKind::Ended, None).await?;
+                tx.revive_mail(mail.id, tx.now).await?;
+            }
+            // A test was for then.
+            Some(Payload::Test) | None => tx.forget_silenced_mail(mail.id, "mail was switched off").await?,
+            Some(_) => tx.revive_mail(mail.id, tx.now).await?,
+        }
+    }
     if tx.forget_silenced_reminders().await? > 0 {
         super::note_end_moved(tx).await?;
     }
     Ok(())
+}
+
+/// The steps of a silenced mail go on the mail of the day, or of the next where that has left.
+async fn again_on_a_day(tx: &mut Tx, people: &People, mail: &Mail, steps: Vec<StepRef>) -> Result<(), StoreError> {
+    let mut told = Vec::new();
+    for step in steps {
+        tx.unsilence_reminder(step.authorization, step.grant_number, ReminderKind::Step, Some(step.date)).await?;
+        let grant = GrantRef { authorization: step.authorization, grant_number: step.grant_number };
+        let stands = standing(tx, &grant).await?.is_some_and(|known| !is_over(&known, tx.now));
+        if stands && is_told(tx, &step).await? {
+            told.push(step);
+        }
+    }
+    let recipient = Recipient { address: mail.recipient.clone(), language: mail.language };
+    if told.is_empty() {
+        tx.forget_silenced_mail(mail.id, OVER).await
+    } else if super::digest::has_left(tx, people, &recipient).await? {
+        tx.revive_mail(mail.id, people.ladder.next_morning(tx.now).unwrap_or(tx.now)).await
+    } else {
+        super::digest::put(tx, people, &recipient, told, mail.shops.clone()).await?;
+        tx.forget_silenced_mail(mail.id, super::digest::LATER).await
+    }
 }
 
 /// What stands in the way of shops, as far as it still does.
@@ -129,13 +192,16 @@ async fn obstacle(
         if scope { row.scope_missing.map(Obstacle::ScopeMissing) } else { row.closed_why.map(Obstacle::Closed) };
     let Some(obstacle) = obstacle else { return Ok(None) };
     let channel = people.channel_title(std::slice::from_ref(&shop), &row.channel);
-    let mut concerned = vec![shop];
+    let mut concerned: Vec<ShopId> = Some(shop).into_iter().filter(|shop| people.reads(address, shop)).collect();
     if scope
         && let Some(id) = row.authorization
         && let Some(authorization) = tx.authorization(id).await?
     {
         let others = super::watched::configured_shops(tx, people, &authorization).await?;
         super::payload::merge(&mut concerned, others.into_iter().filter(|shop| people.reads(address, shop)).collect());
+    }
+    if concerned.is_empty() {
+        return Ok(None);
     }
     let mut shops = Vec::new();
     for shop in concerned {
@@ -144,8 +210,7 @@ async fn obstacle(
     Ok(Some(Obstructed { shops, channel, obstacle }))
 }
 
-/// Whether what the operator was to hear holds no longer. What is told of a secret, of a mail or of a job's runs holds until it is
-/// told, or is taken back by whoever finds that it has passed.
+/// Whether what the operator was to hear holds no longer. What is told of a secret holds until it is told.
 async fn is_settled(tx: &mut Tx, news: &News) -> Result<bool, StoreError> {
     Ok(match news {
         News::SettingsRefused { why } => tx.fact("settings.error").await?.as_ref() != Some(why),
@@ -158,7 +223,15 @@ async fn is_settled(tx: &mut Tx, news: &News) -> Result<bool, StoreError> {
             let known = tx.authorization(*id).await?;
             known.is_none_or(|known| known.refresh_token_ends_at != Some(*ends_at) || is_over(&known, tx.now))
         }
-        News::AppRejected { shop: Some(shop), .. } => tx.app_alarm(shop).await?.is_none(),
+        News::AppRejected { shop: Some(shop), others, .. } => {
+            let mut standing = false;
+            for shop in std::iter::once(shop).chain(others) {
+                standing |= tx.app_alarm(shop).await?.is_some();
+            }
+            !standing
+        }
+        News::Undeliverable { id, .. } => tx.mail(*id).await?.is_none_or(|mail| mail.state != MailState::Refused),
+        News::JobFailing { shop, job, .. } => super::failing::has_recovered(tx, shop, *job).await?,
         News::GuardStopped { shop, .. } => tx.shop(shop).await?.is_none_or(|row| row.stopped_plan.is_none()),
         _ => false,
     })
@@ -166,12 +239,16 @@ async fn is_settled(tx: &mut Tx, news: &News) -> Result<bool, StoreError> {
 
 /// What the operator has to know, as far as it still holds.
 async fn operator(tx: &mut Tx, news: impl Iterator<Item = News>) -> Result<Option<Letter>, StoreError> {
-    let mut told = Vec::new();
+    let mut told: Vec<News> = Vec::new();
     for news in news {
-        let settled = is_settled(tx, &news).await?;
-        if !settled {
-            told.push(news);
+        if is_settled(tx, &news).await? {
+            continue;
         }
+        // Of an export that was stopped, went on and was stopped again, the newest plan is the one to decide about.
+        if let News::GuardStopped { shop: stopped, .. } = &news {
+            told.retain(|known| !matches!(known, News::GuardStopped { shop, .. } if shop == stopped));
+        }
+        told.push(news);
     }
     Ok((!told.is_empty()).then_some(Letter::Operator(told)))
 }
@@ -215,7 +292,7 @@ pub(super) async fn standing(tx: &mut Tx, grant: &GrantRef) -> Result<Option<Aut
     Ok(authorization.filter(|authorization| authorization.grant_number == grant.grant_number))
 }
 
-pub(super) fn is_over(authorization: &Authorization, now: jiff::Timestamp) -> bool {
+pub(super) fn is_over(authorization: &Authorization, now: Timestamp) -> bool {
     authorization.state != AuthorizationState::Active || authorization.ends.is_some_and(|ends| ends.at <= now)
 }
 

@@ -14,8 +14,8 @@ use crate::{
 /// A step: noted, and put on the day's mail of everybody concerned. `false`: it waits for the next morning, because somebody's mail of
 /// the day has left; all of its recipients wait together, and nothing was written.
 ///
-/// A mail that a relay keeps putting off counts for the day on which it was first attempted, and is frozen since: should the relay be away
-/// for longer than a day, it and the next day's leave one after the other.
+/// A mail that certainly did not leave is no obstacle: it takes the step along, or is taken along by the mail of the next day. Only one
+/// that may have left, since the relay has gone silent over it, stays as it is; the next day's follows it.
 pub(super) async fn owe_step(tx: &mut Tx, people: &People, one: &Watched, step: Step) -> Result<bool, StoreError> {
     let recipients = one.recipients(people);
     for day in people.ladder.days_that_keep(step, tx.now) {
@@ -79,7 +79,7 @@ async fn place_on(tx: &mut Tx, recipient: &Recipient, date: Date) -> Result<Plac
 fn place_in(mail: Mail) -> Option<Place> {
     match (mail.state, Payload::of(&mail)) {
         (MailState::Cancelled, _) => None,
-        (MailState::Owed, Some(Payload::Reminder { steps })) if mail.subject.is_none() => {
+        (MailState::Owed, Some(Payload::Reminder { steps })) if mail.is_open() => {
             Some(Place::Open(Box::new(mail), steps))
         }
         _ => Some(Place::Left),
@@ -109,6 +109,9 @@ pub(super) async fn put(
             Place::Open(mail, known) => {
                 let new: Vec<StepRef> = steps.into_iter().filter(|step| !known.contains(step)).collect();
                 merge(&mut shops, mail.shops);
+                if !new.is_empty() {
+                    tx.start_mail_over(mail.id).await?;
+                }
                 let payload = Payload::Reminder { steps: known.into_iter().chain(new).collect() };
                 tx.amend_mail(mail.id, &shops, &payload.to_json()).await?;
                 return Ok(());
@@ -123,15 +126,7 @@ pub(super) async fn put(
                 return Ok(());
             }
         };
-        for mail in tx.waiting_mails(&recipient.address).await? {
-            if steps_of(&mail).is_some()
-                && let Some((mail, older)) = lock(tx, mail.id).await?.filter(|(mail, _)| mail.subject.is_none())
-            {
-                tx.cancel_mail(mail.id, "a mail of a later day tells it").await?;
-                steps.extend(older.into_iter().filter(|step| !steps.contains(step)).collect::<Vec<_>>());
-                merge(&mut shops, mail.shops);
-            }
-        }
+        take_along(tx, recipient, None, &mut steps, &mut shops).await?;
         let payload = Payload::Reminder { steps: steps.clone() };
         if owe(tx, people, dedup, MailKind::Reminder, recipient, &shops, &payload).await?.is_some() {
             return Ok(());
@@ -139,8 +134,69 @@ pub(super) async fn put(
     }
 }
 
+/// Takes what waits for a person on mails of other days off them; they do not leave any more. But for the mail `but`.
+async fn take_along(
+    tx: &mut Tx,
+    recipient: &Recipient,
+    but: Option<i64>,
+    steps: &mut Vec<StepRef>,
+    shops: &mut Vec<ShopId>,
+) -> Result<(), StoreError> {
+    for mail in tx.waiting_mails(&recipient.address).await?.into_iter().filter(|mail| but != Some(mail.id)) {
+        if steps_of(&mail).is_some()
+            && let Some((mail, older)) = lock(tx, mail.id).await?.filter(|(mail, _)| mail.is_open())
+        {
+            tx.cancel_mail(mail.id, LATER).await?;
+            steps.extend(older.into_iter().filter(|step| !steps.contains(step)).collect::<Vec<_>>());
+            merge(shops, mail.shops);
+        }
+    }
+    Ok(())
+}
+
+/// Why a mail of a day that is over does not leave.
+pub(super) const LATER: &str = "a mail of a later day tells it";
+
+/// A mail of a day that is over becomes today's, with whatever else waits for the same person. `true`: another mail has taken it along, and
+/// this one does not leave.
+pub(super) async fn move_to_today(
+    tx: &mut Tx,
+    people: &People,
+    mail: &Mail,
+    mut steps: Vec<StepRef>,
+) -> Result<bool, StoreError> {
+    let recipient = Recipient { address: mail.recipient.clone(), language: mail.language };
+    let today = people.ladder.date(tx.now);
+    match place_on(tx, &recipient, today).await? {
+        // Two on one day, rather than one that comes too late.
+        Place::Left => Ok(false),
+        Place::Open(..) => {
+            put(tx, people, &recipient, steps, mail.shops.clone()).await?;
+            tx.cancel_mail(mail.id, LATER).await?;
+            Ok(true)
+        }
+        Place::New(dedup) => {
+            let (count, mut shops) = (steps.len(), mail.shops.clone());
+            take_along(tx, &recipient, Some(mail.id), &mut steps, &mut shops).await?;
+            tx.open_mail(mail.id, Some(&dedup)).await?;
+            if steps.len() > count {
+                tx.start_mail_over(mail.id).await?;
+                tx.amend_mail(mail.id, &shops, &Payload::Reminder { steps }.to_json()).await?;
+            }
+            Ok(false)
+        }
+    }
+}
+
+/// The local day of whose reminders a mail is.
+pub(super) fn day_in(mail: &Mail) -> Option<Date> {
+    let day = mail.dedup.strip_prefix("reminder/")?.strip_prefix(&mail.recipient)?.strip_prefix('/')?;
+    day.split('/').next()?.parse().ok()
+}
+
 /// Takes the steps of an authorization's ladders out of all mails that are still owed. One that tells nothing else does not leave any
-/// more, frozen or not. A frozen one that tells of others, too, goes as it is: what has settled this one follows it in a mail of its own.
+/// more; one that tells of others, too, is composed anew, unless it may have left: then it goes as it is, and what has settled this one
+/// follows it in a mail of its own.
 pub(super) async fn settle_steps(tx: &mut Tx, id: AuthorizationId, why: &str) -> Result<(), StoreError> {
     let tells = |mail: &Mail| steps_of(mail).is_some_and(|steps| steps.iter().any(|step| step.authorization == id));
     for mail in tx.mails_in(MailState::Owed).await?.into_iter().filter(tells) {

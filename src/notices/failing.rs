@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use super::{News, People, owe_operator_mail};
 use crate::{
     domain::{JobKind, Outcome, Run, RunId, RunState, ShopId},
-    store::{MailState, RunFilter, StoreError, Tx},
+    store::{Mail, MailState, RunFilter, StoreError, Tx},
 };
 
 /// So many runs in a row, given up one after the other, are worth a mail at once.
@@ -55,10 +55,10 @@ async fn recovered(tx: &mut Tx, people: &People, shop: &ShopId, run: &Run) -> Re
     for recipient in &people.operator {
         match tx.mail_by_dedup(&format!("{dedup}/{}", recipient.address)).await? {
             // One that still waits need not be told any more.
-            Some(waits) if waits.state == MailState::Owed && waits.subject.is_none() => {
+            Some(waits) if waits.is_open() => {
                 tx.cancel_mail(waits.id, WORKS).await?;
             }
-            Some(told) => heard |= told.error.as_deref() != Some(WORKS),
+            Some(told) => heard |= may_have_heard(&told),
             None => {}
         }
     }
@@ -68,6 +68,23 @@ async fn recovered(tx: &mut Tx, people: &People, shop: &ShopId, run: &Run) -> Re
         owe_operator_mail(tx, people, &dedup, std::slice::from_ref(shop), &news).await?;
     }
     Ok(())
+}
+
+/// Whether the mail that a job keeps failing, or one that took it along, has reached somebody, as far as we know.
+fn may_have_heard(mail: &Mail) -> bool {
+    match mail.state {
+        MailState::Sent | MailState::Owed => true,
+        MailState::Refused => false,
+        MailState::Cancelled => !mail.silenced && mail.error.as_deref().is_some_and(|why| why.ends_with("tells it")),
+    }
+}
+
+/// Whether a job has ended well since it was last given up.
+pub(super) async fn has_recovered(tx: &mut Tx, shop: &ShopId, job: JobKind) -> Result<bool, StoreError> {
+    let filter = |state| RunFilter { shop: Some(shop.clone()), job: Some(job), state: Some(state), before: None };
+    let good = tx.runs(&filter(RunState::Completed), 1).await?.pop();
+    let failed = tx.runs(&filter(RunState::Discarded), 1).await?.pop();
+    Ok(good.map(|run| run.id) > failed.map(|run| run.id))
 }
 
 /// The last run that ended otherwise than by being given up (before `before`, where that is named), and the newest runs that were given up

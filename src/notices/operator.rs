@@ -7,6 +7,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     AppSecret, News, Payload, People, Recipient, Watched,
+    compose::{drop_unsaid, letter},
     payload::{merge, owe},
 };
 use crate::{
@@ -94,18 +95,24 @@ pub(super) fn about(news: &News) -> String {
 }
 
 /// A mail to the operator, or one about what stands in the way of shops, takes along when it leaves what else of its sort waits for the
-/// same person. Returns it as it is then.
-pub async fn gather(tx: &mut Tx, mail: Mail) -> Result<Option<Mail>, StoreError> {
+/// same person, and still holds. Returns it as it is then.
+pub async fn gather(tx: &mut Tx, people: &People, mail: Mail) -> Result<Option<Mail>, StoreError> {
     let Some(mut payload) = Payload::of(&mail).filter(Payload::gathers) else { return Ok(Some(mail)) };
-    let mut shops = mail.shops.clone();
+    let (mut shops, mut taken) = (mail.shops.clone(), false);
     // They are told in the order in which they happened.
     for other in tx.waiting_mails(&mail.recipient).await?.into_iter().filter(|other| other.id != mail.id) {
-        if Payload::of(&other).is_some_and(|more| payload.take(more)) {
-            tx.cancel_mail(other.id, &format!("mail {} tells it", mail.id)).await?;
+        let Some(more) = Payload::of(&other).filter(|more| payload.is_like(more)) else { continue };
+        if letter(tx, people, &other).await?.is_none() {
+            drop_unsaid(tx, &other).await?;
+        } else if payload.take(more) {
+            tx.cancel_told_mail(other.id, mail.id).await?;
             merge(&mut shops, other.shops);
+            taken = true;
         }
     }
-    tx.amend_mail(mail.id, &shops, &payload.to_json()).await?;
+    if taken {
+        tx.amend_mail(mail.id, &shops, &payload.to_json()).await?;
+    }
     tx.mail(mail.id).await
 }
 
@@ -119,8 +126,8 @@ pub async fn note_app_refused(
 ) -> Result<(), StoreError> {
     let AppAlarm { keys, why } = alarm.clone();
     let dedup = format!("app-refused/{channel}/{}/{}", keys[0], tx.now.as_millisecond());
-    let news =
-        News::AppRejected { channel: people.channel_title(shops, channel), keys, why, shop: shops.first().cloned() };
+    let (shop, others) = (shops.first().cloned(), shops.iter().skip(1).cloned().collect());
+    let news = News::AppRejected { channel: people.channel_title(shops, channel), keys, why, shop, others };
     owe_operator_mail(tx, people, &dedup, shops, &news).await?;
     Ok(())
 }

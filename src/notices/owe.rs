@@ -4,7 +4,7 @@ use jiff::Timestamp;
 
 use super::{
     GrantRef, News, Payload, People, Recipient, Watched,
-    digest::{has_left, owe_step, put, settle_steps},
+    digest::{day_in, move_to_today, owe_step, settle_steps},
     operator::{GATHERED, alarm_of_secret, alarm_of_token, owe_operator_mail},
     payload::owe,
     readdress::readdress,
@@ -15,7 +15,7 @@ use crate::{
         Authorization, AuthorizationId, AuthorizationState, JobKind, MailKind, ShopId,
         reminder::{Due, StepDate},
     },
-    store::{Mail, MailState, ReminderKind, StoreError, Tx},
+    store::{Mail, MailState, ReminderKind, ShopRow, StoreError, Tx},
 };
 
 /// What a pass over everything watched came to.
@@ -62,6 +62,9 @@ pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
         pass.look_at(one.next_at(&people.ladder, tx.now));
         pass.look_at(one.refresh_token_alarm().map(|(alarm, _)| alarm).filter(|alarm| *alarm > tx.now));
     }
+    for row in tx.shops().await?.iter().filter(|row| row.configured) {
+        pass.owed += owe_obstacles(tx, people, row).await?;
+    }
     let (owed, waits) = readdress(tx, people).await?;
     pass.owed += owed;
     pass.look_at(waits);
@@ -87,8 +90,8 @@ pub async fn owe_due(tx: &mut Tx, people: &People) -> Result<Pass, StoreError> {
 /// A ladder is a grant's: what was told before a renewal keeps no distance from the steps after it.
 pub async fn note_renewal(tx: &mut Tx, people: &People, authorization: &Authorization) -> Result<(), StoreError> {
     let refused = authorization.state == AuthorizationState::Revoked;
-    if refused {
-        tx.carry_end_notice(authorization.id, authorization.grant_number).await?;
+    if refused && tx.carry_end_notice(authorization.id, authorization.grant_number).await? {
+        carry_notices(tx, authorization).await?;
     }
     tx.cancel_reminders(authorization.id).await?;
     settle_all(tx, authorization.id, authorization.grant_number, "the permission was renewed").await?;
@@ -97,6 +100,18 @@ pub async fn note_renewal(tx: &mut Tx, people: &People, authorization: &Authoriz
     }
     deliver_soon(tx).await?;
     note_end_moved(tx).await
+}
+
+/// Some have had the notice of the end of the grant before this one, which is over, too: the others still get it.
+async fn carry_notices(tx: &mut Tx, authorization: &Authorization) -> Result<(), StoreError> {
+    let now = GrantRef::of(authorization);
+    let before = GrantRef { grant_number: now.grant_number - 1, ..now.clone() };
+    for mail in tx.mails_in(MailState::Owed).await? {
+        if matches!(Payload::of(&mail), Some(Payload::Ended(grant)) if grant == before) {
+            tx.amend_mail(mail.id, &mail.shops, &Payload::Ended(now.clone()).to_json()).await?;
+        }
+    }
+    Ok(())
 }
 
 /// The note of a renewal, once for each.
@@ -177,32 +192,48 @@ pub async fn note_ended(tx: &mut Tx, people: &People, authorization: &Authorizat
     Ok(())
 }
 
-/// A shop has just become closed at the channel, or was found to lack a right (`scope`): its people are told once. For the keeper, in the
-/// transaction that writes that; never while it lasts. What befalls several shops at once is told in one mail. A right is missing to a
-/// permission, so that people hear of it once for all its shops, and once for each time that they gave it: one that was missing and is
-/// missing again was never had, as far as they care.
-pub async fn note_obstacle(tx: &mut Tx, people: &People, shop: &ShopId, scope: Option<&str>) -> Result<(), StoreError> {
-    let reason = match scope {
-        None => format!("closed/{shop}/{}", tx.now.as_millisecond()),
-        Some(scope) => {
-            let tied = tx.shop(shop).await?.and_then(|row| row.authorization);
-            let grant = match tied {
-                Some(id) => tx.authorization(id).await?.map(|known| format!("{id}/{}", known.grant_number)),
-                None => None,
-            };
-            format!("scope/{}/{scope}", grant.unwrap_or_else(|| shop.to_string()))
-        }
-    };
-    let payload = Payload::Obstacle { shop: shop.clone(), scope: scope.is_some(), more: Vec::new() };
-    let at = tx.now + GATHERED;
-    for recipient in people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients) {
-        let dedup = format!("{reason}/{}", recipient.address);
-        let shops = std::slice::from_ref(shop);
-        if let Some(id) = owe(tx, people, dedup, MailKind::Reminder, recipient, shops, &payload).await? {
-            tx.delay_mail(id, at, None).await?;
+/// A shop has just become closed at the channel, or was found to lack a right: its people are told. For the keeper, in the transaction
+/// that writes that.
+pub async fn note_obstacle(tx: &mut Tx, people: &People, shop: &ShopId) -> Result<(), StoreError> {
+    if let Some(row) = tx.shop(shop).await? {
+        owe_obstacles(tx, people, &row).await?;
+    }
+    Ok(())
+}
+
+/// What stands in the way of a shop, to all who are reminded of it and were not told: whoever is named while it lasts hears of it, too.
+/// What befalls several shops at once is told in one mail. Of a shop that is closed people hear once for each time, of a right that is
+/// missing once for each permission, with all its shops, and each time that they gave it: one that was missing and is missing again was
+/// never had, as far as they care. Answers how many mails are new.
+async fn owe_obstacles(tx: &mut Tx, people: &People, row: &ShopRow) -> Result<u64, StoreError> {
+    let shop = &row.id;
+    let mut reasons = Vec::new();
+    if let Some(since) = row.closed_since.filter(|_| row.closed_why.is_some()) {
+        reasons.push((false, format!("closed/{shop}/{}", since.as_millisecond())));
+    }
+    if let Some(scope) = &row.scope_missing {
+        let grant = match row.authorization {
+            Some(id) => tx.authorization(id).await?.map(|known| format!("{id}/{}", known.grant_number)),
+            None => None,
+        };
+        reasons.push((true, format!("scope/{}/{scope}", grant.unwrap_or_else(|| shop.to_string()))));
+    }
+    let (at, mut owed) = (tx.now + GATHERED, 0);
+    for (scope, reason) in reasons {
+        let payload = Payload::Obstacle { shop: shop.clone(), scope, more: Vec::new() };
+        for recipient in people.shops.get(shop).into_iter().flat_map(|shop| &shop.recipients) {
+            let dedup = format!("{reason}/{}", recipient.address);
+            let shops = std::slice::from_ref(shop);
+            if let Some(id) = owe(tx, people, dedup, MailKind::Reminder, recipient, shops, &payload).await? {
+                tx.delay_mail(id, at, None).await?;
+                owed += 1;
+            }
         }
     }
-    tx.look_by(None, JobKind::SendMail, at).await
+    if owed > 0 {
+        tx.look_by(None, JobKind::SendMail, at).await?;
+    }
+    Ok(owed)
 }
 
 /// Somebody followed an expired link: its shop's people get a fresh one, at most once a day. Whether anything new is owed.
@@ -284,25 +315,19 @@ async fn cover(tx: &mut Tx, one: &Watched, steps: &[StepDate]) -> Result<(), Sto
     tx.cover_reminders(one.authorization.id, one.authorization.grant_number, steps).await
 }
 
-/// A day's mail that did not leave on its day is not sent as it is: what has fallen due since is owed first, and what is left of it goes
-/// on today's mail, so that nobody gets two. `true`: this one was replaced.
+/// A day's mail that did not leave on its day is not sent as it is: what has fallen due since is owed first, and then it is today's, so that
+/// nobody gets two. `true`: another mail tells it, and this one does not leave.
 pub async fn bring_up_to_date(tx: &mut Tx, people: &People, mail: &Mail) -> Result<bool, StoreError> {
-    let stale = mail.subject.is_none() && people.ladder.date(mail.owed_at) < people.ladder.date(tx.now);
-    let Some(Payload::Reminder { steps }) = Payload::of(mail) else { return Ok(false) };
-    if !stale {
+    let Some(Payload::Reminder { .. }) = Payload::of(mail) else { return Ok(false) };
+    if day_in(mail).is_none_or(|day| day >= people.ladder.date(tx.now)) {
         return Ok(false);
     }
     owe_due(tx, people).await?;
-    if tx.mail(mail.id).await?.is_none_or(|mail| mail.state != MailState::Owed) {
-        return Ok(true);
+    let Some(mail) = tx.mail(mail.id).await?.filter(|mail| mail.state == MailState::Owed) else { return Ok(true) };
+    match Payload::of(&mail) {
+        Some(Payload::Reminder { steps }) => move_to_today(tx, people, &mail, steps).await,
+        _ => Ok(false),
     }
-    let recipient = Recipient { address: mail.recipient.clone(), language: mail.language };
-    if has_left(tx, people, &recipient).await? {
-        return Ok(false);
-    }
-    put(tx, people, &recipient, steps, mail.shops.clone()).await?;
-    tx.cancel_mail(mail.id, "a mail of a later day tells it").await?;
-    Ok(true)
 }
 
 /// Takes an authorization out of all mails that are still owed: its grants before this one.

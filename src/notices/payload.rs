@@ -77,6 +77,13 @@ impl Payload {
         matches!(self, Self::Operator { .. } | Self::Obstacle { .. })
     }
 
+    /// Whether it would take another one along.
+    pub(super) const fn is_like(&self, other: &Self) -> bool {
+        self.gathers()
+            && matches!(self, Self::Operator { .. }) == matches!(other, Self::Operator { .. })
+            && other.gathers()
+    }
+
     /// Takes another one along, if it is of its sort.
     pub(super) fn take(&mut self, other: Self) -> bool {
         match (self, other) {

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp};
 
 use super::{
     GrantRef, Payload, People, Recipient, StepRef, Watched,
-    compose::{is_over, is_told, standing},
+    compose::{OVER, is_over, is_told, standing},
     digest::{has_left, put},
     payload::owe,
     watched::watch,
@@ -29,7 +29,13 @@ pub(super) async fn readdress(tx: &mut Tx, people: &People) -> Result<(u64, Opti
                 owed += mails;
                 tx.cancel_mail(mail.id, HEARD_BY_OTHERS).await?;
             }
-            Again::Waits => waits = people.ladder.next_morning(tx.now),
+            Again::Over => {
+                tx.cancel_mail(mail.id, OVER).await?;
+            }
+            Again::Waits(mails) => {
+                owed += mails;
+                waits = people.ladder.next_morning(tx.now);
+            }
         }
     }
     Ok((owed, waits))
@@ -43,7 +49,10 @@ pub async fn pass_on(tx: &mut Tx, people: &People, mail: &Mail) -> Result<bool, 
         Again::Told(_) => {
             tx.cancel_mail(mail.id, HEARD_BY_OTHERS).await?;
         }
-        Again::Waits => {
+        Again::Over => {
+            tx.cancel_mail(mail.id, OVER).await?;
+        }
+        Again::Waits(_) => {
             let at = people.ladder.next_morning(tx.now).unwrap_or(tx.now + SOON);
             tx.delay_mail(mail.id, at, None).await?;
         }
@@ -73,8 +82,10 @@ enum Again {
     NotLost,
     /// All who are reminded now have a mail that tells it; so many are new.
     Told(u64),
-    /// Somebody has had the mail of the day.
-    Waits,
+    /// Nothing of it holds any more.
+    Over,
+    /// Somebody has had the mail of the day; so many others have a new one.
+    Waits(u64),
 }
 
 /// Who is reminded of a permission that a mail tells of.
@@ -138,7 +149,7 @@ async fn again_steps(
     steps: &[StepRef],
     leaves: bool,
 ) -> Result<Again, StoreError> {
-    let (mut owed, mut keeps) = (0, false);
+    let (mut owed, mut waits, mut keeps, mut holds) = (0, false, false, false);
     for step in steps {
         let StepRef { authorization, grant_number, date } = step.clone();
         let one = match readers(tx, people, mail, &GrantRef { authorization, grant_number }).await? {
@@ -158,18 +169,25 @@ async fn again_steps(
         if is_over(&one.authorization, tx.now) || !is_told(tx, step).await? {
             continue;
         }
+        holds = true;
         for (recipient, shops) in one.recipients(people) {
             if has_heard(tx, &recipient, step).await? {
                 continue;
             }
             if has_left(tx, people, &recipient).await? {
-                return Ok(Again::Waits);
+                waits = true;
+                continue;
             }
             put(tx, people, &recipient, vec![step.clone()], shops).await?;
             owed += 1;
         }
     }
-    Ok(if keeps { Again::NotLost } else { Again::Told(owed) })
+    Ok(match (waits, keeps, holds) {
+        (true, ..) => Again::Waits(owed),
+        (_, true, _) => Again::NotLost,
+        (_, _, true) => Again::Told(owed),
+        _ => Again::Over,
+    })
 }
 
 /// Whether a mail that has left, or is to leave, tells somebody of a step, or of a later one of the same grant.

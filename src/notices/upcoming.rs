@@ -11,9 +11,9 @@ use std::{
 use jiff::{SignedDuration, Timestamp, civil::Date};
 
 use super::{
-    AppSecret, Payload, People, Watched,
+    AppSecret, News, Payload, People, Watched,
     compose::letter,
-    digest::day_has_left,
+    digest::{day_has_left, day_in},
     operator::{operator_mail_at, secret_alarm, token_alarm},
     payload::merge,
     watched,
@@ -229,20 +229,23 @@ impl Plan<'_> {
         mail: &Mail,
         operators: &mut Operators,
     ) -> Result<(), StoreError> {
-        let composed = letter(tx, people, mail).await?;
-        let frozen = mail.subject.is_some();
-        let Some((letter, shops)) = composed.or_else(|| frozen.then(|| (Letter::Test, mail.shops.clone()))) else {
-            return Ok(());
+        let payload = Payload::of(mail);
+        // One that may have left is handed over again as it is, whatever has been settled.
+        let frozen = !mail.is_open();
+        let (letter, shops) = match letter(tx, people, mail).await? {
+            Some((letter, shops)) => (Some(letter), shops),
+            None if frozen => (None, mail.shops.clone()),
+            None => return Ok(()),
         };
+        let about = payload.as_ref().and_then(|payload| about(payload, letter.as_ref()));
         let at = mail.next_attempt_at.max(tx.now);
-        let upcoming =
-            UpcomingMail { at, kind: mail.kind, shops, to: mail.recipient.clone(), about: about(&letter, mail) };
-        match Payload::of(mail) {
+        let upcoming = UpcomingMail { at, kind: mail.kind, shops, to: mail.recipient.clone(), about };
+        match payload {
             Some(Payload::Operator { .. }) if !frozen => operators.waiting.push(upcoming),
             Some(Payload::Reminder { .. }) if !frozen => {
                 // It goes on the mail of the day on which it leaves; until then it is still that of its own day.
                 let number = self.put(&mail.recipient, at, upcoming.shops);
-                let own = self.ladder.date(mail.owed_at);
+                let own = day_in(mail).unwrap_or_else(|| self.ladder.date(mail.owed_at));
                 self.days.entry((mail.recipient.clone(), own)).or_insert(Day::Planned(number));
             }
             _ => self.mails.push(Some(upcoming)),
@@ -344,16 +347,23 @@ fn join(waits: Option<UpcomingMail>, more: UpcomingMail) -> UpcomingMail {
     waits
 }
 
-/// What a mail that is owed will be about, where its kind does not say.
-fn about(letter: &Letter, mail: &Mail) -> Option<String> {
-    match letter {
-        _ if mail.subject.is_some() => None,
-        Letter::FreshLink(_) => Some("a fresh link".to_owned()),
-        Letter::Obstacles(all) if all.iter().all(|one| matches!(one.obstacle, Obstacle::Closed(_))) => {
-            Some("the shop is closed".to_owned())
+/// What a mail that is owed will be about, where its kind does not say: as it is composed, or else as it was owed.
+pub(super) fn about(payload: &Payload, letter: Option<&Letter>) -> Option<String> {
+    let news = |news: &[News]| news.iter().map(super::operator::about).collect::<Vec<_>>().join("; ");
+    match (payload, letter) {
+        (Payload::FreshLink { .. }, _) => Some("a fresh link".to_owned()),
+        (Payload::Obstacle { .. }, Some(Letter::Obstacles(all))) => {
+            let closed = all.iter().all(|one| matches!(one.obstacle, Obstacle::Closed(_)));
+            Some(obstacle(!closed))
         }
-        Letter::Obstacles(_) => Some("the permission lacks a right".to_owned()),
-        Letter::Operator(news) => Some(news.iter().map(super::operator::about).collect::<Vec<_>>().join("; ")),
-        Letter::Reminder(_) | Letter::Ended(_) | Letter::Renewed(_) | Letter::Test => None,
+        (Payload::Obstacle { scope, .. }, _) => Some(obstacle(*scope)),
+        (Payload::Operator { .. }, Some(Letter::Operator(told))) => Some(news(told)),
+        (Payload::Operator { news: told, .. }, _) => Some(news(std::slice::from_ref(told))),
+        (Payload::Reminder { .. } | Payload::Ended(_) | Payload::Renewed(_) | Payload::Test, _) => None,
     }
+}
+
+fn obstacle(scope: bool) -> String {
+    let about = if scope { "the permission lacks a right" } else { "the shop is closed" };
+    about.to_owned()
 }

@@ -116,6 +116,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0016_outbox_by_recipient.sql"),
         include_str!("../../migrations/postgres/0016_outbox_by_recipient.sql"),
     ),
+    (
+        18,
+        "open_mails",
+        include_str!("../../migrations/sqlite/0018_open_mails.sql"),
+        include_str!("../../migrations/postgres/0018_open_mails.sql"),
+    ),
 ];
 
 /// The newest version this program knows.

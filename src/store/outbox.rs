@@ -76,6 +76,17 @@ pub struct Mail {
     pub sent_at: Option<Timestamp>,
     /// Why the last attempt failed.
     pub error: Option<String>,
+    /// How often it was handed over without anybody knowing what became of it.
+    pub unanswered: u32,
+    /// It was cancelled only because mail was switched off.
+    pub silenced: bool,
+}
+
+impl Mail {
+    /// Whether what it says may still change: it waits, and certainly never left.
+    pub fn is_open(&self) -> bool {
+        self.state == MailState::Owed && self.unanswered == 0
+    }
 }
 
 /// Messages that do not leave.
@@ -100,6 +111,8 @@ pub enum Delivery {
         at: Timestamp,
         /// Why.
         error: String,
+        /// Whether it was handed over, and what was answered says for certain that it was not taken.
+        untaken: bool,
     },
     /// Given up.
     Refused {
@@ -129,8 +142,13 @@ impl MailState {
 macro_rules! without_body {
     () => {
         "id, dedup, kind, recipient, language, shops, payload, subject, null as body, message_id, state, owed_at, \
-            next_attempt_at, attempts, first_attempt_at, sent_at, error"
+            next_attempt_at, attempts, first_attempt_at, sent_at, error, unanswered, silenced"
     };
+}
+
+/// Why a message is cancelled whose words leave with another one.
+fn told_by(id: i64) -> String {
+    format!("mail {id} tells it")
 }
 
 fn mail(row: &Row) -> Result<Mail, StoreError> {
@@ -152,6 +170,8 @@ fn mail(row: &Row) -> Result<Mail, StoreError> {
         first_attempt_at: row.opt_instant("first_attempt_at")?,
         sent_at: row.opt_instant("sent_at")?,
         error: row.opt_text("error")?,
+        unanswered: u32::try_from(row.int("unanswered")?).unwrap_or(u32::MAX),
+        silenced: row.flag("silenced")?,
     })
 }
 
@@ -184,7 +204,7 @@ impl Tx {
         Ok(Some(id))
     }
 
-    /// Replaces what an owed message that was not yet attempted is composed from. `false`: too late.
+    /// Replaces what an open message is composed from (see [`Mail::is_open`]); it is composed anew. `false`: too late.
     pub async fn amend_mail(
         &mut self,
         id: i64,
@@ -192,9 +212,25 @@ impl Tx {
         payload: &serde_json::Value,
     ) -> Result<bool, StoreError> {
         const SQL: &str = "
-            update outbox set shops = $2, payload = $3
-            where id = $1 and state = 'owed' and attempts = 0 and subject is null";
+            update outbox set shops = $2, payload = $3, subject = null, body = null
+            where id = $1 and state = 'owed' and unanswered = 0";
         Ok(on_db!(self.execute(SQL, id, json(shops), json(payload)))? > 0)
+    }
+
+    /// Something new stands on an open message: it is tried as long as one that was just owed.
+    pub async fn start_mail_over(&mut self, id: i64) -> Result<(), StoreError> {
+        const SQL: &str = "
+            update outbox set attempts = 0, first_attempt_at = null where id = $1 and state = 'owed' and unanswered = 0";
+        on_db!(self.execute(SQL, id))?;
+        Ok(())
+    }
+
+    /// An open message is composed anew, under another reason if one is named. `false`: too late.
+    pub async fn open_mail(&mut self, id: i64, dedup: Option<&str>) -> Result<bool, StoreError> {
+        const SQL: &str = "
+            update outbox set subject = null, body = null, dedup = coalesce($2, dedup)
+            where id = $1 and state = 'owed' and unanswered = 0";
+        Ok(on_db!(self.execute(SQL, id, dedup))? > 0)
     }
 
     /// Owed messages whose next attempt is due, the oldest first.
@@ -212,22 +248,22 @@ impl Tx {
         on_db!(self.row(SQL))?.map(|row| row.instant("next_attempt_at")).transpose()
     }
 
-    /// Freezes subject and message, before the first attempt; what is frozen stays as it is. `false`: it is no longer owed.
+    /// Freezes subject and message, which are about to be handed over; what is frozen already stays as it is. `false`: it is no longer owed.
     pub async fn freeze_mail(&mut self, id: i64, subject: &str, body: &str) -> Result<bool, StoreError> {
         const SQL: &str = "
-            update outbox set subject = coalesce(subject, $2), body = coalesce(body, $3)
+            update outbox set subject = coalesce(subject, $2), body = coalesce(body, $3), unanswered = unanswered + 1
             where id = $1 and state = 'owed'";
         Ok(on_db!(self.execute(SQL, id, subject, body))? > 0)
     }
 
-    /// Writes down an attempt. What the relay took counts as sent even if it was cancelled meanwhile.
-    pub async fn deliver_mail(&mut self, id: i64, delivery: &Delivery) -> Result<(), StoreError> {
+    /// Writes down an attempt. What the relay took counts as sent even if it was cancelled meanwhile. `false`: it was settled before.
+    pub async fn deliver_mail(&mut self, id: i64, delivery: &Delivery) -> Result<bool, StoreError> {
         const SENT: &str = "
             update outbox set state = 'sent', sent_at = $2, next_attempt_at = $2, error = null,
                 attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $2)
             where id = $1 and state <> 'sent'";
         const DEFERRED: &str = "
-            update outbox set next_attempt_at = $3, error = $4,
+            update outbox set next_attempt_at = $3, error = $4, unanswered = unanswered - $5,
                 attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $2)
             where id = $1 and state = 'owed'";
         const REFUSED: &str = "
@@ -235,12 +271,14 @@ impl Tx {
                 attempts = attempts + 1, first_attempt_at = coalesce(first_attempt_at, $2)
             where id = $1 and state = 'owed'";
         let now = ms(self.now);
-        match delivery {
+        let written = match delivery {
             Delivery::Sent => on_db!(self.execute(SENT, id, now)),
-            Delivery::Deferred { at, error } => on_db!(self.execute(DEFERRED, id, now, ms(*at), error)),
+            Delivery::Deferred { at, error, untaken } => {
+                on_db!(self.execute(DEFERRED, id, now, ms(*at), error, i64::from(*untaken)))
+            }
             Delivery::Refused { error } => on_db!(self.execute(REFUSED, id, now, error)),
         }?;
-        Ok(())
+        Ok(written > 0)
     }
 
     /// Cancels an owed or refused message, and says `why` to whoever reads the list. `false`: it was sent or cancelled before.
@@ -250,6 +288,45 @@ impl Tx {
             where id = $1 and state in ('owed', 'refused')";
         let now = ms(self.now);
         Ok(on_db!(self.execute(SQL, id, now, why))? > 0)
+    }
+
+    /// Cancels an owed message because mail is switched off.
+    pub async fn silence_mail(&mut self, id: i64) -> Result<(), StoreError> {
+        if self.cancel_mail(id, "mail is switched off").await? {
+            on_db!(self.execute("update outbox set silenced = 1 where id = $1", id))?;
+        }
+        Ok(())
+    }
+
+    /// Messages that were cancelled only because mail was switched off, without their bodies, the oldest first.
+    pub async fn silenced_mails(&mut self) -> Result<Vec<Mail>, StoreError> {
+        const SQL: &str =
+            concat!("select ", without_body!(), " from outbox where state = 'cancelled' and silenced = 1 order by id");
+        on_db!(self.rows(SQL))?.iter().map(mail).collect()
+    }
+
+    /// Owes such a message again, from `at` on, as if it had just been owed.
+    pub async fn revive_mail(&mut self, id: i64, at: Timestamp) -> Result<(), StoreError> {
+        const SQL: &str = "
+            update outbox set state = 'owed', silenced = 0, subject = null, body = null, attempts = 0,
+                first_attempt_at = null, unanswered = 0, error = null, next_attempt_at = $2
+            where id = $1 and state = 'cancelled' and silenced = 1";
+        on_db!(self.execute(SQL, id, ms(at)))?;
+        Ok(())
+    }
+
+    /// Such a message need not be owed again, for the reason that is said to whoever reads the list.
+    pub async fn forget_silenced_mail(&mut self, id: i64, why: &str) -> Result<(), StoreError> {
+        const SQL: &str = "update outbox set silenced = 0, error = $2 where id = $1 and silenced = 1";
+        on_db!(self.execute(SQL, id, why))?;
+        Ok(())
+    }
+
+    /// Gives the reason of a message that was cancelled and told nobody anything back: should it come again, that is owed.
+    pub async fn free_reason(&mut self, id: i64) -> Result<(), StoreError> {
+        const SQL: &str = "update outbox set dedup = dedup || '/' || id where id = $1 and state = 'cancelled'";
+        on_db!(self.execute(SQL, id))?;
+        Ok(())
     }
 
     /// Lets an owed message wait until `at`, and says `why` to whoever reads the list.
@@ -267,6 +344,17 @@ impl Tx {
             where state = 'owed' and attempts = 0 and error is not null and next_attempt_at > $1 and kind <> $2";
         on_db!(self.execute(SQL, ms(self.now), MailKind::Operator.as_str()))?;
         Ok(())
+    }
+
+    /// Cancels an owed message because another one, which is about to leave, tells what it was to tell.
+    pub async fn cancel_told_mail(&mut self, id: i64, by: i64) -> Result<bool, StoreError> {
+        self.cancel_mail(id, &told_by(by)).await
+    }
+
+    /// Those that were cancelled because a message told what they were to tell.
+    pub async fn mails_told_by(&mut self, id: i64) -> Result<Vec<i64>, StoreError> {
+        const SQL: &str = "select id from outbox where state = 'cancelled' and error = $1 order by id";
+        on_db!(self.rows(SQL, told_by(id)))?.iter().map(|row| row.int("id")).collect()
     }
 
     /// When messages of a kind to one recipient were first attempted after `since`, the newest first.
@@ -295,6 +383,7 @@ impl Tx {
                 subject = case when state = 'refused' then null else subject end,
                 body = case when state = 'refused' then null else body end,
                 first_attempt_at = case when state = 'refused' then null else first_attempt_at end,
+                unanswered = case when state = 'refused' then 0 else unanswered end,
                 state = 'owed', next_attempt_at = $2
             where id = $1 and state in ('owed', 'refused')";
         let now = ms(self.now);
@@ -347,12 +436,12 @@ impl Tx {
         on_db!(self.rows(SQL, state.as_str()))?.iter().map(mail).collect()
     }
 
-    /// What is owed to one recipient and not yet frozen, the oldest first.
+    /// The open messages to one recipient, the oldest first.
     pub async fn waiting_mails(&mut self, recipient: &str) -> Result<Vec<Mail>, StoreError> {
         const SQL: &str = concat!(
             "select ",
             without_body!(),
-            " from outbox where recipient = $1 and state = 'owed' and subject is null order by id"
+            " from outbox where recipient = $1 and state = 'owed' and unanswered = 0 order by id"
         );
         on_db!(self.rows(SQL, recipient))?.iter().map(mail).collect()
     }

@@ -150,7 +150,7 @@ impl Tx {
                 min(cast(extra as bigint))
             from page where true group by step_date
             on conflict (authorization_id, grant_number, kind, step_date) do update set state = 'covered'
-            where reminders.state = 'owed'");
+            where reminders.state in ('owed', 'silenced')");
         let row =
             |step: &StepDate| serde_json::json!({ "step_date": step.date, "extra": u8::from(step.extra).to_string() });
         let rows = json(&steps.iter().map(row).collect::<Vec<_>>());
@@ -189,6 +189,21 @@ impl Tx {
         Ok(())
     }
 
+    /// The opposite: mail is on, and the mail that tells it is owed again.
+    pub async fn unsilence_reminder(
+        &mut self,
+        authorization: AuthorizationId,
+        grant_number: i64,
+        kind: ReminderKind,
+        step_date: Option<civil::Date>,
+    ) -> Result<(), StoreError> {
+        const SQL: &str = "
+            update reminders set state = 'owed'
+            where authorization_id = $1 and grant_number = $2 and kind = $3 and step_date = $4 and state = 'silenced'";
+        on_db!(self.execute(SQL, authorization.0, grant_number, kind.as_str(), date_text(step_date)))?;
+        Ok(())
+    }
+
     /// Forgets what could not be told while mail was switched off, so that what is due of it is owed anew. How many were forgotten.
     pub async fn forget_silenced_reminders(&mut self) -> Result<u64, StoreError> {
         on_db!(self.execute("delete from reminders where state = 'silenced'"))
@@ -203,19 +218,18 @@ impl Tx {
         on_db!(self.execute(SQL, authorization.0))
     }
 
-    /// The grant of before was over, and this one is, too: what people were told of that end counts for this one.
+    /// The grant of before was over, and this one is, too: what people were told of that end counts for this one. `false`: nobody was.
     pub async fn carry_end_notice(
         &mut self,
         authorization: AuthorizationId,
         grant_number: i64,
-    ) -> Result<(), StoreError> {
+    ) -> Result<bool, StoreError> {
         const SQL: &str = "
             insert into reminders (authorization_id, grant_number, kind, step_date, state, owed_at)
             select authorization_id, cast($2 as bigint), kind, step_date, state, owed_at from reminders
             where authorization_id = $1 and grant_number = $2 - 1 and kind = 'ended' and state = 'sent'
             on conflict (authorization_id, grant_number, kind, step_date) do nothing";
-        on_db!(self.execute(SQL, authorization.0, grant_number))?;
-        Ok(())
+        Ok(on_db!(self.execute(SQL, authorization.0, grant_number))? > 0)
     }
 
     /// Forgets that people were told of the end of a grant: it works again.

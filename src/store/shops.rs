@@ -37,6 +37,8 @@ pub struct ShopRow {
     pub paused: bool,
     /// The channel's word that it is closed.
     pub closed_why: Option<String>,
+    /// Since when; `None` where it is open, or was noted by a version that did not keep it.
+    pub closed_since: Option<Timestamp>,
     /// The job that was told so; `None`: a probe, or nobody noted it.
     pub closed_found_by: Option<JobKind>,
     /// A right its authorization lacks.
@@ -105,6 +107,7 @@ fn shop(row: &Row) -> Result<ShopRow, StoreError> {
         configured: row.flag("configured")?,
         paused: row.flag("paused")?,
         closed_why: row.opt_text("closed_why")?,
+        closed_since: row.opt_instant("closed_since")?,
         closed_found_by: row.opt_named("shops", "closed_found_by", |text| text.parse().ok())?,
         scope_missing: row.opt_text("scope_missing")?,
         scope_found_by: row.opt_named("shops", "scope_found_by", |text| text.parse().ok())?,
@@ -193,7 +196,7 @@ impl Tx {
             select shops.id from shops join page on page.id = shops.id
             where page.channel <> shops.channel or page.place is distinct from shops.place");
         const CLEAR: &str = "
-            update shops set authorization_id = null, place_data = null, closed_why = null, closed_found_by = null,
+            update shops set authorization_id = null, place_data = null, closed_why = null, closed_since = null, closed_found_by = null,
                 scope_missing = null, scope_found_by = null, to_prove = 0, seen_fingerprint = null, stopped_plan = null, released_plan = null
             where id = $1";
         const LEAVE: &str = "
@@ -384,9 +387,11 @@ impl Tx {
         found_by: Option<JobKind>,
     ) -> Result<(), StoreError> {
         const SQL: &str = "
-            update shops set closed_why = $2, closed_found_by = $3
+            update shops set closed_why = $2, closed_found_by = $3,
+                closed_since = case when $2 is null then null when closed_why is null then $4 else closed_since end
             where id = $1 and (closed_why is distinct from $2 or closed_found_by is distinct from $3)";
-        on_db!(self.execute(SQL, shop.as_str(), why, found_by.map(JobKind::as_str)))?;
+        let now = ms(self.now);
+        on_db!(self.execute(SQL, shop.as_str(), why, found_by.map(JobKind::as_str), now))?;
         Ok(())
     }
 

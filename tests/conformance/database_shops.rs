@@ -63,6 +63,8 @@ pub(crate) const CHECKS: &[Check] = checks![
     a_session_goes_on_until_its_end_and_for_its_password,
     a_mail_is_owed_once_per_reason,
     a_mail_is_frozen_at_its_first_attempt,
+    a_mail_that_certainly_did_not_leave_may_change,
+    what_was_silent_is_owed_again_and_no_more_once_it_is_forgotten,
     a_refused_mail_starts_over_when_retried,
     only_mail_that_ended_is_pruned,
     a_reminder_is_owed_once,
@@ -1058,8 +1060,9 @@ async fn a_mail_is_frozen_at_its_first_attempt(store: Store) {
     let id = tx.owe_mail(&new_mail("r"), "example.com").await.unwrap().unwrap();
     assert!(tx.freeze_mail(id, "subject", "body").await.unwrap());
     assert!(!tx.amend_mail(id, &[], &json!(null)).await.unwrap(), "too late");
+    assert!(!tx.open_mail(id, Some("other")).await.unwrap(), "too late");
     assert!(tx.freeze_mail(id, "another", "text").await.unwrap(), "still owed");
-    let later = Delivery::Deferred { at: at(60), error: "451 later".to_owned() };
+    let later = Delivery::Deferred { at: at(60), error: "451 later".to_owned(), untaken: false };
     tx.deliver_mail(id, &later).await.unwrap();
     assert_eq!(tx.due_mail(10).await.unwrap(), []);
     assert_eq!(tx.next_mail_at().await.unwrap(), Some(at(60)));
@@ -1070,13 +1073,58 @@ async fn a_mail_is_frozen_at_its_first_attempt(store: Store) {
     assert_eq!((due.subject.as_deref(), due.body.as_deref()), (Some("subject"), Some("body")));
     assert_eq!((due.attempts, due.first_attempt_at, due.error.as_deref()), (1, Some(at(10)), Some("451 later")));
     assert!(tx.cancel_mail(id, "renewed").await.unwrap());
-    tx.deliver_mail(id, &later).await.unwrap();
+    assert!(!tx.deliver_mail(id, &later).await.unwrap(), "it was settled while it was on its way");
+    assert!(!tx.deliver_mail(id, &Delivery::Refused { error: "550 no".to_owned() }).await.unwrap());
     assert_eq!(tx.mail(id).await.unwrap().unwrap().state, MailState::Cancelled);
     tx.deliver_mail(id, &Delivery::Sent).await.unwrap();
     let sent = tx.mail(id).await.unwrap().unwrap();
     assert_eq!((sent.state, sent.sent_at, sent.attempts), (MailState::Sent, Some(at(60)), 2), "the relay has it");
     assert!(!tx.freeze_mail(id, "s", "b").await.unwrap());
     assert!(!tx.retry_mail(id).await.unwrap());
+}
+
+async fn a_mail_that_certainly_did_not_leave_may_change(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let id = tx.owe_mail(&new_mail("r"), "example.com").await.unwrap().unwrap();
+    let answer = |untaken| Delivery::Deferred { at: at(60), error: "451 later".to_owned(), untaken };
+    let is_open = async |tx: &mut Tx| tx.mail(id).await.unwrap().unwrap().is_open();
+    assert!(tx.freeze_mail(id, "subject", "body").await.unwrap());
+    assert!(!is_open(&mut tx).await, "it is on its way");
+    assert!(tx.deliver_mail(id, &answer(true)).await.unwrap());
+    assert!(is_open(&mut tx).await, "the relay has said no");
+    assert_eq!(tx.waiting_mails("owner@example.com").await.unwrap().len(), 1);
+    assert!(tx.open_mail(id, Some("moved")).await.unwrap());
+    let moved = tx.mail_by_dedup("moved").await.unwrap().unwrap();
+    assert_eq!((moved.id, moved.subject, moved.body, moved.attempts), (id, None, None, 1));
+    assert!(tx.amend_mail(id, &[shop("y")], &json!({ "days": 5 })).await.unwrap());
+    tx.start_mail_over(id).await.unwrap();
+    let amended = tx.mail(id).await.unwrap().unwrap();
+    assert_eq!((amended.shops, amended.attempts, amended.first_attempt_at), (vec![shop("y")], 0, None));
+
+    // Handed over twice, and one answer never came.
+    assert!(tx.freeze_mail(id, "subject", "body").await.unwrap() && tx.freeze_mail(id, "", "").await.unwrap());
+    assert!(tx.deliver_mail(id, &answer(true)).await.unwrap() && !is_open(&mut tx).await);
+    assert!(tx.deliver_mail(id, &answer(false)).await.unwrap() && !is_open(&mut tx).await, "nor did this one");
+    assert!(!tx.open_mail(id, None).await.unwrap());
+    assert_eq!(tx.waiting_mails("owner@example.com").await.unwrap(), []);
+}
+
+async fn what_was_silent_is_owed_again_and_no_more_once_it_is_forgotten(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let id = tx.owe_mail(&new_mail("r"), "example.com").await.unwrap().unwrap();
+    tx.freeze_mail(id, "subject", "body").await.unwrap();
+    tx.silence_mail(id).await.unwrap();
+    let silent = tx.silenced_mails().await.unwrap();
+    assert_eq!(silent.iter().map(|one| (one.id, one.state)).collect::<Vec<_>>(), [(id, MailState::Cancelled)]);
+    tx.revive_mail(id, at(70)).await.unwrap();
+    let owed = tx.mail(id).await.unwrap().unwrap();
+    assert!(owed.is_open() && owed.subject.is_none() && owed.next_attempt_at == at(70), "{owed:?}");
+    tx.silence_mail(id).await.unwrap();
+    tx.forget_silenced_mail(id, "over").await.unwrap();
+    assert_eq!(tx.silenced_mails().await.unwrap(), []);
+    assert_eq!(tx.owe_mail(&new_mail("r"), "example.com").await.unwrap(), None);
+    tx.free_reason(id).await.unwrap();
+    assert!(tx.owe_mail(&new_mail("r"), "example.com").await.unwrap().is_some(), "its reason is free");
 }
 
 async fn a_refused_mail_starts_over_when_retried(store: Store) {

@@ -5,6 +5,7 @@ mod delivery;
 mod foretold;
 mod ladders;
 mod operators;
+mod untold;
 
 use std::{collections::BTreeMap, sync::Arc};
 

@@ -301,7 +301,7 @@ async fn what_befalls_all_shops_of_an_account_is_told_once() {
     }
     let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
     let first = tx.mails(None, 10).await.unwrap().pop().unwrap();
-    let gathered = crate::notices::gather(&mut tx, first).await.unwrap().unwrap();
+    let gathered = crate::notices::gather(&mut tx, &bench.people.load(), first).await.unwrap().unwrap();
     let letter = crate::notices::letter(&mut tx, &bench.people.load(), &gathered).await.unwrap();
     tx.commit().await.unwrap();
     assert!(matches!(letter, Some((crate::mail::Letter::Obstacles(all), _)) if all.len() == 3), "in one mail");

@@ -253,6 +253,7 @@ fn a_refused_app_is_told_with_the_keys_that_stand_in_the_settings() {
         keys: ["asia_client_id".to_owned(), "asia_client_secret".to_owned()],
         why: "invalid_client".to_owned(),
         shop: None,
+        others: Vec::new(),
     };
     let letter = Letter::Operator(vec![news]);
     assert_eq!(subject(&letter, Language::En, NOON), "SHOPLINE refuses our app: all its shops wait");

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// The newest version. A migration that adds a column has its value added here.
-pub(super) const KNOWN: i64 = 16;
+pub(super) const KNOWN: i64 = 18;
 
 const EVER: i64 = i64::MAX;
 
@@ -105,6 +105,7 @@ const SAMPLES: &[Sample] = &[
             since(13, "closed_found_by", "null"),
             since(13, "scope_found_by", "null"),
             since(13, "to_prove", "0"),
+            since(18, "closed_since", "null"),
         ],
     ),
     // Gone with version 10: no shop is of this channel, so nothing comes of it.
@@ -303,6 +304,8 @@ const SAMPLES: &[Sample] = &[
             always("first_attempt_at", "1728889200000"),
             always("sent_at", "null"),
             always("error", "'the relay is down'"),
+            since(18, "unanswered", "1"),
+            since(18, "silenced", "0"),
         ],
     ),
     (

@@ -42,7 +42,86 @@ async fn a_reminder_that_no_relay_took_before_the_end_does_not_follow_it() {
     ended fr@example.com: FR: permission ended on 28 March
     ended owner@example.com: DE: permission ended on 28 March
     operator ops@example.com: 2 things to know, first FR: the permission has ended
-    reminder owner@example.com: Permission for 2 shops ends soon, first DE: today at 12:00
+    reminder owner@example.com: UK: permission ends in 31 days, on 28 April
+    ");
+}
+
+/// Two permissions of one owner on one mail, over which the relay answers like this until one of them has ended. What arrives then.
+async fn overtaken(answer: MailError) -> Vec<String> {
+    let world = World::new("2027-03-01T12:00", &[("de", &[OWNER]), ("uk", &[OWNER])]).await;
+    world.change_people(|people| people.operator.clear());
+    world.grant("ends", &["de"], "2027-03-28T12:00").await;
+    world.grant("stands", &["uk"], "2027-04-28T12:00").await;
+    world.until("2027-03-28T07:59").await;
+    world.relay.refuse_next(answer);
+    world.until("2027-03-28T08:01").await;
+    world.relay.refuse_all(Some(MailError::passing("450 later")));
+    world.until("2027-03-28T12:10").await;
+    world.relay.refuse_all(None);
+    let mut arrived = world.until("2027-03-28T20:00").await;
+    arrived.retain(|line| line.contains("reminder"));
+    arrived
+}
+
+#[tokio::test]
+async fn a_mail_that_may_have_left_stays_as_it_is() {
+    let told = overtaken(MailError::passing("silent").in_doubt()).await;
+    let [told] = &told[..] else { panic!("{told:?}") };
+    assert!(told.ends_with("Permission for 2 shops ends soon, first DE: today at 12:00"), "{told}");
+    let told = overtaken(MailError::passing("450 later")).await;
+    let [told] = &told[..] else { panic!("{told:?}") };
+    assert!(told.ends_with("UK: permission ends in 31 days, on 28 April"), "{told}");
+}
+
+#[tokio::test]
+async fn a_mail_of_a_day_that_is_over_counts_its_days_anew_and_takes_what_is_due_along() {
+    let world = World::new("2027-05-01T12:00", &[("de", &[OWNER]), ("uk", &[OWNER])]).await;
+    world.grant("uk", &["uk"], "2027-06-30T12:00").await;
+    world.grant("de", &["de"], "2027-07-01T12:00").await;
+    world.until("2027-05-30T07:59").await;
+    world.relay.refuse_all(Some(MailError::passing("450 later")));
+    world.until("2027-05-31T07:59").await;
+    let first = world.mails().await.remove(0);
+    assert_eq!(first.subject.as_deref(), Some("UK: permission ends in 30 days, on 30 June"), "as of this morning");
+    world.until("2027-06-01T07:00").await;
+    world.relay.refuse_all(None);
+    assert_eq!(
+        world.until("2027-06-02T00:00").await,
+        [
+            "2027-06-01 08:00 reminder owner@example.com: Permission for 2 shops ends soon, first UK: in 29 days, on 30 June"
+        ],
+    );
+    let mails = world.mails().await;
+    assert_eq!(mails.iter().map(|mail| mail.id).collect::<Vec<_>>(), [first.id], "one message, with one Message-ID");
+    assert_eq!((&mails[0].message_id, mails[0].state), (&first.message_id, MailState::Sent));
+}
+
+#[tokio::test]
+async fn a_relay_that_is_away_for_two_days_keeps_nothing_from_anybody_and_tells_nothing_twice() {
+    let shops = [("de", &[OWNER] as &[&str]), ("fr", &["fr@example.com"]), ("nl", &[OWNER]), ("uk", &[OWNER])];
+    let world = World::new("2027-05-01T12:00", &shops).await;
+    world.change_people(|people| people.operator.clear());
+    world.grant("de", &["de"], "2027-05-31T20:00").await;
+    world.grant("fr", &["fr"], "2027-06-30T12:00").await;
+    world.grant("uk", &["uk"], "2027-06-30T12:00").await;
+    // The first step is on the last day of the outage.
+    world.grant("nl", &["nl"], "2027-07-01T12:00").await;
+    world.until("2027-05-30T07:59").await;
+    world.relay.refuse_all(Some(MailError::away("relay: nobody there")));
+    assert_eq!(world.until("2027-06-01T08:30").await, Vec::<String>::new());
+    // What was tried for two days is given up, as whoever minds the relay sees, and can be tried again.
+    let refused: Vec<_> = world.mails().await.into_iter().filter(|mail| mail.state == MailState::Refused).collect();
+    assert_eq!(refused.iter().map(|mail| mail.recipient.as_str()).collect::<Vec<_>>(), ["fr@example.com"]);
+    world.relay.refuse_all(None);
+    let mut tx = world.store.write(world.clock.now()).await.unwrap();
+    assert!(tx.retry_mail(refused[0].id).await.unwrap());
+    tx.commit().await.unwrap();
+    let mut arrived = world.until("2027-06-02T00:00").await;
+    arrived.sort();
+    insta::assert_snapshot!(arrived.join("\n"), @"
+    2027-06-01 08:35 ended owner@example.com: DE: permission ended on 31 May
+    2027-06-01 08:35 reminder fr@example.com: FR: permission ends in 29 days, on 30 June
+    2027-06-01 08:35 reminder owner@example.com: Permission for 2 shops ends soon, first UK: in 29 days, on 30 June
     ");
 }
 
@@ -199,7 +278,13 @@ async fn what_nobody_was_named_for_when_its_mail_was_to_leave_is_told_to_who_is_
     world.settings_changed().await;
     let mut told = world.until("2027-05-30T10:00").await;
     told.retain(|line| line.contains("new@example.com"));
-    assert_eq!(told, ["2027-05-30 09:00 reminder new@example.com: UK: permission ends in 31 days, on 30 June"]);
+    assert_eq!(
+        told,
+        [
+            "2027-05-30 09:00 ended new@example.com: DE: permission ended on 30 May",
+            "2027-05-30 09:00 reminder new@example.com: UK: permission ends in 31 days, on 30 June"
+        ]
+    );
 }
 
 #[tokio::test]
@@ -225,6 +310,7 @@ async fn what_was_silent_while_mail_was_off_is_told_once_it_is_on() {
     assert_eq!(
         world.until("2027-06-20T07:00").await,
         [
+            "2027-06-14 09:00 operator ops@example.com: DE: the permission has ended",
             "2027-06-14 09:00 ended owner@example.com: DE: permission ended on 10 June",
             "2027-06-14 09:00 reminder owner@example.com: UK: permission ends in 16 days, on 30 June",
         ]
