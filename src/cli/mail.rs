@@ -5,8 +5,9 @@ use super::{
     open::{self, Env},
     print,
     table::Table,
+    upcoming::in_short,
 };
-use crate::{clock::Clock, control::Request, report};
+use crate::{clock::Clock, control::Request, daemon, notices, report};
 
 pub(super) async fn mail(env: &Env, command: MailCommand) -> Outcome {
     let request = match command {
@@ -19,15 +20,23 @@ pub(super) async fn mail(env: &Env, command: MailCommand) -> Outcome {
 }
 
 async fn list(env: &Env, limit: u32) -> Outcome {
-    let (_, mut tx) = env.look().await?;
-    let list = report::mail_list(&mut tx, None, limit).await.map_err(open::unavailable)?;
+    let (config, mut tx) = env.look().await?;
+    let mut list = report::mail_list(&mut tx, None, limit).await.map_err(open::unavailable)?;
+    // With broken settings nobody can say how a mail would be composed.
+    if let Ok(people) = daemon::people_of(&config) {
+        for view in list.mail.iter_mut().filter(|view| view.subject.is_none()) {
+            if let Some(mail) = tx.mail(view.id).await.map_err(open::unavailable)? {
+                view.subject = notices::subject(&mut tx, &people, &mail).await.map_err(open::unavailable)?;
+            }
+        }
+    }
     if env.json {
         return print::json(&list);
     }
     let now = Clock::system().now();
-    let mut table = Table::new(&["MAIL", "KIND", "TO", "STATE", "OWED", "SENT", "ATTEMPTS", "SUBJECT"])
+    let mut table = Table::new(&["MAIL", "KIND", "TO", "STATE", "OWED", "SENT", "ATTEMPTS", "SHOPS", "SUBJECT"])
         .wide("SUBJECT")
-        .spare(&["ATTEMPTS", "SENT", "OWED"]);
+        .spare(&["ATTEMPTS", "SENT", "OWED", "SHOPS"]);
     for mail in list.mail {
         let state = serde_json::to_value(mail.state).unwrap_or_default();
         table.row([
@@ -38,6 +47,7 @@ async fn list(env: &Env, limit: u32) -> Outcome {
             report::relative(mail.owed_at, now),
             mail.sent_at.map_or("-".into(), |at| report::relative(at, now)),
             mail.attempts.to_string(),
+            in_short(&mail.shops),
             mail.subject.unwrap_or_default(),
         ]);
         table.note(mail.error.as_deref());

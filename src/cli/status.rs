@@ -109,8 +109,9 @@ fn with_health(mut status: Value, health: &Result<Value, Refusal>) -> Value {
 }
 
 fn print_status(status: &Value, health: &Result<Value, Refusal>, zone: &TimeZone) -> Outcome {
-    table(status, &Clock::system().now().to_zoned(zone.clone())).print()?;
-    print::text(&footer(status, health))
+    let now = Clock::system().now().to_zoned(zone.clone());
+    table(status, &now).print()?;
+    print::text(&footer(status, health, &now))
 }
 
 fn table(status: &Value, now: &Zoned) -> Table {
@@ -245,7 +246,16 @@ fn last(last: &Value, now: Timestamp) -> String {
     format!("{outcome} {}", report::relative(at, now))
 }
 
-fn footer(status: &Value, health: &Result<Value, Refusal>) -> String {
+/// How many mails wait, and until when: some do so on purpose.
+fn mail(mail: &Value, now: &Zoned) -> String {
+    let (owed, refused) = (&mail["owed"], &mail["refused"]);
+    let next = instant(&mail["next_attempt_at"]).filter(|at| *at > now.timestamp());
+    let waits = next.map(|at| format!(" (the next is tried {})", report::relative(at, now.timestamp())));
+    let off = if mail["off"] == true { "mail is switched off: " } else { "mail: " };
+    format!("{off}{owed} owed{}, {refused} refused", waits.unwrap_or_default())
+}
+
+fn footer(status: &Value, health: &Result<Value, Refusal>, now: &Zoned) -> String {
     let mut lines: Vec<String> = more(status).into_iter().collect();
     lines.push(String::new());
     let settings = status["settings"]["error"].as_str();
@@ -266,8 +276,7 @@ fn footer(status: &Value, health: &Result<Value, Refusal>) -> String {
     lines.extend(status["app_secrets"].as_array().into_iter().flatten().map(app_secret));
     let removed = status["removed"].as_array().into_iter().flatten().filter_map(Value::as_str);
     lines.extend(removed.map(open::kept_text));
-    let (owed, refused) = (&status["mail"]["owed"], &status["mail"]["refused"]);
-    lines.push(format!("mail: {owed} owed, {refused} refused"));
+    lines.push(mail(&status["mail"], now));
     lines.join("\n")
 }
 
@@ -312,7 +321,7 @@ mod tests {
             "mail": { "owed": 0, "refused": 0 },
         });
         let well = Ok(json!({ "healthy": true, "reasons": [] }));
-        insta::assert_snapshot!(footer(&status, &well).trim(), @r"
+        insta::assert_snapshot!(footer(&status, &well, &noon()).trim(), @r"
         daemon: well
         instances: north.a, south.b (stands by)
         mail: 0 owed, 0 refused
@@ -324,10 +333,10 @@ mod tests {
         let mut status = shops();
         status["more"] = json!(4);
         let well = Ok(json!({ "healthy": true, "reasons": [] }));
-        let told = footer(&status, &well);
+        let told = footer(&status, &well, &noon());
         assert!(told.contains("4 more shops; `--limit` shows more of them, `--shop` one"), "{told}");
         status["more"] = json!(0);
-        assert!(!footer(&status, &well).contains("more shop"));
+        assert!(!footer(&status, &well, &noon()).contains("more shop"));
     }
 
     fn shops() -> Value {
@@ -377,9 +386,21 @@ mod tests {
         })
     }
 
-    fn told(status: &Value) -> String {
+    fn noon() -> Zoned {
         let now: Timestamp = "2026-03-01T12:00:00Z".parse().unwrap();
-        table(status, &now.to_zoned(TimeZone::UTC)).lines(None).join("\n")
+        now.to_zoned(TimeZone::UTC)
+    }
+
+    fn told(status: &Value) -> String {
+        table(status, &noon()).lines(None).join("\n")
+    }
+
+    #[test]
+    fn mail_that_waits_on_purpose_looks_like_no_broken_relay() {
+        let waits = json!({ "owed": 12, "refused": 0, "next_attempt_at": "2026-03-01T12:27:00Z" });
+        assert_eq!(mail(&waits, &noon()), "mail: 12 owed (the next is tried in 27 min 0 s), 0 refused");
+        let off = json!({ "owed": 2, "refused": 1, "off": true });
+        assert_eq!(mail(&off, &noon()), "mail is switched off: 2 owed, 1 refused");
     }
 
     #[test]
@@ -454,7 +475,7 @@ mod tests {
     fn a_refusal_of_settings_is_said_once() {
         let reason = format!("{}: shopsyncd.toml:3: not TOML", daemon::SETTINGS_REFUSED);
         let health = Ok(json!({ "healthy": false, "reasons": [reason] }));
-        insta::assert_snapshot!(footer(&shops(), &health).trim_start(), @r"
+        insta::assert_snapshot!(footer(&shops(), &health, &noon()).trim_start(), @r"
         daemon: well
         settings: the newest were refused, the ones before serve: shopsyncd.toml:3: not TOML
         client secret of amazon: ends 2026-03-11 (10 days, configured)

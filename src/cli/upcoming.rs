@@ -15,12 +15,12 @@ use super::{
     table::Table,
 };
 use crate::{
-    config::Config,
+    config::{Config, Transport},
     daemon,
-    domain::{AuthorizationState, JobKind, Period, ShopId, counted},
+    domain::{AuthorizationState, JobKind, Period, RunState, ShopId, counted},
     mail::calendar::{Calendar, Event},
     notices,
-    store::{ScheduleRow, Tx},
+    store::{RunFilter, ScheduleRow, StoreError, Tx},
 };
 
 /// How far ahead runs are told one by one; beyond, a line per job says how many there are.
@@ -30,6 +30,8 @@ const ONE_BY_ONE: SignedDuration = SignedDuration::from_hours(24);
 const MOST: usize = 25;
 /// How many are told of a job that runs more often.
 const FEW: usize = 3;
+/// How many unfinished runs are looked at: far more than there are schedules.
+const ALL: u32 = 100_000;
 /// How many shops of one mail are named at most; scripts are told all.
 const NAMED: usize = 4;
 
@@ -49,7 +51,7 @@ struct Item {
     shop: Option<ShopId>,
     job: Option<JobKind>,
     to: Option<String>,
-    /// For `operator`: what the mail will be about.
+    /// What the mail will be about, where its kind does not say; of a run that is not finished, why it is still to come.
     #[serde(skip_serializing_if = "Option::is_none")]
     about: Option<String>,
     /// For `runs`: how many there are up to the horizon.
@@ -81,6 +83,9 @@ fn table(items: &[Item], config: &Config, days: u32) -> Table {
     let title = |what: &str, none: bool| format!("{what} of the next {days}{}", if none { ": none" } else { "" });
     let (runs, people): (Vec<_>, Vec<_>) = items.iter().partition(|item| item.job.is_some());
     table.section(title("mails and ends", people.is_empty()));
+    if is_off(config) {
+        table.section("mail is switched off (`mail.transport`): nobody is written to".to_owned());
+    }
     let mails = together(people, |item| (item.at, what(item), item.to.clone().unwrap_or_default()));
     for ((at, what, to), shops) in mails {
         table.row([when(at), what, in_short(&shops), to]);
@@ -108,7 +113,7 @@ fn together<'a, K: Ord>(
 }
 
 /// The first few shops, and how many more.
-fn in_short(shops: &[ShopId]) -> String {
+pub(super) fn in_short(shops: &[ShopId]) -> String {
     let (named, more) = shops.split_at(shops.len().min(NAMED));
     let named = named.iter().map(ShopId::as_str).collect::<Vec<_>>().join(", ");
     if more.is_empty() { named } else { format!("{named} and {} more", more.len()) }
@@ -120,7 +125,10 @@ fn what(item: &Item) -> String {
             Some(period) => format!("{job}, {count} more, every {period}"),
             None => format!("{job}, {count} more"),
         },
-        (_, Some(job), None) => job.to_string(),
+        (_, Some(job), None) => match &item.about {
+            Some(about) => format!("{job}, {about}"),
+            None => job.to_string(),
+        },
         ("end", ..) => "the authorization ends".into(),
         ("ended", ..) => "mail: it has ended".into(),
         (kind, ..) => match &item.about {
@@ -154,7 +162,12 @@ async fn items(tx: &mut Tx, config: &Config, days: u32, most: usize) -> Result<V
             })
         }));
     }
-    for mail in notices::upcoming_mails(tx, &people, horizon).await.map_err(open::unavailable)? {
+    let mails = if is_off(config) {
+        Vec::new()
+    } else {
+        notices::upcoming_mails(tx, &people, horizon).await.map_err(open::unavailable)?
+    };
+    for mail in mails {
         let of = |shop: Option<ShopId>| Item {
             at: mail.at,
             kind: mail.kind.to_string(),
@@ -170,6 +183,7 @@ async fn items(tx: &mut Tx, config: &Config, days: u32, most: usize) -> Result<V
         }
         items.extend(mail.shops.iter().cloned().map(|shop| of(Some(shop))));
     }
+    items.extend(unfinished(tx, horizon).await.map_err(open::unavailable)?);
     let schedules = tx.schedules(None).await.map_err(open::unavailable)?;
     for (schedule, instants) in runs::all(&schedules, &watched, now, horizon) {
         if let Some(shop) = schedule.shop.clone() {
@@ -177,6 +191,37 @@ async fn items(tx: &mut Tx, config: &Config, days: u32, most: usize) -> Result<V
         }
     }
     items.sort();
+    Ok(items)
+}
+
+/// Whether no mail is sent at all.
+const fn is_off(config: &Config) -> bool {
+    matches!(config.mail.transport, Transport::None)
+}
+
+/// Runs that have come due already and are still to be carried out: they wait for a free slot, or for their next attempt.
+async fn unfinished(tx: &mut Tx, horizon: Timestamp) -> Result<Vec<Item>, StoreError> {
+    let mut items = Vec::new();
+    for state in [RunState::Available, RunState::Retryable] {
+        let filter = RunFilter { state: Some(state), ..RunFilter::default() };
+        for run in tx.runs(&filter, ALL).await?.into_iter().filter(|run| run.shop.is_some()) {
+            let about = match state {
+                RunState::Retryable => format!("attempt {}", run.attempt + 1),
+                _ => "waiting".to_owned(),
+            };
+            items.push(Item {
+                at: run.available_at.max(tx.now),
+                kind: "run".into(),
+                shop: run.shop,
+                job: Some(run.job),
+                to: None,
+                about: Some(about),
+                count: None,
+                period: None,
+            });
+        }
+    }
+    items.retain(|item| item.at <= horizon);
     Ok(items)
 }
 

@@ -16,7 +16,7 @@ use crate::{
     notices::{self, People},
     report::{self, Status, Surroundings},
     secrets::Secret,
-    store::{Asked, StoreError, Tx},
+    store::{Asked, MailState, StoreError, Tx},
 };
 
 type Answered = Result<Value, Refusal>;
@@ -71,7 +71,7 @@ impl Answerer for Shared {
             Request::Pause { shop } => self.pause(&shop, true).await,
             Request::Resume { shop } => self.pause(&shop, false).await,
             Request::Forget { shop } => self.forget(&shop).await,
-            Request::MailRetry { id } => self.mail_retry(id).await,
+            Request::MailRetry { id } => self.mail_retry(id, progress).await,
             Request::MailTest { address } => self.mail_test(&address, progress).await,
             Request::Reseal => {
                 let (resealed, all) = self.keeper.reseal().await.map_err(|error| keeper_refused(&error))?;
@@ -264,7 +264,7 @@ impl Shared {
         )
     }
 
-    async fn mail_retry(&self, id: i64) -> Answered {
+    async fn mail_retry(&self, id: i64, progress: ProgressSink) -> Answered {
         let mut tx = self.writing().await?;
         let due = tx.retry_mail(id).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
@@ -274,8 +274,30 @@ impl Shared {
             }
             return Err(Refusal::new(77, format!("mail {id} is neither owed nor refused; see `shopsyncd mail list`")));
         }
-        self.handle.run_now(None, JobKind::SendMail, Demand::default(), Trigger::Now).await.map_err(unavailable)?;
-        Ok(json!({ "text": format!("mail {id} is delivered now; `shopsyncd mail list` tells how it went") }))
+        let asked =
+            self.handle.run_now(None, JobKind::SendMail, Demand::default(), Trigger::Now).await.map_err(unavailable)?;
+        self.wait_for(asked, &progress).await?;
+        let mut tx = self.reading().await?;
+        let mail = tx.mail(id).await.map_err(unavailable)?;
+        let Some(mail) = mail else { return Err(Refusal::new(1, format!("mail {id} is gone"))) };
+        let why = mail.error.unwrap_or_else(|| "not yet attempted".to_owned());
+        let text = match mail.state {
+            MailState::Sent => format!("mail {id} has left"),
+            MailState::Cancelled => format!("mail {id} does not leave: {why}"),
+            MailState::Owed | MailState::Refused => {
+                return Err(Refusal::new(1, format!("mail {id} has not left: {why}")));
+            }
+        };
+        let taken = tx.mails_told_by(id).await.map_err(unavailable)?;
+        let also = match &taken[..] {
+            [] => String::new(),
+            [one] => format!("; it took along what mail {one} was to tell"),
+            all => {
+                let all = all.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
+                format!("; it took along what mails {all} were to tell")
+            }
+        };
+        Ok(json!({ "text": format!("{text}{also}"), "took_along": taken }))
     }
 
     async fn mail_test(&self, address: &str, progress: ProgressSink) -> Answered {
@@ -291,7 +313,7 @@ impl Shared {
         self.wait_for(asked, &progress).await?;
         let mail = self.reading().await?.mail(id).await.map_err(unavailable)?;
         match mail {
-            Some(mail) if mail.state == crate::store::MailState::Sent => {
+            Some(mail) if mail.state == MailState::Sent => {
                 Ok(json!({ "text": format!("sent to {address} as {}", mail.message_id) }))
             }
             Some(mail) => Err(Refusal::new(

@@ -115,6 +115,11 @@ pub fn compose(letter: &Letter, envelope: &Envelope<'_>) -> Result<Composed, Mai
     Ok(Composed { subject, message })
 }
 
+/// The subject that a letter would have now.
+pub fn subject(letter: &Letter, language: Language, zone: &TimeZone, now: Timestamp) -> String {
+    one_line(&words::page(language, letter, &now.to_zoned(zone.clone())).subject)
+}
+
 fn attachment(entry: String) -> Result<SinglePart, MailError> {
     let kind = ContentType::parse("text/calendar; charset=utf-8; method=PUBLISH")
         .map_err(|cause| MailError::permanent(format!("calendar entry: {cause}")))?;

@@ -13,7 +13,7 @@ use std::str::FromStr;
 
 pub use letter::{Item, Letter, News, Obstacle, Obstructed, RenewLink, ShopLine};
 use lettre::{Address, address::AddressError, message::Mailbox};
-pub use message::{Composed, Envelope, compose};
+pub use message::{Composed, Envelope, compose, subject};
 pub use transport::{
     Mailer, MailerBook, Memory, Outgoing, Received, Relay, Settings, Smtp, Tls, Transport, without_addresses,
 };

@@ -50,6 +50,25 @@ pub async fn letter(tx: &mut Tx, people: &People, mail: &Mail) -> Result<Option<
     }))
 }
 
+/// What a mail is about: its subject, or the one it would have if it left now; in a few words where it does not leave any more. `None`:
+/// nobody knows.
+pub async fn subject(tx: &mut Tx, people: &People, mail: &Mail) -> Result<Option<String>, StoreError> {
+    if mail.subject.is_some() {
+        return Ok(mail.subject.clone());
+    }
+    let words = |letter: &Letter, now| crate::mail::subject(letter, mail.language, people.zone(), now);
+    if mail.state == MailState::Owed
+        && let Some((letter, _)) = letter(tx, people, mail).await?
+    {
+        return Ok(Some(words(&letter, tx.now)));
+    }
+    Ok(match Payload::of(mail) {
+        Some(Payload::Operator { news, .. }) => Some(words(&Letter::Operator(vec![news]), mail.owed_at)),
+        Some(payload) => super::upcoming::about(&payload, None),
+        None => None,
+    })
+}
+
 /// Marks what a mail told as told.
 pub async fn mark_sent(tx: &mut Tx, mail: &Mail) -> Result<(), StoreError> {
     match Payload::of(mail) {

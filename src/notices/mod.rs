@@ -20,7 +20,7 @@ use std::{
 };
 
 use arc_swap::ArcSwap;
-pub use compose::{drop_unsaid, is_for_nobody, is_out_of_date, letter, mark_sent, silence, unsilence};
+pub use compose::{drop_unsaid, is_for_nobody, is_out_of_date, letter, mark_sent, silence, subject, unsilence};
 pub use failing::owe_failing;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 pub use operator::{gather, note_app_refused, note_settings_refused, note_undeliverable, owe_operator_mail};

@@ -24,7 +24,7 @@ pub struct MailView {
     pub kind: MailKind,
     /// The address.
     pub to: String,
-    /// The subject, once composed.
+    /// The subject, once composed; before, the one it would have.
     pub subject: Option<String>,
     /// The shops it is about.
     pub shops: Vec<ShopId>,

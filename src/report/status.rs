@@ -10,7 +10,7 @@ use super::{
     runs::ErrorView,
 };
 use crate::{
-    config::{Config, ShopConfig},
+    config::{Config, ShopConfig, Transport},
     domain::{
         Authorization, AuthorizationId, AuthorizationState, ChannelName, Counts, EndSource, JobKind, JobState, Outcome,
         Period, Run, RunId, RunState, ShopId, days_left,
@@ -191,6 +191,12 @@ pub struct MailStatus {
     pub owed: u64,
     /// Refused for good.
     pub refused: u64,
+    /// When the next of the owed ones is attempted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next_attempt_at: Option<Timestamp>,
+    /// Whether mail is switched off.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub off: bool,
 }
 
 /// Everything there is to tell at `tx.now` of these shops. Reads each table once, however many shops there are, but for the journal of
@@ -204,6 +210,8 @@ pub async fn status(
     needs_authorization: impl Fn(&ChannelName) -> bool,
     refresh_token_end: impl Fn(&ChannelName) -> EndSource,
 ) -> Result<Status, StoreError> {
+    // What is not going to be sent is not announced.
+    let off = matches!(config.mail.transport, Transport::None);
     let now = tx.now;
     let rows: BTreeMap<ShopId, ShopRow> =
         tx.shops_among(among).await?.into_iter().map(|row| (row.id.clone(), row)).collect();
@@ -237,7 +245,7 @@ pub async fn status(
             token.source = Some(refresh_token_end(&shop.channel));
         }
         status.other_app = given.filter(|_| authorization.is_none()).map(|given| given.account.app.clone());
-        status.next_reminder_at = reminders.get(id).copied();
+        status.next_reminder_at = reminders.get(id).filter(|_| !off).copied();
         if let Some(view) = status.authorization.as_mut().filter(|_| status.state == Some(AuthorizationState::Revoked))
         {
             view.ended_at = revoked_at(tx, id).await?;
@@ -246,6 +254,7 @@ pub async fn status(
     }
     let removed = tx.shop_ids().await?.into_iter().filter(|id| !config.shops.contains_key(id)).collect();
     let (owed, refused) = tx.mail_counts().await?;
+    let next_attempt_at = tx.next_mail_at().await?.filter(|_| !off);
     Ok(Status {
         more: config.shops.len() - shops.len(),
         shops,
@@ -253,7 +262,7 @@ pub async fn status(
         instances: instances(tx).await?,
         app_secrets: app_secrets(config, &local),
         settings: settings(tx).await?,
-        mail: MailStatus { owed, refused },
+        mail: MailStatus { owed, refused, next_attempt_at, off },
     })
 }
 

@@ -173,6 +173,32 @@ async fn what_is_asked_in_vain_is_answered_truly() {
 }
 
 #[tokio::test]
+async fn mail_that_does_not_leave_is_told_by_whoever_says_how_the_daemon_does() {
+    let world = a_working_shop().await;
+    let reasons = async || world.ask(Request::Health).await.unwrap()["reasons"].to_string();
+    // What stands in the folder's place is none.
+    let mails = world.state_dir().join("mail");
+    let _ = std::fs::remove_dir_all(&mails);
+    std::fs::write(&mails, "").unwrap();
+    let test = || Request::MailTest { address: "ops@example.com".to_owned() };
+    assert_eq!(world.ask(test()).await.unwrap_err().exit, 1);
+    assert!(!reasons().await.contains("not left"), "once may happen");
+    let id = world.store().read(world.clock.now()).await.unwrap().mails(None, 1).await.unwrap()[0].id;
+    let refused = world.ask(Request::MailRetry { id }).await.unwrap_err();
+    assert!(
+        refused.exit == 1 && refused.text.starts_with(&format!("mail {id} has not left: mail folder ")),
+        "{refused}"
+    );
+    let told = reasons().await;
+    assert!(told.contains("1 mail has not left since 2") && told.contains("mail folder "), "{told}");
+    std::fs::remove_file(&mails).unwrap();
+    let left = world.ask(Request::MailRetry { id }).await.unwrap();
+    assert_eq!(left["text"], format!("mail {id} has left"));
+    assert!(!reasons().await.contains("not left"));
+    world.end().await;
+}
+
+#[tokio::test]
 async fn a_paused_shop_rests_and_catches_up_when_the_pause_ends() {
     let world = a_working_shop().await;
     let shop = || "uk".parse().unwrap();
