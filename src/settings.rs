@@ -25,9 +25,9 @@ use crate::{
 pub struct Loaded {
     /// The settings; `None` where a finding is an error.
     pub config: Option<Config>,
-    /// The settings as far as they could be read, sound or not: commands find the daemon and its database by them even when
-    /// something else is wrong.
-    pub readable: Config,
+    /// Then the settings as far as they could be read: commands find the daemon and its database by them even when something else
+    /// is wrong.
+    pub broken: Option<Config>,
     /// Everything worth saying, in the order of files and lines.
     pub findings: Vec<Finding>,
     /// The settings files that were found, the main file first.
@@ -37,6 +37,11 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The settings as far as they could be read, sound or not.
+    pub fn readable(&self) -> &Config {
+        self.config.as_ref().or(self.broken.as_ref()).expect("they are one or the other")
+    }
+
     /// The findings that keep the settings from being put in force.
     pub fn errors(&self) -> impl Iterator<Item = &Finding> {
         self.findings.iter().filter(|finding| finding.severity == Severity::Error)
@@ -55,13 +60,8 @@ pub fn load(named: Option<&Path>, env: &Env, tools: &Tools) -> Loaded {
     }
     sort(&mut findings, &layers);
     let sound = findings.iter().all(|finding| finding.severity < Severity::Error);
-    Loaded {
-        config: sound.then(|| config.clone()),
-        readable: config,
-        findings,
-        files: layers.files,
-        secret_files: checked.secret_files,
-    }
+    let (config, broken) = if sound { (Some(config), None) } else { (None, Some(config)) };
+    Loaded { config, broken, findings, files: layers.files, secret_files: checked.secret_files }
 }
 
 /// The settings as far as the main file and the environment say them, sound or not: the daemon is found by them without reading the
@@ -75,7 +75,7 @@ pub fn without_shops(named: Option<&Path>, env: &Env) -> Config {
 /// the settings read again, and may mean that shops go; nobody means that the main file does.
 pub fn vanished(before: &Config, files: &[PathBuf], after: &Loaded, asked: bool) -> Vec<Finding> {
     let there: HashSet<&PathBuf> = after.files.iter().collect();
-    let (said, says) = (speaking(before), speaking(&after.readable));
+    let (said, says) = (speaking(before), speaking(after.readable()));
     // What stood in each file and stands nowhere now.
     let mut lost: HashMap<&str, Vec<String>> = HashMap::new();
     let kept = |id: &ShopId| after.config.as_ref().is_none_or(|config| config.shops.contains_key(id));
@@ -316,8 +316,8 @@ mod tests {
         let desk = Desk::new(&[("shopsyncd.toml", main), ("shops.d/erp.toml", typo), ("shops.d/uk.toml", shop)]);
         let loaded = desk.load();
         assert!(loaded.config.is_none());
-        assert_eq!(loaded.readable.state_dir, Path::new("/srv/state"));
-        assert_eq!(loaded.readable.database_url.expose(), "sqlite:other.db");
+        assert_eq!(loaded.readable().state_dir, Path::new("/srv/state"));
+        assert_eq!(loaded.readable().database_url.expose(), "sqlite:other.db");
         let places: Vec<String> = loaded.findings.iter().map(|one| format!("{}:{}", one.file, one.line)).collect();
         assert_eq!(places, ["shopsyncd.toml:2", "shops.d/erp.toml:4"], "{}", desk.told());
         fs::remove_file(desk.0.path().join("shopsyncd.toml")).unwrap();

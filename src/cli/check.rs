@@ -23,6 +23,7 @@ use crate::{
 
 pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
     let loaded = env.load();
+    let state_dir = loaded.readable().state_dir.clone();
     let mut findings = loaded.findings;
     let mut database = None;
     if env.config.is_none() && !Path::new(DEFAULT_FILE).exists() {
@@ -44,7 +45,7 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
     if env.json {
         let unanswered = unanswered.as_ref().map(|refusal| &refusal.text);
         print::json(&json!({
-            "files": loaded.files, "state_dir": loaded.readable.state_dir, "findings": findings, "database": database,
+            "files": loaded.files, "state_dir": state_dir, "findings": findings, "database": database,
             "changes": changes.as_ref().map(|answer| &answer["changes"]), "source": changes.as_ref().map(|answer| &answer["source"]),
             "unanswered": unanswered,
         }))?;
@@ -52,7 +53,7 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
         for file in &loaded.files {
             print::text(&format!("read: {}", file.display()))?;
         }
-        print::text(&format!("state_dir: {}", loaded.readable.state_dir.display()))?;
+        print::text(&format!("state_dir: {}", state_dir.display()))?;
         for finding in &findings {
             print::text(&print::finding_line(finding))?;
         }

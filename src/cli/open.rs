@@ -50,16 +50,14 @@ impl Env {
     /// The settings; where they are broken, as far as they could be read and as long as they say where the database is. Then what is wrong
     /// with them is said beside the answer: a slip in one shop's file must not keep anybody from a copy or a look.
     pub(super) fn readable(&self) -> Result<Config, Refusal> {
-        let loaded = self.load();
-        let readable = loaded.readable.clone();
-        match accepted(loaded) {
-            Ok(config) => Ok(config),
-            Err(refusal) if finds_database(&refusal) => {
-                print::refusal(&refusal, false);
-                Ok(readable)
-            }
-            Err(refusal) => Err(refusal),
+        let mut loaded = self.load();
+        let Some(broken) = loaded.broken.take() else { return accepted(loaded) };
+        let refusal = refused(&loaded);
+        if !finds_database(&refusal) {
+            return Err(refusal);
         }
+        print::refusal(&refusal, false);
+        Ok(broken)
     }
 
     /// The settings but for the files of shops, as far as they can be read: enough to find the daemon.
@@ -99,11 +97,14 @@ fn finds_database(refusal: &Refusal) -> bool {
 
 /// The settings, or all that is wrong with them (78).
 pub(super) fn accepted(loaded: settings::Loaded) -> Result<Config, Refusal> {
+    let refusal = refused(&loaded);
+    loaded.config.ok_or(refusal)
+}
+
+fn refused(loaded: &settings::Loaded) -> Refusal {
     let findings: Vec<_> = loaded.errors().cloned().collect();
-    loaded.config.ok_or_else(|| {
-        let text = format!("the settings have {}", counted(findings.len() as u64, "error", "errors"));
-        Refusal { exit: exit::CONFIGURATION, text, findings }
-    })
+    let text = format!("the settings have {}", counted(findings.len() as u64, "error", "errors"));
+    Refusal { exit: exit::CONFIGURATION, text, findings }
 }
 
 /// Where the database is. An address that systemd hands the service alone is not known to commands, and no other is looked at in

@@ -37,9 +37,9 @@ const OWN_AFFAIR: [&str; 6] = ["state_dir", "database.url", "web.listen", "web.i
 /// The digest of all that instances on one database must agree in.
 pub(super) fn digest(config: &Config) -> String {
     let mut hash = Sha256::new();
-    // Shop by shop: one list of ten thousand shops takes many times as long to make as that many lists.
-    let of_shops = config.shops.iter().map(|(id, shop)| flat_shop(id, shop));
-    for (key, value) in iter::once(flat_apart(config)).chain(of_shops).flatten() {
+    // Shop by shop, as they stand: a map of all values of ten thousand shops takes many times as long to make.
+    let of_shops = config.shops.iter().map(|(id, shop)| list_shop(id, shop));
+    for (key, value) in iter::once(list_apart(config)).chain(of_shops).flatten() {
         let derived = key == "web.public_url" && !config.web.public_url_set;
         if derived || OWN_AFFAIR.contains(&key.as_str()) {
             continue;
@@ -55,22 +55,19 @@ pub(super) fn digest(config: &Config) -> String {
 
 /// Everything resolved, of the shops only those named.
 pub(super) fn flat_of(config: &Config, is_named: impl Fn(&ShopId) -> bool) -> Flat {
-    let mut all = flat_apart(config);
-    for (id, shop) in config.shops.iter().filter(|(id, _)| is_named(id)) {
-        all.extend(flat_shop(id, shop));
-    }
-    all
+    let named = config.shops.iter().filter(|(id, _)| is_named(id)).map(|(id, shop)| list_shop(id, shop));
+    iter::once(list_apart(config)).chain(named).flatten().collect()
 }
 
 /// One shop, resolved.
-fn flat_shop(id: &ShopId, shop: &ShopConfig) -> Flat {
+fn list_shop(id: &ShopId, shop: &ShopConfig) -> Vec<(String, Shown)> {
     let mut list = List::default();
     list.shop(&format!("shops.{id}"), shop);
     list.0
 }
 
 /// Everything but the shops, resolved.
-fn flat_apart(config: &Config) -> Flat {
+fn list_apart(config: &Config) -> Vec<(String, Shown)> {
     let mut all = List::default();
     all.text("timezone", config.timezone.iana_name().unwrap_or("UTC"));
     all.text("product_source", config.product_source.as_ref().map_or("None", |id| id.as_str()));
@@ -90,11 +87,11 @@ fn flat_apart(config: &Config) -> Flat {
 }
 
 #[derive(Default)]
-struct List(Flat);
+struct List(Vec<(String, Shown)>);
 
 impl List {
     fn text(&mut self, key: &str, value: impl std::fmt::Display) {
-        self.0.insert(key.to_owned(), Shown::Text(value.to_string()));
+        self.0.push((key.to_owned(), Shown::Text(value.to_string())));
     }
 
     fn secret(&mut self, key: &str, value: Option<&Secret>) {
@@ -105,7 +102,7 @@ impl List {
 
     fn hashed(&mut self, key: &str, text: &str) {
         let hash = Sha256::digest(format!("shopsyncd settings {key}\n{text}"));
-        self.0.insert(key.to_owned(), Shown::Secret(hex::encode(hash)));
+        self.0.push((key.to_owned(), Shown::Secret(hex::encode(hash))));
     }
 
     fn people(&mut self, key: &str, people: &[Recipient]) {

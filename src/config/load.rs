@@ -432,26 +432,32 @@ impl Layers {
         path
     }
 
+    /// Takes the layers' values; their places stay.
     fn merge(&mut self) {
         self.note_sayers();
-        // A shop stands in one file, so the files of shops are one layer: laid over each other one by one, each would copy all before it.
-        let chunks = self.layers.chunk_by(|layer, next| layer.is_of_shops() && next.is_of_shops());
-        let figment = chunks.fold(Figment::new(), |all, chunk| match chunk {
-            [layer] => all.merge(layer),
-            files => all.merge(&joined(files)),
-        });
-        match figment.extract::<Dict>() {
+        let Some((environment, files)) = self.layers.split_last_mut() else { return };
+        // A shop stands in one file. So what lies over it can only be variables, and thousands of shops of which these say nothing are
+        // taken as they are: figment would copy them again and again.
+        let mut shops = Dict::new();
+        for layer in &mut *files {
+            if let Some(Value::Dict(_, own)) = layer.dict.remove("shops") {
+                shops.extend(own);
+            }
+        }
+        let named = environment.dict.get("shops").and_then(Value::as_dict).into_iter().flat_map(Dict::keys);
+        let named: Dict = named.filter_map(|id| shops.remove_entry(id)).collect();
+        let named = Layer { dict: Dict::from([("shops".to_owned(), Value::from(named))]), ..Layer::default() };
+        let said = files.iter().filter(|layer| !layer.dict.is_empty()).chain([&named, &*environment]);
+        let merged = said.fold(Figment::new(), |all, layer| all.merge(layer)).extract::<Dict>();
+        match merged {
             Ok(values) => self.values = values,
             Err(error) => self.fault("", 0, format!("the layers do not merge: {error}"), "report this as a bug"),
         }
+        // Where a variable makes something else of the whole table, that is what counts.
+        if let Some(Value::Dict(_, all)) = self.values.get_mut("shops") {
+            all.extend(shops);
+        }
     }
-}
-
-/// Files of shops as one.
-fn joined(files: &[Layer]) -> Layer {
-    let shops = files.iter().filter_map(|layer| layer.dict.get("shops")?.as_dict()).flatten();
-    let shops: Dict = shops.map(|(id, shop)| (id.clone(), shop.clone())).collect();
-    Layer { dict: Dict::from([("shops".to_owned(), Value::from(shops))]), ..Layer::default() }
 }
 
 /// What a broken main file still says of where the daemon and its database are: commands find both by it. Of the rest nobody
