@@ -111,10 +111,15 @@ pub(crate) fn machine() -> String {
 
 /// Seconds of processor time this process has used.
 pub(crate) fn cpu_seconds() -> f64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
+    cpu_seconds_of("self").0
+}
+
+/// Seconds of processor time that a process has used, and that those which it started and which have ended had.
+pub(crate) fn cpu_seconds_of(process: &str) -> (f64, f64) {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
     let fields: Vec<&str> = stat.rsplit(')').next().unwrap_or("").split_whitespace().collect();
     let ticks = |at: usize| fields.get(at).and_then(|text| text.parse::<f64>().ok()).unwrap_or(0.0);
-    (ticks(11) + ticks(12)) / 100.0
+    ((ticks(11) + ticks(12)) / 100.0, (ticks(13) + ticks(14)) / 100.0)
 }
 
 /// The most memory this process ever had, in MiB.

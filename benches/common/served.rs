@@ -20,7 +20,7 @@ use tokio::{
     process::{Child, Command},
 };
 
-use super::common::Failure;
+use super::common::{Failure, cpu_seconds_of};
 
 /// The program.
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_shopsyncd");
@@ -95,17 +95,18 @@ impl Ground {
         self.0.join("shops.d")
     }
 
-    /// How long a command takes, from its start to its end.
-    pub(crate) fn run(&self, args: &[&str]) -> Result<Duration, Failure> {
+    /// How long a command takes, from its start to its end, and how much of that it used a processor.
+    pub(crate) fn run(&self, args: &[&str]) -> Result<(Duration, Duration), Failure> {
         let mut command = std::process::Command::new(PROGRAM);
         command.arg("--config").arg(self.main()).args(args).stdout(Stdio::null());
         for inherited in INHERITED {
             command.env_remove(inherited);
         }
-        let begun = Instant::now();
+        let (begun, (_, before)) = (Instant::now(), cpu_seconds_of("self"));
         let status = command.status()?;
         let took = begun.elapsed();
-        if status.success() { Ok(took) } else { Err(format!("{args:?}: {status}").into()) }
+        let used = Duration::from_secs_f64(cpu_seconds_of("self").1 - before);
+        if status.success() { Ok((took, used)) } else { Err(format!("{args:?}: {status}").into()) }
     }
 
     fn clear(&self) {
@@ -167,6 +168,11 @@ impl Served {
 
     pub(crate) async fn ask(&self, request: &Request) -> Result<Value, Failure> {
         control::ask(&self.state_dir, request, |_, _| {}).await.map_err(|refusal| refusal.text.into())
+    }
+
+    /// How much processor time it has used.
+    pub(crate) fn used(&self) -> Duration {
+        Duration::from_secs_f64(cpu_seconds_of(&self.pid.as_raw_nonzero().to_string()).0)
     }
 
     /// What of its memory is resident, in MiB.
