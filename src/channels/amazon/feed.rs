@@ -21,6 +21,7 @@ use super::{
     Amazon,
     client::{ApiCall, Operation, encoded},
     items::{WireIssue, complaints},
+    remembered::without_emptying,
     seller_of,
     submission::Work,
     token_of,
@@ -28,7 +29,7 @@ use super::{
 };
 use crate::{
     channels::{Access, ChannelError, PushResult, Settled, Ticket},
-    domain::{Complaint, plan::Change},
+    domain::{Complaint, Sku, plan::Change},
     http::{Method, Rate},
 };
 
@@ -47,10 +48,23 @@ const LARGEST_BYTES: usize = 4 << 20;
 /// The most that a processing report may have, unpacked.
 const LARGEST_REPORT_BYTES: u64 = 256 << 20;
 
+/// The code of what is refused with its whole feed.
+const WHOLE: &str = "feed";
+
 /// What is kept of a feed until it is judged.
 #[derive(Debug, Serialize, Deserialize)]
 struct Kept {
     feed: String,
+    /// Whether it empties no places of images any more.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    bare: bool,
+}
+
+impl Kept {
+    fn pending(&self, skus: Vec<Sku>) -> impl Iterator<Item = PushResult> {
+        let kept = serde_json::to_string(self).expect("a ticket is plain data");
+        skus.into_iter().map(move |sku| PushResult::Pending { sku, ticket: Ticket(kept.clone()) })
+    }
 }
 
 #[derive(Deserialize)]
@@ -131,8 +145,7 @@ impl Amazon {
             return Ok(results);
         }
         let feed = self.send_feed(access, &messages).await?;
-        let kept = serde_json::to_string(&Kept { feed }).expect("a ticket is plain data");
-        results.extend(waiting.into_iter().map(|sku| PushResult::Pending { sku, ticket: Ticket(kept.clone()) }));
+        results.extend(Kept { feed, bare: false }.pending(waiting));
         Ok(results)
     }
 
@@ -146,12 +159,37 @@ impl Amazon {
             return Some(message);
         }
         let patches = self.patches_of(work);
-        (!patches.is_empty()).then(|| {
-            json!({
-                "messageId": number, "sku": work.sku(), "operationType": "PATCH", "productType": work.product_type(),
-                "patches": patches,
-            })
-        })
+        (!patches.is_empty()).then(|| patching(work, number, patches))
+    }
+
+    /// Sends what was refused once more, as changes one by one are, without emptying places of images: the image that is to go may have gone
+    /// already. What empties none stays refused.
+    async fn send_bare(
+        &self,
+        access: &Access,
+        changes: &[Change],
+        judged: Vec<PushResult>,
+    ) -> Result<Vec<PushResult>, ChannelError> {
+        let refused: BTreeSet<&str> = judged.iter().filter_map(refused_sku).collect();
+        let (mut messages, mut waiting) = (Vec::new(), BTreeSet::new());
+        for change in changes.iter().filter(|change| refused.contains(change.sku.as_str())) {
+            let mut work = Work::of(change);
+            if work.listing.is_some()
+                && let Some(rest) = without_emptying(&self.patches_of(&mut work))
+            {
+                messages.push(patching(&work, number(change.sku.as_str()), rest).to_string());
+                waiting.insert(change.sku.clone());
+            }
+        }
+        if messages.is_empty() {
+            return Ok(judged);
+        }
+        let feed = self.send_feed(access, &messages).await?;
+        let waits =
+            |result: &PushResult| refused_sku(result).is_some_and(|sku| waiting.iter().any(|it| it.as_str() == sku));
+        let mut results: Vec<_> = judged.into_iter().filter(|result| !waits(result)).collect();
+        results.extend(Kept { feed, bare: true }.pending(waiting.into_iter().collect()));
+        Ok(results)
     }
 
     async fn send_feed(&self, access: &Access, messages: &[String]) -> Result<String, ChannelError> {
@@ -184,7 +222,7 @@ impl Amazon {
         ticket: &Ticket,
         changes: &[Change],
     ) -> Result<Settled, ChannelError> {
-        let Kept { feed } = serde_json::from_str(&ticket.0)
+        let Kept { feed, bare } = serde_json::from_str(&ticket.0)
             .map_err(|error| ChannelError::bug(&format!("Amazon: the ticket of a feed cannot be read: {error}")))?;
         let path = format!("/feeds/2021-06-30/feeds/{}", encoded(&feed));
         let call = ApiCall::get(POLL, path, seller_of(access)?, token_of(access)?);
@@ -196,7 +234,8 @@ impl Amazon {
             ("IN_QUEUE" | "IN_PROGRESS", _) => Ok(Settled::Open),
             ("DONE", Some(document)) => {
                 let report = self.feed_report(access, &document).await?;
-                Ok(Settled::Judged(self.judged(&feed, changes, &report, request_id.as_deref())))
+                let judged = self.judged(&feed, changes, &report, request_id.as_deref());
+                Ok(Settled::Judged(if bare { judged } else { self.send_bare(access, changes, judged).await? }))
             }
             (status, document) => {
                 let mut text = format!("Amazon ended feed {feed} as {status}, nothing of it was done");
@@ -206,7 +245,7 @@ impl Amazon {
                 {
                     text = format!("{text}: {}", issue.issue.message);
                 }
-                Ok(Settled::Judged(refused(changes, "feed", &text, request_id.as_deref())))
+                Ok(Settled::Judged(refused(changes, WHOLE, &text, request_id.as_deref())))
             }
         }
     }
@@ -232,7 +271,7 @@ impl Amazon {
         let whole = errors().find(|issue| issue.message_id.is_none());
         if let Some(issue) = whole.filter(|_| report.summary.messages_processed == 0) {
             let text = format!("Amazon refused feed {feed}: {}", issue.issue.message);
-            return refused(changes, "feed", &text, request_id);
+            return refused(changes, WHOLE, &text, request_id);
         }
         let mut by_number: BTreeMap<u64, Vec<WireIssue>> = BTreeMap::new();
         for issue in errors() {
@@ -253,6 +292,22 @@ impl Amazon {
             work.results()
         };
         changes.iter().flat_map(one).collect()
+    }
+}
+
+/// The message that patches an item.
+fn patching(work: &Work<'_>, number: u64, patches: Vec<Value>) -> Value {
+    json!({
+        "messageId": number, "sku": work.sku(), "operationType": "PATCH", "productType": work.product_type(),
+        "patches": patches,
+    })
+}
+
+/// The SKU that is refused for itself, not with its whole feed.
+fn refused_sku(result: &PushResult) -> Option<&str> {
+    match result {
+        PushResult::Refused(complaint) if complaint.code != WHOLE => Some(&complaint.sku),
+        _ => None,
     }
 }
 

@@ -81,6 +81,44 @@ async fn a_crowd_of_images_is_one_feed() {
 }
 
 #[tokio::test]
+async fn a_place_that_has_gone_keeps_nothing_of_a_crowd_from_being_sent_either() {
+    let scene = Scene::seeded(&(0..30).map(|number| seed(&format!("S-{number:02}"))).collect::<Vec<_>>());
+    let before = scene.read().await;
+    let settled = async |changes: &[Change]| {
+        let results = scene.push(changes).await;
+        let PushResult::Pending { ticket, .. } = &results[0] else { panic!("{results:?}") };
+        scene.clock.advance(SignedDuration::from_mins(2));
+        let settled = scene.channel().settle(&scene.access(), ticket, changes).await.unwrap();
+        let Settled::Judged(judged) = settled else { panic!("it is not judged") };
+        judged
+    };
+    let four: Vec<_> = before.iter().map(|listing| pictures(listing, 4)).collect();
+    assert_eq!(all_done(&settled(&four).await).len(), 30);
+    let listings = scene.read().await;
+    // Somebody takes the last ones of two away meanwhile, and Amazon would not hear of one of these.
+    scene.push(&[pictures(&listings[0], 2), pictures(&listings[7], 2)]).await;
+    scene.fake.refuse_item(SELLER, "DE", "S-07", "Restricted Products Policy Violation");
+    let one: Vec<_> = listings.iter().map(|listing| pictures(listing, 1)).collect();
+    let judged = settled(&one).await;
+    let waits: Vec<_> = judged.iter().filter(|it| matches!(it, PushResult::Pending { .. })).collect();
+    assert_eq!((judged.len(), waits.len()), (30, 2), "{judged:?}");
+    assert_eq!((scene.pictured("S-00"), scene.pictured("S-01")), (pictured(2), pictured(1)));
+
+    let PushResult::Pending { ticket, .. } = waits[0] else { panic!("{waits:?}") };
+    let asked = [one[0].clone(), one[7].clone()];
+    scene.clock.advance(SignedDuration::from_mins(2));
+    let settled = scene.channel().settle(&scene.access(), ticket, &asked).await.unwrap();
+    let Settled::Judged(judged) = settled else { panic!("it is not judged") };
+    assert_eq!(
+        (judged.len(), refused(&judged)[0].sku.as_str(), refused(&judged).len()),
+        (2, "S-07", 1),
+        "once, not for ever"
+    );
+    assert_eq!(scene.fake.stats().calls["createFeed"], 3);
+    assert_eq!(scene.fake.stats().rate_violations, 0);
+}
+
+#[tokio::test]
 async fn attributes_of_the_mapping_are_those_that_no_other_field_says() {
     let mut scene = Scene::seeded(&[seed("A")]);
     scene.own = json!({"marketplace": "DE", "mapping": {
