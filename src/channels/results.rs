@@ -16,6 +16,14 @@ pub enum PushResult {
     },
     /// Refused, with the reason.
     Refused(Complaint),
+    /// Accepted, but with words that a person should read, of fields that no import shows as they were sent. They stand until the shop accepts
+    /// another change without any.
+    Remarked {
+        /// The listing after the change.
+        listing: Box<Listing>,
+        /// What was said; its code is [`Complaint::REMARK`].
+        remark: Complaint,
+    },
     /// Accepted for later judgement; ask `settle` with the ticket, which several SKUs may share. It is kept until then, over
     /// restarts too, and meanwhile nothing else is sent for the SKU.
     Pending {

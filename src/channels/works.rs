@@ -14,6 +14,8 @@ pub(super) struct Work<'a> {
     /// As it stands, as far as we know; `None`: the shop does not have it.
     pub(super) listing: Option<Listing>,
     refusal: Option<Complaint>,
+    /// What the marketplace said beside accepting it.
+    remark: Option<Complaint>,
     /// What to ask with, where the marketplace judges later.
     pub(super) pending: Option<Ticket>,
     /// Whether everything that was to be sent has been answered.
@@ -22,23 +24,17 @@ pub(super) struct Work<'a> {
 
 impl<'a> Work<'a> {
     pub(super) fn of(change: &'a Change) -> Self {
-        Self { change, listing: change.listing.clone(), refusal: None, pending: None, closed: false }
+        Self { change, listing: change.listing.clone(), refusal: None, remark: None, pending: None, closed: false }
     }
 
     /// Notes a refusal beside those noted before, each once: what a marketplace says of a whole product comes with every call.
     pub(super) fn refuse(&mut self, code: &str, text: &str, request_id: Option<&str>) {
-        match &mut self.refusal {
-            Some(complaint) if complaint.text.contains(text) => {}
-            Some(complaint) => complaint.text = format!("{}; {text}", complaint.text),
-            none => {
-                *none = Some(Complaint {
-                    sku: self.change.sku.as_str().to_owned(),
-                    code: code.to_owned(),
-                    text: text.to_owned(),
-                    request_id: request_id.map(str::to_owned),
-                });
-            }
-        }
+        say(&mut self.refusal, self.change, code, text, request_id);
+    }
+
+    /// Notes what the marketplace says beside accepting what was sent. Where something is refused besides, it comes with that.
+    pub(super) fn remark(&mut self, text: &str, request_id: Option<&str>) {
+        say(&mut self.remark, self.change, Complaint::REMARK, text, request_id);
     }
 
     /// Notes what a change lacks.
@@ -105,19 +101,40 @@ impl<'a> Work<'a> {
     /// What has become of it. `unlisted`: why nothing could be sent, where the shop does not have it.
     pub(super) fn result(self, unlisted: &str) -> PushResult {
         let sku = self.change.sku.clone();
-        match (self.refusal, self.pending, self.listing) {
-            (Some(complaint), ..) => PushResult::Refused(complaint),
-            (None, Some(ticket), _) => PushResult::Pending { sku, ticket },
-            // The shop may spell it otherwise, where listings are matched by barcode.
-            (None, None, Some(listing)) => {
-                PushResult::Done { sku: sku.clone(), listing: Box::new(Listing { sku, ..listing }) }
+        // The shop may spell it otherwise, where listings are matched by barcode.
+        let listing = self.listing.map(|listing| Box::new(Listing { sku: sku.clone(), ..listing }));
+        match (self.refusal, self.pending, listing) {
+            (Some(mut complaint), ..) => {
+                complaint.text.extend(self.remark.iter().flat_map(|remark| ["; ", remark.text.as_str()]));
+                PushResult::Refused(complaint)
             }
+            (None, Some(ticket), _) => PushResult::Pending { sku, ticket },
+            (None, None, Some(listing)) => match self.remark {
+                Some(remark) => PushResult::Remarked { listing, remark },
+                None => PushResult::Done { sku, listing },
+            },
             (None, None, None) => PushResult::Refused(Complaint {
                 sku: sku.as_str().to_owned(),
                 code: "not_listed".into(),
                 text: unlisted.to_owned(),
                 request_id: None,
             }),
+        }
+    }
+}
+
+/// Adds words to a complaint, each once; the first has the code.
+fn say(said: &mut Option<Complaint>, change: &Change, code: &str, text: &str, request_id: Option<&str>) {
+    match said {
+        Some(complaint) if complaint.text.contains(text) => {}
+        Some(complaint) => complaint.text = format!("{}; {text}", complaint.text),
+        none => {
+            *none = Some(Complaint {
+                sku: change.sku.as_str().to_owned(),
+                code: code.to_owned(),
+                text: text.to_owned(),
+                request_id: request_id.map(str::to_owned),
+            });
         }
     }
 }
@@ -163,6 +180,26 @@ mod tests {
         let PushResult::Refused(complaint) = work.result("not there") else { panic!("not refused") };
         assert_eq!(complaint.text, "it is in a promotion; there is too much of it");
         assert_eq!((complaint.code.as_str(), complaint.request_id.as_deref()), ("promotion", Some("r-1")));
+    }
+
+    #[test]
+    fn a_remark_comes_with_what_was_accepted_or_with_the_refusal() {
+        let listing = serde_json::json!({
+            "sku": "a", "product_id": "1", "refs": {}, "title": "Cup", "images": [], "options": [], "prices": [], "stock": 1, "status": "active",
+        });
+        let change = Change { listing: Some(serde_json::from_value(listing).unwrap()), ..change("A") };
+        let mut work = Work::of(&change);
+        work.remark("attribute 7 was ignored", Some("r-1"));
+        let PushResult::Remarked { listing, remark } = work.result("") else { panic!("not remarked") };
+        assert_eq!((listing.sku.as_str(), remark.code.as_str()), ("A", Complaint::REMARK));
+        let mut work = Work::of(&change);
+        work.remark("attribute 7 was ignored", None);
+        work.refuse("images", "too small", None);
+        let PushResult::Refused(complaint) = work.result("") else { panic!("not refused") };
+        assert_eq!(
+            (complaint.code.as_str(), complaint.text.as_str()),
+            ("images", "too small; attribute 7 was ignored")
+        );
     }
 
     #[test]

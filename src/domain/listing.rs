@@ -273,6 +273,8 @@ impl Complaint {
     pub const AMBIGUOUS_BARCODE: &str = "ambiguous_barcode";
     /// The code of SKUs of which the source does not say what a mapped attribute needs.
     pub const UNSAID_ATTRIBUTE: &str = "unsaid_attribute";
+    /// The code of what a marketplace said beside accepting images or attributes.
+    pub const REMARK: &str = "warning";
     /// What keeps a listing from standing for one SKU of the product source.
     pub const UNMATCHED: [&str; 3] = [Self::UNKNOWN_SKU, Self::DUPLICATE_SKU, Self::AMBIGUOUS_BARCODE];
 }

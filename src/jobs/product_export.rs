@@ -397,7 +397,7 @@ async fn note_results(
 ) -> Result<BTreeSet<Sku>, Halt> {
     let shop = &entry.shop.id;
     let by = Complaining { job: JobKind::ProductExport, part };
-    let (mut accepted, mut complaints, mut waiting) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut accepted, mut complaints, mut remarks, mut waiting) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for result in results {
         match result {
             PushResult::Done { listing, .. } => accepted.push(*listing),
@@ -453,3 +453,8 @@ fn refusal(change: &Change, entry: &ShopEntry) -> Refused {
     let (_, wanted) = change.wanted.clone().split(entry.abilities.remembered);
     Refused { sku: change.sku.clone(), wanted_hash: wanted.hash(), seen_hash: seen_hash.unwrap_or_default() }
 }
+            PushResult::Remarked { listing, remark } => {
+                accepted.push(*listing);
+                remarks.push(remark);
+            }
+    complaints.extend(remarks);

@@ -113,6 +113,7 @@ async fn one_is_refused(world: &dyn World, listings: &[Listing], wanted: &Values
         match result {
             PushResult::Done { .. } => done += 1,
             PushResult::Refused(complaint) => complaints.push(complaint),
+            PushResult::Remarked { remark, .. } => return Err(format!("accepted with a remark: {remark:?}")),
             PushResult::Pending { sku, .. } => return Err(format!("{sku} never settles")),
         }
     }

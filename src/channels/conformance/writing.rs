@@ -118,6 +118,7 @@ async fn a_refused_sku_does_not_stop_the_rest(def: &ChannelDef, rig: &dyn Rig) -
         match result {
             PushResult::Done { sku, .. } => done.push(sku),
             PushResult::Refused(complaint) => complaints.push(complaint),
+            PushResult::Remarked { remark, .. } => return Err(format!("accepted with a remark: {remark:?}")),
             PushResult::Pending { sku, .. } => return Err(format!("{sku} never settles")),
         }
     }

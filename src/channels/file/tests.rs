@@ -131,6 +131,7 @@ fn said(result: &PushResult) -> String {
     match result {
         PushResult::Done { listing, .. } => format!("done: {}", brief(listing)),
         PushResult::Refused(complaint) => format!("refused: {} [{}] {}", complaint.sku, complaint.code, complaint.text),
+        PushResult::Remarked { .. } => "remarked".to_owned(),
         PushResult::Pending { .. } => "pending".to_owned(),
     }
 }

@@ -124,8 +124,8 @@ impl Shopee {
         }
     }
 
-    /// The same for what does not come back as it was sent, so that no import shows whether it was taken whole: a warning counts as a
-    /// refusal.
+    /// The same for what does not come back as it was sent, so that no import shows whether it was taken whole: a warning tells of what
+    /// was left out, and is for people to read. Sent again it would come again.
     pub(super) async fn update_item_whole(
         &self,
         access: &Access,
@@ -138,7 +138,7 @@ impl Shopee {
         if let Some(success) = updated.filter(|success| !success.warning().is_empty()) {
             let text = format!("Shopee warns about the {operation}: {}", text::line(success.warning()));
             for index in indices {
-                works[*index].refuse("warning", &text, success.request_id.as_deref());
+                works[*index].remark(&text, success.request_id.as_deref());
             }
         }
         Ok(())

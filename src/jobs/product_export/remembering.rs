@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::planning::{CHUNK, Plan};
 use crate::{
     domain::{
-        Complaint, Field, JobKind, Part, RunId, ShopId, Sku, Values,
+        Complaint, Field, JobKind, Part, Remembered, RunId, ShopId, Sku, Values,
         plan::{Change, of_listing},
         wanted,
     },
@@ -174,14 +174,18 @@ pub(super) async fn note_remembered<'a>(
     Ok(())
 }
 
-/// Resolves refusals that are no matter any more: something else was accepted since, nothing is wanted, or the listing is gone.
+/// Resolves refusals that are no matter any more: something else was accepted since, nothing is wanted, or the listing is gone. What the
+/// shop said beside accepting stands for as long as anything is wanted.
 pub(super) async fn resolve_settled(tx: &mut Tx, shop: &ShopId) -> Result<(), Halt> {
     let standing = tx.complaints_of(shop, JobKind::ProductExport).await?.into_iter();
-    let of_these = standing.filter(|one| one.part == Part::Remembered).map(|one| one.complaint.sku);
-    let mut settled: BTreeSet<Sku> = of_these.filter_map(|sku| sku.parse().ok()).collect();
+    let of_these = standing.filter(|one| one.part == Part::Remembered).map(|one| one.complaint);
+    let codes: BTreeMap<Sku, String> = of_these.filter_map(|one| Some((one.sku.parse().ok()?, one.code))).collect();
+    let mut settled: BTreeSet<Sku> = codes.keys().cloned().collect();
     for skus in settled.iter().cloned().collect::<Vec<_>>().chunks(CHUNK as usize) {
         for (sku, fields) in tx.remembered_of(shop, skus).await? {
-            if fields.iter().any(crate::domain::Remembered::differs) {
+            let remark = codes.get(&sku).is_some_and(|code| code == Complaint::REMARK);
+            let stands = |field: &Remembered| field.differs() || (remark && field.wanted.is_some());
+            if fields.iter().any(stands) {
                 settled.remove(&sku);
             }
         }

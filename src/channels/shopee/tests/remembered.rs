@@ -156,14 +156,15 @@ async fn a_refusal_of_attributes_keeps_shopees_words_and_concerns_its_item_alone
 }
 
 #[tokio::test]
-async fn a_warning_counts_as_a_refusal_since_no_import_would_show_what_was_left_out() {
+async fn a_warning_is_told_since_no_import_would_show_what_was_left_out() {
     let scene = Scene::seeded(&[seed("a")]);
     let (listings, ..) = scene.read_by_sku().await;
     scene.fake.rules(|rules| rules.update_warning = "attribute 100036 was ignored".to_owned());
     for change in [attributes(&listings["a"], &[(MATERIAL, "Cotton")]), images(&scene, &listings["a"], &["1"])] {
         let results = scene.push(&[change]).await;
-        let complaint = refused(&results[0]);
-        assert!(complaint.code == "warning" && complaint.text.ends_with("attribute 100036 was ignored"), "{results:?}");
+        let PushResult::Remarked { listing, remark } = &results[0] else { panic!("{results:?}") };
+        assert_eq!((listing.sku.as_str(), remark.sku.as_str(), remark.code.as_str()), ("a", "a", "warning"));
+        assert!(remark.text.ends_with("attribute 100036 was ignored") && remark.request_id.is_some(), "{results:?}");
     }
 }
 

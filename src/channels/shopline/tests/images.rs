@@ -116,7 +116,7 @@ async fn refused_images_concern_their_product_alone_and_different_ones_are_named
             results.iter().position(|result| match result {
                 crate::channels::PushResult::Done { sku: done, .. } => done.as_str() == sku,
                 crate::channels::PushResult::Refused(complaint) => complaint.sku == sku,
-                crate::channels::PushResult::Pending { .. } => false,
+                crate::channels::PushResult::Remarked { .. } | crate::channels::PushResult::Pending { .. } => false,
             })
         };
         let result = |sku: &str| &results[by_sku(sku).unwrap()];

@@ -322,6 +322,7 @@ async fn our_channel_reads_the_examples_of_writing() {
         let told = results.iter().map(|result| match result {
             PushResult::Refused(complaint) => complaint.code.clone(),
             PushResult::Done { listing, .. } => format!("done with {:?}", listing.stock),
+            PushResult::Remarked { .. } => "remarked".to_owned(),
             PushResult::Pending { .. } => "pending".to_owned(),
         });
         told.collect()
