@@ -299,7 +299,7 @@ pub struct Run {
     pub deaths: u32,
     /// Not before this instant.
     pub available_at: Timestamp,
-    /// When its latest attempt began.
+    /// When its first attempt began.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,

@@ -32,7 +32,7 @@ pub struct RunView {
     pub outcome: Option<Outcome>,
     /// The instant it stands for.
     pub due_at: Timestamp,
-    /// When its latest attempt began.
+    /// When its first attempt began.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,

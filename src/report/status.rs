@@ -146,7 +146,7 @@ pub struct JobView {
 pub struct LastRun {
     /// Its number.
     pub run_id: RunId,
-    /// When its latest attempt began.
+    /// When its first attempt began.
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,

@@ -194,11 +194,11 @@ impl Tx {
     /// Writes down that picked runs are under way.
     pub(super) async fn note_claimed(&mut self, claimed: &[Claimed], holder: &Holder) -> Result<(), StoreError> {
         const CLAIM: Both = Both {
-            sqlite: "update runs set state = 'running', started_at = $2, attempt = attempt + 1, instance = $3,
+            sqlite: "update runs set state = 'running', started_at = coalesce(started_at, $2), attempt = attempt + 1, instance = $3,
                     lease_number = lease_number + 1, demand = coalesce(follow_demand, demand),
                     follow_trigger = null, follow_demand = null
                 where id in (select value from json_each($1))",
-            postgres: "update runs set state = 'running', started_at = $2, attempt = attempt + 1, instance = $3,
+            postgres: "update runs set state = 'running', started_at = coalesce(started_at, $2), attempt = attempt + 1, instance = $3,
                     lease_number = lease_number + 1, demand = coalesce(follow_demand, demand),
                     follow_trigger = null, follow_demand = null
                 where id in (select v::bigint from jsonb_array_elements_text($1::jsonb) as j (v))",
@@ -217,7 +217,7 @@ impl Tx {
                     coalesce(follow_demand, demand) as demand from runs
             where id = $1 and state in ('available', 'retryable')";
         const CLAIM: &str = "
-            update runs set state = 'running', started_at = $2, attempt = attempt + 1, instance = $3,
+            update runs set state = 'running', started_at = coalesce(started_at, $2), attempt = attempt + 1, instance = $3,
                 lease_number = lease_number + 1, demand = coalesce(follow_demand, demand),
                 follow_trigger = null, follow_demand = null
             where id = $1 and lease_number = $4 and state in ('available', 'retryable')";

@@ -333,6 +333,7 @@ async fn an_attempt_that_failed_waits_for_its_instant(store: Store) -> Checked {
     finish(&store, at, &[ended(&second, Finish::Retry { at, counted: false })]).await?;
     let third = claim(&store, at, &me()).await?.remove(0);
     assert_eq!((third.attempt, third.lease_number), (2, 3));
+    assert_eq!(store.read(at).await?.run(run.id).await?.expect("the run").started_at, Some(now), "the run's beginning");
     finish(&store, at, &[ended(&third, Finish::Ended(Outcome::Failed))]).await?;
     let mut tx = store.read(at).await?;
     let stored = tx.run(run.id).await?.expect("the run");
