@@ -73,6 +73,9 @@ pub struct Values {
     /// Only ever wanted: taken off sale, because the source dropped the SKU and the shop's rule says so.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub retired: bool,
+    /// Only ever wanted, with `retired`: it was off sale already when the source dropped it, so nobody puts it on sale again for the source's sake.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub rested: bool,
     /// Only ever wanted: the source dropped the SKU, and this is what the shop's rule makes of that. Guards count it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub dropped: bool,

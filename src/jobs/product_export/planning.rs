@@ -134,7 +134,9 @@ pub(super) fn wanted_of(
 ) -> Result<Option<Values>, Complaint> {
     let listed = listing.and_then(|stored| stored.listing.as_ref());
     if row.gone {
-        return Ok(listed.and_then(|_| wanted::wanted_of_dropped(&entry.rules)));
+        let wanted = listed.and_then(|_| wanted::wanted_of_dropped(&entry.rules));
+        let rested = listing.is_some_and(rests);
+        return Ok(wanted.map(|wanted| Values { rested: wanted.retired && rested, ..wanted }));
     }
     if listed.is_none() && !entry.rules.create {
         return Ok(None);
@@ -146,10 +148,22 @@ pub(super) fn wanted_of(
 }
 
 /// Whether a listing that the source has again is off sale because the source did not have it: what was wanted of it last says so.
-/// What its owner took off sale while the source had it stays off sale.
+/// What its owner took off sale while the source had it stays off sale, and so does what was sold out then, where a shop calls that so.
 fn returns(stored: &StoredListing) -> bool {
-    let off = stored.listing.as_ref().is_some_and(|listing| listing.status == ListingStatus::Inactive);
-    off && stored.wanted.as_ref().is_some_and(|wanted| wanted.retired || wanted.relisted)
+    let ours = |wanted: &Values| (wanted.retired && !wanted.rested) || wanted.relisted;
+    is_off(stored) && stored.wanted.as_ref().is_some_and(ours)
+}
+
+/// Whether a listing that the source drops is off sale for another reason.
+fn rests(stored: &StoredListing) -> bool {
+    match &stored.wanted {
+        Some(wanted) if wanted.retired || wanted.relisted => wanted.rested && is_off(stored),
+        _ => is_off(stored),
+    }
+}
+
+fn is_off(stored: &StoredListing) -> bool {
+    stored.listing.as_ref().is_some_and(|listing| listing.status == ListingStatus::Inactive)
 }
 
 /// What differs, as it is found.
