@@ -402,6 +402,10 @@ async fn note_results(
         match result {
             PushResult::Done { listing, .. } => accepted.push(*listing),
             PushResult::Refused(complaint) => complaints.push(complaint),
+            PushResult::Remarked { listing, remark } => {
+                accepted.push(*listing);
+                remarks.push(remark);
+            }
             PushResult::Pending { sku, ticket } => {
                 let change = changes.iter().find(|change| change.sku == sku);
                 waiting.extend(change.map(|change| (ticket.0, change.clone())));
@@ -429,6 +433,7 @@ async fn note_results(
     }
     let judged: Vec<Sku> = done.iter().chain(refused.iter().map(|it| &it.sku)).cloned().collect();
     tx.resolve_complaints(shop, by, &done.iter().map(ToString::to_string).collect::<Vec<_>>()).await?;
+    complaints.extend(remarks);
     tx.replace_complaints(shop, by, context.run, &complaints).await?;
     tx.drop_tickets(shop, part, &judged).await?;
     tx.put_tickets(shop, part, &waiting).await?;
@@ -453,8 +458,3 @@ fn refusal(change: &Change, entry: &ShopEntry) -> Refused {
     let (_, wanted) = change.wanted.clone().split(entry.abilities.remembered);
     Refused { sku: change.sku.clone(), wanted_hash: wanted.hash(), seen_hash: seen_hash.unwrap_or_default() }
 }
-            PushResult::Remarked { listing, remark } => {
-                accepted.push(*listing);
-                remarks.push(remark);
-            }
-    complaints.extend(remarks);
