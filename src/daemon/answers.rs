@@ -16,7 +16,7 @@ use crate::{
     notices::{self, People},
     report::{self, Status, Surroundings},
     secrets::Secret,
-    store::{Asked, MailState, StoreError, Tx},
+    store::{Asked, MailState, NewRun, StoreError, Tx},
 };
 
 type Answered = Result<Value, Refusal>;
@@ -157,19 +157,23 @@ impl Shared {
         if let Some(text) = self.refuses_runs(&entry, job).await? {
             return Err(Refusal::new(77, text));
         }
-        // A release is for the plan that was stopped, and that left out what was refused.
-        if job == JobKind::ProductExport && !demand.release_guard {
-            let mut tx = self.writing().await?;
-            tx.retry_refused(shop).await.map_err(unavailable)?;
-            tx.commit().await.map_err(unavailable)?;
-        }
-        if let Some(field) = demand.resend {
-            // Once, here: an attempt that goes on after a crash does not begin anew.
-            let mut tx = self.writing().await?;
-            tx.forget_accepted(shop, field).await.map_err(unavailable)?;
-            tx.commit().await.map_err(unavailable)?;
-        }
-        self.handle.run_now(Some(shop), job, demand, Trigger::Now).await.map_err(unavailable)
+        let mut tx = self.writing().await?;
+        let asked = async {
+            // A release is for the plan that was stopped, and that left out what was refused.
+            if job == JobKind::ProductExport && !demand.release_guard {
+                tx.retry_refused(shop).await?;
+            }
+            if let Some(field) = demand.resend {
+                // Once, here: an attempt that goes on after a crash does not begin anew.
+                tx.forget_accepted(shop, field).await?;
+            }
+            let asked = tx.run_now(&NewRun { shop: Some(shop.clone()), job, demand }, Trigger::Now).await?;
+            tx.commit().await?;
+            Ok(asked)
+        };
+        let asked = asked.await.map_err(unavailable)?;
+        self.handle.wake();
+        Ok(asked)
     }
 
     /// Waits for the run that does what was asked: the one that was joined, or the one that follows it.

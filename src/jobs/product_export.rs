@@ -3,15 +3,18 @@
 //!
 //! Steps, each of which may be cut off and done again: ask what became of changes that the shop judges later, read the shop
 //! completely once, compute what is wanted where the source, a rule or a listing changed, name what a change lacks, ask the
-//! guards, send in batches. Each SKU has its own result. Fields that the shop does not show as they were sent come last, and give way to
-//! the others every now and then.
+//! guards, send in batches. Each SKU has its own result. Fields that the shop does not show as they were sent come last, with the questions
+//! about them, and give way to the others every now and then.
 
 mod planning;
 mod preview;
 mod remembering;
 mod settling;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Mutex,
+};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -19,8 +22,8 @@ pub use preview::{Preview, preview};
 
 use self::{
     planning::{CHUNK, Plan, Progress, next_batch, plan, want_chunk},
-    remembering::{note_remembered, plan_remembered},
-    settling::{settle, wait_for_judgement},
+    remembering::note_remembered,
+    settling::{SHORTEST, settle, wait_for_judgement},
 };
 use super::{Halt, Work};
 use crate::{
@@ -41,6 +44,8 @@ use crate::{
 /// Brings a shop's listings to what the source wants.
 pub struct ProductExport {
     work: Work,
+    /// Behind which product of a shop its remembered fields are sent next. Whoever is killed begins at the first product again.
+    places: Mutex<BTreeMap<ShopId, String>>,
 }
 
 #[async_trait]
@@ -60,7 +65,7 @@ impl Handler for ProductExport {
 impl ProductExport {
     /// Makes the handler.
     pub fn new(work: Work) -> Self {
-        Self { work }
+        Self { work, places: Mutex::default() }
     }
 
     /// Exports, and counts the SKUs of which the run has come to complain meanwhile, however it ended.
@@ -75,13 +80,11 @@ impl ProductExport {
     /// How many SKUs the run complains of.
     async fn refused(&self, context: &Context, entry: &ShopEntry) -> Result<u64, Halt> {
         let mut tx = self.work.store.read(self.work.clock.now()).await?;
-        let standing = tx.complaints_of(&entry.shop.id, JobKind::ProductExport).await?;
-        let own = standing.into_iter().filter(|one| one.run == context.run).map(|one| one.complaint.sku);
-        Ok(own.collect::<BTreeSet<_>>().len() as u64)
+        Ok(tx.complained_of(&entry.shop.id, JobKind::ProductExport, context.run).await?)
     }
 
     async fn export(&self, context: &Context, entry: &ShopEntry, counts: &mut Counts) -> Result<(), Halt> {
-        settle(&self.work, context, entry, counts).await?;
+        let mut throttled = settle(&self.work, context, entry, Part::Compared, counts).await?;
         let source = self.read_once(context, entry).await?;
         self.want(context, entry).await?;
         let mut tx = self.work.write(context).await?;
@@ -95,47 +98,13 @@ impl ProductExport {
             Verdict::Pass(released) => released,
             Verdict::Stop(stop) => return Err(stopped(entry, stop)),
         };
-        counts.seen = changes.len() as u64;
         self.send(context, entry, &source, &changes, released, counts).await?;
-        self.export_remembered(context, entry, &source, counts).await?;
-        wait_for_judgement(&self.work, entry).await
-    }
-
-    /// Sends the fields that the shop does not show as they were sent. Images are uploaded one by one: after a while the attempt ends, and the
-    /// next one looks at prices and stock first.
-    async fn export_remembered(
-        &self,
-        context: &Context,
-        entry: &ShopEntry,
-        source: &ShopId,
-        counts: &mut Counts,
-    ) -> Result<(), Halt> {
-        if entry.abilities.remembered.is_empty() {
-            return Ok(());
+        let begun = self.work.clock.now();
+        if throttled.is_none() {
+            throttled = settle(&self.work, context, entry, Part::Remembered, counts).await?;
         }
-        // Planned by a reader: there may be very many, each time anew.
-        let mut tx = self.work.store.read(self.work.clock.now()).await?;
-        let Plan { changes, lacking } = plan_remembered(&mut tx, entry).await?;
-        drop(tx);
-        let mut tx = self.work.write(context).await?;
-        remembering::resolve_settled(&mut tx, &entry.shop.id).await?;
-        tx.replace_complaints(&entry.shop.id, remembering::COMPLAINING, context.run, &lacking).await?;
-        tx.commit().await?;
-        counts.seen += changes.len() as u64;
-        let (begun, mut rest) = (self.work.clock.now(), changes.as_slice());
-        while !rest.is_empty() {
-            let now = self.work.clock.now();
-            if now.duration_since(begun) >= SPELL {
-                let text =
-                    format!("shop `{}` is sent {} more changes of images or attributes", entry.shop.id, rest.len());
-                return Err(soon(now, LOOK_AGAIN, text, String::new()));
-            }
-            let (batch, after) = rest.split_at(next_batch(rest, entry.abilities.remembered_batch));
-            rest = after;
-            self.send_batch(context, entry, source, Part::Remembered, batch, &mut Guarded::default(), counts).await?;
-            context.progress.set(context.run, (changes.len() - rest.len()) as u64, Some(changes.len() as u64));
-        }
-        Ok(())
+        self.export_remembered(context, entry, &source, begun, counts).await?;
+        wait_for_judgement(&self.work, entry, throttled).await
     }
 
     /// Makes sure that both sides of the comparison are known: the source was read completely, and so was the shop. Returns the source.
@@ -256,6 +225,8 @@ impl ProductExport {
         let results = self.push(entry, batch).await?;
         let mut tx = self.work.write(context).await?;
         let answered = note_results(&mut tx, context, entry, part, batch, results, counts).await?;
+        // Only what was answered: the rest is planned anew by the next attempt.
+        counts.seen += answered.len() as u64;
         let sent = Guarded::of(batch.iter().filter(|change| answered.contains(&change.sku)), &entry.rules);
         if !released.is_nothing() && !sent.is_nothing() {
             *released = released.without(sent);
@@ -313,8 +284,6 @@ fn cut_off(entry: &ShopEntry, now: Timestamp, unsaid: usize, some_said: bool) ->
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
 /// The same for an import that has yet to begin.
 const LOOK_AT_REST: SignedDuration = SignedDuration::from_secs(10);
-/// How long remembered fields are sent until prices and stock are looked at again.
-const SPELL: SignedDuration = SignedDuration::from_secs(30);
 
 /// Makes sure that the products are those of the source.
 async fn ask_source(tx: &mut Tx, source: &ShopId) -> Result<(), Halt> {
@@ -436,7 +405,8 @@ async fn note_results(
     complaints.extend(remarks);
     tx.replace_complaints(shop, by, context.run, &complaints).await?;
     tx.drop_tickets(shop, part, &judged).await?;
-    tx.put_tickets(shop, part, &waiting).await?;
+    let ask_at = tx.now + SHORTEST;
+    tx.put_tickets(shop, part, ask_at, &waiting).await?;
     Ok(judged.into_iter().chain(waiting.into_iter().map(|(_, change)| change.sku)).collect())
 }
 

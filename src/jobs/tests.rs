@@ -78,7 +78,7 @@ struct Shelf {
     refuses: BTreeSet<&'static str>,
     /// So many changes are accepted; then it does not answer.
     accepts: Option<usize>,
-    /// Changes of these SKUs are judged later: under the ticket that their first letter is.
+    /// Changes of these SKUs are judged later.
     judges_later: BTreeSet<&'static str>,
     /// Whether it has judged by now.
     judged: bool,
@@ -90,6 +90,14 @@ struct Shelf {
     forgot: bool,
     /// Nothing can be learnt of tickets any more.
     lost_tickets: bool,
+    /// So many questions about tickets are answered; then it would not be asked so much.
+    answers_questions: Option<usize>,
+    /// How long the answer to one takes.
+    question: SignedDuration,
+    /// What it was asked and sent: `? ticket` and the SKUs of a push.
+    calls: Vec<String>,
+    /// How many changes were looked at before they were sent.
+    judged_changes: usize,
     /// The SKUs that came in each push, with their siblings.
     pushes: Vec<String>,
     /// The pages that were asked for.
@@ -104,6 +112,10 @@ struct Shelf {
     refuses_remembered: BTreeSet<&'static str>,
     /// Images and attributes are judged later.
     audits: bool,
+    /// It has something to say of images and attributes that it takes.
+    remarks: bool,
+    /// Whoever sends images or attributes of these SKUs gets no answer.
+    silent_of: BTreeSet<&'static str>,
     /// How long an upload takes.
     upload: SignedDuration,
     /// While the next change is on its way, this shop is named as the product source.
@@ -173,7 +185,9 @@ impl Channel for Stall {
     }
 
     fn lacks(&self, change: &Change) -> Option<Complaint> {
-        let lacks = self.shelf.lock().unwrap().lacks.contains(change.sku.as_str());
+        let mut shelf = self.shelf.lock().unwrap();
+        shelf.judged_changes += 1;
+        let lacks = shelf.lacks.contains(change.sku.as_str());
         lacks.then(|| complaint(change.sku.as_str(), "category"))
     }
 
@@ -198,18 +212,21 @@ impl Channel for Stall {
             skus.map(Sku::as_str).collect::<Vec<_>>().join("+")
         });
         let told = told.collect::<Vec<_>>().join(" ");
+        shelf.calls.push(told.clone());
         shelf.pushes.push(told);
         let is_remembered = |field: &Field| REMEMBERING.remembered.contains(field);
         if changes.iter().any(|change| change.listing.is_some() && change.fields.iter().any(is_remembered)) {
             assert!(changes.iter().all(|change| change.fields.iter().all(is_remembered)), "{changes:?}");
+            if changes.iter().any(|change| shelf.silent_of.contains(change.sku.as_str())) {
+                return Err(silent());
+            }
             self.clock.set(self.clock.now() + shelf.upload);
             return Ok(changes.iter().map(|change| shelf.upload(change)).collect());
         }
         let mut results = Vec::new();
         for change in changes.iter().take(shelf.answers.unwrap_or(usize::MAX)) {
             if shelf.judges_later.contains(change.sku.as_str()) && !shelf.judged {
-                let ticket = Ticket(change.sku.as_str()[..1].to_owned());
-                results.push(PushResult::Pending { sku: change.sku.clone(), ticket });
+                results.push(PushResult::Pending { sku: change.sku.clone(), ticket: ticket_of(&change.sku) });
                 continue;
             }
             if shelf.refuses.contains(change.sku.as_str()) {
@@ -247,14 +264,24 @@ impl Channel for Stall {
     }
 
     async fn settle(&self, access: &Access, ticket: &Ticket, changes: &[Change]) -> Result<Settled, ChannelError> {
-        assert!(changes.iter().all(|change| change.sku.as_str().starts_with(&ticket.0)), "{ticket:?} {changes:?}");
-        if self.shelf.lock().unwrap().lost_tickets {
-            return Err(ChannelError { failure: Failure::Bug, ..silent() });
+        assert!(changes.iter().all(|change| ticket_of(&change.sku) == *ticket), "{ticket:?} {changes:?}");
+        {
+            let mut shelf = self.shelf.lock().unwrap();
+            if shelf.answers_questions == Some(0) {
+                let until = self.clock.now() + SignedDuration::from_mins(1);
+                return Err(ChannelError { failure: Failure::Throttled { until }, ..silent() });
+            }
+            shelf.answers_questions = shelf.answers_questions.map(|left| left - 1);
+            shelf.calls.push(format!("? {}", ticket.0));
+            self.clock.set(self.clock.now() + shelf.question);
+            if shelf.lost_tickets {
+                return Err(ChannelError { failure: Failure::Bug, ..silent() });
+            }
+            if !shelf.judged {
+                return Ok(Settled::Open);
+            }
+            shelf.audits = false;
         }
-        if !self.shelf.lock().unwrap().judged {
-            return Ok(Settled::Open);
-        }
-        self.shelf.lock().unwrap().audits = false;
         self.push(access, changes).await.map(Settled::Judged)
     }
 
@@ -267,8 +294,7 @@ impl Shelf {
     /// Takes images and attributes: of images it makes copies with addresses of its own.
     fn upload(&mut self, change: &Change) -> PushResult {
         if self.audits {
-            let ticket = Ticket(change.sku.as_str()[..1].to_owned());
-            return PushResult::Pending { sku: change.sku.clone(), ticket };
+            return PushResult::Pending { sku: change.sku.clone(), ticket: ticket_of(&change.sku) };
         }
         if self.refuses_remembered.contains(change.sku.as_str()) {
             self.refused += 1;
@@ -288,8 +314,18 @@ impl Shelf {
         if let Some(shown) = self.pages.iter_mut().flatten().find(|shown| shown.sku == change.sku) {
             (shown.images, shown.refs) = (listing.images.clone(), listing.refs.clone());
         }
+        if self.remarks {
+            let remark = complaint(change.sku.as_str(), Complaint::REMARK);
+            return PushResult::Remarked { listing: Box::new(listing), remark };
+        }
         PushResult::Done { sku: change.sku.clone(), listing: Box::new(listing) }
     }
+}
+
+/// Under which ticket changes of a SKU are judged: what stands before a dash, else its first letter.
+fn ticket_of(sku: &Sku) -> Ticket {
+    let (first, _) = sku.as_str().split_once('-').unwrap_or_else(|| sku.as_str().split_at(1));
+    Ticket(first.to_owned())
 }
 
 /// A SKU of a product, with its price.

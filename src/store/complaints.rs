@@ -259,6 +259,14 @@ impl Tx {
         on_db!(self.rows(SQL, shop.as_str(), job.as_str()))?.iter().map(standing).collect()
     }
 
+    /// How many SKUs of a shop a run of a job complains of, of those of which no later one does.
+    pub async fn complained_of(&mut self, shop: &ShopId, job: JobKind, run: RunId) -> Result<u64, StoreError> {
+        const SQL: &str = "
+            select count(distinct sku) as skus from complaints where shop = $1 and job = $2 and run_id = $3";
+        let row = on_db!(self.row(SQL, shop.as_str(), job.as_str(), run.0))?;
+        row.map_or(Ok(0), |row| Ok(row.int("skus")? as u64))
+    }
+
     /// Whether a job complains of anything in a shop.
     pub async fn has_complaints(&mut self, shop: &ShopId, job: JobKind) -> Result<bool, StoreError> {
         const SQL: &str = "select sku from complaints where shop = $1 and job = $2 limit 1";

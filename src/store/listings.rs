@@ -186,7 +186,8 @@ impl Tx {
         let bound = [Bound::Text(shop.as_str()), Bound::Int(ms(asked_at))];
         let written = self.execute_rows(&PUT, &bound, &rows).await?;
         if written > 0 {
-            self.retry_remembered(shop, &sku_rows(by_sku.keys().map(|sku| sku.as_str()))).await?;
+            let products = by_sku.iter().map(|(sku, seen)| (*sku, seen.listing.product_id.as_str())).collect();
+            self.listings_changed(shop, &products).await?;
         }
         let seen = page.len() as u64;
         let counts = Counts { seen, changed: written, unchanged: seen.saturating_sub(written), ..Counts::default() };

@@ -91,7 +91,7 @@ pub use runs::{Asked, Claimed, NewRun};
 pub use schedules::{Due, Planned, ScheduleRow, WantedSchedule};
 pub use shops::{AppAlarm, ShopRow, WantedShop};
 pub use sources::{Comparison, Named};
-pub use tickets::OpenTicket;
+pub use tickets::{OpenTicket, Waiting};
 pub use wake::Wakes;
 
 /// An open database.

@@ -117,6 +117,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/postgres/0016_outbox_by_recipient.sql"),
     ),
     (
+        17,
+        "backlogs",
+        include_str!("../../migrations/sqlite/0017_backlogs.sql"),
+        include_str!("../../migrations/postgres/0017_backlogs.sql"),
+    ),
+    (
         18,
         "open_mails",
         include_str!("../../migrations/sqlite/0018_open_mails.sql"),

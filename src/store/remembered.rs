@@ -58,12 +58,25 @@ impl Tx {
         unwanted: &[Sku],
     ) -> Result<(), StoreError> {
         // Looked up one by one, for PostgreSQL's sake: see `changed!` of listings.
-        const PUT: Both = bulk!([sku, hash] "
-            insert into remembered (shop, sku, field, wanted)
-            select $2, sku, $3, hash from page where hash <> coalesce((
-                select known.wanted from remembered known
-                where known.shop = $2 and known.sku = page.sku and known.field = $3), '')
-            on conflict (shop, sku, field) do update set wanted = excluded.wanted");
+        const PUT: Both = bulk!([sku, hash]
+            sqlite: "
+                insert into remembered (shop, sku, field, wanted, product)
+                select $2, sku, $3, hash, coalesce((
+                    select json_extract(body, '$.product_id') from listings known
+                    where known.shop = $2 and known.sku = page.sku), '')
+                from page where hash <> coalesce((
+                    select known.wanted from remembered known
+                    where known.shop = $2 and known.sku = page.sku and known.field = $3), '')
+                on conflict (shop, sku, field) do update set wanted = excluded.wanted",
+            postgres: "
+                insert into remembered (shop, sku, field, wanted, product)
+                select $2, sku, $3, hash, coalesce((
+                    select body::json ->> 'product_id' from listings known
+                    where known.shop = $2 and known.sku = page.sku), '')
+                from page where hash <> coalesce((
+                    select known.wanted from remembered known
+                    where known.shop = $2 and known.sku = page.sku and known.field = $3), '')
+                on conflict (shop, sku, field) do update set wanted = excluded.wanted");
         const CLEAR: Both = bulk!([sku]
             sqlite: "
                 update remembered set wanted = null
@@ -89,18 +102,35 @@ impl Tx {
         Ok(())
     }
 
-    /// Notes what the shop accepted of a field. A SKU of which nothing was known, because it has just been created, is wanted so too.
+    /// Notes what the shop accepted of a field of listings that are there. A SKU of which nothing was known, because it has just been created,
+    /// is wanted so too.
     pub async fn put_remembered_accepted(
         &mut self,
         shop: &ShopId,
         field: Field,
         accepted: &[Hashed],
     ) -> Result<(), StoreError> {
-        const SQL: Both = bulk!([sku, hash] "
-            insert into remembered (shop, sku, field, wanted, accepted, accepted_at)
-            select $2, sku, $3, hash, hash, cast($4 as bigint) from page where true
-            on conflict (shop, sku, field) do update
-                set accepted = excluded.accepted, accepted_at = excluded.accepted_at, refused = null");
+        const SQL: Both = bulk!([sku, hash]
+            sqlite: "
+                insert into remembered (shop, sku, field, wanted, accepted, accepted_at, product)
+                select $2, sku, $3, hash, hash, cast($4 as bigint), coalesce((
+                    select json_extract(body, '$.product_id') from listings known
+                    where known.shop = $2 and known.sku = page.sku), '')
+                from page where (
+                    select count(*) from listings known
+                    where known.shop = $2 and known.sku = page.sku and known.gone_at is null and known.body is not null) = 1
+                on conflict (shop, sku, field) do update
+                    set accepted = excluded.accepted, accepted_at = excluded.accepted_at, refused = null",
+            postgres: "
+                insert into remembered (shop, sku, field, wanted, accepted, accepted_at, product)
+                select $2, sku, $3, hash, hash, cast($4 as bigint), coalesce((
+                    select body::json ->> 'product_id' from listings known
+                    where known.shop = $2 and known.sku = page.sku), '')
+                from page where (
+                    select count(*) from listings known
+                    where known.shop = $2 and known.sku = page.sku and known.gone_at is null and known.body is not null) = 1
+                on conflict (shop, sku, field) do update
+                    set accepted = excluded.accepted, accepted_at = excluded.accepted_at, refused = null");
         if !accepted.is_empty() {
             let now = ms(self.now);
             on_db!(self.execute(SQL, hash_rows(accepted), shop.as_str(), field.as_str(), now))?;
@@ -128,25 +158,33 @@ impl Tx {
         Ok(())
     }
 
-    /// What the shop refused of these SKUs is worth another try: their listings have changed.
-    pub(super) async fn retry_remembered(&mut self, shop: &ShopId, skus: &str) -> Result<(), StoreError> {
-        const SQL: Both = bulk!([sku]
-            sqlite: "
-                update remembered set refused = null
-                where shop = $2 and sku in (select sku from page) and refused is not null",
-            postgres: "
-                update remembered set refused = null
-                where shop = $2 and sku = any (array(select sku from page)) and refused is not null");
-        on_db!(self.execute(SQL, skus, shop.as_str()))?;
+    /// Listings have changed: what the shop refused of them is worth another try, and they may belong to another product of it by now.
+    /// `products`: the product by SKU.
+    pub(super) async fn listings_changed(
+        &mut self,
+        shop: &ShopId,
+        products: &BTreeMap<&Sku, &str>,
+    ) -> Result<(), StoreError> {
+        on_db!(self.execute(LISTINGS_CHANGED, shop.as_str(), json_text(products)))?;
         Ok(())
     }
 
-    /// Forgets what the shop accepted of a field, so that everything that is wanted of it is sent again.
+    /// Forgets what the shop accepted of a field, so that everything that is wanted of it is sent again. What it has yet to judge too: it may
+    /// accept that, but it does not count for this field.
     pub async fn forget_accepted(&mut self, shop: &ShopId, field: Field) -> Result<(), StoreError> {
         const SQL: &str = "
             update remembered set accepted = null, accepted_at = null
             where shop = $1 and field = $2 and accepted is not null";
+        const WAITING: Both = Both {
+            sqlite: "
+                update tickets set change = json_remove(change, '$.wanted.' || $2)
+                where shop = $1 and remembered = 1 and json_extract(change, '$.wanted.' || $2) is not null",
+            postgres: "
+                update tickets set change = (change::jsonb #- array['wanted', $2])::text
+                where shop = $1 and remembered = 1 and change::jsonb #> array['wanted', $2] <> 'null'",
+        };
         on_db!(self.execute(SQL, shop.as_str(), field.as_str()))?;
+        on_db!(self.execute(WAITING, shop.as_str(), field.as_str()))?;
         Ok(())
     }
 
@@ -167,13 +205,34 @@ impl Tx {
         Ok(())
     }
 
-    /// The fields that differ from what the shop last accepted and that it did not refuse as they are wanted, by SKU.
-    pub async fn remembered_differences(&mut self, shop: &ShopId) -> Result<BTreeMap<Sku, Vec<Field>>, StoreError> {
-        let mut differing: BTreeMap<Sku, Vec<Field>> = BTreeMap::new();
-        for row in on_db!(self.rows(DIFFERENCES, shop.as_str()))? {
-            differing.entry(sku(&row)?).or_default().push(row.named(TABLE, "field", Field::from_name)?);
+    /// The fields that differ from what the shop last accepted and that it did not refuse as they are wanted, by the shop's product and SKU:
+    /// of the first products behind `after` (empty: of all) whole, until there are about `at_once` of them. Left out are SKUs that wait for
+    /// judgement.
+    pub async fn remembered_differences(
+        &mut self,
+        shop: &ShopId,
+        after: &str,
+        at_once: usize,
+    ) -> Result<BTreeMap<(String, Sku), Vec<Field>>, StoreError> {
+        let mut limit = at_once;
+        loop {
+            let rows = on_db!(self.rows(DIFFERENCES, shop.as_str(), after, limit as i64))?;
+            let mut differing: BTreeMap<(String, Sku), Vec<Field>> = BTreeMap::new();
+            for row in &rows {
+                let field = row.named(TABLE, "field", Field::from_name)?;
+                differing.entry((row.text("product")?, sku(row)?)).or_default().push(field);
+            }
+            // The last product may have more.
+            let Some(((last, _), _)) = differing.last_key_value().filter(|_| rows.len() == limit) else {
+                return Ok(differing);
+            };
+            let last = last.clone();
+            differing.retain(|(product, _), _| *product != last);
+            if !differing.is_empty() {
+                return Ok(differing);
+            }
+            limit *= 2;
         }
-        Ok(differing)
     }
 
     /// What is remembered of these SKUs of a shop.
@@ -190,31 +249,17 @@ impl Tx {
         Ok(all)
     }
 
-    /// The fields in which live SKUs of one product of the shop want different things, by the shop's product. Reads all of the shop's listings
-    /// where any product is asked.
+    /// The fields in which SKUs of one product of the shop want different things, by the shop's product.
     pub async fn remembered_disagreements(
         &mut self,
         shop: &ShopId,
         products: &BTreeSet<&str>,
     ) -> Result<BTreeSet<(String, Field)>, StoreError> {
-        const SQL: Both = bulk!([product]
-            sqlite: "
-                select json_extract(body, '$.product_id') as product, field
-                from remembered join listings on listings.shop = remembered.shop and listings.sku = remembered.sku
-                where remembered.shop = $2 and remembered.wanted is not null and gone_at is null and body is not null
-                    and json_extract(body, '$.product_id') in (select product from page)
-                group by product, field having count(distinct remembered.wanted) > 1",
-            postgres: "
-                select body::json ->> 'product_id' as product, field
-                from remembered join listings on listings.shop = remembered.shop and listings.sku = remembered.sku
-                where remembered.shop = $2 and remembered.wanted is not null and gone_at is null and body is not null
-                    and body::json ->> 'product_id' in (select product from page)
-                group by 1, 2 having count(distinct remembered.wanted) > 1");
         if products.is_empty() {
             return Ok(BTreeSet::new());
         }
         let rows: Vec<_> = products.iter().map(|product| json!({ "product": product })).collect();
-        let found = on_db!(self.rows(SQL, json_text(&rows), shop.as_str()))?;
+        let found = on_db!(self.rows(DISAGREEMENTS, json_text(&rows), shop.as_str()))?;
         found.iter().map(|row| Ok((row.text("product")?, row.named(TABLE, "field", Field::from_name)?))).collect()
     }
 
@@ -237,11 +282,12 @@ impl Tx {
 macro_rules! differences {
     ($from:literal) => {
         concat!(
-            "select sku, field ",
+            "select product, sku, field ",
             $from,
-            " where shop = $1 and wanted is not null and wanted <> coalesce(accepted, '')
-                and (refused is null or refused <> wanted)
-             order by sku, field"
+            " where shop = $1 and product > $2
+                and wanted is not null and wanted <> coalesce(accepted, '') and (refused is null or refused <> wanted)
+                and (select count(*) from tickets where tickets.shop = $1 and tickets.sku = remembered.sku) = 0
+             order by product, sku, field limit $3"
         )
     };
 }
@@ -250,6 +296,29 @@ const DIFFERENCES: Both = Both {
     sqlite: differences!("from remembered indexed by remembered_differ"),
     postgres: differences!("from remembered"),
 };
+
+/// The products are looked up by SKU: joined, each would be compared with each.
+const LISTINGS_CHANGED: Both = Both {
+    sqlite: "
+        with page as materialized (select key, value from json_each($2))
+        update remembered set refused = null, product = (select value from page where key = sku)
+        where shop = $1 and sku in (select key from page)
+            and (refused is not null or product <> (select value from page where key = sku))",
+    postgres: "
+        update remembered set refused = null, product = $2::jsonb ->> sku
+        where shop = $1 and sku = any (array(select jsonb_object_keys($2::jsonb)))
+            and (refused is not null or product <> $2::jsonb ->> sku)",
+};
+
+const DISAGREEMENTS: Both = bulk!([product]
+    sqlite: "
+        select product, field from remembered indexed by remembered_product
+        where shop = $2 and product in (select product from page) and wanted is not null
+        group by product, field having count(distinct wanted) > 1",
+    postgres: "
+        select product, field from remembered
+        where shop = $2 and product = any (array(select product from page)) and wanted is not null
+        group by product, field having count(distinct wanted) > 1");
 
 const REMEMBERED_OF: Both = bulk!([sku] "
     select * from remembered where shop = $2 and sku in (select sku from page) order by sku, field");
@@ -264,7 +333,31 @@ mod tests {
     async fn what_differs_is_found_through_its_index() {
         let folder = tempfile::tempdir().unwrap();
         let store = Store::open("sqlite:plans.db", folder.path()).await.unwrap();
-        insta::assert_snapshot!(plan(&store, DIFFERENCES.sqlite).await, @"SEARCH remembered USING INDEX remembered_differ (shop=?)");
+        insta::assert_snapshot!(plan(&store, DIFFERENCES.sqlite).await, @r"
+        SEARCH remembered USING INDEX remembered_differ (shop=? AND product>?)
+        CORRELATED SCALAR SUBQUERY 1
+        SEARCH tickets USING PRIMARY KEY (shop=? AND sku=?)
+        ");
+        insta::assert_snapshot!(plan(&store, DISAGREEMENTS.sqlite).await, @r"
+        SEARCH remembered USING INDEX remembered_product (shop=? AND product=?)
+        LIST SUBQUERY 2
+        SCAN json_each VIRTUAL TABLE INDEX 1:
+        CREATE BLOOM FILTER
+        USE TEMP B-TREE FOR GROUP BY
+        USE TEMP B-TREE FOR count(DISTINCT)
+        ");
+        insta::assert_snapshot!(plan(&store, LISTINGS_CHANGED.sqlite).await, @r"
+        SEARCH remembered USING PRIMARY KEY (shop=? AND sku=?)
+        LIST SUBQUERY 3
+        MATERIALIZE page
+        SCAN json_each VIRTUAL TABLE INDEX 1:
+        SCAN page
+        CREATE BLOOM FILTER
+        CORRELATED SCALAR SUBQUERY 4
+        SEARCH page USING AUTOMATIC COVERING INDEX (key=?)
+        CORRELATED SCALAR SUBQUERY 2
+        SEARCH page USING AUTOMATIC COVERING INDEX (key=?)
+        ");
         insta::assert_snapshot!(plan(&store, REMEMBERED_OF.sqlite).await, @r"
         SEARCH remembered USING PRIMARY KEY (shop=? AND sku=?)
         LIST SUBQUERY 2

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 use shopsyncd::{
-    domain::{Complaint, Field, JobKind, Listing, Part, PassKind, Remembered, RunId, Sku},
+    domain::{Complaint, Field, JobKind, Listing, Part, PassKind, Remembered, RunId, Sku, Values, plan::of_listing},
     store::{Complaining, Hashed, SeenListing, Store, Tx},
 };
 
@@ -28,6 +28,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     what_is_remembered_is_of_one_place_of_sale,
     a_listing_that_an_import_saw_meanwhile_is_not_overwritten,
     complaints_of_either_part_stand_for_themselves,
+    what_differs_is_told_product_by_product,
 ];
 
 fn hashed(rows: &[(&str, &str)]) -> Vec<Hashed> {
@@ -36,8 +37,8 @@ fn hashed(rows: &[(&str, &str)]) -> Vec<Hashed> {
 
 /// `SKU field field` for each that differs.
 async fn differing(tx: &mut Tx, id: &str) -> Vec<String> {
-    let found = tx.remembered_differences(&shop(id)).await.unwrap().into_iter();
-    let told = |(sku, fields): (Sku, Vec<Field>)| {
+    let found = tx.remembered_differences(&shop(id), "", 100).await.unwrap().into_iter();
+    let told = |((_, sku), fields): ((String, Sku), Vec<Field>)| {
         fields.into_iter().fold(sku.to_string(), |told, field| format!("{told} {}", field.as_str()))
     };
     found.map(told).collect()
@@ -81,9 +82,10 @@ async fn a_remembered_field_differs_until_just_that_is_accepted(store: Store) {
     assert_eq!(differing(&mut tx, "x").await, ["a images", "b attributes"]);
     tx.forget_accepted(&shop("x"), Field::Images).await.unwrap();
     assert_eq!(differing(&mut tx, "x").await, ["a images", "b attributes images"]);
-    // What has just been created is known by what was accepted.
-    tx.put_remembered_accepted(&shop("x"), Field::Images, &hashed(&[("new", "1")])).await.unwrap();
-    assert_eq!(known(&mut tx, "x", &["new"]).await[&sku("new")], [images]);
+    // What has just been created is known by what was accepted, but not what is gone by now.
+    put(&mut tx, "x", &[seen("new", "1")]).await;
+    tx.put_remembered_accepted(&shop("x"), Field::Images, &hashed(&[("new", "1"), ("gone", "1")])).await.unwrap();
+    assert_eq!(known(&mut tx, "x", &["new", "gone"]).await, [(sku("new"), vec![images])].into());
     tx.sync_shops(&[wanted_shop("x", "1"), wanted_shop("y", "2")]).await.unwrap();
     let shops: Vec<_> = tx.remembered_by_sku(&sku("a")).await.unwrap().into_keys().collect();
     assert_eq!(shops, [shop("x"), shop("y")]);
@@ -191,4 +193,40 @@ async fn complaints_of_either_part_stand_for_themselves(store: Store) {
     assert_eq!(standing(&mut tx).await, [all[2]]);
     tx.resolve_coded(&shop("x"), JobKind::ProductExport, Complaint::UNSAID_ATTRIBUTE, &["a".to_owned()]).await.unwrap();
     assert_eq!(standing(&mut tx).await, Vec::<String>::new());
+}
+
+async fn what_differs_is_told_product_by_product(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let of = |product: &str, code: &str| {
+        let listing = Listing { product_id: product.to_owned(), ..seen(code, "1").listing };
+        SeenListing { hash: listing.content_hash(), listing, ..seen(code, "1") }
+    };
+    let all = [of("p2", "a"), of("p1", "b"), of("p2", "c"), of("p3", "d"), of("p1", "e"), of("p2", "f")];
+    put(&mut tx, "x", &all).await;
+    let hashes = ["a", "b", "c", "d", "e", "f"].map(|code| (code, "1"));
+    tx.put_remembered(&shop("x"), Field::Images, &hashed(&hashes), &[]).await.unwrap();
+    let told = async |tx: &mut Tx, after: &str, at_once: usize| {
+        let found = tx.remembered_differences(&shop("x"), after, at_once).await.unwrap();
+        found.into_keys().map(|(product, sku)| format!("{product} {sku}")).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&mut tx, "", 10).await, ["p1 b", "p1 e", "p2 a", "p2 c", "p2 f", "p3 d"]);
+    assert_eq!(told(&mut tx, "", 2).await, ["p1 b", "p1 e"], "a product is not parted");
+    assert_eq!(told(&mut tx, "p1", 1).await, ["p2 a", "p2 c", "p2 f"], "however many SKUs it has");
+    assert_eq!(told(&mut tx, "p2", 1).await, ["p3 d"]);
+    assert_eq!(told(&mut tx, "p3", 1).await, Vec::<String>::new());
+
+    // The shop has put one elsewhere, and judges another.
+    put(&mut tx, "x", &[of("p0", "c")]).await;
+    let change = of_listing(&seen("e", "1").listing, &Values::default(), vec![Field::Images]);
+    tx.put_tickets(&shop("x"), Part::Compared, at(20), &[("feed".to_owned(), change)]).await.unwrap();
+    assert_eq!(told(&mut tx, "", 10).await, ["p0 c", "p1 b", "p2 a", "p2 f", "p3 d"]);
+
+    // What the SKUs of a product do not agree about, accepted or not.
+    tx.put_remembered_accepted(&shop("x"), Field::Images, &hashed(&[("a", "1")])).await.unwrap();
+    tx.put_remembered(&shop("x"), Field::Images, &hashed(&[("f", "2")]), &[]).await.unwrap();
+    let found = tx.remembered_disagreements(&shop("x"), &["p1", "p2", "p3"].into()).await.unwrap();
+    assert_eq!(found, [("p2".to_owned(), Field::Images)].into());
+    put(&mut tx, "x", &[of("p4", "f")]).await;
+    let found = tx.remembered_disagreements(&shop("x"), &["p1", "p2", "p4"].into()).await.unwrap();
+    assert_eq!(found, [].into(), "it belongs to another product now");
 }

@@ -869,6 +869,14 @@ async fn complaints_keep_their_since_until_they_are_resolved(store: Store) {
     assert_eq!(left(&mut tx, "y").await, [(import, "a".to_owned())]);
 }
 
+const NONE: [&str; 0] = [];
+
+async fn to_ask(tx: &mut Tx, part: Part, limit: u32) -> Vec<String> {
+    let open = tx.tickets_to_ask(&shop("x"), part, limit).await.unwrap();
+    let told = |one: &OpenTicket| format!("{} since {}", one.ticket, (one.since - at(0)).get_seconds());
+    open.iter().map(told).collect()
+}
+
 async fn tickets_keep_what_was_sent_until_it_is_judged(store: Store) {
     let change = |code: &str| Change {
         sku: sku(code),
@@ -883,28 +891,36 @@ async fn tickets_keep_what_was_sent_until_it_is_judged(store: Store) {
     assert_eq!(tx.waiting(&shop("x")).await.unwrap(), None);
     let (compared, remembered) = (Part::Compared, Part::Remembered);
     let sent = [feed("feed 1", "b"), feed("feed 1", "a"), feed("feed 2", "ä/1")];
-    tx.put_tickets(&shop("x"), compared, &sent).await.unwrap();
-    tx.put_tickets(&shop("y"), compared, &[feed("feed 3", "a")]).await.unwrap();
+    tx.put_tickets(&shop("x"), compared, at(15), &sent).await.unwrap();
+    tx.put_tickets(&shop("y"), compared, at(11), &[feed("feed 3", "a")]).await.unwrap();
+    assert_eq!(to_ask(&mut tx, compared, 9).await, NONE, "not yet");
     tx.commit().await.unwrap();
     let mut tx = store.write(at(20)).await.unwrap();
-    tx.put_tickets(&shop("x"), compared, &[feed("feed 4", "b")]).await.unwrap();
+    tx.put_tickets(&shop("x"), compared, at(19), &[feed("feed 4", "b")]).await.unwrap();
     // Remembered fields wait apart, under whatever ticket.
-    tx.put_tickets(&shop("x"), remembered, &[feed("feed 1", "a")]).await.unwrap();
-    let open = tx.open_tickets(&shop("x")).await.unwrap();
-    let told = |one: &OpenTicket| {
-        let skus = one.changes.iter().map(|change| change.sku.to_string()).collect::<Vec<_>>().join(" ");
-        format!("{} since {} of {skus} {:?}", one.ticket, one.since == at(10), one.part)
-    };
-    let told: Vec<_> = open.iter().map(told).collect();
-    let expected = [
-        "feed 1 since true of a Compared",
-        "feed 2 since true of ä/1 Compared",
-        "feed 4 since true of b Compared",
-        "feed 1 since false of a Remembered",
-    ];
-    assert_eq!(told, expected);
-    assert_eq!(open[0].changes, [change("a")]);
-    assert_eq!(tx.waiting(&shop("x")).await.unwrap(), Some((at(10), 3)), "so many SKUs");
+    tx.put_tickets(&shop("x"), remembered, at(21), &[feed("feed 1", "a")]).await.unwrap();
+    assert_eq!(to_ask(&mut tx, remembered, 9).await, NONE);
+    assert_eq!(to_ask(&mut tx, compared, 9).await, ["feed 1 since 10", "feed 2 since 10", "feed 4 since 10"]);
+    assert_eq!(to_ask(&mut tx, compared, 2).await, ["feed 1 since 10", "feed 2 since 10"]);
+    assert_eq!(tx.changes_of_ticket(&shop("x"), compared, "feed 1").await.unwrap(), [change("a")]);
+    let waiting = async |tx: &mut Tx| tx.waiting(&shop("x")).await.unwrap().map(|it| (it.ask_at, it.skus));
+    assert_eq!(waiting(&mut tx).await, Some((at(15), 3)), "so many SKUs");
+
+    // Whoever was asked comes after the others.
+    tx.ask_again(&shop("x"), compared, "feed 1", at(20)).await.unwrap();
+    assert_eq!(to_ask(&mut tx, compared, 9).await, ["feed 2 since 10", "feed 4 since 10", "feed 1 since 10"]);
+    tx.ask_again(&shop("x"), compared, "feed 2", at(30)).await.unwrap();
+    tx.ask_again(&shop("x"), compared, "feed 4", at(22)).await.unwrap();
+    assert_eq!(to_ask(&mut tx, compared, 9).await, ["feed 1 since 10"]);
+    tx.ask_again(&shop("x"), compared, "feed 1", at(25)).await.unwrap();
+    assert_eq!(waiting(&mut tx).await, Some((at(21), 3)), "of either part");
+    tx.put_tickets(&shop("x"), compared, at(40), &[feed("feed 9", "1"), feed("feed 9", "2")]).await.unwrap();
+    tx.ask_again(&shop("x"), compared, "feed 9", at(50)).await.unwrap();
+    tx.commit().await.unwrap();
+    let mut tx = store.write(at(45)).await.unwrap();
+    let others = ["feed 4 since 10", "feed 1 since 10", "feed 2 since 10"];
+    assert_eq!(to_ask(&mut tx, compared, 9).await, others, "a ticket of several is asked after once");
+    tx.drop_tickets(&shop("x"), compared, &skus(&["1", "2"])).await.unwrap();
     tx.drop_tickets(&shop("x"), compared, &skus(&["a", "b"])).await.unwrap();
     assert_eq!(tx.waiting_skus(&shop("x"), compared).await.unwrap(), skus(&["ä/1"]));
     assert_eq!(tx.waiting_skus(&shop("x"), remembered).await.unwrap(), skus(&["a"]));

@@ -19,6 +19,7 @@ on_both_databases! {
     the_alarm_of_a_channel_becomes_one_of_each_of_its_apps,
     what_held_a_shop_holds_it_on_until_a_probe_works,
     what_stood_and_waited_is_of_the_fields_that_are_compared,
+    what_was_remembered_is_sent_by_the_product_that_the_shop_has,
 }
 
 /// Makes a database as the program of this version left it, with these rows, and opens it with the program of today.
@@ -223,10 +224,25 @@ async fn what_stood_and_waited_is_of_the_fields_that_are_compared(database: Data
     let expected =
         expected.map(|(text, id, since, run)| (Part::Compared, text.to_owned(), id.map(str::to_owned), since, run));
     assert_eq!(standing, expected);
-    let open = tx.open_tickets(&shop).await.unwrap();
-    let told: Vec<_> = open.iter().map(|one| (one.part, one.ticket.as_str(), one.since.as_millisecond())).collect();
-    assert_eq!(told, [(Part::Compared, "feed 1", 9)]);
-    assert_eq!(open[0].changes[0].sku.as_str(), "A");
+    let open = tx.tickets_to_ask(&shop, Part::Compared, 9).await.unwrap();
+    let told: Vec<_> = open.iter().map(|one| (one.ticket.as_str(), one.since.as_millisecond())).collect();
+    assert_eq!(told, [("feed 1", 9)], "asked after at once");
+    let changes = tx.changes_of_ticket(&shop, Part::Compared, "feed 1").await.unwrap();
+    assert_eq!(changes[0].sku.as_str(), "A");
+    drop(tx);
+    store.close().await;
+}
+
+async fn what_was_remembered_is_sent_by_the_product_that_the_shop_has(database: Database) {
+    const ROWS: &str = r#"
+        insert into listings (shop, sku, body) values ('de', 'A', '{"sku":"A","product_id":"77"}'), ('de', 'B', '{"sku":"B","product_id":"66"}');
+        insert into remembered (shop, sku, field, wanted) values ('de', 'A', 'images', 'x'), ('de', 'B', 'images', 'x'), ('de', 'C', 'images', 'x');"#;
+    let folder = tempfile::tempdir().unwrap();
+    let store = brought_up_to_date(&database, folder.path(), 16, ROWS).await;
+    let mut tx = store.read(Clock::system().now()).await.unwrap();
+    let differing = tx.remembered_differences(&"de".parse().unwrap(), "", 10).await.unwrap();
+    let told: Vec<_> = differing.keys().map(|(product, sku)| format!("{product} {sku}")).collect();
+    assert_eq!(told, ["66 B", "77 A"], "what the shop no longer has is not sent");
     drop(tx);
     store.close().await;
 }

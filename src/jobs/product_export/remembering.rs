@@ -1,22 +1,32 @@
 //! The fields that a shop does not show as they were sent: what is wanted of them, what differs from what it last accepted, and what has
 //! become of it. They go their own way from planning to complaints, after the fields that are compared.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::PoisonError,
+};
 
-use super::planning::{CHUNK, Plan};
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    LOOK_AGAIN, ProductExport,
+    planning::{CHUNK, Plan, next_batch},
+    soon,
+};
 use crate::{
     domain::{
-        Complaint, Field, JobKind, Part, Remembered, RunId, ShopId, Sku, Values,
-        plan::{Change, of_listing},
+        Complaint, Counts, Field, JobKind, Part, Remembered, RunId, ShopId, Sku, Values,
+        plan::{Change, Guarded, of_listing},
         wanted,
     },
     jobs::Halt,
     keeper::ShopEntry,
+    scheduler::Context,
     store::{Complaining, StoredListing, StoredVariant, Tx},
 };
 
 /// Who complains of these fields.
-pub(super) const COMPLAINING: Complaining = Complaining { job: JobKind::ProductExport, part: Part::Remembered };
+const COMPLAINING: Complaining = Complaining { job: JobKind::ProductExport, part: Part::Remembered };
 
 /// What is wanted of a variant in these fields, and why that is less than was chosen.
 #[derive(Debug, Default)]
@@ -81,19 +91,47 @@ pub(super) async fn want_remembered(
     Ok(tx.put_complaints(shop, COMPLAINING, run, &unsaid).await?)
 }
 
-/// Everything of these fields that is to be sent to the shop as things stand, but for SKUs of which the shop has not judged the last
-/// change yet, of whatever fields.
-pub(super) async fn plan_remembered(tx: &mut Tx, entry: &ShopEntry) -> Result<Plan, Halt> {
+/// How long remembered fields are asked after and sent until prices and stock are looked at again.
+const SPELL: SignedDuration = SignedDuration::from_secs(30);
+/// How many fields are planned at once at least: about what an attempt can send where each image is uploaded.
+const AT_ONCE: usize = 500;
+
+/// Products, by the shop's ids in order: those behind `after`, to `upto` where that is told.
+#[derive(Debug, PartialEq, Eq)]
+struct Stretch {
+    after: String,
+    upto: Option<String>,
+}
+
+/// All products of a shop, those behind `place` first.
+fn circle(place: Option<String>) -> Vec<Stretch> {
+    let Some(place) = place else { return vec![Stretch { after: String::new(), upto: None }] };
+    let rest = Stretch { after: String::new(), upto: Some(place.clone()) };
+    vec![Stretch { after: place, upto: None }, rest]
+}
+
+/// What is to be sent of some products.
+struct Chunk {
+    plan: Plan,
+    /// The last of the products.
+    last: String,
+}
+
+/// What of these fields is to be sent to the shop as things stand of the first products of a stretch, but for SKUs of which the shop has not
+/// judged the last change yet, of whatever fields. `None`: nothing is.
+async fn plan_remembered(tx: &mut Tx, entry: &ShopEntry, stretch: &Stretch) -> Result<Option<Chunk>, Halt> {
     if entry.remembered().next().is_none() {
-        return Ok(Plan::default());
+        return Ok(None);
     }
     let shop = &entry.shop.id;
-    let mut differing = tx.remembered_differences(shop).await?;
-    for part in [Part::Compared, Part::Remembered] {
-        for sku in tx.waiting_skus(shop, part).await? {
-            differing.remove(&sku);
-        }
-    }
+    let whole_batch = entry.abilities.remembered_batch * entry.abilities.remembered.len();
+    let at_once = whole_batch.max(AT_ONCE);
+    let mut differing = tx.remembered_differences(shop, &stretch.after, at_once).await?;
+    differing.retain(|(product, _), _| stretch.upto.as_ref().is_none_or(|upto| product <= upto));
+    let Some(((last, _), _)) = differing.last_key_value() else { return Ok(None) };
+    let last = last.clone();
+    let mut differing: BTreeMap<Sku, Vec<Field>> =
+        differing.into_iter().map(|((_, sku), fields)| (sku, fields)).collect();
     let skus: Vec<Sku> = differing.keys().cloned().collect();
     let mut changes = Vec::new();
     for skus in skus.chunks(CHUNK as usize) {
@@ -109,7 +147,86 @@ pub(super) async fn plan_remembered(tx: &mut Tx, entry: &ShopEntry) -> Result<Pl
         if entry.abilities.remembered_shared { take_disagreed(tx, entry, &mut changes).await? } else { Vec::new() };
     let mut plan = Plan::judged(entry, changes);
     plan.lacking.extend(disagreed);
-    Ok(plan)
+    Ok(Some(Chunk { plan, last }))
+}
+
+impl ProductExport {
+    /// Sends the fields that the shop does not show as they were sent, some products at a time from where the last attempt stood. Images are
+    /// uploaded one by one: a while after `begun` the attempt ends, and the next one looks at prices and stock first.
+    pub(super) async fn export_remembered(
+        &self,
+        context: &Context,
+        entry: &ShopEntry,
+        source: &ShopId,
+        begun: Timestamp,
+        counts: &mut Counts,
+    ) -> Result<(), Halt> {
+        if entry.abilities.remembered.is_empty() {
+            return Ok(());
+        }
+        let shop = &entry.shop.id;
+        let mut tx = self.work.write(context).await?;
+        resolve_settled(&mut tx, shop).await?;
+        tx.commit().await?;
+        // At least once, however long the questions took.
+        let (mut sent, mut begins) = (0, true);
+        for mut stretch in circle(self.place(shop)) {
+            loop {
+                let mut tx = self.work.store.read(self.work.clock.now()).await?;
+                let Some(Chunk { plan: Plan { changes, lacking }, last }) =
+                    plan_remembered(&mut tx, entry, &stretch).await?
+                else {
+                    break;
+                };
+                drop(tx);
+                self.ask_time(entry, begun, begins)?;
+                let mut tx = self.work.write(context).await?;
+                tx.replace_complaints(shop, COMPLAINING, context.run, &lacking).await?;
+                tx.commit().await?;
+                let mut rest = changes.as_slice();
+                while !rest.is_empty() {
+                    self.ask_time(entry, begun, begins)?;
+                    begins = false;
+                    let (batch, after) = rest.split_at(next_batch(rest, entry.abilities.remembered_batch));
+                    rest = after;
+                    // Before it is sent: what cannot be keeps nothing else from its turn.
+                    self.stand(shop, batch.last().and_then(|change| Some(&change.listing.as_ref()?.product_id)));
+                    let nothing = &mut Guarded::default();
+                    self.send_batch(context, entry, source, Part::Remembered, batch, nothing, counts).await?;
+                    sent += batch.len() as u64;
+                    context.progress.set(context.run, sent, None);
+                }
+                begins = false;
+                self.stand(shop, Some(&last));
+                stretch.after = last;
+            }
+        }
+        self.stand(shop, None);
+        Ok(())
+    }
+
+    /// Ends the attempt where remembered fields have been asked after and sent long enough.
+    fn ask_time(&self, entry: &ShopEntry, begun: Timestamp, begins: bool) -> Result<(), Halt> {
+        let now = self.work.clock.now();
+        if begins || now.duration_since(begun) < SPELL {
+            return Ok(());
+        }
+        let text = format!("shop `{}` is sent more changes of images or attributes", entry.shop.id);
+        Err(soon(now, LOOK_AGAIN, text, String::new()))
+    }
+
+    fn place(&self, shop: &ShopId) -> Option<String> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner).get(shop).cloned()
+    }
+
+    /// From now on the remembered fields of a shop are sent behind this product; `None`: from the first on.
+    fn stand(&self, shop: &ShopId, product: Option<&String>) {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        match product {
+            Some(product) => places.insert(shop.clone(), product.clone()),
+            None => places.remove(shop),
+        };
+    }
 }
 
 /// Takes out what SKUs of one product of the shop do not agree about: it has room for one of them alone, and whichever was sent last would
@@ -176,7 +293,7 @@ pub(super) async fn note_remembered<'a>(
 
 /// Resolves refusals that are no matter any more: something else was accepted since, nothing is wanted, or the listing is gone. What the
 /// shop said beside accepting stands for as long as anything is wanted.
-pub(super) async fn resolve_settled(tx: &mut Tx, shop: &ShopId) -> Result<(), Halt> {
+async fn resolve_settled(tx: &mut Tx, shop: &ShopId) -> Result<(), Halt> {
     let standing = tx.complaints_of(shop, JobKind::ProductExport).await?.into_iter();
     let of_these = standing.filter(|one| one.part == Part::Remembered).map(|one| one.complaint);
     let codes: BTreeMap<Sku, String> = of_these.filter_map(|one| Some((one.sku.parse().ok()?, one.code))).collect();

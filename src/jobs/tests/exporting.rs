@@ -234,6 +234,10 @@ async fn what_the_shop_judges_later_is_asked_after_and_not_sent_again_meanwhile(
 
     world.shelf("uk").judged = true;
     world.shelf("uk").refuses = ["B"].into();
+    world.shelf("uk").calls.clear();
+    assert!(waits(&world.attempt(went.run).await).contains("3 changes"));
+    assert_eq!(world.shelf("uk").calls, Vec::<String>::new(), "they have just been asked after");
+    world.clock.set(world.clock.now() + SignedDuration::from_secs(15));
     let last = world.attempt(went.run).await;
     assert_eq!(last.end.unwrap(), Some(Outcome::Partly));
     assert_eq!((last.counts.sent, last.counts.refused), (3, 1), "A1 twice: judged, and then what is wanted now");
@@ -504,4 +508,35 @@ async fn what_stays_off_sale_is_told_where_its_product_is_put_on_sale_again() {
     });
     assert!(is_done(&world.exports().await), "nothing is taken away, so the guard has nothing to say");
     assert_eq!(sent(&world), ["A 10.00 EUR 5 on", "B off"]);
+}
+
+#[tokio::test]
+async fn what_was_off_sale_before_the_source_dropped_it_is_not_put_on_sale_for_its_return() {
+    let both = [("A", "10"), ("B", "5")];
+    // Sold out, which this shop calls off sale.
+    let out = Listing { stock: Some(0), status: ListingStatus::Inactive, ..of("one", "A", "10") };
+    let world = deactivating(&both, vec![out, of("another", "B", "5")]).await;
+    world.set(|entry| {
+        entry.rules.retire = Retire::Deactivate;
+        entry.rules.fields = [Field::Price].into();
+        entry.rules.guard_retire = "0.2".parse().unwrap();
+    });
+    world.source(&[("C", "1")]).await;
+    assert!(is_stopped(&world.exports().await));
+    world.imports("uk", true).await;
+    assert!(is_stopped(&world.exports().await), "computed anew");
+    world.source(&both).await;
+    assert!(is_done(&world.exports().await));
+    assert_eq!(sent(&world), Vec::<String>::new(), "nothing was taken away, so nothing comes back");
+}
+
+#[tokio::test]
+async fn a_change_counts_once_in_however_many_attempts_it_is_sent() {
+    let world = World::read(&[("A", "11"), ("B", "6"), ("C", "8")], &[("A", "10"), ("B", "5"), ("C", "7")]).await;
+    world.shelf("uk").accepts = Some(1);
+    let went = world.exports().await;
+    assert!(went.end.is_err());
+    world.shelf("uk").accepts = None;
+    let rest = world.attempt(went.run).await;
+    assert_eq!((went.counts.seen + rest.counts.seen, went.counts.sent + rest.counts.sent), (3, 3));
 }

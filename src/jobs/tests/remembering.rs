@@ -198,7 +198,7 @@ async fn prices_go_before_images_and_again_in_between() {
     let error = went.end.unwrap_err();
     assert_eq!(
         (error.kind, error.text.as_str()),
-        (ErrorKind::Waiting, "shop `uk` is sent 2 more changes of images or attributes")
+        (ErrorKind::Waiting, "shop `uk` is sent more changes of images or attributes")
     );
     let prices = ["A 11.00 EUR 5", "B 11.00 EUR 5", "C 11.00 EUR 5", "D 11.00 EUR 5"];
     assert_eq!(world.sent(), [&prices[..], &["A images https://erp/1", "B images https://erp/1"]].concat());
@@ -235,8 +235,8 @@ async fn images_that_are_judged_later_keep_no_price_from_being_sent() {
 
     world.shelf("uk").judged = true;
     assert_eq!(done(&world.attempt(went.run).await), Some(Outcome::Done));
-    let then = ["A images https://erp/1", "A 11.00 EUR 5", "A images https://erp/2"];
-    assert_eq!(world.sent(), then, "judged; the piece that was sold is noticed; and what is wanted by now");
+    let then = ["A 11.00 EUR 5", "A images https://erp/1", "A images https://erp/2"];
+    assert_eq!(world.sent(), then, "the piece that was sold is noticed; judged; and what is wanted by now");
     assert_eq!(world.known().await, ["A 11.00 EUR"]);
 }
 
@@ -347,5 +347,164 @@ async fn what_skus_of_one_product_do_not_agree_about_is_sent_for_none_of_them() 
     world.says(source("1")).await;
     assert_eq!(done(&world.exports().await), Some(Outcome::Done));
     assert_eq!(world.sent(), ["A images https://erp/1", "B images https://erp/1"]);
+    assert_eq!(world.said().await[1], Vec::<String>::new());
+}
+
+/// So many products, each of one SKU that is judged for itself.
+fn products(count: usize, amount: &str) -> Vec<Listing> {
+    (0..count).map(|number| pictured(&format!("P{number:04}-1"), amount, &["1"])).collect()
+}
+
+/// The tickets that were asked after since the last question.
+fn asked(world: &World) -> Vec<String> {
+    let calls = std::mem::take(&mut world.shelf("uk").calls).into_iter();
+    calls.filter_map(|call| call.strip_prefix("? ").map(str::to_owned)).collect()
+}
+
+#[tokio::test]
+async fn questions_about_images_wait_for_prices_and_take_turns() {
+    let world = World::remembering(products(300, "10")).await;
+    world.shelf("uk").audits = true;
+    let went = world.exports().await;
+    assert_eq!(went.end.unwrap_err().text, "shop `uk` has not judged 300 changes yet");
+    world.shelf("uk").question = SignedDuration::from_secs(1);
+    let mut source = products(300, "10");
+    source[150] = pictured("P0150-1", "11", &["1"]);
+    world.says(source).await;
+    world.shelf("uk").calls.clear();
+
+    assert!(world.attempt(went.run).await.end.is_err());
+    assert_eq!(world.sent(), ["P0150-1 11.00 EUR 5"]);
+    assert_eq!(world.shelf("uk").calls[0], "P0150-1", "before anything was asked");
+    let mut each = BTreeSet::from_iter(asked(&world));
+    assert_eq!(each.len(), 15, "for a quarter of a minute");
+    for _ in 1..20 {
+        assert!(world.attempt(went.run).await.end.is_err());
+        for ticket in asked(&world) {
+            assert!(each.insert(ticket), "nobody is asked twice before all were asked");
+        }
+    }
+    assert_eq!(each.len(), 300);
+
+    world.shelf("uk").judged = true;
+    world.shelf("uk").question = SignedDuration::ZERO;
+    world.clock.set(world.clock.now() + SignedDuration::from_mins(15));
+    assert_eq!(done(&world.attempt(went.run).await), Some(Outcome::Done));
+    assert_eq!(world.sent().len(), 300);
+}
+
+#[tokio::test]
+async fn a_shop_that_would_not_be_asked_so_much_is_sent_prices_and_images_all_the_same() {
+    for remembered in [true, false] {
+        let source = |amount: &str| vec![pictured("A", amount, &["1"]), pictured("B", amount, &["2"])];
+        let world = World::remembering(source("10")).await;
+        world.shelf("uk").audits = remembered;
+        if !remembered {
+            world.says(source("11")).await;
+            world.shelf("uk").judges_later = ["A"].into();
+        }
+        let went = world.exports().await;
+        assert!(went.end.is_err());
+        world.shelf("uk").audits = false;
+        world.says(vec![pictured("A", "12", &["1"]), pictured("B", "12", &["3"])]).await;
+        world.sent();
+        if remembered {
+            let mut tx = world.store.write(world.clock.now()).await.unwrap();
+            tx.drop_tickets(&"uk".parse().unwrap(), Part::Remembered, &["B".parse().unwrap()]).await.unwrap();
+            tx.commit().await.unwrap();
+        }
+        world.shelf("uk").answers_questions = Some(0);
+        let error = world.attempt(went.run).await.end.unwrap_err();
+        assert_eq!(error.kind, ErrorKind::Waiting);
+        let until = world.clock.now() + SignedDuration::from_mins(1);
+        assert_eq!(error.failure, Failure::Throttled { until }, "as long as the shop said");
+        let prices: &[&str] = if remembered { &["A 12.00 EUR 5", "B 12.00 EUR 5"] } else { &["B 12.00 EUR 5"] };
+        assert_eq!(world.sent(), [prices, &["B images https://erp/3"]].concat());
+    }
+}
+
+#[tokio::test]
+async fn a_backlog_is_planned_bit_by_bit_and_begins_where_it_stood() {
+    let mut planned = Vec::new();
+    for count in [520, 700] {
+        let world = World::remembering(products(count, "10")).await;
+        world.shelf("uk").upload = SignedDuration::from_secs(10);
+        world.shelf("uk").judged_changes = 0;
+        let went = world.exports().await;
+        assert!(went.end.is_err());
+        let told = ["P0000-1 images https://erp/1", "P0001-1 images https://erp/1", "P0002-1 images https://erp/1"];
+        assert_eq!((world.sent(), went.counts.seen), (told.map(str::to_owned).to_vec(), 3));
+        planned.push(world.shelf("uk").judged_changes);
+
+        // Another picture for the first one: it comes last.
+        let mut source = products(count, "10");
+        source[0] = pictured("P0000-1", "10", &["2"]);
+        world.says(source).await;
+        world.shelf("uk").upload = SignedDuration::ZERO;
+        assert_eq!(done(&world.attempt(went.run).await), Some(Outcome::Done));
+        let sent = world.sent();
+        assert_eq!((sent.len(), sent[0].as_str()), (count - 2, "P0003-1 images https://erp/1"));
+        assert_eq!(sent.last().unwrap(), "P0000-1 images https://erp/2");
+    }
+    assert!(planned[0] == planned[1] && planned[0] <= 500, "{planned:?}");
+}
+
+#[tokio::test]
+async fn an_image_that_the_shop_says_nothing_of_keeps_no_other_from_its_turn() {
+    let world = World::remembering(products(3, "10")).await;
+    world.shelf("uk").silent_of = ["P0000-1"].into();
+    let went = world.exports().await;
+    assert_eq!(went.end.unwrap_err().kind, ErrorKind::Unavailable);
+    assert_eq!(world.attempt(went.run).await.end.unwrap_err().kind, ErrorKind::Unavailable);
+    assert_eq!(world.sent(), ["P0001-1 images https://erp/1", "P0002-1 images https://erp/1"]);
+    world.shelf("uk").silent_of.clear();
+    assert_eq!(done(&world.attempt(went.run).await), Some(Outcome::Done));
+    assert_eq!(world.sent(), ["P0000-1 images https://erp/1"]);
+}
+
+#[tokio::test]
+async fn what_is_to_be_sent_again_is_not_settled_by_what_was_under_way() {
+    let world = World::remembering(vec![pictured("A", "10", &["1"])]).await;
+    world.shelf("uk").audits = true;
+    let went = world.exports().await;
+    assert_eq!(went.end.unwrap_err().text, "shop `uk` has not judged 1 changes yet");
+    let mut tx = world.store.write(world.clock.now() + SignedDuration::from_mins(1)).await.unwrap();
+    tx.forget_accepted(&"uk".parse().unwrap(), Field::Images).await.unwrap();
+    tx.commit().await.unwrap();
+    world.shelf("uk").pushes.clear();
+    world.shelf("uk").judged = true;
+    world.clock.set(world.clock.now() + SignedDuration::from_mins(1));
+    assert_eq!(done(&world.attempt(went.run).await), Some(Outcome::Done));
+    assert_eq!(world.shelf("uk").pushes, ["A", "A"], "the judgement, and the images once more");
+    assert_eq!(world.sent(), ["A images https://erp/1"]);
+    world.exports().await;
+    assert_eq!(world.sent(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn what_the_shop_says_beside_accepting_stands_and_sends_nothing_again() {
+    let world = World::remembering(vec![pictured("A", "10", &["1"])]).await;
+    world.shelf("uk").remarks = true;
+    assert_eq!(done(&world.exports().await), Some(Outcome::Partly));
+    assert_eq!(world.sent(), ["A images https://erp/1"]);
+    for _ in 0..2 {
+        world.imports("uk", true).await;
+        assert_eq!(done(&world.exports().await), Some(Outcome::Done));
+        assert_eq!((world.sent(), world.said().await[1].as_slice()), (vec![], ["A warning".to_owned()].as_slice()));
+    }
+    world.shelf("uk").remarks = false;
+    world.says(vec![pictured("A", "10", &["2"])]).await;
+    world.exports().await;
+    assert_eq!(
+        (world.sent(), world.said().await[1].as_slice()),
+        (vec!["A images https://erp/2".to_owned()], [].as_slice())
+    );
+
+    // Where nothing is wanted any more, nobody needs to know.
+    world.shelf("uk").remarks = true;
+    world.says(vec![pictured("A", "10", &["3"])]).await;
+    world.exports().await;
+    world.says(vec![pictured("A", "10", &[])]).await;
+    world.exports().await;
     assert_eq!(world.said().await[1], Vec::<String>::new());
 }

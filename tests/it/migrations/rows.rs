@@ -351,6 +351,7 @@ const SAMPLES: &[Sample] = &[
             since(7, "change", "'{}'"),
             since(7, "since", "1700000000000"),
             since(14, "remembered", "0"),
+            since(17, "ask_at", "0"),
         ],
     ),
     (
@@ -363,6 +364,7 @@ const SAMPLES: &[Sample] = &[
             since(14, "accepted", "'i1'"),
             since(14, "accepted_at", "1700000000150"),
             since(14, "refused", "null"),
+            since(17, "product", "''"),
         ],
     ),
     (
