@@ -25,7 +25,7 @@ use self::{
     remembering::note_remembered,
     settling::{SHORTEST, settle, wait_for_judgement},
 };
-use super::{Halt, Work};
+use super::{Halt, Work, product_import::name_unknown};
 use crate::{
     channels::PushResult,
     crash,
@@ -86,7 +86,7 @@ impl ProductExport {
     async fn export(&self, context: &Context, entry: &ShopEntry, counts: &mut Counts) -> Result<(), Halt> {
         let mut throttled = settle(&self.work, context, entry, Part::Compared, counts).await?;
         let source = self.read_once(context, entry).await?;
-        self.want(context, entry).await?;
+        self.want(context, entry, &source).await?;
         let mut tx = self.work.write(context).await?;
         resolve_settled(&mut tx, entry).await?;
         let Plan { changes, lacking } = plan(&mut tx, entry).await?;
@@ -142,12 +142,23 @@ impl ProductExport {
         Err(halt)
     }
 
-    /// Computes what is wanted where the source, the rules or the listings changed since it was last computed.
-    async fn want(&self, context: &Context, entry: &ShopEntry) -> Result<(), Halt> {
-        let mut after = Some(Progress::Begin);
+    /// Computes what is wanted where the source, the rules or the listings changed since it was last computed. Names then what the source does
+    /// not know and no rule retires.
+    async fn want(&self, context: &Context, entry: &ShopEntry, source: &ShopId) -> Result<(), Halt> {
+        let (mut after, mut changed) = (Some(Progress::Begin), false);
         while let Some(at) = after {
             let mut tx = self.work.write(context).await?;
             after = want_chunk(&mut tx, context.run, entry, at).await?;
+            changed |= after.as_ref().is_some_and(Progress::has_computed);
+            tx.commit().await?;
+        }
+        if changed {
+            let mut tx = self.work.write(context).await?;
+            tx.resolve_retired(&entry.shop.id).await?;
+            // In the name of the import that saw them.
+            if let Some(pass) = tx.last_pass(&entry.shop.id, PassKind::Full).await? {
+                name_unknown(&mut tx, &entry.shop.id, source, pass.run, false).await?;
+            }
             tx.commit().await?;
         }
         Ok(())

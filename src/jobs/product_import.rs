@@ -16,6 +16,7 @@ use std::{
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
+pub(crate) use storing::name_unknown;
 use storing::store_pages;
 use tokio::sync::mpsc;
 use tokio_util::task::AbortOnDropHandle;

@@ -195,6 +195,18 @@ impl Tx {
         Ok(())
     }
 
+    /// Resolves what was said of SKUs that the product source does not know where the shop's rule has made something of that meanwhile.
+    pub async fn resolve_retired(&mut self, shop: &ShopId) -> Result<(), StoreError> {
+        const SQL: &str = "
+            delete from complaints
+            where shop = $1 and job = $2 and code = $3 and exists (
+                select 1 from listings
+                where listings.shop = $1 and listings.sku = complaints.sku and wanted like '%\"dropped\":true%')";
+        let job = JobKind::ProductImport.as_str();
+        on_db!(self.execute(SQL, shop.as_str(), job, Complaint::UNKNOWN_SKU))?;
+        Ok(())
+    }
+
     /// Resolves, in all shops, the complaints of SKUs that the product source knows by now.
     pub async fn resolve_known(&mut self) -> Result<(), StoreError> {
         const SQL: &str = "

@@ -1006,6 +1006,13 @@ async fn skus_are_unknown_until_the_source_knows_them(store: Store) {
     assert_eq!(tx.put_unknown(&shop("x"), RunId(3), true).await.unwrap(), 2);
     tx.resolve_complaints_before(&shop("x"), import, RunId(3)).await.unwrap();
     assert_eq!(unknown(&mut tx, "x").await, [line("new", 20, 3), line("own", 10, 3)]);
+
+    // A rule takes one down: it is what it is to be.
+    let down = Values { stock: Some(0), dropped: true, ..Values::default() };
+    tx.put_wanted(&shop("x"), &[WantedRow { sku: sku("own"), wanted: Some(down) }]).await.unwrap();
+    tx.resolve_retired(&shop("x")).await.unwrap();
+    assert_eq!(tx.put_unknown(&shop("x"), RunId(4), false).await.unwrap(), 0);
+    assert_eq!(unknown(&mut tx, "x").await, [line("new", 20, 3)]);
 }
 
 // States, mails, reminders

@@ -32,6 +32,17 @@ pub(super) enum Progress {
     Newcomers(Option<Sku>),
 }
 
+impl Progress {
+    /// Whether anything was computed until then.
+    pub(super) fn has_computed(&self) -> bool {
+        match self {
+            Self::Begin => false,
+            Self::Hashing(_) => true,
+            Self::Variants { after, .. } | Self::Newcomers(after) => after.is_some(),
+        }
+    }
+}
+
 /// One transaction's worth of computing; returns where to go on.
 pub(super) async fn want_chunk(
     tx: &mut Tx,

@@ -153,7 +153,9 @@ async fn end_pass(
             tx.put_unknown_elsewhere(shop).await?;
         }
     } else if complete || reading.counts.changed + last.changed > 0 {
-        name_unknown(work, tx, reading).await?;
+        if let Some(source) = work.shops.source() {
+            name_unknown(tx, shop, &source, reading.context.run, complete).await?;
+        }
     }
     if complete {
         tx.resolve_complaints_before(shop, JobKind::ProductImport, pass.run).await?;
@@ -168,13 +170,17 @@ async fn end_pass(
 
 /// Names the SKUs of the shop that the product source does not know, as far as it has told what it knows. They are no
 /// failure of the run: whether they are one at all is for people to say.
-async fn name_unknown(work: &Work, tx: &mut Tx, reading: &Reading<'_>) -> Result<(), Halt> {
-    let Some(source) = work.shops.source() else { return Ok(()) };
-    if !tx.is_source_read(&source).await? {
+pub(crate) async fn name_unknown(
+    tx: &mut Tx,
+    shop: &ShopId,
+    source: &ShopId,
+    run: RunId,
+    again: bool,
+) -> Result<(), Halt> {
+    if !tx.is_source_read(source).await? {
         return Ok(());
     }
-    let (shop, run, complete) = (&reading.entry.shop.id, reading.context.run, reading.pass.kind == PassKind::Full);
-    let count = tx.put_unknown(shop, run, complete).await?;
+    let count = tx.put_unknown(shop, run, again).await?;
     if count > 0 {
         tracing::info!(
             event = "listings.unknown",

@@ -531,6 +531,37 @@ async fn what_was_off_sale_before_the_source_dropped_it_is_not_put_on_sale_for_i
 }
 
 #[tokio::test]
+async fn what_the_source_drops_is_named_at_once_unless_the_shop_makes_something_of_it() {
+    let both = [("A", "10"), ("B", "5")];
+    let world = World::read(&both, &both).await;
+    world.exports().await;
+    let seen = world.imports("uk", true).await.run;
+    world.source(&both[1..]).await;
+    assert_eq!(world.complaints().await, Vec::<String>::new());
+    assert!(is_done(&world.exports().await), "it is no complaint of the export");
+    assert_eq!(world.complaints().await, [format!("A unknown_sku {seen}")], "and it was kept");
+
+    // From now on such SKUs have no stock: that is all there is to do.
+    let rule = |retire| {
+        world.set(move |entry| {
+            entry.rules.retire = retire;
+            entry.rules.guard_retire = 1.into();
+        });
+    };
+    rule(Retire::ZeroStock);
+    assert!(is_done(&world.exports().await));
+    assert_eq!(world.complaints().await, Vec::<String>::new());
+    for full in [false, true] {
+        world.imports("uk", full).await;
+        world.exports().await;
+        assert_eq!(world.complaints().await, Vec::<String>::new());
+    }
+    rule(Retire::Keep);
+    world.exports().await;
+    assert_eq!(world.complaints().await.len(), 1);
+}
+
+#[tokio::test]
 async fn a_change_counts_once_in_however_many_attempts_it_is_sent() {
     let world = World::read(&[("A", "11"), ("B", "6"), ("C", "8")], &[("A", "10"), ("B", "5"), ("C", "7")]).await;
     world.shelf("uk").accepts = Some(1);
