@@ -197,7 +197,7 @@ impl App {
         let shops = ShopBook::new(force::page(&config), force::entries(&config, &tools)?);
         let instance = new_instance();
         let links = Links::new(sealer.clone(), shops.clone());
-        let people = Arc::new(ArcSwap::from_pointee(people::people(&config, &links, &clock)?));
+        let people = Arc::new(ArcSwap::from_pointee(people::people(&config, &files, &links, &clock)?));
         let mailer = MailerBook::new(people::mailer(&config, &clock)?);
         let keeper =
             TokenKeeper::new(store.clone(), clock.clone(), sealer, shops.clone(), people.clone(), instance.clone());

@@ -1,11 +1,11 @@
 //! From the settings to what notices and mail need to know.
 
-use std::sync::Arc;
+use std::{path::Path, sync::Arc};
 
-use super::StartError;
+use super::{Files, StartError};
 use crate::{
     clock::Clock,
-    config::{self, Config},
+    config::{self, Config, load::DEFAULT_FILE},
     domain::{ShopId, reminder::Ladder},
     keeper::{LINK_LIFE, Links},
     mail::{self, Mailer, Sender},
@@ -13,13 +13,22 @@ use crate::{
 };
 
 /// Who is told what, by the settings.
-pub(super) fn people(config: &Config, links: &Links, clock: &Clock) -> Result<People, StartError> {
+pub(super) fn people(config: &Config, files: &Files, links: &Links, clock: &Clock) -> Result<People, StartError> {
     let (links, clock) = (links.clone(), clock.clone());
     let link = move |shop: &ShopId, account: Option<&str>| {
         let now = clock.now();
         RenewLink { url: links.renew_link(shop, account, now), until: Some(now + LINK_LIFE) }
     };
-    people_with(config, Arc::new(link))
+    Ok(People { command: command(files.config.as_deref()), ..people_with(config, Arc::new(link))? })
+}
+
+/// What is typed to reach a daemon whose main file is this one: commands look for it at the default place.
+fn command(main: Option<&Path>) -> String {
+    let Some(main) = main.filter(|main| *main != Path::new(DEFAULT_FILE)) else { return "shopsyncd".to_owned() };
+    let path = std::path::absolute(main).unwrap_or_else(|_| main.to_owned()).display().to_string();
+    let plain = path.chars().all(|c| c.is_ascii_alphanumeric() || "/._-+@:".contains(c));
+    let path = if plain { path } else { format!("'{}'", path.replace('\'', r"'\''")) };
+    format!("shopsyncd --config {path}")
 }
 
 /// The same for commands that send nothing: its links lead to the page and are not signed.
@@ -54,6 +63,7 @@ fn people_with(config: &Config, link: LinkMaker) -> Result<People, StartError> {
         ladder: ladder(config),
         sender: Sender::parse(&config.mail.from)?,
         link,
+        command: "shopsyncd".to_owned(),
         app_secrets: app_secrets.collect(),
     })
 }
@@ -93,4 +103,19 @@ pub(super) fn mailer(config: &Config, clock: &Clock) -> Result<Mailer, StartErro
         }),
     };
     Ok(Mailer::new(&mail::Settings { transport }, clock.clone())?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn commands_in_mails_name_the_settings_that_are_not_at_their_place() {
+        assert_eq!(command(None), "shopsyncd");
+        assert_eq!(command(Some(Path::new(DEFAULT_FILE))), "shopsyncd");
+        let path = Path::new("/srv/shops/shopsyncd.toml");
+        assert_eq!(command(Some(path)), "shopsyncd --config /srv/shops/shopsyncd.toml");
+        let path = Path::new("/srv/my shops/it's.toml");
+        assert_eq!(command(Some(path)), r"shopsyncd --config '/srv/my shops/it'\''s.toml'");
+    }
 }

@@ -134,7 +134,8 @@ impl Shared {
             log.set_filter(&config.log.level).map_err(|error| wrong(format!("log.level: {error}")))?;
         }
         let mailer = people::mailer(&config, &self.clock).map_err(|error| wrong(format!("mail: {error}")))?;
-        let people = people::people(&config, &self.links, &self.clock).map_err(|error| wrong(error.to_string()))?;
+        let people =
+            people::people(&config, &self.files, &self.links, &self.clock).map_err(|error| wrong(error.to_string()))?;
         // What is written follows from the shops, and what it asks for is worked out and told by the people in force; everything else is
         // swapped once it stands.
         let before = self.shops.all();

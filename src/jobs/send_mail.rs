@@ -296,6 +296,7 @@ fn envelope<'a>(people: &'a People, mail: &'a Mail, shops: &'a [ShopId], now: Ti
         shops,
         language: mail.language,
         zone: people.zone(),
+        command: &people.command,
         now,
     }
 }

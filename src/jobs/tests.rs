@@ -559,6 +559,7 @@ fn people() -> SharedPeople {
         link: Arc::new(|shop: &ShopId, _: Option<&str>| {
             Url::parse(&format!("http://127.0.0.1:8420/authorize/{shop}")).unwrap().into()
         }),
+        command: "shopsyncd".to_owned(),
         app_secrets: Vec::new(),
     }))
 }

@@ -12,7 +12,11 @@ use lettre::{
     },
 };
 
-use super::{Language, Letter, MailError, Sender, address, calendar, words};
+use super::{
+    Language, Letter, MailError, Sender, address, calendar,
+    layout::{Piece, pieces, wrapped},
+    words,
+};
 use crate::domain::ShopId;
 
 /// What stands around a letter.
@@ -32,6 +36,8 @@ pub struct Envelope<'a> {
     pub language: Language,
     /// The zone of all dates in it.
     pub zone: &'a TimeZone,
+    /// What a reader types to reach the daemon: `shopsyncd`, with whatever finds its settings.
+    pub command: &'a str,
     /// The moment it is composed: its date, and what days are counted from.
     pub now: Timestamp,
 }
@@ -84,12 +90,19 @@ struct Html<'a> {
     language: &'static str,
 }
 
+impl Html<'_> {
+    #[expect(clippy::unused_self, reason = "templates call methods")]
+    fn pieces<'t>(&self, text: &'t str) -> Vec<Piece<'t>> {
+        pieces(text)
+    }
+}
+
 /// Composes a message.
 pub fn compose(letter: &Letter, envelope: &Envelope<'_>) -> Result<Composed, MailError> {
     let now = envelope.now.to_zoned(envelope.zone.clone());
-    let page = words::page(envelope.language, letter, &now);
+    let page = words::page(envelope.language, letter, &now, envelope.command);
     let fault = |cause: askama::Error| MailError::permanent(format!("mail template: {cause}"));
-    let text = Text { page: &page }.render().map_err(fault)?;
+    let text = Text { page: &wrapped(&page) }.render().map_err(fault)?;
     let html = Html { page: &page, language: envelope.language.as_str() }.render().map_err(fault)?;
     let mut bodies = MultiPart::mixed()
         .multipart(MultiPart::alternative().singlepart(SinglePart::plain(text)).singlepart(SinglePart::html(html)));
@@ -117,7 +130,7 @@ pub fn compose(letter: &Letter, envelope: &Envelope<'_>) -> Result<Composed, Mai
 
 /// The subject that a letter would have now.
 pub fn subject(letter: &Letter, language: Language, zone: &TimeZone, now: Timestamp) -> String {
-    one_line(&words::page(language, letter, &now.to_zoned(zone.clone())).subject)
+    one_line(&words::page(language, letter, &now.to_zoned(zone.clone()), "shopsyncd").subject)
 }
 
 fn attachment(entry: String) -> Result<SinglePart, MailError> {

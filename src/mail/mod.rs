@@ -1,9 +1,10 @@
 //! Mail: how a message leaves, and what it says.
 //!
-//! `message` composes a whole message from a [`Letter`]; [`Mailer`] hands it to the outside. The two are apart, because a message is
-//! composed once and frozen, and may be handed over many times until somebody takes it.
+//! `words` puts a [`Letter`] into a language, `layout` sets it, `message` composes a whole message from that; [`Mailer`] hands it to the
+//! outside. The two are apart, because a message is composed once and frozen, and may be handed over many times until somebody takes it.
 
 pub mod calendar;
+mod layout;
 mod letter;
 mod message;
 mod transport;

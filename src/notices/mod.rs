@@ -90,6 +90,8 @@ pub struct People {
     pub sender: Sender,
     /// Makes the links.
     pub link: LinkMaker,
+    /// What a reader of mails types for `shopsyncd`.
+    pub command: String,
     /// Secrets of apps whose end is known.
     pub app_secrets: Vec<AppSecret>,
 }

@@ -48,6 +48,7 @@ fn people() -> People {
         },
         sender: Sender::parse("shops@example.com").expect("an address"),
         link: Arc::new(|_, _| Url::parse("http://127.0.0.1:8420/").expect("an address").into()),
+        command: "shopsyncd".to_owned(),
         app_secrets: Vec::new(),
     }
 }

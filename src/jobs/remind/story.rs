@@ -101,6 +101,7 @@ impl World {
             link: Arc::new(|shop, _| {
                 Url::parse(&format!("https://shops.example.com/authorize/{shop}")).unwrap().into()
             }),
+            command: "shopsyncd".to_owned(),
             app_secrets: Vec::new(),
         };
         let people = Arc::new(ArcSwap::from_pointee(people));

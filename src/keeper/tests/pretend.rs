@@ -699,6 +699,7 @@ fn people(shops: &[&str]) -> SharedPeople {
         language: Language::En,
         sender: Sender::parse("shops@example.com").unwrap(),
         link: Arc::new(|shop, _| Url::parse(&format!("http://127.0.0.1:8420/authorize/{shop}")).unwrap().into()),
+        command: "shopsyncd".to_owned(),
         app_secrets: Vec::new(),
     }))
 }

@@ -45,6 +45,7 @@ fn composed(letter: &Letter, language: Language, now: &str) -> Composed {
         shops: &shops,
         language,
         zone: &zone,
+        command: "shopsyncd",
         now: now.parse().unwrap(),
     };
     compose(letter, &envelope).unwrap()
@@ -54,6 +55,11 @@ fn text(letter: &Letter, language: Language, now: &str) -> String {
     let message = composed(letter, language, now).message;
     let parsed = MessageParser::default().parse(message.as_bytes()).unwrap();
     parsed.body_text(0).unwrap().replace("\r\n", "\n")
+}
+
+/// The same on one line.
+fn unwrapped(letter: &Letter, language: Language, now: &str) -> String {
+    text(letter, language, now).split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 fn subject(letter: &Letter, language: Language, now: &str) -> String {
@@ -68,7 +74,8 @@ fn a_reminder_says_everything_in_english() {
         "TikTok UK: permission ends in 20 days, on 13 December"
     );
     insta::assert_snapshot!(text(&letter, Language::En, "2026-11-23T07:00:00Z"), @r#"
-    The permission to work in this shop ends in 20 days, on 13 December. Only the owner of the shop can renew it.
+    The permission to work in this shop ends in 20 days, on 13 December.
+    Only the owner of the shop can renew it.
 
     TikTok UK
       Channel: TikTok Shop, Acme Ltd
@@ -77,9 +84,14 @@ fn a_reminder_says_everything_in_english() {
       Renew the permission:
       https://shops.example.com/authorize/tt-uk?t=abc
 
-    To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks. The link works until 17 January 2027.
+    To renew, open the link, sign in at the marketplace with the account of
+    the shop and agree. It takes a few clicks. The link works until 17
+    January 2027.
 
-    If nobody renews it in time, shopsyncd can no longer read or change the products of the shop: product import and product export stop. Nothing is lost: the shop's jobs wait, and after the renewal everything that was missed is caught up unasked.
+    If nobody renews it in time, shopsyncd can no longer read or change the
+    products of the shop: product import and product export stop. Nothing is
+    lost: the shop's jobs wait, and after the renewal everything that was
+    missed is caught up unasked.
 
     -- 
     Sent by shopsyncd, which looks after your shops.
@@ -97,7 +109,9 @@ fn a_reminder_says_everything_in_german() {
         "Berechtigungen für 3 Shops enden bald, zuerst TikTok UK und TikTok Österreich: morgen, am 13. Dezember"
     );
     insta::assert_snapshot!(text(&letter, Language::De, "2026-12-12T07:00:00Z"), @r#"
-    Die Berechtigungen, in diesen Shops zu arbeiten, enden bald, die dringendste zuerst. Nur wem ein Shop gehört, kann seine Berechtigung erneuern.
+    Die Berechtigungen, in diesen Shops zu arbeiten, enden bald, die
+    dringendste zuerst. Nur wem ein Shop gehört, kann seine Berechtigung
+    erneuern.
 
     TikTok UK und TikTok Österreich
       Kanal: TikTok Shop, Acme Ltd
@@ -115,9 +129,14 @@ fn a_reminder_says_everything_in_german() {
       Berechtigung erneuern:
       https://shops.example.com/authorize/tt-us?t=abc
 
-    Zum Erneuern den Link öffnen, sich beim Marktplatz mit dem Konto des Shops anmelden und zustimmen. Das dauert nur wenige Klicks. Die Links gelten bis zum 17. Januar 2027.
+    Zum Erneuern den Link öffnen, sich beim Marktplatz mit dem Konto des
+    Shops anmelden und zustimmen. Das dauert nur wenige Klicks. Die Links
+    gelten bis zum 17. Januar 2027.
 
-    Wird eine nicht rechtzeitig erneuert, kann shopsyncd die Produkte ihrer Shops weder lesen noch ändern: Produktimport und Produktexport bleiben dort stehen. Verloren geht nichts: Die Aufgaben der Shops warten, und nach der Erneuerung wird alles Versäumte von selbst nachgeholt.
+    Wird eine nicht rechtzeitig erneuert, kann shopsyncd die Produkte ihrer
+    Shops weder lesen noch ändern: Produktimport und Produktexport bleiben
+    dort stehen. Verloren geht nichts: Die Aufgaben der Shops warten, und
+    nach der Erneuerung wird alles Versäumte von selbst nachgeholt.
 
     -- 
     Gesendet von shopsyncd, das sich um die Shops kümmert.
@@ -129,9 +148,12 @@ fn notices_and_notes_say_what_happened() {
     let lapsed = item(1, &[("tt-uk", "TikTok UK")], NOON);
     let revoked = Item { revoked: Some("access revoked".to_owned()), ..lapsed.clone() };
     insta::assert_snapshot!(text(&Letter::Ended(lapsed.clone()), Language::En, "2026-12-13T11:00:01Z"), @r#"
-    The permission to work in TikTok UK ended on Sunday, 13 December 2026, 12:00 (Europe/Berlin).
+    The permission to work in TikTok UK ended on Sunday, 13 December 2026,
+    12:00 (Europe/Berlin).
 
-    Product import and product export have stopped. Nothing is lost: the shop's jobs wait, and after the renewal everything that was missed is caught up unasked.
+    Product import and product export have stopped. Nothing is lost: the
+    shop's jobs wait, and after the renewal everything that was missed is
+    caught up unasked.
 
     TikTok UK
       Channel: TikTok Shop, Acme Ltd
@@ -139,28 +161,37 @@ fn notices_and_notes_say_what_happened() {
       Renew the permission:
       https://shops.example.com/authorize/tt-uk?t=abc
 
-    To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks. The link works until 17 January 2027.
+    To renew, open the link, sign in at the marketplace with the account of
+    the shop and agree. It takes a few clicks. The link works until 17
+    January 2027.
 
     -- 
     Sent by shopsyncd, which looks after your shops.
     "#);
     insta::assert_snapshot!(text(&Letter::Ended(revoked), Language::En, "2026-10-01T11:00:01Z"), @r#"
-    The marketplace no longer accepts the permission to work in TikTok UK, although its end date has not come. Its words: "access revoked". A password that was changed there is a usual cause.
+    The marketplace no longer accepts the permission to work in TikTok UK,
+    although its end date has not come. Its words: "access revoked". A
+    password that was changed there is a usual cause.
 
-    Product import and product export have stopped. Nothing is lost: the shop's jobs wait, and after the renewal everything that was missed is caught up unasked.
+    Product import and product export have stopped. Nothing is lost: the
+    shop's jobs wait, and after the renewal everything that was missed is
+    caught up unasked.
 
     TikTok UK
       Channel: TikTok Shop, Acme Ltd
       Renew the permission:
       https://shops.example.com/authorize/tt-uk?t=abc
 
-    To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks. The link works until 17 January 2027.
+    To renew, open the link, sign in at the marketplace with the account of
+    the shop and agree. It takes a few clicks. The link works until 17
+    January 2027.
 
     -- 
     Sent by shopsyncd, which looks after your shops.
     "#);
     insta::assert_snapshot!(text(&Letter::Renewed(lapsed), Language::De, "2026-01-13T11:00:01Z"), @r#"
-    Danke: Die Berechtigung wurde erneuert. Es ist nichts weiter zu tun; was versäumt wurde, wird jetzt nachgeholt.
+    Danke: Die Berechtigung wurde erneuert. Es ist nichts weiter zu tun; was
+    versäumt wurde, wird jetzt nachgeholt.
 
     TikTok UK
       Kanal: TikTok Shop, Acme Ltd
@@ -185,26 +216,34 @@ fn a_closed_shop_is_told_with_the_channels_words() {
     let letter = obstructed(Obstacle::Closed("the shop is frozen".to_owned()));
     assert_eq!(subject(&letter, Language::En, NOON), "TikTok UK: TikTok Shop says that the shop is closed");
     insta::assert_snapshot!(text(&letter, Language::En, NOON), @r#"
-    TikTok Shop lets nobody work in this shop at present. Its words: “the shop is frozen”.
+    TikTok Shop lets nobody work in this shop at present. Its words: “the
+    shop is frozen”.
 
-    Product import and product export stand still. Nothing is lost: the shop's jobs wait, and once it is open again everything that was missed is caught up unasked.
+    Product import and product export stand still. Nothing is lost: the
+    shop's jobs wait, and once it is open again everything that was missed
+    is caught up unasked.
 
     TikTok UK
 
-    Please look into the shop at TikTok Shop. Nothing has to be renewed here; whether the shop is open again is looked at once a day.
+    Please look into the shop at TikTok Shop. Nothing has to be renewed
+    here; whether the shop is open again is looked at once a day.
 
     -- 
     Sent by shopsyncd, which looks after your shops.
     "#);
     assert_eq!(subject(&letter, Language::De, NOON), "TikTok UK: TikTok Shop meldet, dass der Shop geschlossen ist");
     insta::assert_snapshot!(text(&letter, Language::De, NOON), @r#"
-    TikTok Shop lässt zurzeit niemanden in diesem Shop arbeiten. Seine Worte: „the shop is frozen“.
+    TikTok Shop lässt zurzeit niemanden in diesem Shop arbeiten. Seine
+    Worte: „the shop is frozen“.
 
-    Produktimport und Produktexport stehen still. Verloren geht nichts: Die Aufgaben des Shops warten, und sobald er wieder offen ist, wird alles Versäumte von selbst nachgeholt.
+    Produktimport und Produktexport stehen still. Verloren geht nichts: Die
+    Aufgaben des Shops warten, und sobald er wieder offen ist, wird alles
+    Versäumte von selbst nachgeholt.
 
     TikTok UK
 
-    Bitte bei TikTok Shop nach dem Shop sehen. Zu erneuern ist hier nichts; ob der Shop wieder offen ist, wird einmal am Tag geprüft.
+    Bitte bei TikTok Shop nach dem Shop sehen. Zu erneuern ist hier nichts;
+    ob der Shop wieder offen ist, wird einmal am Tag geprüft.
 
     -- 
     Gesendet von shopsyncd, das sich um die Shops kümmert.
@@ -216,30 +255,40 @@ fn a_right_that_is_missing_is_told_with_the_way_to_give_it() {
     let letter = obstructed(Obstacle::ScopeMissing("seller.product.write".to_owned()));
     assert_eq!(subject(&letter, Language::En, NOON), "TikTok UK: the permission lacks a right");
     insta::assert_snapshot!(text(&letter, Language::En, NOON), @r#"
-    The permission to work in this shop lacks a right that shopsyncd needs: “seller.product.write”.
+    The permission to work in this shop lacks a right that shopsyncd needs:
+    “seller.product.write”.
 
-    Product import and product export stand still. Nothing is lost: the shop's jobs wait, and after the renewal everything that was missed is caught up unasked.
+    Product import and product export stand still. Nothing is lost: the
+    shop's jobs wait, and after the renewal everything that was missed is
+    caught up unasked.
 
     TikTok UK
       Renew the permission:
       https://shops.example.com/authorize/tt-uk?t=abc
 
-    To renew, open the link, sign in at the marketplace with the account of the shop and agree. It takes a few clicks. The link works until 17 January 2027.
+    To renew, open the link, sign in at the marketplace with the account of
+    the shop and agree. It takes a few clicks. The link works until 17
+    January 2027.
 
     -- 
     Sent by shopsyncd, which looks after your shops.
     "#);
     assert_eq!(subject(&letter, Language::De, NOON), "TikTok UK: der Berechtigung fehlt ein Recht");
     insta::assert_snapshot!(text(&letter, Language::De, NOON), @r#"
-    Der Berechtigung, in diesem Shop zu arbeiten, fehlt ein Recht, das shopsyncd braucht: „seller.product.write“.
+    Der Berechtigung, in diesem Shop zu arbeiten, fehlt ein Recht, das
+    shopsyncd braucht: „seller.product.write“.
 
-    Produktimport und Produktexport stehen still. Verloren geht nichts: Die Aufgaben des Shops warten, und nach der Erneuerung wird alles Versäumte von selbst nachgeholt.
+    Produktimport und Produktexport stehen still. Verloren geht nichts: Die
+    Aufgaben des Shops warten, und nach der Erneuerung wird alles Versäumte
+    von selbst nachgeholt.
 
     TikTok UK
       Berechtigung erneuern:
       https://shops.example.com/authorize/tt-uk?t=abc
 
-    Zum Erneuern den Link öffnen, sich beim Marktplatz mit dem Konto des Shops anmelden und zustimmen. Das dauert nur wenige Klicks. Der Link gilt bis zum 17. Januar 2027.
+    Zum Erneuern den Link öffnen, sich beim Marktplatz mit dem Konto des
+    Shops anmelden und zustimmen. Das dauert nur wenige Klicks. Der Link
+    gilt bis zum 17. Januar 2027.
 
     -- 
     Gesendet von shopsyncd, das sich um die Shops kümmert.
@@ -258,14 +307,19 @@ fn a_refused_app_is_told_with_the_keys_that_stand_in_the_settings() {
     let letter = Letter::Operator(vec![news]);
     assert_eq!(subject(&letter, Language::En, NOON), "SHOPLINE refuses our app: all its shops wait");
     insta::assert_snapshot!(text(&letter, Language::En, NOON), @r#"
-    SHOPLINE refuses the credentials of our app: invalid_client. All shops that work with it wait. Correct `asia_client_id` and `asia_client_secret` in the settings; the jobs go on by themselves.
+    SHOPLINE refuses the credentials of our app: invalid_client. All shops
+    that work with it wait. Correct `asia_client_id` and
+    `asia_client_secret` in the settings; the jobs go on by themselves.
 
     -- 
     Sent by shopsyncd, which looks after your shops.
     "#);
     assert_eq!(subject(&letter, Language::De, NOON), "SHOPLINE verweigert unsere App: alle ihre Shops warten");
     insta::assert_snapshot!(text(&letter, Language::De, NOON), @r#"
-    SHOPLINE verweigert die Zugangsdaten unserer App: invalid_client. Alle Shops, die mit ihr arbeiten, warten. Bitte `asia_client_id` und `asia_client_secret` in den Einstellungen berichtigen; die Aufgaben laufen dann von selbst weiter.
+    SHOPLINE verweigert die Zugangsdaten unserer App: invalid_client. Alle
+    Shops, die mit ihr arbeiten, warten. Bitte `asia_client_id` und
+    `asia_client_secret` in den Einstellungen berichtigen; die Aufgaben
+    laufen dann von selbst weiter.
 
     -- 
     Gesendet von shopsyncd, das sich um die Shops kümmert.
@@ -273,7 +327,7 @@ fn a_refused_app_is_told_with_the_keys_that_stand_in_the_settings() {
     // One that waited in the outbox while the program was replaced.
     let older = r#"{"news": "app_rejected", "channel": "Amazon", "why": "invalid_client"}"#;
     let older = Letter::Operator(vec![serde_json::from_str(older).unwrap()]);
-    assert!(text(&older, Language::En, NOON).contains("Correct `client_id` and `client_secret` in the settings"));
+    assert!(unwrapped(&older, Language::En, NOON).contains("Correct `client_id` and `client_secret` in the settings"));
 }
 
 #[test]
@@ -322,7 +376,12 @@ fn operators_read_what_to_do() {
         why: "it would retire 30 of 100 SKUs".to_owned(),
     };
     insta::assert_snapshot!(text(&Letter::Operator(vec![news]), Language::En, NOON), @r#"
-    The export to TikTok UK would have done too much and was stopped before anything was sent: it would retire 30 of 100 SKUs. Until you decide, prices and stock of all its other SKUs wait too. Look at the plan with `shopsyncd jobs run tt-uk product_export --dry-run`; if it is right, let it through with `shopsyncd jobs run tt-uk product_export --release-guard`.
+    The export to TikTok UK would have done too much and was stopped before
+    anything was sent: it would retire 30 of 100 SKUs. Until you decide,
+    prices and stock of all its other SKUs wait too. Look at the plan with
+    `shopsyncd jobs run tt-uk product_export --dry-run`; if it is right, let
+    it through with
+    `shopsyncd jobs run tt-uk product_export --release-guard`.
 
     -- 
     Sent by shopsyncd, which looks after your shops.
@@ -359,13 +418,21 @@ fn several_occasions_are_told_in_one_mail_in_their_order() {
     These things have happened, in this order.
 
     UK and DE: the permission has ended
-      The permission to work in UK and DE at TikTok Shop has ended, because nobody renewed it in time. Their jobs wait, and nothing is lost. The owners have been asked to renew it.
+      The permission to work in UK and DE at TikTok Shop has ended, because
+      nobody renewed it in time. Their jobs wait, and nothing is lost. The
+      owners have been asked to renew it.
 
     the newest settings were refused
-      The settings were edited and refused; the ones before keep serving: shopsyncd.toml:3: not TOML. Look with `shopsyncd check`, and correct them: they are read again at once.
+      The settings were edited and refused; the ones before keep serving:
+      shopsyncd.toml:3: not TOML. Look with `shopsyncd check`, and correct
+      them: they are read again at once.
 
     mail to a@example.com cannot be delivered
-      A mail to a@example.com was given up: 550 no such user. If the address is wrong, correct it in the settings: what a shop's people have missed goes to the new one by itself. If it was the relay, mend it; then `shopsyncd mail retry 7` sends again what still holds. `shopsyncd mail list` shows the others.
+      A mail to a@example.com was given up: 550 no such user. If the address
+      is wrong, correct it in the settings: what a shop's people have missed
+      goes to the new one by itself. If it was the relay, mend it; then
+      `shopsyncd mail retry 7` sends again what still holds.
+      `shopsyncd mail list` shows the others.
 
     -- 
     Sent by shopsyncd, which looks after your shops.
@@ -416,6 +483,35 @@ fn a_mail_program_finds_headers_both_texts_and_the_calendar_entry() {
 }
 
 #[test]
+fn commands_can_be_copied_and_reach_the_daemon_that_sent_them() {
+    let why = "`a <b>` and a lonely \u{201c}".to_owned();
+    let news = News::Undeliverable { id: 7, to: "a@example.com".to_owned(), why };
+    let from = Sender::parse("shops@example.com").unwrap();
+    let command = "shopsyncd --config /srv/the/settings/of/all/our/shops/shopsyncd.toml";
+    let envelope = Envelope {
+        from: &from,
+        to: "ops@example.com",
+        to_name: None,
+        message_id: "<1@example.com>",
+        shops: &[],
+        language: Language::En,
+        zone: &TimeZone::UTC,
+        command,
+        now: NOON.parse().unwrap(),
+    };
+    let message = compose(&Letter::Operator(vec![news]), &envelope).unwrap().message;
+    let parsed = MessageParser::default().parse(message.as_bytes()).unwrap();
+    let (html, text) = (parsed.body_html(0).unwrap(), parsed.body_text(0).unwrap());
+    for command in [format!("{command} mail retry 7"), format!("{command} mail list")] {
+        assert!(html.contains(&format!("<code>{command}</code>")), "{html}");
+        assert!(text.contains(&format!("`{command}`")), "whole, on one line: {text}");
+    }
+    assert!(html.contains("<code>a &#60;b&#62;</code>") && !html.contains('`'), "{html}");
+    let long = |line: &&str| line.chars().count() > 72 && !line.contains("shopsyncd --config");
+    assert_eq!(text.lines().find(long), None);
+}
+
+#[test]
 fn no_name_can_add_a_header_or_break_the_page() {
     let mut one = item(1, &[("tt-uk", "Evil\r\nBcc: all@example.com\r\n\r\n<script>")], NOON);
     one.channel = "Kanal\nX-Evil: 1".to_owned();
@@ -447,6 +543,7 @@ fn an_impossible_recipient_is_refused_for_good() {
         shops: &[],
         language: Language::En,
         zone: &TimeZone::UTC,
+        command: "shopsyncd",
         now: NOON.parse().unwrap(),
     };
     assert!(compose(&Letter::Test, &envelope).unwrap_err().is_permanent());
@@ -468,7 +565,7 @@ fn it_is_the_channel_that_refuses_and_not_the_seller() {
         (Language::En, "TikTok Shop refuses the permission of TikTok UK (account Acme Ltd) before its end date"),
         (Language::De, "TikTok Shop verweigert die Berechtigung von TikTok UK (Konto Acme Ltd) vor ihrem Enddatum"),
     ] {
-        let text = text(&letter, language, NOON).split_whitespace().collect::<Vec<_>>().join(" ");
+        let text = unwrapped(&letter, language, NOON);
         assert!(text.contains(told), "{text}");
     }
 }
@@ -476,7 +573,7 @@ fn it_is_the_channel_that_refuses_and_not_the_seller() {
 #[test]
 fn what_ended_in_its_last_hour_or_has_no_end_date_does_not_contradict_itself() {
     let shops = [("tt-uk", "TikTok UK")];
-    let text = |item: Item, language| text(&Letter::Ended(item), language, "2026-12-13T10:20:00Z");
+    let text = |item: Item, language| unwrapped(&Letter::Ended(item), language, "2026-12-13T10:20:00Z");
     let early = text(item(1, &shops, NOON), Language::En);
     assert!(early.contains("has ended, shortly before its end date: Sunday, 13 December 2026, 12:00"), "{early}");
     assert!(early.contains("End date: Sunday") && !early.contains("Days left") && !early.contains("Ends:"), "{early}");

@@ -177,7 +177,9 @@ async fn the_relay_gets_tests_reminders_and_notes_and_what_it_refuses_is_seen_an
     desk.relay.next(&[("rcpt", "550 5.1.1 no such user")]).await;
     desk.fails(&["mail", "test", "gone@example.com"]).await;
     let news = desk.arrives("operator").await;
-    assert!(news["mail"]["text"].as_str().unwrap().contains("5.1.1 no such user"), "{news}");
+    let told = news["mail"]["text"].as_str().unwrap().split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(told.contains("5.1.1 no such user"), "{news}");
+    assert!(told.contains("shopsyncd --config /"), "a command that reaches this daemon: {told}");
     let refused = desk.listed("gone@example.com").await;
     assert_eq!((&refused["state"], &refused["attempts"]), (&json!("refused"), &json!(1)));
     let status: Value = serde_json::from_str(&desk.run(&["--json", "status"]).await).unwrap();

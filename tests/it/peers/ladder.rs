@@ -111,6 +111,7 @@ impl World {
             link: Arc::new(|shop, _| {
                 Url::parse(&format!("https://shops.example.com/authorize/{shop}")).unwrap().into()
             }),
+            command: "shopsyncd".to_owned(),
             app_secrets: Vec::new(),
         };
         let wanted: Vec<WantedShop> = stalls()

@@ -97,6 +97,7 @@ fn html(letter: &Letter, language: Language) -> (String, String) {
         shops: &shops,
         language,
         zone: &zone,
+        command: "shopsyncd",
         now: at(NOW),
     };
     let composed = compose(letter, &envelope).unwrap();
