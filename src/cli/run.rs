@@ -8,7 +8,7 @@ use super::{
     print,
 };
 use crate::{
-    clock::Clock,
+    clock::{Clock, boot_time},
     control::{Refusal, Request},
     daemon::{App, Files, StartError},
     mail::without_addresses,
@@ -22,7 +22,7 @@ pub(super) async fn run(env: &Env) -> Outcome {
     let (findings, read) = (std::mem::take(&mut loaded.findings), loaded.files.clone());
     let secret_files = loaded.secret_files.clone();
     let config = open::accepted(settings::Loaded { findings: findings.clone(), ..loaded })?;
-    let log = logging::init(crate::daemon::log_format(config.log.format), &config.log.level)
+    let log = logging::init(crate::daemon::log_format(config.log.format), &config.log.level, boot_time)
         .map_err(|error| Refusal::new(exit::CONFIGURATION, format!("log.level: {error}")))?;
     for finding in &findings {
         tracing::info!(event = "settings.finding", "{}", without_addresses(&finding.to_string()));

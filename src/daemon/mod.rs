@@ -62,6 +62,9 @@ const STOPPED: Duration = Duration::from_secs(19);
 /// How long closing the database may take.
 const GOODBYE: Duration = Duration::from_secs(1);
 
+/// How often it is looked whether summaries of repeated log lines are due.
+const OFTEN_TOLD: Duration = Duration::from_secs(5);
+
 /// How many runs go on at once.
 const SLOTS: u32 = 64;
 
@@ -295,6 +298,9 @@ impl App {
         supervise::part(&mut parts, "the watchdog", systemd::watchdog(Arc::clone(&shared), stop.clone()));
         let calendar = housekeeping::keep(Arc::clone(&shared), stop.clone());
         supervise::until(&mut parts, "the housekeeping calendar", calendar, stop.clone());
+        if let Some(log) = shared.log.clone() {
+            supervise::part(&mut parts, "the log's summaries", tell_repeated(log, stop.clone()));
+        }
 
         let all = async {
             let ended = supervise::all(parts, &stop).await;
@@ -307,14 +313,19 @@ impl App {
             let asked = asked.await.unwrap_or_else(|_| Instant::now());
             tokio::time::sleep_until(asked + STOPPED).await;
         };
-        tokio::select! {
+        let log = shared.log.clone();
+        let ended = tokio::select! {
             ended = all => ended,
             () = over => {
                 let limit = STOPPED.as_secs();
                 tracing::warn!(event = "daemon.cut_off", "what has not ended within {limit} s goes on at the next start");
                 Ok(())
             }
+        };
+        if let Some(log) = log {
+            log.repetition().tell_all();
         }
+        ended
     }
 
     /// Where the page listens: tests bind port 0.
@@ -341,6 +352,15 @@ impl App {
     pub fn store(&self) -> Store {
         self.shared.store.clone()
     }
+}
+
+/// Tells how often what is not told again has come.
+async fn tell_repeated(log: LogHandle, stop: CancellationToken) -> Result<(), String> {
+    let over = async || tokio::time::timeout(OFTEN_TOLD, stop.cancelled()).await.is_ok();
+    while !over().await {
+        log.repetition().tell_due();
+    }
+    Ok(())
 }
 
 /// A name that is new and tells people the machine.

@@ -1,6 +1,6 @@
 //! Log lines: to the journal, as JSON, or for eyes; always to standard error. How much is logged changes while running.
 
-use std::{fmt, io, io::IsTerminal as _};
+use std::{fmt, io, io::IsTerminal as _, time::Duration};
 
 use jiff::{Timestamp, Zoned};
 use serde::ser::{Serialize, SerializeMap, Serializer};
@@ -14,11 +14,13 @@ use tracing_journald::{Priority, PriorityMappings};
 use tracing_subscriber::{
     EnvFilter, Layer, Registry,
     fmt::{MakeWriter, format, time::FormatTime},
-    layer::{Context, SubscriberExt as _},
+    layer::{Context, Layered, SubscriberExt as _},
     registry::{LookupSpan, Scope},
     reload,
     util::SubscriberInitExt as _,
 };
+
+use super::repeated::{self, Repetition};
 
 /// How log lines look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,12 +56,20 @@ pub enum LogError {
 
 /// Changes what is logged while the daemon runs. Cheap to clone.
 #[derive(Clone, Debug)]
-pub struct LogHandle(reload::Handle<EnvFilter, Registry>);
+pub struct LogHandle {
+    filter: reload::Handle<EnvFilter, Registry>,
+    repetition: Repetition,
+}
 
 impl LogHandle {
     /// Logs by this filter from now on; on an error everything stays as it was.
     pub fn set_filter(&self, filter: &str) -> Result<(), LogError> {
-        self.0.reload(read_filter(filter)?).map_err(|_| LogError::Twice)
+        self.filter.reload(read_filter(filter)?).map_err(|_| LogError::Twice)
+    }
+
+    /// What is counted instead of being told again.
+    pub const fn repetition(&self) -> &Repetition {
+        &self.repetition
     }
 }
 
@@ -68,12 +78,25 @@ pub fn check_filter(filter: &str) -> Result<(), LogError> {
     read_filter(filter).map(drop)
 }
 
-/// Sets up logging for the whole process, once.
-pub fn init(format: Format, filter: &str) -> Result<LogHandle, LogError> {
-    let (filter, handle) = reload::Layer::new(read_filter(filter)?);
-    let lines = lines(resolve(format))?;
-    tracing_subscriber::registry().with(filter).with(lines).try_init().map_err(|_| LogError::Twice)?;
-    Ok(LogHandle(handle))
+/// Sets up logging for the whole process, once. `now`: see [`Repetition::new`].
+pub fn init(
+    format: Format,
+    filter: &str,
+    now: impl Fn() -> Duration + Send + Sync + 'static,
+) -> Result<LogHandle, LogError> {
+    let (subscriber, handle) = subscriber(lines(resolve(format))?, read_filter(filter)?, Repetition::new(now));
+    subscriber.try_init().map_err(|_| LogError::Twice)?;
+    Ok(handle)
+}
+
+/// What is logged passes the filter of the settings first, so that only what would be written counts as said before.
+fn subscriber<L>(lines: L, filter: EnvFilter, repetition: Repetition) -> (impl Subscriber + Send + Sync, LogHandle)
+where
+    L: Layer<Layered<reload::Layer<EnvFilter, Registry>, Registry>> + Send + Sync,
+{
+    let (filter, handle) = reload::Layer::new(filter);
+    let subscriber = tracing_subscriber::registry().with(filter).with(lines.with_filter(repetition.clone()));
+    (subscriber, LogHandle { filter: handle, repetition })
 }
 
 /// Libraries whose own life concerns nobody.
@@ -85,9 +108,13 @@ fn read_filter(filter: &str) -> Result<EnvFilter, LogError> {
         return Err(fault("it is empty".to_owned()));
     }
     let filter = EnvFilter::builder().parse(filter).map_err(|error| fault(error.to_string()))?;
+    // What was let through and then kept back as the same again is counted in a line of ours.
+    let summaries =
+        format!("{}=warn", repeated::TARGET).parse().map_err(|_| fault("a directive of ours".to_owned()))?;
     // The calendar's library tells its own life at `info`, without events; the one that watches files tells of each line that is
     // written to a log beside the settings. Whoever names them in `log.level` still sees them.
     let named = filter.to_string();
+    let filter = filter.add_directive(summaries);
     QUIET.into_iter().filter(|library| !named.contains(library)).try_fold(filter, |filter, library| {
         let quiet = format!("{library}=warn").parse().map_err(|_| fault("a directive of ours".to_owned()))?;
         Ok(filter.add_directive(quiet))
@@ -285,12 +312,25 @@ mod tests {
     }
 
     fn logged(filter: &str, act: impl FnOnce(&LogHandle)) -> Vec<Map<String, Value>> {
+        logged_in_time(filter, &Arc::default(), act)
+    }
+
+    /// The same, with a time that `act` moves.
+    fn logged_in_time(
+        filter: &str,
+        time: &Arc<Mutex<Duration>>,
+        act: impl FnOnce(&LogHandle),
+    ) -> Vec<Map<String, Value>> {
         let page = Page::default();
         let writer = page.clone();
-        let (filter, handle) = reload::Layer::new(read_filter(filter).unwrap());
         let lines = JsonLines { writer: move || writer.clone() };
-        let subscriber = tracing_subscriber::registry().with(filter).with(lines);
-        tracing::subscriber::with_default(subscriber, || act(&LogHandle(handle)));
+        let now = Arc::clone(time);
+        let repetition = Repetition::new(move || *now.lock().unwrap());
+        let (subscriber, handle) = subscriber(lines, read_filter(filter).unwrap(), repetition);
+        {
+            let _kept = tracing::subscriber::set_default(subscriber);
+            act(&handle);
+        }
         let text = String::from_utf8(page.0.lock().unwrap().clone()).unwrap();
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()
     }
@@ -344,6 +384,97 @@ mod tests {
         });
         let said: Vec<_> = lines.iter().map(|line| line["message"].as_str().unwrap()).collect();
         assert_eq!(said, ["2", "3"]);
+    }
+
+    /// What was said, and how often it is said to have come again.
+    fn said(lines: &[Map<String, Value>]) -> Vec<(String, Option<u64>)> {
+        let text = |line: &Map<String, Value>, name: &str| line.get(name).and_then(Value::as_str).map(str::to_owned);
+        let said = |line| {
+            let thing = text(line, "shop.id").or_else(|| text(line, "message")).unwrap();
+            (thing, line.get("repeated").and_then(Value::as_u64))
+        };
+        lines.iter().map(said).collect()
+    }
+
+    /// A shop's import fails, in a text that is never twice the same.
+    fn fails(shop: &str, kind: &str, attempt: u64) {
+        tracing::warn!(
+            event = "run.failed",
+            shop.id = shop,
+            run.id = attempt / 3,
+            run.attempt = attempt,
+            error.kind = kind,
+            retry_at = attempt,
+            "failed, request {attempt}"
+        );
+    }
+
+    #[test]
+    fn what_is_the_same_again_is_counted_and_told_in_summaries_that_grow_rare() {
+        let time = Arc::new(Mutex::new(Duration::ZERO));
+        let lines = logged_in_time("shopsyncd::nowhere=info,shopsyncd=info", &time, |log| {
+            for second in 0..7_200 {
+                *time.lock().unwrap() = Duration::from_secs(second);
+                if second % 10 == 0 {
+                    fails("uk", "unavailable", second);
+                }
+                log.repetition().tell_due();
+            }
+            log.repetition().tell_all();
+            log.repetition().tell_all();
+        });
+        let told: Vec<_> = said(&lines).into_iter().map(|(_, times)| times).collect();
+        assert_eq!(told[0], None, "the first at once");
+        assert_eq!(told[1..4], [Some(6), Some(12), Some(24)], "after 1, 2, 4 minutes");
+        assert!(told.len() < 10, "{told:?}");
+        assert_eq!(told.iter().map(|times| times.unwrap_or(1)).sum::<u64>(), 720, "each of them is counted once");
+        let mut summary = lines[1].clone();
+        summary.remove("timestamp");
+        assert_eq!(
+            Value::Object(summary),
+            serde_json::json!({
+                "level": "warn", "event": "run.failed", "shop.id": "uk", "error.kind": "unavailable", "retry_at": "60",
+                "repeated": 6, "message": "failed, request 60 (the same again 6 times within 60 s)",
+            })
+        );
+    }
+
+    #[test]
+    fn nothing_that_differs_is_kept_back() {
+        let lines = logged("info", |log| {
+            for (shop, kind) in
+                [("uk", "unavailable"), ("uk", "throttled"), ("us", "unavailable"), ("uk", "unavailable")]
+            {
+                fails(shop, kind, 7);
+            }
+            for text in ["a.toml:1: wrong", "a.toml:2: wrong"] {
+                tracing::error!(event = "settings.rejected", "{text}");
+            }
+            for mail in 1..=2 {
+                tracing::error!(event = "mail.refused", mail.id = mail, "refused");
+            }
+            for _ in 0..2 {
+                tracing::info!(event = "token.refreshed", "renewed");
+            }
+            log.repetition().tell_due();
+        });
+        assert_eq!(lines.len(), 3 + 2 + 2 + 2, "{lines:#?}");
+    }
+
+    #[test]
+    fn what_has_not_come_for_an_hour_is_news() {
+        let time = Arc::new(Mutex::new(Duration::ZERO));
+        let lines = logged_in_time("info", &time, |log| {
+            let mut at = |minute: u64| {
+                *time.lock().unwrap() = Duration::from_secs(minute * 60);
+                log.repetition().tell_due();
+                fails("uk", "unavailable", minute);
+            };
+            // Told at once whenever none is kept back and the wait, which doubles each time, is over.
+            [0, 2, 3, 5, 120, 122].into_iter().for_each(&mut at);
+        });
+        let told: Vec<_> = said(&lines).into_iter().map(|(_, times)| times).collect();
+        assert_eq!(told, [None, None, Some(1), Some(1), None, None], "{lines:#?}");
     }
 
     #[test]

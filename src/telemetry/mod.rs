@@ -4,3 +4,4 @@
 pub(crate) mod kept;
 pub mod logging;
 pub mod metrics;
+pub mod repeated;

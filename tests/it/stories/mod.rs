@@ -5,6 +5,7 @@ mod agreement;
 mod amazon;
 mod authorizations;
 mod exports;
+mod faults;
 mod images;
 mod listings;
 mod operating;
