@@ -12,6 +12,7 @@
 //! - Log lines carry host, path and status, never a query, a header or a body: tokens travel in all three.
 
 pub mod budget;
+mod episodes;
 
 use std::{
     fmt,
@@ -28,7 +29,10 @@ use url::{Host, Url};
 pub use reqwest::Method;
 
 pub use self::budget::{BudgetKey, Rate};
-use self::budget::{Budgets, Turn};
+use self::{
+    budget::{Budgets, Turn},
+    episodes::Episodes,
+};
 use crate::{clock::Clock, domain::Failure};
 
 /// How long an exchange may take, from the first byte out to the last byte in.
@@ -61,6 +65,7 @@ struct Inner {
     /// Never goes through a proxy.
     loopback: reqwest::Client,
     budgets: Budgets,
+    episodes: Episodes,
     observer: Option<Box<Observer>>,
 }
 
@@ -173,6 +178,7 @@ impl Http {
             outside: with_roots(client),
             loopback: with_roots(direct),
             budgets: Budgets::default(),
+            episodes: Episodes::default(),
             clock,
             observer,
         }))
@@ -222,7 +228,14 @@ impl Http {
     /// Notes that the host said "too many" in a way only the channel can read (a code inside a 200); a 429 is noted without
     /// this. Answers when to go on: `retry_at` where the host said so, else after a wait that doubles with each refusal.
     pub fn refused(&self, key: &BudgetKey, retry_at: Option<Timestamp>) -> Timestamp {
-        self.0.budgets.refused(key, retry_at, self.0.clock.now())
+        let now = self.0.clock.now();
+        let until = self.0.budgets.refused(key, retry_at, now);
+        if self.0.episodes.begins(key.channel, now, until) {
+            let (channel, operation, seconds) = (key.channel, key.operation, until.duration_since(now).as_secs());
+            tracing::warn!(event = "channel.throttled", channel.name = channel, operation, retry_at = %format_args!("{until:.3}"),
+                "{channel} asks for fewer calls: `{operation}` waits for {seconds} s");
+        }
+        until
     }
 
     /// Notes how many calls a second the host says it allows for calls of this budget, for example by a header.
@@ -373,6 +386,7 @@ mod tests {
     use axum::{Router, body::Body, http::StatusCode, response::Redirect, routing::get};
 
     use super::*;
+    use crate::telemetry::kept::Log;
 
     const RATE: Rate = Rate::per_second(1000, 1000);
 
@@ -459,10 +473,11 @@ mod tests {
         let refuse = || async { (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "30")], "") };
         let base = serve(Router::new().route("/", get(refuse))).await;
         let clock = Clock::manual(noon());
+        let (log, _kept) = Log::kept();
         let seen = Arc::new(Mutex::new(Vec::new()));
-        let log = seen.clone();
+        let sees = seen.clone();
         let http =
-            Http::observed(clock.clone(), move |event| log.lock().unwrap().push((event.status, event.throttled)));
+            Http::observed(clock.clone(), move |event| sees.lock().unwrap().push((event.status, event.throttled)));
         let until = noon() + SignedDuration::from_secs(30);
         assert_eq!(http.send(call(base.clone())).await.unwrap().retry_at, Some(until));
         let error = http.send(call(base.clone())).await.unwrap_err();
@@ -470,6 +485,9 @@ mod tests {
         clock.set(until);
         assert_eq!(http.send(call(base)).await.unwrap().status, 429);
         assert_eq!(*seen.lock().unwrap(), [(Some(429), true), (None, true), (Some(429), true)]);
+        let told = log.text();
+        assert_eq!(told.matches("channel.throttled").count(), 1, "one episode: {told}");
+        assert!(told.contains("waits for 30 s"), "{told}");
     }
 
     #[test]

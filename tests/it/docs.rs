@@ -66,6 +66,92 @@ fn the_readme_lists_every_log_event_with_its_level() {
     no_faults(faults);
 }
 
+/// Events that scripts and monitoring may rely on: their names change with the major version alone.
+const PROMISED: [&str; 19] = [
+    "daemon.started",
+    "daemon.stopping",
+    "settings.reloaded",
+    "settings.rejected",
+    "run.started",
+    "run.finished",
+    "run.failed",
+    "run.held",
+    "run.taken_over",
+    "token.refreshed",
+    "authorization.granted",
+    "authorization.ending",
+    "authorization.lapsed",
+    "authorization.revoked",
+    "channel.throttled",
+    "reminder.sent",
+    "mail.deferred",
+    "mail.refused",
+    "guard.stopped",
+];
+
+#[test]
+fn every_promised_event_is_logged() {
+    let logged = events();
+    let missing = PROMISED.iter().filter(|event| !logged.contains_key(**event));
+    no_faults(missing.map(|event| format!("nothing logs `{event}`, which is promised")).collect());
+}
+
+/// The names of the fields of every log line, each with where it stands.
+fn fields() -> Vec<(String, String)> {
+    let mut fields = Vec::new();
+    for source in sources() {
+        for level in ["trace", "debug", "info", "warn", "error"] {
+            let call = format!("tracing::{level}!(");
+            for (at, _) in source.code.match_indices(&call) {
+                let arguments = &source.code[at + call.len()..];
+                // The text, which comes last, begins with a quote; fields are told apart by what stands before `=`.
+                let mut depth = 0;
+                let mut begins = 0;
+                let mut quoted = false;
+                for (here, letter) in arguments.char_indices() {
+                    match letter {
+                        '"' => quoted = !quoted,
+                        _ if quoted => {}
+                        '(' | '[' | '{' => depth += 1,
+                        ')' | ']' | '}' if depth > 0 => depth -= 1,
+                        ',' | ')' if depth == 0 => {
+                            let field = arguments[begins..here].trim();
+                            let name =
+                                field.split('=').next().unwrap_or_default().trim().trim_start_matches(['%', '?']);
+                            if name.starts_with('"') {
+                                // The text: what follows are its own arguments.
+                                break;
+                            }
+                            if !name.is_empty() {
+                                fields.push((name.to_owned(), source.path.clone()));
+                            }
+                            begins = here + 1;
+                            if letter == ')' {
+                                break;
+                            }
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+    assert!(fields.iter().any(|(name, _)| name == "run.attempt") && fields.len() > 100, "the fields were not found");
+    fields
+}
+
+#[test]
+fn fields_of_log_lines_are_dotted_where_they_belong_to_a_thing() {
+    const THINGS: [&str; 8] = ["shop", "channel", "run", "mail", "error_kind", "instance", "authorization", "counts"];
+    let dotted = |name: &str| name.chars().all(|letter| letter.is_ascii_lowercase() || "._".contains(letter));
+    let wrong = fields().into_iter().filter(|(name, _)| THINGS.contains(&name.as_str()) || !dotted(name));
+    no_faults(
+        wrong
+            .map(|(name, path)| format!("{path}: the field `{name}` says what of the thing it is: `shop.id`"))
+            .collect(),
+    );
+}
+
 #[test]
 fn the_readme_lists_every_metric_with_its_labels_and_meaning() {
     let listed = rows("Metric");
