@@ -10,6 +10,13 @@ use super::Account;
 #[serde(transparent)]
 pub struct AuthorizationId(pub i64);
 
+impl AuthorizationId {
+    /// The name of the lease under which its tokens are exchanged.
+    pub fn lease_name(self) -> String {
+        format!("authorization/{self}")
+    }
+}
+
 impl std::fmt::Display for AuthorizationId {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         self.0.fmt(f)

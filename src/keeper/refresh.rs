@@ -204,7 +204,7 @@ impl TokenKeeper {
         if let Some(left) = held.take() {
             tx.give_back(&left).await?;
         }
-        let Some(lease) = tx.take_lease(&format!("authorization/{id}"), &self.holder(), COVER_MS).await? else {
+        let Some(lease) = tx.take_lease(&id.lease_name(), &self.holder(), COVER_MS).await? else {
             return Ok(Turn::Taken);
         };
         *held = Some(lease.clone());

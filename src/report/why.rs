@@ -9,7 +9,9 @@ use super::{
 };
 use crate::{
     config::Config,
-    domain::{Authorization, ErrorKind, Hold, JobKind, JobState, Outcome, Period, Run, RunState, ShopId, counted},
+    domain::{
+        Authorization, ErrorKind, Hold, InstanceId, JobKind, JobState, Outcome, Period, Run, RunState, ShopId, counted,
+    },
     store::{AppAlarm, RunFilter, ScheduleRow, ShopRow, StoreError, Tx},
 };
 
@@ -48,6 +50,10 @@ struct Known<'a> {
     /// Whether that was given to the app that the settings name.
     of_this_app: bool,
     alarm: Option<AppAlarm>,
+    /// Who renews the tokens of the authorization just now.
+    renewed_by: Option<InstanceId>,
+    /// The run of the authorization, of whatever shop and job, whose instance takes up its other runs: beside peers only.
+    ahead: Option<Run>,
     runs: Vec<Run>,
     complaints: u64,
     settings_error: Option<String>,
@@ -70,6 +76,14 @@ pub async fn why(
     };
     let of_this_app =
         authorization.as_ref().zip(row.as_ref()).is_some_and(|(authorization, row)| row.works_with(authorization));
+    let (renewed_by, ahead) = match row.as_ref().and_then(|row| row.authorization) {
+        Some(id) => {
+            let beside_peers = tx.instances().await?.iter().filter(|instance| !instance.dead).count() > 1;
+            let ahead = if beside_peers { tx.run_under_way(id).await? } else { None };
+            (tx.lease_holder(&id.lease_name()).await?, ahead)
+        }
+        None => (None, None),
+    };
     let filter = RunFilter { shop: Some(shop.clone()), job: Some(job), ..RunFilter::default() };
     let known = Known {
         schedule: tx.schedules(Some(shop)).await?.into_iter().find(|schedule| schedule.job == job),
@@ -78,6 +92,8 @@ pub async fn why(
         settings_error: tx.fact("settings.error").await?.filter(|error| !error.is_empty()),
         now: tx.now,
         alarm: tx.app_alarm(shop).await?,
+        renewed_by,
+        ahead,
         row,
         authorization,
         of_this_app,
@@ -109,6 +125,7 @@ impl Known<'_> {
             lines.push("no daemon is running, so nothing runs at all; start it with `systemctl start shopsyncd` or `shopsyncd run`".into());
         }
         lines.push(self.now_line(state));
+        lines.extend(self.renewal_line(state));
         lines.extend(self.last_line());
         lines.extend(self.complaints_line());
         lines.extend(self.next_line(state));
@@ -142,6 +159,7 @@ impl Known<'_> {
                 self.shop, self.job
             ),
             JobState::Running => format!("{name} is running{}{}", self.since(), self.follow_up()),
+            JobState::Due if self.surroundings.daemon && self.ahead.is_some() => self.behind(),
             JobState::Due if self.surroundings.daemon => format!("{name} is due and waits for a free place"),
             JobState::Due => format!("{name} is due"),
             JobState::Idle => format!("{name} waits for its next due instant"),
@@ -157,11 +175,41 @@ impl Known<'_> {
         self.config.product_source.as_ref() == Some(self.shop)
     }
 
+    /// Where a run is carried out, and since when.
     fn since(&self) -> String {
-        let begun = self.runs.first().and_then(|run| run.started_at);
-        begun
-            .map(|at| format!(" (begun {}, attempt {})", relative(at, self.now), self.runs[0].attempt))
-            .unwrap_or_default()
+        let Some((run, begun)) = self.runs.first().and_then(|run| Some((run, run.started_at?))) else {
+            return String::new();
+        };
+        let on = run.instance.as_ref().map(|instance| format!(" on `{instance}`")).unwrap_or_default();
+        format!("{on} (begun {}, attempt {})", relative(begun, self.now), run.attempt)
+    }
+
+    /// What is due and waits for the instance that works for the same account.
+    fn behind(&self) -> String {
+        let name = self.name();
+        let instance = self.ahead.as_ref().and_then(|ahead| ahead.instance.as_ref());
+        let Some((ahead, instance)) = self.ahead.as_ref().zip(instance) else { return format!("{name} is due") };
+        let shop = ahead.shop.as_ref().map(ToString::to_string).unwrap_or_default();
+        let begun = ahead.started_at.map(|at| format!(", begun {}", relative(at, self.now))).unwrap_or_default();
+        format!(
+            "{name} is due and waits for a free place of `{instance}`, which works for the same account ({} of shop `{shop}`{begun})",
+            ahead.job
+        )
+    }
+
+    /// Who renews the tokens that the job needs, while somebody does.
+    fn renewal_line(&self, state: Option<JobState>) -> Option<String> {
+        let by = self.renewed_by.as_ref()?;
+        if !matches!(state?, JobState::Running | JobState::Due | JobState::Retrying) {
+            return None;
+        }
+        let known = self.authorization.as_ref()?;
+        let begun = known.intent.map(|intent| format!(", begun {}", relative(intent.begun_at, self.now)));
+        Some(format!(
+            "`{by}` renews the tokens of its account `{}`{}; whatever needs them waits until that is over",
+            known.account.account,
+            begun.unwrap_or_default()
+        ))
     }
 
     fn follow_up(&self) -> &'static str {

@@ -129,6 +129,13 @@ impl Tx {
         Ok(Some(Lease { name: name.to_owned(), holder: holder.clone(), number: row.int("number")? }))
     }
 
+    /// Who holds a named lease now: `None` where it is free, or its holder is no longer recorded.
+    pub async fn lease_holder(&mut self, name: &str) -> Result<Option<InstanceId>, StoreError> {
+        const SQL: &str = "select instances.id from leases join instances on instances.id = leases.holder
+            where leases.name = $1";
+        on_db!(self.row(SQL, name))?.map(|row| row.text("id").map(InstanceId)).transpose()
+    }
+
     /// Whether a lease still stands. Locks its row for this transaction.
     pub async fn holds_lease(&mut self, lease: &Lease) -> Result<bool, StoreError> {
         const SQL: Both = Both {

@@ -8,7 +8,7 @@ use super::{
     row::{Both, json, ms},
     runs::claimed,
 };
-use crate::domain::{Holder, InstanceId};
+use crate::domain::{AuthorizationId, Holder, InstanceId, Run, RunId};
 
 impl Tx {
     /// How many other instances are on record; `None`: this one is not, or was declared dead. Neither can happen to it
@@ -21,6 +21,18 @@ impl Tx {
                 where id = $1 and dead = 0 for share",
         };
         on_db!(self.row(SQL, &id.0))?.map(|row| Ok(row.int("peers")?.unsigned_abs())).transpose()
+    }
+
+    /// The oldest run under way of an authorization: beside peers its instance is the one that takes up the others, too.
+    pub async fn run_under_way(&mut self, id: AuthorizationId) -> Result<Option<Run>, StoreError> {
+        const SQL: &str = "select runs.id from runs join shops on shops.id = runs.shop
+            where runs.state in ('available', 'running', 'retryable') and runs.state = 'running'
+                and shops.authorization_id = $1
+            order by runs.started_at, runs.id limit 1";
+        match on_db!(self.row(SQL, id.0))? {
+            Some(row) => self.run(RunId(row.int("id")?)).await,
+            None => Ok(None),
+        }
     }
 
     /// As [`Tx::claim_runs`], but leaves alone whatever belongs to an authorization (or to a shop without one) of which

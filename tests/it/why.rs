@@ -443,8 +443,60 @@ async fn a_run_that_another_follows_says_so() {
         })
         .await;
     insta::assert_snapshot!(scene.tell(IMPORT).await, @r#"
-    product_import of shop `uk` is running (begun now, attempt 1); another run follows it at once, for what was asked for meanwhile
+    product_import of shop `uk` is running on `one` (begun now, attempt 1); another run follows it at once, for what was asked for meanwhile
     "#);
+}
+
+#[tokio::test]
+async fn a_job_that_waits_for_a_peer_names_it_and_what_it_does() {
+    let mut scene = Scene::authorized().await;
+    scene
+        .change(async |tx, _| {
+            begin(tx, IMPORT, "two").await;
+            let run = NewRun { shop: Some(uk()), job: EXPORT, demand: Demand::default() };
+            tx.run_now(&run, Trigger::Now).await.unwrap();
+        })
+        .await;
+    scene.pass(1);
+    let due = scene.tell(EXPORT).await;
+    insta::assert_snapshot!(due.lines().next().unwrap(), @"product_export of shop `uk` is due and waits for a free place of `two`, which works for the same account (product_import of shop `uk`, begun 1 min 0 s ago)");
+
+    // One instance has nobody to wait for.
+    scene.change(async |tx, _| tx.remove_instance(&InstanceId("one".to_owned())).await.unwrap()).await;
+    let due = scene.tell(EXPORT).await;
+    assert!(due.starts_with("product_export of shop `uk` is due and waits for a free place\n"), "{due}");
+}
+
+#[tokio::test]
+async fn whoever_renews_the_tokens_that_a_job_waits_for_is_named_until_that_is_over() {
+    let mut scene = Scene::authorized().await;
+    let two = InstanceId("two".to_owned());
+    scene
+        .change(async |tx, _| {
+            begin(tx, IMPORT, "one").await;
+        })
+        .await;
+    let alone = scene.tell(IMPORT).await;
+    assert!(!alone.contains("renews"), "{alone}");
+    scene
+        .change(async |tx, _| {
+            let id = tx.shop(&uk()).await.unwrap().unwrap().authorization.unwrap();
+            let known = tx.authorization(id).await.unwrap().unwrap();
+            let lease = tx.take_lease(&id.lease_name(), &two, 20_000).await.unwrap().unwrap();
+            assert!(tx.note_intent(id, known.generation, &lease).await.unwrap());
+        })
+        .await;
+    scene.now += SignedDuration::from_secs(4);
+    insta::assert_snapshot!(scene.tell(IMPORT).await, @r"
+    product_import of shop `uk` is running on `one` (begun 4 s ago, attempt 1)
+    `two` renews the tokens of its account `seller`, begun 4 s ago; whatever needs them waits until that is over
+    ");
+    let idle = scene.tell(JobKind::AuthorizationRefresh).await;
+    assert!(!idle.contains("renews"), "it does not wait for anything: {idle}");
+    // A holder that is gone holds nothing.
+    scene.change(async |tx, _| tx.remove_instance(&two).await.unwrap()).await;
+    let over = scene.tell(IMPORT).await;
+    assert!(!over.contains("renews"), "{over}");
 }
 
 #[tokio::test]
@@ -460,7 +512,7 @@ async fn a_run_that_was_taken_over_says_so() {
         .await;
     scene.pass(3);
     insta::assert_snapshot!(scene.tell(EXPORT).await, @r#"
-    product_export of shop `uk` is running (begun 3 min 0 s ago, attempt 2)
+    product_export of shop `uk` is running on `two` (begun 3 min 0 s ago, attempt 2)
     "#);
     scene
         .change(async |tx, _| {

@@ -221,7 +221,7 @@ impl TokenKeeper {
                 tx.give_back(&left).await?;
             }
             let taken = match on_record {
-                Some(id) => tx.take_lease(&format!("authorization/{id}"), &self.holder(), COVER_MS).await?,
+                Some(id) => tx.take_lease(&id.lease_name(), &self.holder(), COVER_MS).await?,
                 None => None,
             };
             if on_record.is_none() || taken.is_some() {

@@ -337,7 +337,7 @@ async fn tokens_handed_in_are_spent_by_whoever_may_renew_the_account_and_not_bef
     let id = bench.authorization("a").await.unwrap().id;
     let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
     let peer = crate::domain::InstanceId("two".into());
-    let lease = tx.take_lease(&format!("authorization/{id}"), &peer, 0).await.unwrap().unwrap();
+    let lease = tx.take_lease(&id.lease_name(), &peer, 0).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     let keeper = bench.keeper.clone();
     let waits = tokio::spawn(async move { keeper.hand_in(&shop("a"), tokens()).await });

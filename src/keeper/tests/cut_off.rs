@@ -33,7 +33,7 @@ async fn a_reply_waits_for_a_lease_that_somebody_else_holds_just_now() {
     let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
     let peer = InstanceId("two".to_owned());
     tx.void_others(&peer).await.unwrap();
-    let lease = tx.take_lease(&format!("authorization/{id}"), &peer, 0).await.unwrap().unwrap();
+    let lease = tx.take_lease(&id.lease_name(), &peer, 0).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     go_on.notify_one();
     pass(&bench, 1).await;
@@ -81,7 +81,7 @@ async fn tokens_over_which_instances_died_again_and_again_are_not_spent_once_mor
     for _ in 0..2 {
         let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
         let dead = InstanceId("two".to_owned());
-        let lease = tx.take_lease(&format!("authorization/{id}"), &dead, 0).await.unwrap().unwrap();
+        let lease = tx.take_lease(&id.lease_name(), &dead, 0).await.unwrap().unwrap();
         assert!(tx.note_intent(id, 1, &lease).await.unwrap());
         tx.give_back(&lease).await.unwrap();
         tx.commit().await.unwrap();
@@ -149,7 +149,7 @@ async fn an_exchange_of_another_instance_is_waited_for_and_its_tokens_are_used()
     let id = bench.authorization("a").await.unwrap().id;
     let peer = InstanceId("two".to_owned());
     let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
-    let lease = tx.take_lease(&format!("authorization/{id}"), &peer, 20_000).await.unwrap().unwrap();
+    let lease = tx.take_lease(&id.lease_name(), &peer, 20_000).await.unwrap().unwrap();
     tx.commit().await.unwrap();
     let mut run = run(&bench);
     for _ in 0..5_000 {

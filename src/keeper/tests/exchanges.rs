@@ -78,7 +78,7 @@ async fn a_reply_that_arrives_after_the_lease_has_gone_is_kept() {
     let peer = crate::domain::InstanceId("peer".to_owned());
     tx.void_others(&peer).await.unwrap();
     let id = bench.authorization("a").await.unwrap().id;
-    let lease = tx.take_lease(&format!("authorization/{id}"), &peer, 0).await.unwrap().unwrap();
+    let lease = tx.take_lease(&id.lease_name(), &peer, 0).await.unwrap().unwrap();
     tx.give_back(&lease).await.unwrap();
     tx.commit().await.unwrap();
     go_on.notify_one();
@@ -401,7 +401,7 @@ async fn an_intent_found_after_a_crash_is_repeated_once() {
     let id = bench.authorization("a").await.unwrap().id;
     let mut tx = bench.store.write(bench.clock.now()).await.unwrap();
     let holder = crate::domain::InstanceId("two".into());
-    let lease = tx.take_lease(&format!("authorization/{id}"), &holder, 20_000).await.unwrap().unwrap();
+    let lease = tx.take_lease(&id.lease_name(), &holder, 20_000).await.unwrap().unwrap();
     assert!(tx.note_intent(id, 1, &lease).await.unwrap());
     tx.remove_instance(&holder).await.unwrap();
     tx.commit().await.unwrap();
