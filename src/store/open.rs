@@ -10,7 +10,7 @@ use std::{
 
 use jiff::Timestamp;
 use sqlx::{
-    ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqlitePool,
+    ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqliteConnection, SqlitePool,
     migrate::{MigrateError, Migration, MigrationType, Migrator},
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
@@ -194,6 +194,7 @@ impl Store {
                     .idle_timeout(None)
                     .max_lifetime(None)
                     .test_before_acquire(false)
+                    .after_release(|connection, _| Box::pin(is_usable(connection)))
                     .connect_with(
                         // The file keeps it. A copy that was put back has it when its daemon first works on it, and who only reads
                         // cannot give it.
@@ -456,6 +457,16 @@ fn sqlite(file: &Path) -> SqliteConnectOptions {
         .statement_cache_capacity(200)
 }
 
+/// Whether a connection may go on. SQLite ends a transaction by itself when the disk is full or fails; then the library's own end of
+/// it fails, too, and the connection would never begin another.
+async fn is_usable(connection: &mut SqliteConnection) -> Result<bool, sqlx::Error> {
+    if connection.is_in_transaction() {
+        // What was dropped is taken back first.
+        connection.ping().await?;
+    }
+    Ok(!connection.is_in_transaction())
+}
+
 async fn readers(options: SqliteConnectOptions, file: &Path) -> Result<SqlitePool, StoreError> {
     SqlitePoolOptions::new()
         .max_connections(READERS)
@@ -517,6 +528,23 @@ mod tests {
         assert_eq!(store.migrate().await.unwrap(), 0);
         let mode = |path: &str| fs::metadata(folder.path().join(path)).unwrap().permissions().mode() & 0o777;
         assert_eq!((mode("inner"), mode("inner/shopsyncd.db")), (0o700, 0o600));
+    }
+
+    #[tokio::test]
+    async fn a_disk_that_was_full_is_written_to_again_once_there_is_room() {
+        let folder = tempfile::tempdir().unwrap();
+        let store = Store::open("sqlite:x.db", folder.path()).await.unwrap();
+        let Store::Sqlite { writer, .. } = &store else { panic!("it is a file") };
+        let write = async || {
+            let mut tx = store.write(now()).await?;
+            tx.set_fact("large", &"x".repeat(1 << 20)).await?;
+            tx.commit().await
+        };
+        sqlx::query("pragma max_page_count = 1").execute(writer).await.unwrap();
+        let error = write().await.unwrap_err().to_string();
+        assert!(error.contains("full"), "{error}");
+        sqlx::query("pragma max_page_count = 1000000").execute(writer).await.unwrap();
+        write().await.unwrap();
     }
 
     #[tokio::test]
