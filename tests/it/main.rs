@@ -4,6 +4,7 @@ mod alerts;
 mod crash;
 mod demo;
 mod docs;
+mod faults;
 mod house;
 mod migrations;
 mod package;

@@ -6,7 +6,7 @@ use shopsyncd::{
     domain::{Demand, Outcome, RunState},
 };
 
-use crate::world::{Database, IMPORT, World, minutes, on_both_databases};
+use crate::world::{Database, IMPORT, Log, World, minutes, on_both_databases};
 
 on_both_databases! {
     a_daemon_that_stops_gives_its_work_back_and_the_next_one_goes_on_where_it_was,
@@ -85,5 +85,28 @@ async fn a_daemon_that_stops_gives_its_work_back_and_the_next_one_goes_on_where_
     let run = world.runs("uk", IMPORT).await.remove(0);
     assert_eq!((run.outcome, run.counts.seen), (Some(Outcome::Done), 12), "no page was read twice");
     assert_eq!(run.attempt, 1, "being stopped is no failure");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn an_import_of_many_pages_is_one_line_of_the_log() {
+    let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
+    world.fake.rules(|rules| rules.page_cap = 1);
+    let items: Vec<(&'static str, _, _)> =
+        (0..40).map(|number| (&*format!("SKU-{number}").leak(), "10.00", 5)).collect();
+    world.source(&items);
+    world.offer("uk", &items);
+    let (log, _kept) = Log::kept();
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.settle().await;
+    world.pass(minutes(5)).await;
+    let run = world.runs("uk", IMPORT).await.remove(0);
+    assert_eq!((run.outcome, run.counts.seen), (Some(Outcome::Done), 40));
+    let of_run = format!("run.id={} ", run.id);
+    let lines: Vec<_> = log.all().into_iter().filter(|line| line.contains(&of_run)).collect();
+    let finished = lines.iter().filter(|line| line.contains("event=\"run.finished\"")).count();
+    let started = lines.iter().filter(|line| line.contains("event=\"run.started\"")).count();
+    assert_eq!((finished, lines.len() - started), (1, 1), "{lines:#?}");
     world.end().await;
 }
