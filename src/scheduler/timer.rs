@@ -78,23 +78,27 @@ impl Drift {
 
 /// Wakes the planner when a peer calls, for as long as it is polled. Without the connection, looking once a second has to do.
 pub(super) async fn listen(shared: Arc<Shared>) {
-    let mut told = false;
+    let mut deaf = false;
     loop {
-        match shared.store.wakes().await {
+        let error = match shared.store.wakes().await {
             Ok(None) => return,
             Ok(Some(mut wakes)) => {
-                told = false;
+                if std::mem::take(&mut deaf) {
+                    tracing::info!(event = "store.hears", "peers are heard again");
+                }
                 // Calls before this moment were not heard.
                 shared.wake.notify_one();
-                while wakes.next().await.is_ok() {
-                    shared.wake.notify_one();
+                loop {
+                    match wakes.next().await {
+                        Ok(()) => shared.wake.notify_one(),
+                        Err(error) => break error,
+                    }
                 }
             }
-            Err(error) if !told => {
-                told = true;
-                tracing::warn!(event = "store.deaf", error = %error, "peers are not heard; looking once a second instead");
-            }
-            Err(_) => {}
+            Err(error) => error,
+        };
+        if !std::mem::replace(&mut deaf, true) {
+            tracing::warn!(event = "store.deaf", error = %error, "peers are not heard; looking once a second instead");
         }
         tokio::time::sleep(LONGEST).await;
     }

@@ -1,5 +1,7 @@
 //! Waking peers: PostgreSQL tells every instance at once that there is something to look at.
 
+use std::io;
+
 use sqlx::postgres::PgListener;
 
 use super::{Conn, Store, StoreError, Tx};
@@ -18,7 +20,7 @@ impl Wakes {
     pub async fn next(&mut self) -> Result<(), StoreError> {
         match self.0.try_recv().await? {
             Some(_) => Ok(()),
-            None => Err(sqlx::Error::PoolClosed.into()),
+            None => Err(sqlx::Error::Io(io::Error::from(io::ErrorKind::ConnectionReset)).into()),
         }
     }
 }

@@ -21,6 +21,8 @@ const STOPPED: Duration = Duration::from_secs(5);
 /// The schedules of the stage that run every second and at no other time: looks at tokens come when the tokens want it, too.
 const EVERY_SECOND: [(&str, JobKind); 5] =
     [("erp", IMPORT), ("harbour", IMPORT), ("harbour", EXPORT), ("quay", IMPORT), ("quay", EXPORT)];
+/// A step by so many seconds: of a machine whose clock was set in another zone.
+const SIX_HOURS: i64 = 6 * 60 * 60;
 /// How many runs are waited for after a stop or a step.
 const MORE: usize = 3;
 
@@ -65,6 +67,24 @@ async fn a_wall_clock_that_steps_ten_minutes_back_goes_on_at_once_on_the_old_gri
     let gaps = gaps(&runs);
     let [back] = gaps[..] else { panic!("the grid was taken up again once, not {gaps:?}") };
     assert!((-600_000..=-500_000).contains(&back) && back % 1_000 == 0, "taken up again {back} ms from the old grid");
+    assert!(runs.iter().all(|run| run.covers < 100), "nothing was missed: {runs:#?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wall_clock_that_steps_six_hours_forward_brings_one_run_and_the_old_grid() {
+    let Some(runs) = step(SIX_HOURS).await else { return };
+    let missed: Vec<u32> = runs.iter().map(|run| run.covers).filter(|covers| *covers > 100).collect();
+    assert!(matches!(missed[..], [21_590..=21_700]), "one run for what was missed, not {missed:?}");
+    assert!(gaps(&runs).is_empty(), "the grid goes on as before");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_wall_clock_that_steps_six_hours_back_goes_on_at_once_on_the_old_grid() {
+    let Some(runs) = step(-SIX_HOURS).await else { return };
+    let gaps = gaps(&runs);
+    let [back] = gaps[..] else { panic!("the grid was taken up again once, not {gaps:?}") };
+    let expected = -SIX_HOURS * 1_000..=-SIX_HOURS * 1_000 + 100_000;
+    assert!(expected.contains(&back) && back % 1_000 == 0, "taken up again {back} ms from the old grid");
     assert!(runs.iter().all(|run| run.covers < 100), "nothing was missed: {runs:#?}");
 }
 

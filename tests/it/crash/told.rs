@@ -2,7 +2,11 @@
 
 use std::time::{Duration, Instant};
 
-use shopsyncd::control::Request;
+use shopsyncd::{
+    clock::Clock,
+    control::Request,
+    domain::{Run, RunState},
+};
 use tokio::{net::UnixDatagram, sync::mpsc, task::JoinHandle};
 
 use super::{
@@ -11,7 +15,7 @@ use super::{
     stage::{LIMIT, SHOPS, Stage},
     working,
 };
-use crate::world::Database;
+use crate::world::{Between, Database};
 
 /// How soon a stop is over, whatever happens.
 const STOPPED: Duration = Duration::from_secs(20);
@@ -60,6 +64,35 @@ async fn a_database_that_somebody_else_holds_keeps_no_stop() {
     ear.hears("STATUS=", "database").await;
     stops_in_time(&stage, daemon, &mut ear).await;
     held.let_go().await;
+    let seen = stage.consistent().await;
+    let daemon = stage.start_again(&seen.instances).await;
+    end_in_line(&mut stage, daemon).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_marketplace_that_falls_silent_keeps_no_stop() {
+    let stage = Stage::new(Database::Sqlite);
+    let (direct, between) = (stage.fake.url(), Between::start(&stage.fake.url()).await);
+    let settings = std::fs::read_to_string(stage.path("shopsyncd.toml")).unwrap();
+    let api = |url: &url::Url| format!("api_url = \"{url}\"");
+    assert!(settings.contains(&api(&direct)));
+    stage.write_whole("shopsyncd.toml", &settings.replace(&api(&direct), &api(&between.to(&direct))));
+    let mut stage = working(stage).await;
+    let (mut daemon, mut ear) = listened_to(&stage).await;
+    between.fall_silent();
+    let fell_silent = Clock::system().now();
+    stage
+        .until(&mut daemon, async || {
+            let runs = stage.all_runs().await;
+            let hangs = |run: &&Run| {
+                let of_market = run.shop.as_ref().is_some_and(|shop| shop.as_str() == "harbour");
+                of_market && run.state == RunState::Running && run.started_at.is_some_and(|at| at > fell_silent)
+            };
+            runs.iter().find(hangs).map(drop).ok_or_else(|| "no call hangs".to_owned())
+        })
+        .await;
+    stops_in_time(&stage, daemon, &mut ear).await;
+    between.speak_again();
     let seen = stage.consistent().await;
     let daemon = stage.start_again(&seen.instances).await;
     end_in_line(&mut stage, daemon).await;

@@ -1,4 +1,4 @@
-//! What stands between us and a server: it carries bytes, swallows an answer when told, or falls silent.
+//! What stands between us and a server: it carries bytes, swallows an answer when told, falls silent, or is cut.
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
@@ -22,6 +22,7 @@ pub(crate) struct Between {
     address: SocketAddr,
     swallows: Arc<AtomicBool>,
     silent: watch::Sender<bool>,
+    cut: watch::Sender<bool>,
     carrying: JoinHandle<()>,
 }
 
@@ -32,15 +33,21 @@ impl Between {
         let address = listener.local_addr().unwrap();
         let server = format!("{}:{}", server.host_str().unwrap(), server.port().unwrap());
         let swallows = Arc::new(AtomicBool::new(false));
-        let silent = watch::Sender::new(false);
-        let (told, hears) = (Arc::clone(&swallows), silent.subscribe());
+        let (silent, cut) = (watch::Sender::new(false), watch::Sender::new(false));
+        let (told, hears, mut severed) = (Arc::clone(&swallows), silent.subscribe(), cut.subscribe());
         let carrying = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                if *severed.borrow_and_update() {
+                    continue;
+                }
                 let server = TcpStream::connect(&server).await.unwrap();
-                tokio::spawn(carry(client, server, Arc::clone(&told), hears.clone()));
+                let (carried, mut severed) = (carry(client, server, Arc::clone(&told), hears.clone()), severed.clone());
+                tokio::spawn(async move {
+                    tokio::select! { () = carried => {}, _ = severed.wait_for(|cut| *cut) => {} }
+                });
             }
         });
-        Self { address, swallows, silent, carrying }
+        Self { address, swallows, silent, cut, carrying }
     }
 
     /// The address under which the server is reached through this.
@@ -59,6 +66,16 @@ impl Between {
     /// From now on nothing is carried, either way, and no connection breaks: as when a cable is pulled.
     pub(crate) fn fall_silent(&self) {
         self.silent.send_replace(true);
+    }
+
+    /// Every connection breaks, and every new one as soon as it is made: as when the server is stopped.
+    pub(crate) fn cut(&self) {
+        self.cut.send_replace(true);
+    }
+
+    /// New connections are carried again.
+    pub(crate) fn mend(&self) {
+        self.cut.send_replace(false);
     }
 
     /// What was held back goes on its way, and everything after it.

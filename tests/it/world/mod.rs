@@ -204,6 +204,13 @@ to = ["owner@example.com"]
         self.write("shopsyncd.toml", &format!("{main}\n{text}"));
     }
 
+    /// The main file, with something else in one's place.
+    pub(crate) fn replace_in_main(&self, one: &str, other: &str) {
+        let main = fs::read_to_string(self.folder.path().join("shopsyncd.toml")).unwrap();
+        assert!(main.contains(one), "{one} is not in {main}");
+        self.write("shopsyncd.toml", &main.replace(one, other));
+    }
+
     /// A shop's file to the letter, below its name.
     pub(crate) fn write_shop_file(&self, shop: &str, text: &str) {
         self.write(&format!("shops.d/{shop}.toml"), &format!("[shops.{shop}]\n{text}"));
@@ -329,6 +336,23 @@ to = ["owner@example.com"]
         let answer = get(&format!("http://{machines}/metrics").parse().unwrap(), None).await;
         let text = String::from_utf8(answer.body.to_vec()).unwrap();
         text.lines().filter(|line| line.starts_with(name)).map(str::to_owned).collect()
+    }
+
+    /// What `/readyz` answers, once that is `wanted`: what it says is in the way.
+    pub(crate) async fn until_ready(&self, wanted: bool) -> String {
+        let ready = format!("http://{}/readyz", self.daemon().machines.unwrap()).parse().unwrap();
+        let mut ticks = tokio::time::interval(Duration::from_millis(100));
+        let answered = async {
+            loop {
+                let answer = get(&ready, None).await;
+                if (answer.status == 200) == wanted {
+                    assert!([200, 503].contains(&answer.status), "{}", answer.status);
+                    return String::from_utf8(answer.body.to_vec()).unwrap();
+                }
+                ticks.tick().await;
+            }
+        };
+        tokio::time::timeout(PATIENCE, answered).await.expect("the daemon is ready or not, as wanted")
     }
 
     pub(crate) fn state_dir(&self) -> PathBuf {
