@@ -32,10 +32,10 @@ macro_rules! described {
     };
 }
 
-/// Every metric.
+/// Every metric. No label is called `job` or `instance`: these are Prometheus' own, which it adds to whatever it reads.
 pub const METRICS: &[Described] = described! {
-    "shopsyncd_runs_total" ["job", "outcome"] "Runs that ended, by outcome";
-    "shopsyncd_run_duration_seconds" ["job"] "How long attempts took, in seconds";
+    "shopsyncd_runs_total" ["job_kind", "outcome"] "Runs that ended, by outcome";
+    "shopsyncd_run_duration_seconds" ["job_kind"] "How long attempts took, in seconds";
     "shopsyncd_dispatch_lag_seconds" [] "From the due instant to the start of the run, in seconds";
     "shopsyncd_authorization_ends_timestamp_seconds" ["shop", "channel"] "When the owner's permission ends, in seconds since 1970";
     "shopsyncd_shops" ["channel", "state"] "Shops in the settings, by the state of their authorization: `pending`, `active`, `lapsed`, `revoked`, or `none` where none is needed";
@@ -80,13 +80,13 @@ struct Parts {
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RunLabels {
-    job: &'static str,
+    job_kind: &'static str,
     outcome: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct JobLabels {
-    job: &'static str,
+    job_kind: &'static str,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -162,12 +162,12 @@ impl Metrics {
 
     /// A run ended.
     pub fn count_run(&self, job: JobKind, outcome: Outcome) {
-        self.0.runs.get_or_create(&RunLabels { job: job.as_str(), outcome: outcome.as_str() }).inc();
+        self.0.runs.get_or_create(&RunLabels { job_kind: job.as_str(), outcome: outcome.as_str() }).inc();
     }
 
     /// An attempt of a run took so long.
     pub fn observe_run_duration(&self, job: JobKind, took: SignedDuration) {
-        self.0.run_duration.get_or_create(&JobLabels { job: job.as_str() }).observe(took.as_secs_f64());
+        self.0.run_duration.get_or_create(&JobLabels { job_kind: job.as_str() }).observe(took.as_secs_f64());
     }
 
     /// A run began so long after it fell due.
