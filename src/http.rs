@@ -208,6 +208,7 @@ impl Http {
         let status = result.as_ref().ok().map(|answer| answer.status);
         let throttled = status == Some(429);
         tracing::debug!(
+            event = "channel.called",
             channel.name = channel,
             operation,
             address,
@@ -312,7 +313,7 @@ impl Http {
 fn with_roots(client: impl Fn() -> reqwest::ClientBuilder) -> reqwest::Client {
     client().build().unwrap_or_else(|error| {
         let cause = innermost(&error);
-        tracing::warn!(%cause, "no certificate authorities can be used, so calls over https will fail; install ca-certificates");
+        tracing::warn!(event = "authorities.missing", %cause, "no certificate authorities can be used, so calls over https will fail; install ca-certificates");
         client().tls_certs_only([]).build().expect("the options are constant and a cryptography provider is installed")
     })
 }

@@ -12,7 +12,7 @@ use crate::{
 /// The letter, and the shops it is about; `None`: there is nothing left to say.
 pub async fn letter(tx: &mut Tx, people: &People, mail: &Mail) -> Result<Option<(Letter, Vec<ShopId>)>, StoreError> {
     let Some(payload) = Payload::of(mail) else {
-        tracing::error!(mail.id = mail.id, mail.kind = %mail.kind, "a mail owed by another version of shopsyncd cannot be read and is dropped");
+        tracing::error!(event = "mail.unreadable", mail.id = mail.id, mail.kind = %mail.kind, "a mail owed by another version of shopsyncd cannot be read and is dropped");
         return Ok(None);
     };
     let letter = match payload {

@@ -96,6 +96,23 @@ fn every_promised_event_is_logged() {
     no_faults(missing.map(|event| format!("nothing logs `{event}`, which is promised")).collect());
 }
 
+#[test]
+fn every_line_of_the_log_is_an_event() {
+    let mut faults = Vec::new();
+    for source in sources() {
+        for level in ["trace", "debug", "info", "warn", "error"] {
+            for (at, call) in source.code.match_indices(&format!("tracing::{level}!(")) {
+                let arguments = source.code[at + call.len()..].trim_start();
+                if !arguments.starts_with("event = ") {
+                    let begins: String = arguments.chars().take(60).collect();
+                    faults.push(format!("{}: a line without an event: {begins}", source.path));
+                }
+            }
+        }
+    }
+    no_faults(faults);
+}
+
 /// The names of the fields of every log line, each with where it stands.
 fn fields() -> Vec<(String, String)> {
     let mut fields = Vec::new();
