@@ -65,7 +65,7 @@ const GOODBYE: Duration = Duration::from_secs(1);
 /// How often it is looked whether summaries of repeated log lines are due.
 const OFTEN_TOLD: Duration = Duration::from_secs(5);
 
-/// How many runs go on at once.
+/// How many runs of one channel go on at once.
 const SLOTS: u32 = 64;
 
 /// Where the settings came from, for reading them again.

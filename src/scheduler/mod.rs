@@ -31,6 +31,7 @@ use crate::{
 pub mod calendar;
 mod finisher;
 mod life;
+mod places;
 mod planner;
 mod runner;
 mod timer;
@@ -136,7 +137,7 @@ pub type Handlers = BTreeMap<JobKind, Arc<dyn Handler>>;
 pub struct Settings {
     /// Who this is.
     pub holder: Holder,
-    /// How many runs go on at once.
+    /// How many runs of one channel go on at once. There are some more places, which are for the other channels.
     pub slots: u32,
     /// Whether other instances may share the database (PostgreSQL). Without it, whoever runs a scheduler holds
     /// [`crate::store::lock::InstanceLock`], and everything that earlier instances left behind is taken over at once.
@@ -186,7 +187,7 @@ struct Shared {
     ended: watch::Sender<()>,
     /// When the planner last looked, or tried to: moves with each look.
     looked: watch::Sender<Instant>,
-    /// Every slot is taken: the next run that ends wakes the planner.
+    /// Something waits for a place: the next run that ends wakes the planner.
     starving: AtomicBool,
     standing_by: AtomicBool,
     /// Of the settings that are served now.

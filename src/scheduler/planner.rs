@@ -9,19 +9,23 @@ use tokio_util::sync::CancellationToken;
 use super::{
     Shared,
     life::Life,
+    places::Places,
     runner::Runner,
     timer::{self, Drift, Until},
 };
 use crate::{
     clock::boot_time,
     crash,
-    store::{Claimed, Due, Planned, StoreError},
+    store::{Claimed, Due, Planned, StoreError, Tx},
 };
 
 /// How many schedules one transaction plans at most.
 const BATCH: u32 = 1_000;
 /// How long after a schedule without a next instant is looked at again.
 const NEVER: SignedDuration = SignedDuration::from_hours(24);
+/// The shortest time between two looks past channels that have as many places as they may, and how many times as long as the last
+/// one took there is at least: however much of theirs is passed over, it costs a twentieth of the time.
+const PAST: (std::time::Duration, u32) = (std::time::Duration::from_millis(100), 19);
 /// How long a look may take.
 pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
 /// How long an outage of the store is waited out between two attempts: the first, and the longest.
@@ -43,8 +47,14 @@ pub(super) fn plan(due: Due, now: Timestamp) -> Planned {
 /// What one look found.
 struct Look {
     claimed: Vec<Claimed>,
+    /// How many runs go on once those have started.
+    under_way: u32,
     /// When there is something to do next.
     next: Option<Timestamp>,
+    /// More may wait than was looked at.
+    more: bool,
+    /// What waits is of channels that have as many places as they may.
+    held_back: bool,
     /// What waits is not for this instance, as long as a peer works for the same authorization.
     left_to_peers: bool,
 }
@@ -52,6 +62,8 @@ struct Look {
 pub(super) struct Planner {
     shared: Arc<Shared>,
     drift: Drift,
+    /// When it may be looked past channels that have as many places as they may.
+    past: Instant,
     /// The last look may have claimed runs without our hearing of it.
     unsure: bool,
 }
@@ -71,7 +83,7 @@ impl From<StoreError> for Refused {
 
 impl Planner {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
-        Self { shared, drift: Drift::default(), unsure: false }
+        Self { shared, drift: Drift::default(), past: Instant::now(), unsure: false }
     }
 
     /// Looks, starts what is due, and waits, until `stop` fires or the instance is declared dead.
@@ -85,9 +97,9 @@ impl Planner {
                 runner.cancel_all();
             }
             runner.reap();
-            let free = if idle { 0 } else { runner.free() };
+            let places = if idle { Places::new(0) } else { runner.places() };
             let look = tokio::select! {
-                look = tokio::time::timeout(PATIENCE, self.look(life, free, idle)) => {
+                look = tokio::time::timeout(PATIENCE, self.look(life, places, idle)) => {
                     look.unwrap_or(Err(Refused::Store(StoreError::Unanswered(PATIENCE))))
                 }
                 // What was asked of the store may have been done all the same.
@@ -102,18 +114,24 @@ impl Planner {
                     self.shared.no_trouble();
                     self.unsure = false;
                     patience = FIRST_WAIT;
-                    let full = look.claimed.len() as u32 == free;
                     for run in look.claimed {
                         runner.start(run, life.holder());
                     }
-                    if idle {
-                        Until::Due(None)
-                    } else if full {
+                    let places = runner.places();
+                    if !idle && (look.more || look.held_back) {
                         self.shared.starving.store(true, Ordering::Release);
-                        if runner.free() > 0 {
+                        if places.taken() < look.under_way {
                             continue;
                         }
-                        Until::Slot
+                    }
+                    if idle {
+                        Until::Due(None)
+                    } else if look.more && places.free() == 0 {
+                        Until::Slot(timer::LONGEST)
+                    } else if look.more && !places.full().is_empty() && Instant::now() < self.past {
+                        Until::Slot(self.past.duration_since(Instant::now()))
+                    } else if look.more {
+                        continue;
                     } else if look.left_to_peers {
                         Until::Peers
                     } else {
@@ -140,8 +158,8 @@ impl Planner {
         }
     }
 
-    /// One look: claims what waits, plans what is due, both up to `free` slots, in one transaction.
-    async fn look(&mut self, life: &Life, free: u32, idle: bool) -> Result<Look, Refused> {
+    /// One look: claims what waits, plans what is due, both as far as there are places, in one transaction.
+    async fn look(&mut self, life: &Life, mut places: Places, idle: bool) -> Result<Look, Refused> {
         let now = self.shared.clock.now();
         let mut tx = self.shared.store.write(now).await?;
         let peers = tx.peers(life.holder()).await?.ok_or(Refused::Dead)? > 0;
@@ -154,24 +172,54 @@ impl Planner {
                 self.shared.open.lock().unwrap_or_else(PoisonError::into_inner).keys().copied().collect();
             tx.give_back_strays(life.holder(), &known).await?;
         }
-        // Alone, what is due starts as it is planned. Beside peers it is planned first, since not all of it may start here.
-        let mut claimed = if peers { Vec::new() } else { tx.claim_runs(life.holder(), free).await? };
-        let left = (free - claimed.len() as u32).min(BATCH);
-        let mut all_planned = true;
-        if left > 0 {
-            let due = tx.due_schedules(left).await?;
-            all_planned = due.len() < left as usize;
-            let planned: Vec<_> = due.into_iter().map(|due| plan(due, now)).collect();
-            claimed.extend(tx.plan_runs(&planned, life.holder(), if peers { 0 } else { left }).await?);
+        let (claimed, more) = self.claim(&mut tx, life, &mut places, peers).await?;
+        let mut next = if idle || more { None } else { tx.next_instant().await? };
+        let waits = next.is_some_and(|next| next <= now);
+        let held_back = waits && !places.full().is_empty();
+        if held_back {
+            next = tx.next_instant_after(now).await?;
         }
-        if peers {
-            claimed = tx.claim_runs_beside_peers(life.holder(), free).await?;
-        }
-        let next = if idle { None } else { tx.next_instant().await? };
         crash::point("plan.before_commit");
         tx.commit().await?;
         crash::point("plan.after_commit");
-        let left_to_peers = peers && all_planned && next.is_some_and(|next| next <= now);
-        Ok(Look { claimed, next, left_to_peers })
+        Ok(Look { claimed, under_way: places.taken(), next, more, held_back, left_to_peers: peers && waits })
+    }
+
+    /// Claims what waits and plans what is due, as far as there are places. Says, too, whether more may wait than was looked at.
+    async fn claim(
+        &mut self,
+        tx: &mut Tx,
+        life: &Life,
+        places: &mut Places,
+        peers: bool,
+    ) -> Result<(Vec<Claimed>, bool), StoreError> {
+        let begun = Instant::now();
+        let is_past = !places.full().is_empty();
+        if is_past && begun < self.past {
+            return Ok((Vec::new(), true));
+        }
+        let now = tx.now;
+        // Alone, what is due starts as it is planned. Beside peers it is planned first, since not all of it may start here.
+        let mut most = places.of_any();
+        let mut claimed = if peers { Vec::new() } else { tx.claim_runs(life.holder(), most, &places.full()).await? };
+        let mut more = !peers && claimed.len() as u32 == most;
+        most = (most - claimed.len() as u32).min(BATCH);
+        if !more {
+            let due = tx.due_schedules(most, &places.full()).await?;
+            more = due.len() as u32 == most;
+            let planned: Vec<_> = due.into_iter().map(|due| plan(due, now)).collect();
+            claimed.extend(tx.plan_runs(&planned, life.holder(), if peers { 0 } else { most }).await?);
+        }
+        if peers {
+            claimed = tx.claim_runs_beside_peers(life.holder(), most, &places.full()).await?;
+            more |= claimed.len() as u32 == most;
+        }
+        for run in &claimed {
+            places.take(&run.channel);
+        }
+        if is_past {
+            self.past = Instant::now() + PAST.0.max(begun.elapsed() * PAST.1);
+        }
+        Ok((claimed, more))
     }
 }

@@ -3,10 +3,7 @@
 use std::{
     any::Any,
     panic::AssertUnwindSafe,
-    sync::{
-        Arc, PoisonError,
-        atomic::{AtomicU32, Ordering},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -15,7 +12,7 @@ use jiff::SignedDuration;
 use tokio::{sync::mpsc::UnboundedSender, task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Context, End, Handler, Handlers, Shared, Stopped, finisher::Ended};
+use super::{Context, End, Handler, Handlers, Shared, Stopped, finisher::Ended, places::Places};
 use crate::{
     domain::{Counts, ErrorKind, Failure, Holder, Next, Outcome, RunError, ShopId, Trigger, retry},
     store::{Claimed, Finish, Finished},
@@ -26,12 +23,11 @@ const LAST_WORDS: Duration = Duration::from_secs(2);
 /// A run that was under way at as many deaths of daemons is taken for their cause.
 const DEATHS: u32 = 5;
 
-/// Carries out runs, at most so many at once.
+/// Carries out runs, as many as there are places for.
 pub(super) struct Runner {
     shared: Arc<Shared>,
     handlers: Arc<Handlers>,
-    slots: u32,
-    taken: Arc<AtomicU32>,
+    places: Arc<Mutex<Places>>,
     tasks: JoinSet<()>,
     finished: UnboundedSender<Ended>,
     cancel: CancellationToken,
@@ -42,17 +38,16 @@ impl Runner {
         Self {
             shared,
             handlers: Arc::new(handlers),
-            slots,
-            taken: Arc::default(),
+            places: Arc::new(Mutex::new(Places::new(slots))),
             tasks: JoinSet::new(),
             finished,
             cancel: CancellationToken::new(),
         }
     }
 
-    /// How many more runs may start.
-    pub(super) fn free(&self) -> u32 {
-        self.slots.saturating_sub(self.taken.load(Ordering::Acquire))
+    /// The places as they are taken now.
+    pub(super) fn places(&self) -> Places {
+        lock(&self.places).clone()
     }
 
     /// Forgets tasks that have ended.
@@ -73,10 +68,10 @@ impl Runner {
         shared.metrics.observe_dispatch_lag(shared.clock.now().duration_since(run.due_at));
         tell_start(&run);
         let context = Context::of(&run, holder, self.cancel.child_token(), shared.progress.clone());
-        self.taken.fetch_add(1, Ordering::AcqRel);
+        lock(&self.places).take(&run.channel);
         shared.open.lock().unwrap_or_else(PoisonError::into_inner).insert(run.id, Some(run.clone()));
         let handler = self.handlers.get(&run.job).cloned();
-        let (shared, taken) = (shared.clone(), self.taken.clone());
+        let (shared, places) = (shared.clone(), self.places.clone());
         let finished = self.finished.clone();
         self.tasks.spawn(async move {
             let begun = std::time::Instant::now();
@@ -86,7 +81,7 @@ impl Runner {
             let end = settle(&shared, &run, ended).await;
             shared.open.lock().unwrap_or_else(PoisonError::into_inner).insert(run.id, None);
             let _ = finished.send(end);
-            taken.fetch_sub(1, Ordering::AcqRel);
+            lock(&places).leave(&run.channel);
             shared.slot_is_free();
         });
     }
@@ -102,13 +97,17 @@ impl Runner {
         let all = async { while self.tasks.join_next().await.is_some() {} };
         let _ = tokio::time::timeout_at(until, all).await;
         self.tasks.shutdown().await;
-        self.taken.store(0, Ordering::Release);
+        lock(&self.places).clear();
         for open in self.shared.open.lock().unwrap_or_else(PoisonError::into_inner).values_mut() {
             if let Some(run) = open.take() {
                 let _ = self.finished.send(end(&run, Finish::GivenBack, Counts::default(), None));
             }
         }
     }
+}
+
+fn lock(places: &Mutex<Places>) -> MutexGuard<'_, Places> {
+    places.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn tell_start(run: &Claimed) {

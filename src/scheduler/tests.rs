@@ -17,6 +17,8 @@ use crate::{
     telemetry::kept::Log,
 };
 
+mod crowds;
+
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 const IMPORT: JobKind = JobKind::ProductImport;
 

@@ -25,8 +25,8 @@ const STEP: SignedDuration = SignedDuration::from_secs(2);
 pub(super) enum Until {
     /// The next due instant, if there is one.
     Due(Option<Timestamp>),
-    /// A free slot: there is more to do than may go on at once.
-    Slot,
+    /// A free place, or so long: there is more to do than may go on at once.
+    Slot(Duration),
     /// The peers, who work at what is to be done and do not say when they have done it.
     Peers,
 }
@@ -46,8 +46,8 @@ pub(super) async fn wait(shared: &Shared, until: Until, looked: Instant) {
             }
             tokio::time::sleep_until(looked + SHORTEST).await;
         }
-        Until::Slot | Until::Peers => {
-            let longest = if matches!(until, Until::Slot) { LONGEST } else { PEERS };
+        Until::Slot(_) | Until::Peers => {
+            let longest = if let Until::Slot(longest) = until { longest.min(LONGEST) } else { PEERS };
             tokio::select! {
                 () = tokio::time::sleep(longest) => {}
                 () = shared.wake.notified() => {}

@@ -37,22 +37,28 @@ impl Tx {
 
     /// As [`Tx::claim_runs`], but leaves alone whatever belongs to an authorization (or to a shop without one) of which
     /// another instance carries out a run. Nobody waits for anybody: what a peer is claiming at this moment is left to it.
-    pub async fn claim_runs_beside_peers(&mut self, holder: &Holder, max: u32) -> Result<Vec<Claimed>, StoreError> {
+    pub async fn claim_runs_beside_peers(
+        &mut self,
+        holder: &Holder,
+        max: u32,
+        full: &[&str],
+    ) -> Result<Vec<Claimed>, StoreError> {
         const PICK: &str = "
             with busy as materialized (
                 select coalesce('/' || shops.authorization_id, runs.shop) as whose
                 from runs left join shops on shops.id = runs.shop collate \"C\"
                 where runs.state = 'running' and runs.instance <> $3 and runs.shop <> '')
-            select runs.id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, deaths,
-                coalesce(follow_demand, demand) as demand, coalesce('/' || shops.authorization_id, shop) as whose
+            select runs.id, shop, coalesce(channel, '') as channel, job, run_trigger, state, due_at, attempt, instance, lease_number,
+                deaths, coalesce(follow_demand, demand) as demand, coalesce('/' || shops.authorization_id, shop) as whose
             from runs left join shops on shops.id = shop collate \"C\"
             where state in ('available', 'retryable') and available_at <= $1
                 and coalesce('/' || shops.authorization_id, shop) not in (select whose from busy)
+                and coalesce(channel, '') not in (select jsonb_array_elements_text($4::jsonb))
             order by available_at limit $2 for update of runs skip locked";
         if max == 0 {
             return Ok(Vec::new());
         }
-        let rows = on_db!(self.rows(PICK, ms(self.now), i64::from(max), &holder.0))?;
+        let rows = on_db!(self.rows(PICK, ms(self.now), i64::from(max), &holder.0, json(full)))?;
         let mut picked = Vec::with_capacity(rows.len());
         for row in &rows {
             picked.push((row.text("whose")?, claimed(row)?));

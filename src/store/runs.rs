@@ -1,6 +1,6 @@
 //! Runs: planned, claimed, asked for, called off.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -17,6 +17,8 @@ pub struct Claimed {
     pub id: RunId,
     /// Its shop; `None` for the daemon's own jobs.
     pub shop: Option<ShopId>,
+    /// Its shop's channel; empty for the daemon's own jobs, and where the shop is not on record.
+    pub channel: String,
     /// What it does.
     pub job: JobKind,
     /// Why it came to be.
@@ -60,6 +62,7 @@ pub(super) fn claimed(row: &Row) -> Result<Claimed, StoreError> {
     Ok(Claimed {
         id: RunId(row.int("id")?),
         shop: row.shop("runs", "shop")?,
+        channel: row.text("channel")?,
         job: row.named("runs", "job", |text| text.parse().ok())?,
         trigger: row.named("runs", "run_trigger", trigger)?,
         due_at: row.instant("due_at")?,
@@ -115,12 +118,16 @@ impl Tx {
         let made = on_db!(self.rows(INSERT, json(&rows), now, i64::from(slots), &holder.0))?;
         let under_way = if made.len() < planned.len() { self.fold(planned, &made).await? } else { HashSet::new() };
         self.move_schedules(planned, &under_way).await?;
+        let channels: HashMap<_, _> =
+            planned.iter().map(|plan| (plan.due.shop.as_ref(), plan.due.channel.as_str())).collect();
         let mut claimed = Vec::with_capacity(made.len().min(slots as usize));
         for row in &made {
             if row.int("attempt")? == 1 {
+                let shop = row.shop("runs", "shop")?;
                 claimed.push(Claimed {
                     id: RunId(row.int("id")?),
-                    shop: row.shop("runs", "shop")?,
+                    channel: channels.get(&shop.as_ref()).copied().unwrap_or_default().to_owned(),
+                    shop,
                     job: row.named("runs", "job", |text| text.parse().ok())?,
                     trigger: Trigger::Schedule,
                     due_at: row.instant("due_at")?,
@@ -171,21 +178,27 @@ impl Tx {
         Ok(under_way)
     }
 
-    /// Claims at most `max` runs that are available or whose next attempt is due, the longest due first.
-    pub async fn claim_runs(&mut self, holder: &Holder, max: u32) -> Result<Vec<Claimed>, StoreError> {
+    /// Claims at most `max` runs that are available or whose next attempt is due, the longest due first, but for those of the
+    /// channels `full`.
+    pub async fn claim_runs(&mut self, holder: &Holder, max: u32, full: &[&str]) -> Result<Vec<Claimed>, StoreError> {
         const PICK: Both = Both {
-            sqlite: "select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, deaths,
-                    coalesce(follow_demand, demand) as demand from runs
-                where state in ('available', 'retryable') and available_at <= $1 order by available_at limit $2",
-            postgres: "select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, deaths,
-                    coalesce(follow_demand, demand) as demand from runs
-                where state in ('available', 'retryable') and available_at <= $1 order by available_at limit $2
-                for update skip locked",
+            sqlite: "select runs.id, shop, coalesce(channel, '') as channel, job, run_trigger, state, due_at, attempt, instance,
+                    lease_number, deaths, coalesce(follow_demand, demand) as demand
+                from runs left join shops on shops.id = shop
+                where state in ('available', 'retryable') and available_at <= $1
+                    and coalesce(channel, '') not in (select value from json_each($3))
+                order by available_at limit $2",
+            postgres: "select runs.id, shop, coalesce(channel, '') as channel, job, run_trigger, state, due_at, attempt, instance,
+                    lease_number, deaths, coalesce(follow_demand, demand) as demand
+                from runs left join shops on shops.id = shop collate \"C\"
+                where state in ('available', 'retryable') and available_at <= $1
+                    and coalesce(channel, '') not in (select jsonb_array_elements_text($3::jsonb))
+                order by available_at limit $2 for update of runs skip locked",
         };
         if max == 0 {
             return Ok(Vec::new());
         }
-        let rows = on_db!(self.rows(PICK, ms(self.now), i64::from(max)))?;
+        let rows = on_db!(self.rows(PICK, ms(self.now), i64::from(max), json(full)))?;
         let claimed = rows.iter().map(claimed).collect::<Result<Vec<_>, StoreError>>()?;
         self.note_claimed(&claimed, holder).await?;
         Ok(claimed)
@@ -212,10 +225,14 @@ impl Tx {
 
     /// Claims one run that waits, whenever its next attempt is due. `None`: it is under way or over.
     pub async fn claim_run(&mut self, id: RunId, holder: &Holder) -> Result<Option<Claimed>, StoreError> {
-        const PICK: &str = "
-            select id, shop, job, run_trigger, state, due_at, attempt, instance, lease_number, deaths,
-                    coalesce(follow_demand, demand) as demand from runs
-            where id = $1 and state in ('available', 'retryable')";
+        const PICK: Both = Both {
+            sqlite: "select runs.id, shop, coalesce(channel, '') as channel, job, run_trigger, state, due_at, attempt, instance,
+                    lease_number, deaths, coalesce(follow_demand, demand) as demand
+                from runs left join shops on shops.id = shop where runs.id = $1 and state in ('available', 'retryable')",
+            postgres: "select runs.id, shop, coalesce(channel, '') as channel, job, run_trigger, state, due_at, attempt, instance,
+                    lease_number, deaths, coalesce(follow_demand, demand) as demand
+                from runs left join shops on shops.id = shop collate \"C\" where runs.id = $1 and state in ('available', 'retryable')",
+        };
         const CLAIM: &str = "
             update runs set state = 'running', started_at = coalesce(started_at, $2), attempt = attempt + 1, instance = $3,
                 lease_number = lease_number + 1, demand = coalesce(follow_demand, demand),

@@ -53,6 +53,8 @@ pub struct WantedSchedule {
 pub struct Due {
     /// The shop; `None` for the daemon's own.
     pub shop: Option<ShopId>,
+    /// The shop's channel; empty for the daemon's own, and where the shop is not on record.
+    pub channel: String,
     /// The job.
     pub job: JobKind,
     /// Its period.
@@ -165,21 +167,26 @@ impl Tx {
         Ok((changed.len() + gone.len()) as u64)
     }
 
-    /// At most `limit` schedules whose next instant is `now` or earlier, the earliest first. On PostgreSQL they are locked, and those
+    /// At most `limit` schedules whose next instant is `now` or earlier, the earliest first, but for those of the channels `full`. On PostgreSQL they are locked, and those
     /// that another planner has locked are passed over.
-    pub async fn due_schedules(&mut self, limit: u32) -> Result<Vec<Due>, StoreError> {
+    pub async fn due_schedules(&mut self, limit: u32, full: &[&str]) -> Result<Vec<Due>, StoreError> {
         const SQL: Both = Both {
-            sqlite: "select shop, job, period, coalesce(grid_at, next_due_at) as grid_at, next_due_at, held_by from schedules
-                where next_due_at <= $1 order by next_due_at limit $2",
-            postgres: "select shop, job, period, coalesce(grid_at, next_due_at) as grid_at, next_due_at, held_by from schedules
-                where next_due_at <= $1 order by next_due_at limit $2 for update skip locked",
+            sqlite: "select shop, coalesce(channel, '') as channel, job, period, coalesce(grid_at, next_due_at) as grid_at, next_due_at,
+                    held_by from schedules left join shops on shops.id = shop
+                where next_due_at <= $1 and coalesce(channel, '') not in (select value from json_each($3))
+                order by next_due_at limit $2",
+            postgres: "select shop, coalesce(channel, '') as channel, job, period, coalesce(grid_at, next_due_at) as grid_at, next_due_at,
+                    held_by from schedules left join shops on shops.id = shop collate \"C\"
+                where next_due_at <= $1 and coalesce(channel, '') not in (select jsonb_array_elements_text($3::jsonb))
+                order by next_due_at limit $2 for update of schedules skip locked",
         };
         let mut periods = Periods::default();
-        on_db!(self.rows(SQL, ms(self.now), i64::from(limit)))?
+        on_db!(self.rows(SQL, ms(self.now), i64::from(limit), json(full)))?
             .iter()
             .map(|row| {
                 Ok(Due {
                     shop: row.shop("schedules", "shop")?,
+                    channel: row.text("channel")?,
                     job: row.named("schedules", "job", |text| text.parse().ok())?,
                     period: periods.read(row)?,
                     grid_at: row.instant("grid_at")?,
@@ -192,11 +199,16 @@ impl Tx {
 
     /// The earliest instant at which anything is to be planned or claimed.
     pub async fn next_instant(&mut self) -> Result<Option<Timestamp>, StoreError> {
+        self.next_instant_after(Timestamp::MIN).await
+    }
+
+    /// The same, but for what has been due since `after` or longer.
+    pub async fn next_instant_after(&mut self, after: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         const SQL: &str = "select min(at) as at from (
-            select min(next_due_at) as at from schedules where next_due_at is not null
+            select min(next_due_at) as at from schedules where next_due_at > $1
             union all
-            select min(available_at) from runs where state in ('available', 'retryable')) as both_kinds";
-        match on_db!(self.row(SQL))? {
+            select min(available_at) from runs where state in ('available', 'retryable') and available_at > $1) as both_kinds";
+        match on_db!(self.row(SQL, ms(after)))? {
             Some(row) => row.opt_instant("at"),
             None => Ok(None),
         }

@@ -1,6 +1,6 @@
 //! Schedules, runs, instances and leases.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +11,10 @@ use shopsyncd::{
         Trigger,
     },
     scheduler::{Context, End, Handler, Handlers, Scheduler, Settings, Stopped},
-    store::{Asked, Claimed, Due, Finish, Finished, InstanceRow, NewRun, Planned, RunFilter, Store, WantedSchedule},
+    store::{
+        Asked, Claimed, Due, Finish, Finished, InstanceRow, NewRun, Planned, RunFilter, Store, WantedSchedule,
+        WantedShop,
+    },
     telemetry::metrics::Metrics,
 };
 use sqlx::Executor as _;
@@ -29,6 +32,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     schedules_follow_the_settings_and_keep_what_did_not_change,
     a_due_schedule_becomes_one_claimed_run_and_moves_on,
     more_due_schedules_than_slots_leave_the_rest_available,
+    full_channels_are_passed_over,
     an_instant_that_meets_an_unfinished_run_folds_into_it,
     a_run_asked_for_joins_the_unfinished_one,
     what_a_run_under_way_began_too_soon_for_is_done_by_the_run_that_follows,
@@ -91,7 +95,7 @@ async fn imports(store: &Store, ids: &[&str]) -> Result<Timestamp, Failure> {
 async fn plan(store: &Store, now: Timestamp, slots: u32) -> Result<Vec<Claimed>, Failure> {
     let mut tx = store.write(now).await?;
     let planned: Vec<_> = tx
-        .due_schedules(1_000)
+        .due_schedules(1_000, &[])
         .await?
         .into_iter()
         .map(|due| {
@@ -117,7 +121,7 @@ async fn finish(store: &Store, now: Timestamp, finished: &[Finished]) -> Result<
 
 async fn claim(store: &Store, now: Timestamp, holder: &InstanceId) -> Result<Vec<Claimed>, Failure> {
     let mut tx = store.write(now).await?;
-    let claimed = tx.claim_runs(holder, 10).await?;
+    let claimed = tx.claim_runs(holder, 10, &[]).await?;
     tx.commit().await?;
     Ok(claimed)
 }
@@ -132,6 +136,50 @@ fn instance(id: InstanceId) -> InstanceRow {
         standing_by: false,
         dead: false,
     }
+}
+
+async fn full_channels_are_passed_over(store: Store) -> Checked {
+    let of_channels = [("a", "slow"), ("b", "quick"), ("c", "slow"), ("d", "other")];
+    let now = imports(&store, &["a", "b", "c", "d", "unknown"]).await?;
+    let mut tx = store.write(now).await?;
+    let wanted = of_channels.map(|(id, channel)| WantedShop {
+        id: shop(id),
+        channel: channel.into(),
+        name: id.to_owned(),
+        place: id.to_owned(),
+        app: None,
+    });
+    tx.sync_shops(&wanted).await?;
+    let due = |due: Vec<Due>| -> BTreeSet<(String, String)> {
+        due.into_iter().map(|due| (due.shop.map(|shop| shop.to_string()).unwrap_or_default(), due.channel)).collect()
+    };
+    let set = |rows: &[(&str, &str)]| -> BTreeSet<(String, String)> {
+        rows.iter().map(|(shop, channel)| ((*shop).to_owned(), (*channel).to_owned())).collect()
+    };
+    assert_eq!(due(tx.due_schedules(10, &["slow", ""]).await?), set(&[("b", "quick"), ("d", "other")]));
+    let planned: Vec<_> = tx
+        .due_schedules(10, &["slow"])
+        .await?
+        .into_iter()
+        .map(|due| Planned { grid_at: due.grid_at + MINUTE, covers: 1, due })
+        .collect();
+    let claimed = |claimed: Vec<Claimed>| -> BTreeSet<(String, String)> {
+        claimed
+            .into_iter()
+            .map(|run| (run.shop.map(|shop| shop.to_string()).unwrap_or_default(), run.channel))
+            .collect()
+    };
+    let started = tx.plan_runs(&planned, &me(), 10).await?;
+    assert_eq!(claimed(started), set(&[("b", "quick"), ("d", "other"), ("unknown", "")]));
+    assert_eq!(due(tx.due_schedules(10, &[]).await?), set(&[("a", "slow"), ("c", "slow")]), "they wait for their turn");
+
+    for (id, _) in of_channels {
+        tx.run_now(&NewRun { shop: Some(shop(id)), job: REFRESH, demand: Demand::default() }, Trigger::Now).await?;
+    }
+    tx.run_now(&NewRun { shop: None, job: JobKind::Remind, demand: Demand::default() }, Trigger::Now).await?;
+    assert_eq!(claimed(tx.claim_runs(&me(), 10, &["slow", "other"]).await?), set(&[("b", "quick"), ("", "")]));
+    assert_eq!(claimed(tx.claim_runs(&me(), 10, &[]).await?), set(&[("a", "slow"), ("c", "slow"), ("d", "other")]));
+    Ok(())
 }
 
 async fn schedules_follow_the_settings_and_keep_what_did_not_change(store: Store) -> Checked {
@@ -483,7 +531,7 @@ async fn holds_silence_schedules_and_their_end_catches_up(store: Store) -> Check
 
     // The daily look leaves the grid where it was.
     let mut tx = store.write(noon() + day).await?;
-    let due = tx.due_schedules(10).await?;
+    let due = tx.due_schedules(10, &[]).await?;
     assert_eq!(due.len(), 1);
     assert_eq!((due[0].job, due[0].due_at, due[0].held_by), (REFRESH, noon() + day, Some(Hold::Lapsed)));
     let looked = Planned { grid_at: due[0].grid_at, covers: 1, due: due[0].clone() };
@@ -512,7 +560,7 @@ async fn an_early_look_that_meets_a_run_under_way_comes_again(store: Store) -> C
     let now = grid + MINUTE;
     let mut tx = store.write(now).await?;
     tx.look_early(Some(&shop("a")), REFRESH, Some(now)).await?;
-    let due = tx.due_schedules(10).await?.remove(0);
+    let due = tx.due_schedules(10, &[]).await?.remove(0);
     let look = |due: Due| Planned { grid_at: due.grid_at, covers: 1, due };
     assert!(tx.plan_runs(&[look(due)], &me(), 1).await?.is_empty());
     let again = now + SignedDuration::from_secs(1);
@@ -523,7 +571,7 @@ async fn an_early_look_that_meets_a_run_under_way_comes_again(store: Store) -> C
     tx.commit().await?;
 
     let mut tx = store.write(again).await?;
-    let due = tx.due_schedules(10).await?.remove(0);
+    let due = tx.due_schedules(10, &[]).await?.remove(0);
     assert_eq!(tx.plan_runs(&[look(due)], &me(), 1).await?.len(), 1);
     assert_eq!(tx.schedules(None).await?[0].next_due_at, Some(grid + MINUTE * 60));
     tx.commit().await?;
@@ -562,7 +610,7 @@ async fn an_early_look_does_not_move_the_grid(store: Store) -> Checked {
     tx.commit().await?;
 
     let mut tx = store.write(early).await?;
-    let due = tx.due_schedules(10).await?.remove(0);
+    let due = tx.due_schedules(10, &[]).await?.remove(0);
     assert_eq!((due.due_at, due.grid_at), (early, grid));
     tx.plan_runs(&[Planned { grid_at: grid, covers: 1, due }], &me(), 1).await?;
     // A look that the run itself asks for, beyond the grid's next instant, leaves that one first.
@@ -571,7 +619,7 @@ async fn an_early_look_does_not_move_the_grid(store: Store) -> Checked {
     assert_eq!((row.next_due_at, row.grid_at), (Some(grid), Some(grid)));
     tx.commit().await?;
     let mut tx = store.write(grid).await?;
-    let due = tx.due_schedules(10).await?.remove(0);
+    let due = tx.due_schedules(10, &[]).await?.remove(0);
     tx.plan_runs(&[Planned { grid_at: grid + hour, covers: 1, due }], &me(), 1).await?;
     let row = tx.schedules(None).await?.remove(0);
     assert_eq!((row.next_due_at, row.early_at), (Some(grid + hour), Some(grid + hour + hour)));
@@ -654,7 +702,7 @@ async fn waiting_runs_are_cancelled_and_running_ones_are_not(store: Store) -> Ch
     let mut tx = store.write(noon()).await?;
     let run = |id: &str, job| NewRun { shop: Some(shop(id)), job, demand: Demand::default() };
     let running = tx.run_now(&run("a", IMPORT), Trigger::Now).await?.run;
-    tx.claim_runs(&me(), 1).await?;
+    tx.claim_runs(&me(), 1, &[]).await?;
     let waiting = tx.run_now(&run("a", REFRESH), Trigger::Now).await?.run;
     let elsewhere = tx.run_now(&run("b", REFRESH), Trigger::Now).await?.run;
     assert_eq!(tx.cancel_waiting(&shop("a"), Some(IMPORT)).await?, 0);

@@ -102,23 +102,24 @@ async fn a_run_is_left_to_the_peer_that_works_for_the_same_authorization(store: 
 
     // What a peer is about to claim is left alone, and nobody waits for it.
     let mut tx = store.write(noon()).await?;
-    let a = tx.claim_runs_beside_peers(&first, 1).await?;
+    let a = tx.claim_runs_beside_peers(&first, 1, &[]).await?;
     assert_eq!(names(&a), set(&["a"]));
     let mut beside = store.write(noon()).await?;
-    let others = beside.claim_runs_beside_peers(&second, 10).await?;
+    let others = beside.claim_runs_beside_peers(&second, 10, &[]).await?;
     assert_eq!((others.len(), names(&others)), (3, set(&["c", "d"])));
     beside.commit().await?;
     tx.commit().await?;
     // So is what belongs to a run under way.
     let mut tx = store.write(noon()).await?;
-    assert_eq!(tx.claim_runs_beside_peers(&second, 10).await?, []);
-    assert_eq!(tx.claim_runs_beside_peers(&first, 0).await?, []);
-    let b = tx.claim_runs_beside_peers(&first, 10).await?;
+    assert_eq!(tx.claim_runs_beside_peers(&first, 10, &["market"]).await?, [], "its channel has places enough");
+    assert_eq!(tx.claim_runs_beside_peers(&second, 10, &[]).await?, []);
+    assert_eq!(tx.claim_runs_beside_peers(&first, 0, &[]).await?, []);
+    let b = tx.claim_runs_beside_peers(&first, 10, &[]).await?;
     assert_eq!(names(&b), set(&["b"]));
     let more = NewRun { shop: Some(shop("d")), job: JobKind::ProductExport, demand: Demand::default() };
     tx.run_now(&more, Trigger::Now).await?;
-    assert_eq!(tx.claim_runs_beside_peers(&first, 10).await?, [], "without an authorization the shop counts");
-    assert_eq!(names(&tx.claim_runs_beside_peers(&second, 10).await?), set(&["d"]));
+    assert_eq!(tx.claim_runs_beside_peers(&first, 10, &[]).await?, [], "without an authorization the shop counts");
+    assert_eq!(names(&tx.claim_runs_beside_peers(&second, 10, &[]).await?), set(&["d"]));
     // Over, the authorization is anybody's; and a dead peer's at once.
     let done = Finished {
         id: a[0].id,
@@ -129,9 +130,9 @@ async fn a_run_is_left_to_the_peer_that_works_for_the_same_authorization(store: 
     };
     tx.finish_runs(&[done]).await?;
     tx.run_now(&NewRun { shop: Some(shop("a")), job: IMPORT, demand: Demand::default() }, Trigger::Now).await?;
-    assert_eq!(tx.claim_runs_beside_peers(&second, 10).await?, [], "the other shop's run goes on");
+    assert_eq!(tx.claim_runs_beside_peers(&second, 10, &[]).await?, [], "the other shop's run goes on");
     tx.take_over(&first).await?;
-    assert_eq!(names(&tx.claim_runs_beside_peers(&second, 10).await?), set(&["a", "b"]));
+    assert_eq!(names(&tx.claim_runs_beside_peers(&second, 10, &[]).await?), set(&["a", "b"]));
     assert_eq!((tx.peers(&first).await?, tx.peers(&second).await?), (None, Some(1)));
     tx.remove_instance(&first).await?;
     assert_eq!(tx.peers(&second).await?, Some(0));

@@ -183,7 +183,7 @@ async fn ended(tx: &mut Tx, state: AuthorizationState, why: &str) {
 async fn begin(tx: &mut Tx, job: JobKind, by: &str) -> (RunId, i64) {
     let run = NewRun { shop: Some(uk()), job, demand: Demand::default() };
     tx.run_now(&run, Trigger::Now).await.unwrap();
-    let claimed = tx.claim_runs(&InstanceId(by.to_owned()), 1).await.unwrap().remove(0);
+    let claimed = tx.claim_runs(&InstanceId(by.to_owned()), 1, &[]).await.unwrap().remove(0);
     (claimed.id, claimed.lease_number)
 }
 
@@ -506,7 +506,7 @@ async fn a_run_that_was_taken_over_says_so() {
         .change(async |tx, _| {
             begin(tx, EXPORT, "one").await;
             tx.take_over(&InstanceId("one".to_owned())).await.unwrap();
-            let again = tx.claim_runs(&InstanceId("two".to_owned()), 1).await.unwrap().remove(0);
+            let again = tx.claim_runs(&InstanceId("two".to_owned()), 1, &[]).await.unwrap().remove(0);
             assert_eq!(again.attempt, 2);
         })
         .await;

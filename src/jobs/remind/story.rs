@@ -210,7 +210,7 @@ impl World {
         let me = InstanceId("me".to_owned());
         let mut tx = self.store.write(now).await.unwrap();
         let planned: Vec<Planned> = tx
-            .due_schedules(10)
+            .due_schedules(10, &[])
             .await
             .unwrap()
             .into_iter()
@@ -249,7 +249,7 @@ impl World {
         let mut tx = self.store.write(self.clock.now()).await.unwrap();
         let run = NewRun { shop: Some("uk".parse().unwrap()), job: JobKind::ProductImport, demand: Demand::default() };
         tx.run_now(&run, Trigger::Now).await.unwrap();
-        let run = tx.claim_runs(&me, 1).await.unwrap().remove(0);
+        let run = tx.claim_runs(&me, 1, &[]).await.unwrap().remove(0);
         let (counts, finish) = (Counts::default(), Finish::Ended(outcome));
         tx.finish_runs(&[Finished { id: run.id, lease_number: run.lease_number, finish, counts, error }])
             .await

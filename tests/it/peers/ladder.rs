@@ -232,7 +232,7 @@ impl World {
     async fn run_once(&self) {
         let (now, me) = (self.clock.now(), InstanceId(ME.to_owned()));
         let mut tx = self.store.write(now).await.unwrap();
-        let planned = tx.due_schedules(10).await.unwrap().into_iter().map(|due| {
+        let planned = tx.due_schedules(10, &[]).await.unwrap().into_iter().map(|due| {
             let next = if due.grid_at <= now { due.period.next_after(due.grid_at, now) } else { None };
             Planned { grid_at: next.map_or(due.grid_at, |next| next.grid_at), covers: 1, due }
         });
