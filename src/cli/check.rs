@@ -8,7 +8,7 @@ use serde_json::json;
 use super::{
     Outcome, exit,
     open::{self, Env},
-    print,
+    origins, print,
 };
 use crate::{
     channels::Tools,
@@ -21,7 +21,7 @@ use crate::{
     store::{Store, StoreError},
 };
 
-pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
+pub(super) async fn check(env: &Env, diff: bool, settings: bool) -> Outcome {
     let loaded = env.load();
     let state_dir = loaded.readable().state_dir.clone();
     let mut findings = loaded.findings;
@@ -41,19 +41,23 @@ pub(super) async fn check(env: &Env, diff: bool) -> Outcome {
     } else {
         (None, None)
     };
+    let resolved = loaded.config.as_ref().filter(|_| settings).map(origins::of_all_shops);
     let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     if env.json {
         let unanswered = unanswered.as_ref().map(|refusal| &refusal.text);
         print::json(&json!({
             "files": loaded.files, "state_dir": state_dir, "findings": findings, "database": database,
             "changes": changes.as_ref().map(|answer| &answer["changes"]), "source": changes.as_ref().map(|answer| &answer["source"]),
-            "unanswered": unanswered,
+            "unanswered": unanswered, "settings": resolved.map(origins::as_json),
         }))?;
     } else {
         for file in &loaded.files {
             print::text(&format!("read: {}", file.display()))?;
         }
         print::text(&format!("state_dir: {}", state_dir.display()))?;
+        if let Some(resolved) = resolved {
+            origins::print(resolved)?;
+        }
         for finding in &findings {
             print::text(&print::finding_line(finding))?;
         }

@@ -23,6 +23,7 @@ mod keys;
 mod mail;
 mod manual;
 mod open;
+mod origins;
 mod password;
 mod print;
 mod products;
@@ -74,6 +75,9 @@ enum Command {
         /// Also say what a reload would change
         #[arg(long)]
         diff: bool,
+        /// Also show every setting that is not a shop's own, and where it comes from
+        #[arg(long)]
+        settings: bool,
     },
     /// Show the shops: their clocks, their jobs, what comes next
     Status {
@@ -327,7 +331,7 @@ pub async fn run(cli: Cli) -> ExitCode {
     let outcome = match command {
         Command::Run => run::run(&env).await,
         Command::Reload => run::reload(&env).await,
-        Command::Check { diff } => check::check(&env, diff).await,
+        Command::Check { diff, settings } => check::check(&env, diff, settings).await,
         Command::Status { shop, limit } => status::status(&env, shop, limit).await,
         Command::Upcoming { days, ics } => upcoming::upcoming(&env, days, ics).await,
         Command::Shops(command) => shops::shops(&env, command).await,

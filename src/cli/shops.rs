@@ -11,11 +11,12 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     Outcome, ShopsCommand, exit,
     open::{self, Env},
+    origins::{self, Row},
     print,
     table::Table,
 };
 use crate::{
-    config::{Config, Origin},
+    config::Config,
     control::{Hidden, Refusal, Request},
     domain::{ShopId, plan::percent, wanted::Rules},
 };
@@ -82,44 +83,14 @@ fn show(env: &Env, shop: &ShopId) -> Outcome {
     open::known_shop(&config, shop)?;
     let rows = resolved(&config, shop);
     if env.json {
-        let settings: serde_json::Map<_, _> =
-            rows.into_iter().map(|(key, value, from)| (key, json!({ "value": value, "from": from }))).collect();
-        return print::json(&json!({ "id": shop, "settings": settings }));
+        return print::json(&json!({ "id": shop, "settings": origins::as_json(rows) }));
     }
-    let mut table = Table::new(&["SETTING", "VALUE", "FROM"]).wide("VALUE");
-    for (key, value, from) in rows {
-        table.row([key, words(&value), from]);
-    }
-    table.print()
+    origins::print(rows)
 }
-
-/// A value of the settings for eyes.
-fn words(value: &Value) -> String {
-    match value {
-        Value::Null => "-".to_owned(),
-        Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().map(words).collect::<Vec<_>>().join(", "),
-        Value::Object(table) if table.contains_key("address") => {
-            format!("{} ({})", words(&table["address"]), words(&table["language"]))
-        }
-        Value::Object(table) => {
-            let pairs: Vec<_> = table.iter().map(|(key, value)| format!("{key} {}", words(value))).collect();
-            if pairs.is_empty() { "-".to_owned() } else { pairs.join(", ") }
-        }
-        value => value.to_string(),
-    }
-}
-
-/// Key, value and the place it comes from.
-type Row = (String, Value, String);
 
 fn resolved(config: &Config, id: &ShopId) -> Vec<Row> {
     let shop = &config.shops[id];
-    let from = |keys: &[String]| {
-        let said = |key: &String| config.origins.get(key).or_else(|| within(config, key));
-        let origin = keys.iter().find_map(said);
-        origin.map_or("default".to_owned(), |origin| format!("{}:{}", origin.file, origin.line))
-    };
+    let from = |keys: &[String]| origins::from(config, keys);
     let own = |key: &str| format!("shops.{id}.{key}");
     let in_channel = |key: &str| format!("channels.{}.{key}", shop.channel);
     let mut rows = vec![
@@ -143,12 +114,6 @@ fn resolved(config: &Config, id: &ShopId) -> Vec<Row> {
     let remind = shop.remind.iter().map(|to| json!({ "address": to.address, "language": to.language.as_str() }));
     rows.push(("remind".into(), remind.collect(), from(&[own("remind"), "reminders.to".into()])));
     rows
-}
-
-/// Where the first key of a table stands that itself stands nowhere: its keys were written with dots.
-fn within<'a>(config: &'a Config, table: &str) -> Option<&'a Origin> {
-    let below = format!("{table}.");
-    config.origins.range(below.clone()..).next().filter(|(key, _)| key.starts_with(&below)).map(|(_, origin)| origin)
 }
 
 fn export(rules: &Rules, warehouse: Option<&String>) -> Vec<(&'static str, Value)> {

@@ -380,6 +380,46 @@ fn check_names_what_it_read_and_what_only_shows_now() {
 }
 
 #[test]
+fn check_shows_every_setting_that_is_no_shops_with_its_origin_and_no_secret() {
+    let key = Desk::new("").run("--json keys generate").json()["key"].clone();
+    let desk = Desk::new(&format!(
+        "seal_key = {key}\n[log]\nlevel = \"warn\"\n[mail]\noperator = [\"ops@example.com\"]\n[channels.shopee]\nclient_id = \"7\"\nclient_secret.file = \"secret\""
+    ));
+    fs::write(desk.path("secret"), "a-secret-of-ours").unwrap();
+    let Said(code, plain, _) = desk.run("check");
+    assert_eq!((code, plain.contains("log.level")), (0, false), "{plain}");
+    let Said(code, out, err) = desk.run("check --settings");
+    assert_eq!(code, 0, "{out}{err}");
+    let folder = desk.0.path().display().to_string();
+    let of = |key: &str| -> String {
+        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        out.lines().map(words).find(|line| line.split(' ').next() == Some(key)).unwrap_or_default()
+    };
+    let main = "shopsyncd.toml";
+    for (key, told) in [
+        ("product_source", format!("product_source erp {main}:1")),
+        ("state_dir", format!("state_dir {folder}/state {main}:2")),
+        ("seal_key", format!("seal_key ••• {main}:3")),
+        ("timezone", "timezone UTC default".to_owned()),
+        ("log.level", format!("log.level warn {main}:5")),
+        ("mail.operator", format!("mail.operator ops@example.com (en) {main}:7")),
+        ("database.url", "database.url sqlite:shopsyncd.db default".to_owned()),
+        ("channels.shopee.client_id", format!("channels.shopee.client_id 7 {main}:9")),
+        ("channels.shopee.client_secret", format!("channels.shopee.client_secret ••• {main}:10")),
+        ("shops.erp.path", String::new()),
+    ] {
+        assert_eq!(of(key), told, "{out}");
+    }
+    let json = desk.run("--json check --settings");
+    let settings = &json.json()["settings"];
+    assert_eq!(settings["log.level"], serde_json::json!({ "value": "warn", "from": format!("{main}:5") }));
+    assert_eq!(desk.run("--json check").json()["settings"], Value::Null);
+    for said in [&out, &json.1] {
+        assert!(!said.contains(key.as_str().unwrap()) && !said.contains("a-secret-of-ours"), "{said}");
+    }
+}
+
+#[test]
 fn check_finds_a_seal_key_that_does_not_open_what_is_sealed() {
     let desk = Desk::new("").imported();
     assert_eq!(desk.run("check").0, 0);
