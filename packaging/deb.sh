@@ -2,7 +2,8 @@
 # deb.sh [--binary FILE] [--revision N] [--for-test] [--into FOLDER]: makes the Debian package, and prints where it stands.
 #
 # Without --binary the program is built first, as it is meant for production: without pretend marketplaces. --revision tells packages
-# of one version apart. --for-test takes a program with pretend marketplaces, too, and packs fast instead of small.
+# of one version apart. --for-test takes a program with pretend marketplaces, too, and packs fast instead of small. The package's
+# maintainer is whoever makes it: DEBFULLNAME and DEBEMAIL, as for Debian's own tools, else git's user.name and user.email.
 set -euo pipefail
 binary= revision=1 for_test= into=
 while [ $# -gt 0 ]; do
@@ -16,6 +17,13 @@ while [ $# -gt 0 ]; do
 done
 cd "$(dirname "$0")/.."
 into=${into:-$PWD/target/debian}
+
+name=${DEBFULLNAME:-$(git config user.name || true)} address=${DEBEMAIL:-$(git config user.email || true)}
+if [ -z "$name" ] || [ -z "$address" ]; then
+  echo "deb.sh: nobody is named as the package's maintainer; set DEBFULLNAME and DEBEMAIL" >&2
+  exit 1
+fi
+maintainer="$name <$address>"
 
 if [ -z "$binary" ]; then
   cargo build --release --locked --no-default-features >&2
@@ -35,7 +43,7 @@ trap 'rm -rf "$work"' EXIT
 root=$work/root
 
 install -Dm 755 "$binary" "$root/usr/bin/shopsyncd"
-strip --strip-unneeded "$root/usr/bin/shopsyncd"
+strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root/usr/bin/shopsyncd"
 install -Dm 644 systemd/shopsyncd.service "$root/usr/lib/systemd/system/shopsyncd.service"
 # Where the unit keeps its state is said, so that commands look there before the first start, too.
 install -Dm 644 <(sed 's|^#state_dir = "/var/lib/shopsyncd"|state_dir = "/var/lib/shopsyncd"|' config/shopsyncd.toml) \
@@ -49,10 +57,11 @@ install -Dm 644 config/shops.d/example.toml "$doc/examples/shops.d/example.toml"
 install -Dm 644 config/alerts.yml "$doc/examples/alerts.yml"
 install -Dm 644 README.md "$doc/README.md"
 install -Dm 644 packaging/copyright "$doc/copyright"
+install -Dm 644 packaging/lintian-overrides "$root/usr/share/lintian/overrides/shopsyncd"
 gzip -9n <CHANGELOG.md >"$doc/changelog.gz"
 {
   printf 'shopsyncd (%s) stable; urgency=medium\n\n  * See changelog.gz.\n\n' "$version"
-  printf ' -- %s  %s\n' "$(sed -n 's/^Maintainer: //p' packaging/control)" "$(date -Ru -d "@$epoch")"
+  printf ' -- %s  %s\n' "$maintainer" "$(date -Ru -d "@$epoch")"
 } | gzip -9n >"$doc/changelog.Debian.gz"
 
 # What the program says of itself.
@@ -67,8 +76,12 @@ mkdir "$work/debian"
 printf 'Source: shopsyncd\n\nPackage: shopsyncd\nArchitecture: any\n' >"$work/debian/control"
 libraries=$(cd "$work" && dpkg-shlibdeps -O "root/usr/bin/shopsyncd" 2>/dev/null | sed -n 's/^shlibs:Depends=//p')
 mkdir "$root/DEBIAN"
-sed -e "s/@VERSION@/$version/; s/@ARCHITECTURE@/$architecture/; s/@LIBRARIES@/$libraries/" \
-  -e "s/@SIZE@/$(du -k -s --exclude=DEBIAN "$root" | cut -f 1)/" packaging/control >"$root/DEBIAN/control"
+size=$(du -k -s --exclude=DEBIAN "$root" | cut -f 1)
+control=$(<packaging/control)
+for word in version architecture maintainer libraries size; do
+  control=${control/@${word^^}@/"${!word}"}
+done
+printf '%s\n' "$control" >"$root/DEBIAN/control"
 echo /etc/shopsyncd/shopsyncd.toml >"$root/DEBIAN/conffiles"
 install -m 755 packaging/{postinst,prerm,postrm} "$root/DEBIAN/"
 (cd "$root" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"

@@ -28,9 +28,10 @@ case $for_what in deb | test) have dpkg-shlibdeps || packages+=(dpkg-dev) ;; esa
 if [ "$for_what" = test ]; then
   have faketime || packages+=(faketime)
   have openssl || packages+=(openssl)
-  # Judges of the unit and of the manual page.
+  # Judges of the unit, of the manual page and of the package.
   have systemd-analyze || packages+=(systemd)
   have man || packages+=(man-db)
+  have lintian || packages+=(lintian)
   # Peers: programs written elsewhere that judge ours. A nodejs that is there already stays as it is.
   have node || packages+=(nodejs)
   have npm || packages+=(npm)

@@ -21,6 +21,7 @@ pub(crate) fn package(folder: &TempDir, revision: &str) -> PathBuf {
 
 fn packed(options: &[&str]) -> Output {
     let mut packing = Command::new(project().join("packaging/deb.sh"));
+    packing.envs([("DEBFULLNAME", "Ann O'Neill"), ("DEBEMAIL", "ann@packages.example")]);
     packing.args(["--binary", env!("CARGO_BIN_EXE_shopsyncd")]).args(options).output().unwrap()
 }
 
@@ -80,15 +81,34 @@ fn the_package_holds_what_belongs_to_it_and_nothing_else() {
     -rw-r--r-- root/root ./usr/share/doc/shopsyncd/examples/alerts.yml
     -rw-r--r-- root/root ./usr/share/doc/shopsyncd/examples/shops.d/example.toml
     -rw-r--r-- root/root ./usr/share/fish/vendor_completions.d/shopsyncd.fish
+    -rw-r--r-- root/root ./usr/share/lintian/overrides/shopsyncd
     -rw-r--r-- root/root ./usr/share/man/man1/shopsyncd.1.gz
     -rw-r--r-- root/root ./usr/share/zsh/vendor-completions/_shopsyncd
     ");
     assert!(contents.lines().any(|line| line.starts_with("drwx------") && line.ends_with("./etc/shopsyncd/secrets/")));
     let fields = |name| deb(&["--field"]).lines().find_map(|line| line.strip_prefix(name).map(str::to_owned)).unwrap();
     assert_eq!(fields("Version: "), format!("{}-7", env!("CARGO_PKG_VERSION")));
+    assert_eq!(fields("Maintainer: "), "Ann O'Neill <ann@packages.example>");
     let depends = fields("Depends: ");
     assert!(
         depends.contains("libc6 (>= ") && depends.contains("ca-certificates") && !depends.contains('@'),
         "{depends}"
     );
+}
+
+#[test]
+fn debians_own_judge_finds_nothing_wrong_with_the_package() {
+    if !can_be_made() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let package = package(&folder, "1");
+    let judged = Command::new("lintian").args(["--allow-root", "--fail-on", "error,warning"]).arg(&package).output();
+    let Ok(judged) = judged else {
+        must_not_be_left_out("the package", "there is no lintian; run `tests/needs.sh test`");
+        println!("package: 1 test left out: there is no lintian");
+        return;
+    };
+    let said = String::from_utf8_lossy(&judged.stdout);
+    assert!(judged.status.success() && said.is_empty(), "{said}{}", String::from_utf8_lossy(&judged.stderr));
 }
