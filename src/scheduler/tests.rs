@@ -380,29 +380,75 @@ impl Handler for Deaf {
     }
 }
 
+/// A scheduler with one place, whose handler listens to nobody.
+struct DeafBench {
+    store: Store,
+    handle: Handle,
+    heard: UnboundedReceiver<RunId>,
+    stop: CancellationToken,
+    running: JoinHandle<Result<(), StoreError>>,
+}
+
+impl DeafBench {
+    async fn new(folder: &Path, clock: &Clock) -> Self {
+        let store = Store::open("sqlite:x.db", folder).await.unwrap();
+        let (started, heard) = unbounded_channel();
+        let handlers = Handlers::from([(IMPORT, Arc::new(Deaf(started)) as Arc<dyn Handler>)]);
+        let settings = Settings {
+            holder: InstanceId("one".to_owned()),
+            slots: 1,
+            shared: false,
+            settings_digest: String::new(),
+            standing_by: false,
+            metrics: Metrics::new(),
+        };
+        let (scheduler, handle) = Scheduler::new(store.clone(), clock.clone(), handlers, settings);
+        let stop = CancellationToken::new();
+        let running = tokio::spawn(scheduler.run(stop.clone(), SignedDuration::ZERO));
+        Self { store, handle, heard, stop, running }
+    }
+
+    async fn ask_for(&self, shop: &ShopId) -> RunId {
+        self.handle.run_now(Some(shop), IMPORT, Demand::default(), Trigger::Now).await.unwrap().run
+    }
+
+    async fn run(&self, id: RunId) -> Run {
+        self.store.read(noon()).await.unwrap().run(id).await.unwrap().unwrap()
+    }
+}
+
 #[tokio::test]
 async fn a_stop_cuts_off_what_does_not_listen_and_gives_it_back_too() {
     let folder = tempfile::tempdir().unwrap();
-    let store = Store::open("sqlite:x.db", folder.path()).await.unwrap();
-    let (started, mut heard) = unbounded_channel();
-    let handlers = Handlers::from([(IMPORT, Arc::new(Deaf(started)) as Arc<dyn Handler>)]);
-    let settings = Settings {
-        holder: InstanceId("one".to_owned()),
-        slots: 1,
-        shared: false,
-        settings_digest: String::new(),
-        standing_by: false,
-        metrics: Metrics::new(),
-    };
-    let (scheduler, handle) = Scheduler::new(store.clone(), Clock::manual(noon()), handlers, settings);
-    let stop = CancellationToken::new();
-    let running = tokio::spawn(scheduler.run(stop.clone(), SignedDuration::ZERO));
-    let id = handle.run_now(Some(&shop()), IMPORT, Demand::default(), Trigger::Now).await.unwrap().run;
-    assert_eq!(heard.recv().await, Some(id));
-    stop.cancel();
-    running.await.unwrap().unwrap();
-    let run = store.read(noon()).await.unwrap().run(id).await.unwrap().unwrap();
+    let mut bench = DeafBench::new(folder.path(), &Clock::manual(noon())).await;
+    let id = bench.ask_for(&shop()).await;
+    assert_eq!(bench.heard.recv().await, Some(id));
+    bench.stop.cancel();
+    (&mut bench.running).await.unwrap().unwrap();
+    let run = bench.run(id).await;
     assert_eq!((run.state, run.attempt), (RunState::Available, 0));
+}
+
+#[tokio::test]
+async fn what_does_not_listen_is_cut_off_once_its_time_is_up_and_its_place_is_free_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let clock = Clock::manual(noon());
+    let mut bench = DeafBench::new(folder.path(), &clock).await;
+    let hangs = bench.ask_for(&shop()).await;
+    assert_eq!(bench.heard.recv().await, Some(hangs));
+    let waits = bench.ask_for(&"b".parse().unwrap()).await;
+    clock.advance(MINUTE * 30);
+    let next =
+        tokio::time::timeout(Duration::from_secs(20), bench.heard.recv()).await.expect("the place is free again");
+    assert_eq!(next, Some(waits));
+    let mut ended = bench.handle.0.ended.subscribe();
+    while bench.run(hangs).await.state == RunState::Running {
+        ended.changed().await.unwrap();
+    }
+    let run = bench.run(hangs).await;
+    assert_eq!((run.state, run.error.map(|(kind, ..)| kind)), (RunState::Retryable, Some(ErrorKind::TimedOut)));
+    bench.stop.cancel();
+    bench.running.await.unwrap().unwrap();
 }
 
 #[tokio::test]
