@@ -148,6 +148,7 @@ fn nobody() -> Result<People, Failure> {
         link: Arc::new(|shop: &ShopId, _: Option<&str>| {
             url::Url::parse(&format!("http://127.0.0.1:8420/authorize/{shop}")).expect("an address").into()
         }),
+        command: "shopsyncd".to_owned(),
         app_secrets: Vec::new(),
         names: BTreeMap::new(),
     })

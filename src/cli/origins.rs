@@ -12,10 +12,7 @@ pub(super) type Row = (String, Value, String);
 /// Everything but the shops' own, which `shops show` tells.
 pub(super) fn of_all_shops(config: &Config) -> Vec<Row> {
     let mut rows = Vec::new();
-    for (key, value) in flat::flat(config) {
-        if key.starts_with("shops.") {
-            continue;
-        }
+    for (key, value) in flat::flat_of(config, |_| false) {
         let value = if key == "database.url" { database(config.database_url.expose()) } else { value.to_string() };
         let from = from(config, &[&key]);
         rows.push((key, json!(value), from));

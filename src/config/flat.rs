@@ -54,7 +54,7 @@ pub(super) fn digest(config: &Config) -> String {
 }
 
 /// Everything resolved, of the shops only those named.
-pub(super) fn flat_of(config: &Config, is_named: impl Fn(&ShopId) -> bool) -> Flat {
+pub fn flat_of(config: &Config, is_named: impl Fn(&ShopId) -> bool) -> Flat {
     let named = config.shops.iter().filter(|(id, _)| is_named(id)).map(|(id, shop)| list_shop(id, shop));
     iter::once(list_apart(config)).chain(named).flatten().collect()
 }

@@ -112,6 +112,7 @@ impl People {
             ladder: self.ladder.clone(),
             sender: self.sender.clone(),
             link: Arc::clone(&self.link),
+            command: self.command.clone(),
             app_secrets: self.app_secrets.clone(),
         }
     }

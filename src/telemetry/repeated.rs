@@ -27,10 +27,10 @@ use tracing_subscriber::layer::{Context, Filter};
 pub(super) const TARGET: &str = module_path!();
 
 /// The first wait for a summary; each one after it is twice as long.
-const SHORTEST: Duration = Duration::from_secs(60);
+const SHORTEST: Duration = Duration::from_mins(1);
 
 /// The longest wait for a summary. What has not come for as long begins anew.
-const LONGEST: Duration = Duration::from_secs(60 * 60);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// How many kinds of lines are known at once. What comes beyond is told as it comes.
 const MOST: usize = 10_000;
@@ -132,7 +132,7 @@ impl Repetition {
         event.record(&mut newest);
         let Said(newest) = newest;
         let by_kind = newest.iter().any(|(name, _)| *name == "error.kind");
-        let counts = |name: &str| !OF_ONE_TIME.contains(&name) && !(by_kind && name == "message");
+        let counts = |name: &str| !(OF_ONE_TIME.contains(&name) || by_kind && name == "message");
         let said = newest.iter().filter(|(name, _)| counts(name)).cloned().collect();
         let key = Key { callsite: metadata.callsite(), said };
 

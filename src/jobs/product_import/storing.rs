@@ -152,10 +152,10 @@ async fn end_pass(
         if complete && tx.last_pass(shop, PassKind::Full).await?.is_none() {
             tx.put_unknown_elsewhere(shop).await?;
         }
-    } else if complete || reading.counts.changed + last.changed > 0 {
-        if let Some(source) = work.shops.source() {
-            name_unknown(tx, shop, &source, reading.context.run, complete).await?;
-        }
+    } else if let Some(source) = work.shops.source()
+        && (complete || reading.counts.changed + last.changed > 0)
+    {
+        name_unknown(tx, shop, &source, reading.context.run, complete).await?;
     }
     if complete {
         tx.resolve_complaints_before(shop, JobKind::ProductImport, pass.run).await?;
