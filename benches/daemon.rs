@@ -33,7 +33,7 @@ use shopsyncd::{
 /// The database of a daemon whose settings name none.
 const SQLITE: &str = "sqlite:shopsyncd.db";
 /// How long it may take until work that was under way goes on.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 /// Between two looks at the database.
 const GLANCE: Duration = Duration::from_millis(10);
 
@@ -130,7 +130,7 @@ async fn crowd(shops: u64, samples: u64, idle: Duration) -> Result<(), Failure> 
         tokio::time::sleep(idle).await;
         let (begun, before) = (Instant::now(), daemon.used());
         tokio::time::sleep(idle).await;
-        idling.push((daemon.used() - before).as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0);
+        idling.push(daemon.used().saturating_sub(before).as_secs_f64() / begun.elapsed().as_secs_f64() * 100.0);
         resident.push(daemon.resident_mib()?);
 
         let store = Store::open_for_reading(SQLITE, &ground.state_dir()).await?;
@@ -142,7 +142,7 @@ async fn crowd(shops: u64, samples: u64, idle: Duration) -> Result<(), Failure> 
         ground.write_shop(number, "3 hours")?;
         let (begun, used) = (Instant::now(), daemon.used());
         daemon.ask(&Request::Reload).await?;
-        reload.push(begun.elapsed(), daemon.used() - used);
+        reload.push(begun.elapsed(), daemon.used().saturating_sub(used));
         let (own, after) = schedules(&store, &changed).await?;
         let longer = own.iter().any(|row| row.period.to_stored() == "3 hours");
         if !longer || before != after {
@@ -157,7 +157,7 @@ async fn crowd(shops: u64, samples: u64, idle: Duration) -> Result<(), Failure> 
             (&mut whole, &["--json", "status"]),
         ] {
             let (begun, used) = (daemon.used(), ground.run(args)?);
-            took.push(used.0, used.1 + daemon.used() - begun);
+            took.push(used.0, used.1 + daemon.used().saturating_sub(begun));
         }
         daemon.stop().await?;
     }

@@ -26,7 +26,7 @@ use super::common::{Failure, cpu_seconds_of};
 pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_shopsyncd");
 
 /// How long a daemon may take until it is ready, or has ended.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The product source.
 pub(crate) const SOURCE: &str = "erp";

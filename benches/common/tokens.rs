@@ -89,7 +89,7 @@ pub(crate) async fn measure(count: u64) -> Result<(), Failure> {
     let (took, used) = (begun.elapsed().as_secs_f64(), common::cpu_seconds() - cpu);
     stop.cancel();
     running.await??;
-    let renewed = market.renewed.lock().unwrap_or_else(PoisonError::into_inner);
+    let renewed = market.renewed.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let most = renewed.values().map(Vec::len).max().unwrap_or(0);
     if renewed.len() as u64 != count || most != 1 {
         return Err(format!(
@@ -112,7 +112,6 @@ pub(crate) async fn measure(count: u64) -> Result<(), Failure> {
         used * 1e3 / count as f64,
         bed.durability().await?
     );
-    drop(renewed);
     bed.clear().await
 }
 

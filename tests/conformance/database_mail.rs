@@ -12,7 +12,7 @@ use shopsyncd::{
     },
     jobs::send_mail::SendMail,
     mail::{Language, Mailer, MailerBook, Sender},
-    notices::{People, Recipient, ShopPeople, note_renewal, owe_due, owe_test_mail},
+    notices::{People, Recipient, ShopPeople, note_renewal, owe_due, owe_test_mail, pass_on},
     scheduler::{Context, End, Handler as _, Progress},
     secrets::Sealed,
     store::{MailState, NewGrant, NewRun, SealedGrant, Store, StoreError, Tx, WantedSchedule, WantedShop},
@@ -30,6 +30,9 @@ pub(crate) const CHECKS: &[Check] = &[
     ("a_step_is_on_no_mail_that_is_leaving", |store| Box::pin(a_step_is_on_no_mail_that_is_leaving(store))),
     ("a_step_that_joins_a_mail_outlives_what_was_on_it", |store| {
         Box::pin(a_step_that_joins_a_mail_outlives_what_was_on_it(store))
+    }),
+    ("a_mail_to_a_corrected_address_is_passed_on_once", |store| {
+        Box::pin(a_mail_to_a_corrected_address_is_passed_on_once(store))
     }),
 ];
 
@@ -152,6 +155,35 @@ async fn a_step_that_joins_a_mail_outlives_what_was_on_it(store: Store) -> Check
     let left = store.read(noon()).await?.mail(mail).await?.expect("it stays in the outbox");
     let late: ShopId = "late".parse()?;
     assert_eq!((left.state, left.shops), (MailState::Owed, vec![late]), "{}", left.payload);
+    Ok(())
+}
+
+/// An owner's address is corrected, and both who works out what is owed and who delivers find the mail that is owed to the one before.
+async fn a_mail_to_a_corrected_address_is_passed_on_once(store: Store) -> Checked {
+    let (mut people, mail, _) = one_mail_waits(&store).await?;
+    for known in people.shops.values_mut() {
+        "right@example.com".clone_into(&mut known.recipients[0].address);
+    }
+    let mut owing = store.write(noon()).await?;
+    owe_due(&mut owing, &people).await?;
+    let mut leaving = store.write(noon()).await?;
+    let waiting = leaving.mail(mail).await?.expect("it was owed");
+    {
+        let mut passed = std::pin::pin!(pass_on(&mut leaving, &people, &waiting));
+        // It waits to see what becomes of the mail that the other has begun.
+        assert!(tokio::time::timeout(Duration::from_millis(300), &mut passed).await.is_err());
+        owing.commit().await?;
+        assert!(passed.await?, "the mail before does not leave");
+    }
+    leaving.commit().await?;
+
+    let mut tx = store.read(noon()).await?;
+    let mails = tx.mails(Some(MailState::Owed), 10).await?;
+    let told: Vec<_> = mails.iter().map(|mail| (mail.recipient.as_str(), &mail.shops[..])).collect();
+    let both: [ShopId; 2] = ["early".parse()?, "late".parse()?];
+    assert_eq!(told, [("right@example.com", &both[..])]);
+    let steps = mails[0].payload["steps"].as_array().map(Vec::len);
+    assert_eq!(steps, Some(2), "{}", mails[0].payload);
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The program as a process of its own, while its log's level is changed and its disk fills up.
 #![expect(clippy::unwrap_used, reason = "tests")]
+#![expect(clippy::print_stdout, reason = "what is left out belongs to the result")]
 
 use std::{
     fmt::Write as _,
