@@ -199,7 +199,7 @@ async fn what_differs_is_told_product_by_product(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
     let of = |product: &str, code: &str| {
         let listing = Listing { product_id: product.to_owned(), ..seen(code, "1").listing };
-        SeenListing { hash: listing.content_hash(), listing, ..seen(code, "1") }
+        SeenListing::of(listing, &[Field::Price].into())
     };
     let all = [of("p2", "a"), of("p1", "b"), of("p2", "c"), of("p3", "d"), of("p1", "e"), of("p2", "f")];
     put(&mut tx, "x", &all).await;

@@ -119,10 +119,8 @@ product_import = "1 second"
                 assert!(ended.is_none(), "{what}: the daemon ended, {ended:?}: {:#?}", self.log());
             }
         };
-        match tokio::time::timeout(LIMIT, waited).await {
-            Ok(at) => at,
-            Err(_) => panic!("not seen: {what}: {:#?}", &self.log()[from..]),
-        }
+        let seen = tokio::time::timeout(LIMIT, waited).await.ok();
+        seen.unwrap_or_else(|| panic!("not seen: {what}: {:#?}", &self.log()[from..]))
     }
 
     /// Stops it as systemd would.
@@ -225,7 +223,7 @@ fn on_a_disk_of_its_own(folder: &Path) -> Option<Command> {
 /// Takes all room that is left.
 fn fill(file: &Path) {
     let mut file = File::create(file).unwrap();
-    let zeros = [0; 64 * 1024];
+    let zeros = vec![0; 64 * 1024];
     loop {
         match file.write(&zeros) {
             Ok(_) => {}
