@@ -354,9 +354,10 @@ mod tests {
         SCAN page
         CREATE BLOOM FILTER
         CORRELATED SCALAR SUBQUERY 4
+        BLOOM FILTER ON page (key=?)
         SEARCH page USING AUTOMATIC COVERING INDEX (key=?)
         CORRELATED SCALAR SUBQUERY 2
-        SEARCH page USING AUTOMATIC COVERING INDEX (key=?)
+        SCAN page
         ");
         insta::assert_snapshot!(plan(&store, REMEMBERED_OF.sqlite).await, @r"
         SEARCH remembered USING PRIMARY KEY (shop=? AND sku=?)
