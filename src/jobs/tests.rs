@@ -57,6 +57,9 @@ static REMEMBERING: Abilities = Abilities {
     ..ABILITIES
 };
 
+/// The same of a shop that takes many of them at once.
+static CROWDED: Abilities = Abilities { remembered_batch: 100, ..REMEMBERING };
+
 /// What a shop shows, and how it behaves.
 #[derive(Default)]
 struct Shelf {
