@@ -204,13 +204,14 @@ async fn compose_open(tx: &mut Tx, people: &People, mail: Mail) -> Result<Option
     if bring_up_to_date(tx, people, &mail).await? || pass_on(tx, people, &mail).await? {
         return Ok(None);
     }
-    let Some(mail) = tx.mail(id).await? else { return Ok(None) };
-    if letter(tx, people, &mail).await?.is_none() {
-        drop_unsaid(tx, &mail).await?;
-        return Ok(None);
+    let Some(alone) = tx.mail(id).await? else { return Ok(None) };
+    let mut said = letter(tx, people, &alone).await?;
+    let gathered = if said.is_some() { gather(tx, people, alone.clone()).await? } else { None };
+    let mail = gathered.unwrap_or_else(|| alone.clone());
+    if mail.payload != alone.payload {
+        said = letter(tx, people, &mail).await?;
     }
-    let Some(mail) = gather(tx, people, mail).await? else { return Ok(None) };
-    let Some((letter, shops)) = letter(tx, people, &mail).await? else {
+    let Some((letter, shops)) = said else {
         drop_unsaid(tx, &mail).await?;
         return Ok(None);
     };
