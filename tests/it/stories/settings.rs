@@ -174,7 +174,7 @@ async fn what_is_asked_in_vain_is_answered_truly() {
 
 #[tokio::test]
 async fn mail_that_does_not_leave_is_told_by_whoever_says_how_the_daemon_does() {
-    let world = a_working_shop().await;
+    let mut world = a_working_shop().await;
     let reasons = async || world.ask(Request::Health).await.unwrap()["reasons"].to_string();
     // What stands in the folder's place is none.
     let mails = world.state_dir().join("mail");
@@ -195,6 +195,7 @@ async fn mail_that_does_not_leave_is_told_by_whoever_says_how_the_daemon_does() 
     let left = world.ask(Request::MailRetry { id }).await.unwrap();
     assert_eq!(left["text"], format!("mail {id} has left"));
     assert!(!reasons().await.contains("not left"));
+    assert_eq!(world.mails().await, ["2026-03-02 09:05 test ops@example.com: shopsyncd can send mail"]);
     world.end().await;
 }
 
