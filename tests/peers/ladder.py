@@ -7,6 +7,9 @@ up to the moment it was given are not owed. Two ordinary steps are never less th
 one that is later by more than 7 days is a renewal, any other moves the steps that are still to come. After downtime only the latest missed step is told, at once, and covers a step later that day;
 once E has passed only the notice is. A mail a recipient and local day: what finds today's mail gone waits until tomorrow's time of day, whoever looks before.
 
+Or else a year of `secrets` of apps that end: the operator hears 90, 30, 14, 7 and 1 days before the last day, and from then on daily; once a
+day for all of them, two seconds after the time of day, so that what happens together is told together.
+
 Its argument (JSON) says `zone`, `at`, `extra` (days), `accounts`, `shops`, and whether the year is `quiet`: nobody renews anything, and
 the daemon is never down. It prints the world and the table.
 """
@@ -53,6 +56,22 @@ def any_end():
     days += [date(2027, 10, 31), date(2028, 3, 26), date(2028, 2, 29), date(2028, 3, 30), date(2028, 4, 26), date(2027, 11, 30)]
     return any_moment(chance.choice(days))
 
+
+if asked.get("secrets"):
+    secrets = sorted(LAST - timedelta(days=30 + chance.randrange(60)) for _ in range(asked["secrets"]))
+    table = []
+    for number in range(DAYS):
+        day = FIRST + timedelta(days=number)
+        left = [(ends - day).days for ends in secrets]
+        if any(days in (90, 30, 14, 7) or days <= 1 for days in left):
+            table.append((instant(day, at) + timedelta(seconds=2)).strftime("%Y-%m-%dT%H:%M:%SZ operator ops@example.com "))
+    stamp = lambda moment: moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    begin, until = instant(FIRST, time(0, 0)), instant(LAST, time(0, 0))
+    print(json.dumps({
+        "begin": stamp(begin), "until": stamp(until), "down": [], "accounts": [], "table": table,
+        "secrets": [str(ends) for ends in secrets],
+    }))
+    sys.exit()
 
 # Down: from an instant up to another, at which it is started again.
 down = []

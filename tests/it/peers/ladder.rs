@@ -3,7 +3,11 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use arc_swap::ArcSwap;
-use jiff::{SignedDuration, Span, Timestamp, ToSpan as _, civil::Time, tz::TimeZone};
+use jiff::{
+    SignedDuration, Span, Timestamp, ToSpan as _,
+    civil::{Date, Time},
+    tz::TimeZone,
+};
 use mail_parser::MessageParser;
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -17,7 +21,7 @@ use shopsyncd::{
     keeper::{Page, ShopBook, TokenKeeper},
     mail::{Mailer, MailerBook, Memory, Sender},
     notices::{
-        Language, People, Recipient, SharedPeople, ShopPeople, UpcomingMail, note_end_moved, note_renewal,
+        AppSecret, Language, People, Recipient, SharedPeople, ShopPeople, UpcomingMail, note_end_moved, note_renewal,
         upcoming_mails,
     },
     scheduler::{Context, End, Handler, Progress},
@@ -34,9 +38,13 @@ use super::{file, is_installed};
 /// The year as the table's maker invented it, and the table.
 #[derive(Deserialize)]
 struct Year {
+    begin: Timestamp,
     until: Timestamp,
     down: Vec<(Timestamp, Timestamp)>,
     accounts: Vec<Owner>,
+    /// The last days of apps' secrets.
+    #[serde(default)]
+    secrets: Vec<Date>,
     /// `INSTANT KIND RECIPIENT SHOPS`, a mail each.
     table: Vec<String>,
 }
@@ -89,7 +97,7 @@ impl World {
         let memory = std::path::Path::new("/dev/shm");
         let dir = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
         let store = Store::open("sqlite:year.db", dir.path()).await.unwrap();
-        let begin = year.accounts.iter().map(|owner| owner.grants[0].0).min().unwrap();
+        let begin = year.begin;
         let clock = Clock::manual(begin);
         let stalls = || year.accounts.iter().flat_map(|owner| &owner.shops);
         let known = |stall: &Stall| ShopPeople {
@@ -101,10 +109,12 @@ impl World {
                 .map(|to| Recipient { address: to.clone(), language: Language::En })
                 .collect(),
         };
+        let operator = Recipient { address: "ops@example.com".to_owned(), language: Language::En };
         let people = People {
             shops: stalls().map(|stall| (stall.id.clone(), known(stall))).collect(),
             names: BTreeMap::new(),
-            operator: Vec::new(),
+            // Whom only the secrets concern here: what operators hear of ends is spaced, and a matter of its own.
+            operator: year.secrets.first().map(|_| operator).into_iter().collect(),
             language: Language::En,
             ladder,
             sender: Sender::parse("shops@example.com").unwrap(),
@@ -112,7 +122,7 @@ impl World {
                 Url::parse(&format!("https://shops.example.com/authorize/{shop}")).unwrap().into()
             }),
             command: "shopsyncd".to_owned(),
-            app_secrets: Vec::new(),
+            app_secrets: (1..).zip(&year.secrets).map(|(number, ends_on)| secret(number, *ends_on)).collect(),
         };
         let wanted: Vec<WantedShop> = stalls()
             .map(|stall| WantedShop {
@@ -252,6 +262,11 @@ impl World {
     }
 }
 
+fn secret(number: u32, ends_on: Date) -> AppSecret {
+    let channel = format!("channel-{number}");
+    AppSecret { channel: channel.as_str().into(), channel_title: channel, ends_on }
+}
+
 /// The year as asked for. `None`: its maker is not installed.
 async fn invent(asked: Value) -> Option<Year> {
     let python = "venv/bin/python";
@@ -320,6 +335,37 @@ async fn walk(accounts: usize, shops: usize, at: Time, extra: &[i64]) {
     assert!(moves > accounts / 4, "ends that move: {moves}");
 }
 
+/// A mail that is to come, like one that was sent.
+fn line(mail: &UpcomingMail) -> String {
+    let mut shops: Vec<_> = mail.shops.iter().map(ShopId::as_str).collect();
+    shops.sort_unstable();
+    format!("{} {} {} {}", mail.at, mail.kind, mail.to, shops.join(" "))
+}
+
+#[tokio::test]
+async fn a_year_of_secrets_that_end_is_foretold_and_told_as_others_worked_it_out() {
+    let (zone, at) = ("Europe/Berlin", "08:00".parse().unwrap());
+    let asked =
+        json!({ "zone": zone, "at": "08:00", "extra": [], "accounts": 7, "shops": 0, "quiet": true, "secrets": 9 });
+    let Some(mut year) = invent(asked).await else { return };
+    let (start, every) = (1.month(), 1.week());
+    let ladder = Ladder { start, every, extra: Vec::new(), at, zone: TimeZone::get(zone).unwrap() };
+    let mut world = World::new(&year, ladder).await;
+    let mut tx = world.store.read(year.begin).await.unwrap();
+    let upcoming = upcoming_mails(&mut tx, &world.people.load(), year.until).await.unwrap();
+    drop(tx);
+    same(&mut upcoming.iter().map(line).collect::<Vec<_>>(), &mut year.table);
+    let mut tx = world.store.write(year.begin).await.unwrap();
+    note_end_moved(&mut tx).await.unwrap();
+    tx.commit().await.unwrap();
+    while let Some(next) = world.next().await.filter(|next| *next < year.until) {
+        world.clock.set(next.max(world.clock.now()));
+        world.work().await;
+    }
+    same(&mut world.sent, &mut year.table);
+    assert!(year.table.len() > 80, "{}", year.table.len());
+}
+
 #[tokio::test]
 async fn a_year_of_a_thousand_shops_is_as_others_worked_it_out() {
     walk(250, 1000, "08:00".parse().unwrap(), &[3, 1]).await;
@@ -344,11 +390,6 @@ async fn what_is_upcoming_in_a_quiet_year_is_what_others_worked_out() {
     let until = now + SignedDuration::from_hours(24 * 400);
     let upcoming =
         upcoming_mails(&mut world.store.read(now).await.unwrap(), &world.people.load(), until).await.unwrap();
-    let line = |mail: &UpcomingMail| {
-        let mut shops: Vec<_> = mail.shops.iter().map(ShopId::as_str).collect();
-        shops.sort_unstable();
-        format!("{} {} {} {}", mail.at, mail.kind, mail.to, shops.join(" "))
-    };
     let mut told: Vec<_> = upcoming.iter().map(line).collect();
     told.retain(|line| line[..20].parse::<Timestamp>().unwrap() < year.until);
     same(&mut told, &mut year.table);
