@@ -47,8 +47,8 @@ strip --strip-unneeded --remove-section=.comment --remove-section=.note "$root/u
 install -Dm 644 systemd/shopsyncd.service "$root/usr/lib/systemd/system/shopsyncd.service"
 # Where the unit keeps its state is said, so that commands look there before the first start, too.
 install -Dm 644 <(sed 's|^#state_dir = "/var/lib/shopsyncd"|state_dir = "/var/lib/shopsyncd"|' config/shopsyncd.toml) \
-  "$root/etc/shopsyncd/shopsyncd.toml"
-grep -q '^state_dir' "$root/etc/shopsyncd/shopsyncd.toml"
+  "$root/usr/share/shopsyncd/shopsyncd.toml"
+grep -q '^state_dir' "$root/usr/share/shopsyncd/shopsyncd.toml"
 install -d "$root/etc/shopsyncd/shops.d"
 install -dm 700 "$root/etc/shopsyncd/secrets"
 
@@ -82,7 +82,6 @@ for word in version architecture maintainer libraries size; do
   control=${control/@${word^^}@/"${!word}"}
 done
 printf '%s\n' "$control" >"$root/DEBIAN/control"
-echo /etc/shopsyncd/shopsyncd.toml >"$root/DEBIAN/conffiles"
 install -m 755 packaging/{postinst,prerm,postrm} "$root/DEBIAN/"
 (cd "$root" && find usr -type f -print0 | sort -z | xargs -0 md5sum) >"$root/DEBIAN/md5sums"
 

@@ -69,7 +69,7 @@ async fn what_a_daemon_with_a_past_tells_is_openmetrics_with_labels_of_few_value
         }
     }
     let named: BTreeSet<&str> = values.iter().map(|(name, _)| name.as_str()).filter(|name| *name != "le").collect();
-    assert!(["shop", "channel", "job", "outcome", "result"].iter().all(|name| named.contains(name)), "{named:?}");
+    assert!(["shop", "channel", "job_kind", "outcome", "result"].iter().all(|name| named.contains(name)), "{named:?}");
     let known: BTreeSet<&str> = METRICS.iter().flat_map(|metric| metric.labels.iter().copied()).collect();
     assert!(named.is_subset(&known), "{named:?}");
     // Words of ours and ids of shops: nothing of a product, a path, or a person, of which there are as many as you like.
