@@ -6,7 +6,7 @@
 //! what was kept back is always in a summary, at the latest when the daemon stops.
 //!
 //! Two lines are the same if they come from the same place in the program and say the same in every field, but for those that
-//! number or date one occurrence ([`OF_ONE_TIME`]). Where `error.kind` says what went wrong, the text beside it is not compared,
+//! number or date one occurrence (a run, an attempt, an instant). Where `error.kind` says what went wrong, the text beside it is not compared,
 //! as it may name a request or a span. So one shop's failure never hides another's, nor one kind of failure another kind.
 
 use std::{
