@@ -251,6 +251,7 @@ async fn is_settled(tx: &mut Tx, news: &News) -> Result<bool, StoreError> {
         }
         News::Undeliverable { id, .. } => tx.mail(*id).await?.is_none_or(|mail| mail.state != MailState::Refused),
         News::JobFailing { shop, job, .. } => super::failing::has_recovered(tx, shop, *job).await?,
+        News::JobRecovered { shop, job, .. } => !super::failing::has_recovered(tx, shop, *job).await?,
         News::GuardStopped { shop, .. } => tx.shop(shop).await?.is_none_or(|row| row.stopped_plan.is_none()),
         _ => false,
     })
@@ -260,7 +261,7 @@ async fn is_settled(tx: &mut Tx, news: &News) -> Result<bool, StoreError> {
 async fn operator(tx: &mut Tx, news: impl Iterator<Item = News>) -> Result<Option<Letter>, StoreError> {
     let mut told: Vec<News> = Vec::new();
     for news in news {
-        if is_settled(tx, &news).await? {
+        if told.contains(&news) || is_settled(tx, &news).await? {
             continue;
         }
         // Of an export that was stopped, went on and was stopped again, the newest plan is the one to decide about.
