@@ -13,7 +13,7 @@ mod settling;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Mutex,
+    sync::{Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
@@ -30,8 +30,8 @@ use crate::{
     channels::PushResult,
     crash,
     domain::{
-        Complaint, Counts, Demand, ErrorKind, Failure, JobKind, ListingStatus, Outcome, Part, PassKind, RunState,
-        ShopId, Sku, Trigger, Values,
+        Complaint, Counts, Demand, ErrorKind, Failure, JobKind, ListingStatus, Outcome, Part, PassKind, RunError,
+        RunState, ShopId, Sku, Trigger, Values,
         plan::{Change, GuardStop, Guarded, change, guard, retires},
         wanted,
     },
@@ -46,6 +46,9 @@ pub struct ProductExport {
     work: Work,
     /// Behind which product of a shop its remembered fields are sent next. Whoever is killed begins at the first product again.
     places: Mutex<BTreeMap<ShopId, String>>,
+    /// The SKU of a shop at which the last attempt got no answer: what stands behind it goes first the next time, lest one product that
+    /// its channel always fails at keeps all others from being sent.
+    stumbled: Mutex<BTreeMap<ShopId, Sku>>,
 }
 
 #[async_trait]
@@ -65,7 +68,7 @@ impl Handler for ProductExport {
 impl ProductExport {
     /// Makes the handler.
     pub fn new(work: Work) -> Self {
-        Self { work, places: Mutex::default() }
+        Self { work, places: Mutex::default(), stumbled: Mutex::default() }
     }
 
     /// Exports, and counts the SKUs of which the run has come to complain meanwhile, however it ended.
@@ -206,14 +209,39 @@ impl ProductExport {
         mut released: Guarded,
         counts: &mut Counts,
     ) -> Result<(), Halt> {
-        let mut rest = plan;
-        while !rest.is_empty() {
-            let (batch, after) = rest.split_at(next_batch(rest, entry.abilities.push_batch));
-            rest = after;
-            self.send_batch(context, entry, source, Part::Compared, batch, &mut released, counts).await?;
-            context.progress.set(context.run, (plan.len() - rest.len()) as u64, Some(plan.len() as u64));
+        let (before, after) = plan.split_at(self.beginning(&entry.shop.id, plan));
+        let mut sent = 0;
+        for mut rest in [after, before] {
+            while !rest.is_empty() {
+                let (batch, others) = rest.split_at(next_batch(rest, entry.abilities.push_batch));
+                rest = others;
+                let answered =
+                    self.send_batch(context, entry, source, Part::Compared, batch, &mut released, counts).await;
+                if let Err(Halt::Failed(RunError {
+                    failure: Failure::Unavailable { .. } | Failure::Unexpected { .. },
+                    ..
+                })) = &answered
+                {
+                    self.stumbled().insert(entry.shop.id.clone(), batch[0].sku.clone());
+                }
+                answered?;
+                sent += batch.len() as u64;
+                context.progress.set(context.run, sent, Some(plan.len() as u64));
+            }
         }
+        self.stumbled().remove(&entry.shop.id);
         Ok(())
+    }
+
+    /// Where in a plan to begin.
+    fn beginning(&self, shop: &ShopId, plan: &[Change]) -> usize {
+        let stumbled = self.stumbled().get(shop).cloned();
+        let at = stumbled.and_then(|sku| plan.iter().position(|change| change.sku == sku));
+        at.map_or(0, |at| at + next_batch(&plan[at..], 1))
+    }
+
+    fn stumbled(&self) -> MutexGuard<'_, BTreeMap<ShopId, Sku>> {
+        self.stumbled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Sends one batch and notes what has become of it. `released`: what may be sent only because a person let it, which is taken off it.

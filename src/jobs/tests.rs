@@ -93,6 +93,8 @@ struct Shelf {
     forgot: bool,
     /// Nothing can be learnt of tickets any more.
     lost_tickets: bool,
+    /// Whoever asks after a ticket gets no answer.
+    silent_tickets: bool,
     /// So many questions about tickets are answered; then it would not be asked so much.
     answers_questions: Option<usize>,
     /// How long the answer to one takes.
@@ -117,7 +119,7 @@ struct Shelf {
     audits: bool,
     /// It has something to say of images and attributes that it takes.
     remarks: bool,
-    /// Whoever sends images or attributes of these SKUs gets no answer.
+    /// Whoever sends anything of these SKUs gets no answer.
     silent_of: BTreeSet<&'static str>,
     /// How long an upload takes.
     upload: SignedDuration,
@@ -237,7 +239,7 @@ impl Channel for Stall {
                 results.push(PushResult::Refused(complaint(change.sku.as_str(), "promotion")));
                 continue;
             }
-            if shelf.accepts == Some(0) {
+            if shelf.accepts == Some(0) || shelf.silent_of.contains(change.sku.as_str()) {
                 return Err(silent());
             }
             shelf.accepts = shelf.accepts.map(|left| left - 1);
@@ -279,6 +281,9 @@ impl Channel for Stall {
             self.clock.set(self.clock.now() + shelf.question);
             if shelf.lost_tickets {
                 return Err(ChannelError { failure: Failure::Bug, ..silent() });
+            }
+            if shelf.silent_tickets {
+                return Err(silent());
             }
             if !shelf.judged {
                 return Ok(Settled::Open);

@@ -51,7 +51,9 @@ pub(super) async fn settle(
                 return Ok(None);
             }
             match ask(work, context, entry, part, open, counts).await {
-                Ok(()) => {}
+                Ok(true) => {}
+                // Whoever does not answer one question is not asked more of them at once; prices and stock are sent all the same.
+                Ok(false) => return Ok(Some(work.clock.now() + SHORTEST)),
                 Err(Halt::Failed(RunError { failure: Failure::Throttled { until }, .. })) => return Ok(Some(until)),
                 Err(halt) => return Err(halt),
             }
@@ -59,7 +61,7 @@ pub(super) async fn settle(
     }
 }
 
-/// Asks after one ticket, and notes what was judged.
+/// Asks after one ticket, and notes what was judged. Whether there was an answer that could be read.
 async fn ask(
     work: &Work,
     context: &Context,
@@ -67,7 +69,7 @@ async fn ask(
     part: Part,
     open: OpenTicket,
     counts: &mut Counts,
-) -> Result<(), Halt> {
+) -> Result<bool, Halt> {
     if context.cancel.is_cancelled() {
         return Err(Halt::Cancelled);
     }
@@ -77,17 +79,19 @@ async fn ask(
     let changes = tx.changes_of_ticket(shop, part, &ticket).await?;
     if changes.is_empty() {
         // Another answer settled them.
-        return Ok(());
+        return Ok(true);
     }
     let now = as_they_stand(&mut tx, entry, &changes).await?;
     drop(tx);
     let asked = Ticket(ticket);
     let (handed, ticket) = (now.as_slice(), &asked);
     let settle = |access| async move { entry.channel.settle(&access, ticket, handed).await };
+    let mut answered = true;
     let settled = match work.call(entry, JobKind::ProductExport, settle).await {
         Ok(settled) => settled,
-        // A ticket that cannot be asked after keeps nothing else from being sent.
-        Err(Halt::Failed(error)) if matches!(error.failure, Failure::Rejected | Failure::Bug) => {
+        // A ticket that cannot be asked after keeps nothing else from being sent, nor for ever from being asked.
+        Err(Halt::Failed(error)) if is_about_the_ticket(&error.failure) => {
+            answered = !matches!(error.failure, Failure::Unavailable { .. });
             tracing::warn!(event = "export.unjudged", shop.id = %shop, run.id = %context.run,
                 "what became of {} changes cannot be learnt: {}", changes.len(), error.text);
             Settled::Open
@@ -109,7 +113,13 @@ async fn ask(
     if !results.is_empty() {
         note_results(&mut tx, context, entry, part, sent, results, counts).await?;
     }
-    Ok(tx.commit().await?)
+    tx.commit().await?;
+    Ok(answered)
+}
+
+/// Whether the next question may fare better.
+fn is_about_the_ticket(failure: &Failure) -> bool {
+    matches!(failure, Failure::Rejected | Failure::Bug | Failure::Unexpected { .. } | Failure::Unavailable { .. })
 }
 
 /// Changes with their listings as the shop was last seen to have them: other fields may have been sent since, or changed there.

@@ -77,7 +77,8 @@ async fn a_plan_that_grew_between_two_attempts_of_the_released_run_is_stopped_ag
     assert!(is_stopped(&world.attempt(released.run).await));
     assert_eq!((world.mails().await, world.shelf("uk").sent.len()), (2, 0));
     assert!(is_done(&world.release().await));
-    assert_eq!(world.shelf("uk").sent, ["A 1990.00 EUR 5", "B 500.00 EUR 5"]);
+    let sent = world.shelf("uk").sent.clone();
+    assert_eq!(sent, ["B 500.00 EUR 5", "A 1990.00 EUR 5"], "what got no answer the last time comes last");
 }
 
 #[tokio::test]
@@ -202,6 +203,30 @@ async fn a_preview_says_what_has_to_be_read_first() {
     let entry = world.shops.get(&erp).unwrap();
     let error = preview(&world.store, world.clock.now(), &entry, Some(&erp), None).await.unwrap_err();
     insta::assert_snapshot!(error.text, @"shop `erp` is the product source; nothing is exported to it");
+}
+
+#[tokio::test]
+async fn a_product_that_never_gets_an_answer_keeps_no_other_from_being_sent() {
+    let world = World::read(&[("A", "11"), ("B", "12"), ("C", "13")], &[("A", "10"), ("B", "10"), ("C", "10")]).await;
+    world.shelf("uk").silent_of = ["A"].into();
+    let went = world.exports().await;
+    assert_eq!((went.counts.sent, went.end.is_err()), (0, true));
+    let again = world.attempt(went.run).await;
+    assert_eq!((again.counts.sent, again.end.is_err()), (2, true), "those behind it go first");
+    world.shelf("uk").silent_of.clear();
+    let last = world.attempt(went.run).await;
+    assert_eq!((last.counts.sent, last.end.is_ok()), (1, true));
+}
+
+#[tokio::test]
+async fn a_ticket_that_never_gets_an_answer_keeps_no_price_from_being_sent() {
+    let (world, went) = waiting().await;
+    world.shelf("uk").silent_tickets = true;
+    world.source(&[("A1", "11"), ("A2", "12"), ("B", "13"), ("C", "16")]).await;
+    world.clock.set(world.clock.now() + SignedDuration::from_secs(60));
+    let again = world.attempt(went.run).await;
+    assert_eq!(again.counts.sent, 1, "C");
+    assert!(waits(&again).contains("3 changes"));
 }
 
 /// A world whose shop has accepted A1, A2 and B for later judgement, and C at once.
