@@ -14,13 +14,11 @@ use super::{
 };
 use crate::domain::{Counts, Currency, Field, Listing, Own, ShopId, Sku, Texts, Values};
 
-/// A listing as a page or an accepted change has it, with the hashes it is compared by: what takes time to make, made beforehand.
+/// A listing as a page or an accepted change has it, with the hashes it is compared by.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SeenListing {
     /// The listing.
     pub listing: Listing,
-    /// [`Own`], as it is kept.
-    own: String,
     /// [`Texts::hash`] of its texts.
     pub texts_hash: String,
     /// [`Listing::content_hash`].
@@ -48,7 +46,7 @@ impl SeenListing {
 
     fn with(texts_hash: String, listing: Listing, compared: &BTreeSet<Field>) -> Self {
         let (hash, seen_hash) = (listing.content_hash_with(&texts_hash), listing.values(compared).hash());
-        Self { own: json_text(&listing.own()), listing, texts_hash, hash, seen_hash }
+        Self { listing, texts_hash, hash, seen_hash }
     }
 
     /// The id under which its texts are kept. It begins with the product, so that neighbours are kept side by side.
@@ -146,7 +144,7 @@ fn rows_of<'a>(page: &BySku<'a>) -> (Vec<Cells<'a, 6>>, PageTexts<'a>) {
         let currency = listing.prices.first().map_or("", |price| price.currency.as_str());
         [
             cell(listing.sku.as_str()),
-            Some(seen.own.as_str().into()),
+            Some(json_text(&listing.own()).into()),
             Some(texts.id(seen).into()),
             cell(&seen.hash),
             cell(&seen.seen_hash),
