@@ -182,11 +182,7 @@ impl Tx {
         kind: ReminderKind,
         step_date: Option<civil::Date>,
     ) -> Result<(), StoreError> {
-        const SQL: &str = "
-            update reminders set state = 'silenced'
-            where authorization_id = $1 and grant_number = $2 and kind = $3 and step_date = $4 and state = 'owed'";
-        on_db!(self.execute(SQL, authorization.0, grant_number, kind.as_str(), date_text(step_date)))?;
-        Ok(())
+        self.turn_reminder(authorization, grant_number, kind, step_date, ["owed", "silenced"]).await
     }
 
     /// The opposite: mail is on, and the mail that tells it is owed again.
@@ -197,10 +193,21 @@ impl Tx {
         kind: ReminderKind,
         step_date: Option<civil::Date>,
     ) -> Result<(), StoreError> {
+        self.turn_reminder(authorization, grant_number, kind, step_date, ["silenced", "owed"]).await
+    }
+
+    async fn turn_reminder(
+        &mut self,
+        authorization: AuthorizationId,
+        grant_number: i64,
+        kind: ReminderKind,
+        step_date: Option<civil::Date>,
+        [from, to]: [&str; 2],
+    ) -> Result<(), StoreError> {
         const SQL: &str = "
-            update reminders set state = 'owed'
-            where authorization_id = $1 and grant_number = $2 and kind = $3 and step_date = $4 and state = 'silenced'";
-        on_db!(self.execute(SQL, authorization.0, grant_number, kind.as_str(), date_text(step_date)))?;
+            update reminders set state = $6
+            where authorization_id = $1 and grant_number = $2 and kind = $3 and step_date = $4 and state = $5";
+        on_db!(self.execute(SQL, authorization.0, grant_number, kind.as_str(), date_text(step_date), from, to))?;
         Ok(())
     }
 
