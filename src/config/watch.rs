@@ -188,7 +188,8 @@ struct Look(BTreeMap<PathBuf, Option<Stamp>>);
 /// What changes when a file does, or when a link points elsewhere.
 #[derive(Debug, PartialEq, Eq)]
 struct Stamp {
-    real: PathBuf,
+    /// The folder where it really is.
+    folder: Arc<Path>,
     inode: (u64, u64),
     size: u64,
     written: (i64, i64),
@@ -217,7 +218,7 @@ impl Look {
     fn folders(&self, watched: &Watched) -> BTreeSet<PathBuf> {
         let parent = |path: &Path| path.parent().map(Path::to_owned);
         let mut folders: BTreeSet<PathBuf> = self.0.keys().filter_map(|file| parent(file)).collect();
-        folders.extend(self.0.values().flatten().filter_map(|stamp| parent(&stamp.real)));
+        folders.extend(self.0.values().flatten().map(|stamp| stamp.folder.to_path_buf()));
         if let Some(main) = parent(&watched.main) {
             folders.insert(main.join("shops.d"));
         }
@@ -233,22 +234,22 @@ fn file_is_secret_no_more(file: &Path, watched: &Watched) -> bool {
 }
 
 /// Folders, and where they really are.
-type Folders = HashMap<PathBuf, Option<PathBuf>>;
+type Folders = HashMap<PathBuf, Arc<Path>>;
 
 fn stamp(file: &Path, folders: &mut Folders) -> Option<Stamp> {
     let own = fs::symlink_metadata(file).ok()?;
     // Only a link leads elsewhere than its folder does, which is asked once for all files in it: this is done every second.
-    let (about, real) = if own.is_symlink() {
-        (fs::metadata(file).ok()?, fs::canonicalize(file).ok()?)
+    let (about, folder) = if own.is_symlink() {
+        (fs::metadata(file).ok()?, fs::canonicalize(file).ok()?.parent()?.into())
     } else {
-        let folder = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        if !folders.contains_key(folder) {
-            folders.insert(folder.to_owned(), fs::canonicalize(folder).ok());
+        let named = file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folders.contains_key(named) {
+            folders.insert(named.to_owned(), fs::canonicalize(named).ok()?.into());
         }
-        (own, folders.get(folder)?.as_ref()?.join(file.file_name()?))
+        (own, Arc::clone(folders.get(named)?))
     };
     Some(Stamp {
-        real,
+        folder,
         inode: (about.dev(), about.ino()),
         size: about.size(),
         written: (about.mtime(), about.mtime_nsec()),
