@@ -67,9 +67,9 @@
 //! If a change makes one of them longer, think again.
 //!
 //! **(1) A config edit.** `config/watch` looks at the files once a second (the kernel's notices only say when to look
-//! sooner), or `reload` asks over the control socket → `settings::load`: `config/load` lays files and environment over each
-//! other, `config/check` lists everything wrong, and each channel reads its own keys → anything wrong: the old settings
-//! keep serving, and the findings go to the log, the metric, `status` and systemd's status line → else `config/diff` says
+//! sooner), or `reload` asks over the control socket → `settings::load_after`: `config/load` lays files and environment over each
+//! other, `config/check` lists everything wrong, and each channel reads its own keys; shops whose files say what is `config/known` of
+//! them are taken over, so that an edit costs what it changes → anything wrong: the old settings keep serving, and the findings go to the log, the metric, `status` and systemd's status line → else `config/diff` says
 //! what changes → `daemon/force` brings `store/schedules` in line in one transaction (an unchanged schedule keeps its row
 //! and its next instant, a removed one takes its waiting runs with it, a period of `None` keeps the row and clears the
 //! instant) → the parts concerned get their new values, and the shared settings are swapped whole. Beside peers the same

@@ -3,7 +3,7 @@
 //! The settings themselves know no channel and the channels no settings; here the two meet.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -13,7 +13,7 @@ use crate::{
         AuthorizationKind, CHANNELS, Channel, ChannelDef, SettingFault, ShopSettings, Tools, calls::address, find,
     },
     config::{
-        ChannelFacts, Config, Finding, OwnKey, Severity, ShopConfig,
+        ChannelFacts, Config, Finding, Known, OwnKey, Severity, ShopConfig,
         check::{check, sort},
         load::{Env, Layers, load as read, load_main as read_main},
     },
@@ -30,8 +30,8 @@ pub struct Loaded {
     pub broken: Option<Config>,
     /// Everything worth saying, in the order of files and lines.
     pub findings: Vec<Finding>,
-    /// The settings files that were found, the main file first.
-    pub files: Vec<PathBuf>,
+    /// What was read, and what of it need not be judged again.
+    pub known: Known,
     /// Files that secrets were read from.
     pub secret_files: Vec<PathBuf>,
 }
@@ -50,18 +50,32 @@ impl Loaded {
 
 /// Reads and judges the settings. `named` is the main file where one was named; it must then be there.
 pub fn load(named: Option<&Path>, env: &Env, tools: &Tools) -> Loaded {
-    let layers = read(named, env);
+    load_after(&Known::default(), named, env, tools)
+}
+
+/// Reads and judges the settings where they are `known` as they were: files of shops that say what they said, on an unchanged main file,
+/// are taken over as they are.
+pub fn load_after(known: &Known, named: Option<&Path>, env: &Env, tools: &Tools) -> Loaded {
+    let layers = read(named, env, known);
+    let takes_over = layers.taken_over().next().is_some();
+    let loaded = judged(layers, env, tools);
+    // What is wrong may concern what was taken over. All of it is to be found at once.
+    if loaded.config.is_none() && takes_over { load(named, env, tools) } else { loaded }
+}
+
+fn judged(layers: Layers, env: &Env, tools: &Tools) -> Loaded {
     let checked = check(&layers, &channel_facts(), env);
     let (config, mut findings) = (checked.config, checked.findings);
-    judge_channels(&config, &layers, tools, &mut findings);
+    let places = judge_channels(&config, &layers, tools, &mut findings);
     if layers.is_incomplete() {
         // Of what is missing nobody knows: it may stand in the part that could not be read.
         findings.retain(|finding| finding.key.is_empty() || layers.says(finding));
     }
     sort(&mut findings, &layers);
+    let known = Known::of(layers, &config, &findings, places);
     let sound = findings.iter().all(|finding| finding.severity < Severity::Error);
     let (config, broken) = if sound { (Some(config), None) } else { (None, Some(config)) };
-    Loaded { config, broken, findings, files: layers.files, secret_files: checked.secret_files }
+    Loaded { config, broken, findings, known, secret_files: checked.secret_files }
 }
 
 /// The settings as far as the main file and the environment say them, sound or not: the daemon is found by them without reading the
@@ -74,7 +88,7 @@ pub fn without_shops(named: Option<&Path>, env: &Env) -> Config {
 /// that is not there, or full, or half of a move). `before` and `files` are the settings in force and their files. `asked`: a person wants
 /// the settings read again, and may mean that shops go; nobody means that the main file does.
 pub fn vanished(before: &Config, files: &[PathBuf], after: &Loaded, asked: bool) -> Vec<Finding> {
-    let there: HashSet<&PathBuf> = after.files.iter().collect();
+    let there: HashSet<&PathBuf> = after.known.files().iter().collect();
     let (said, says) = (speaking(before), speaking(after.readable()));
     // What stood in each file and stands nowhere now.
     let mut lost: HashMap<&str, Vec<String>> = HashMap::new();
@@ -102,7 +116,7 @@ pub fn vanished(before: &Config, files: &[PathBuf], after: &Loaded, asked: bool)
 
 /// The files of which something holds.
 fn speaking(config: &Config) -> HashSet<&str> {
-    config.origins.values().map(|origin| origin.file.as_str()).collect()
+    config.origins.all().map(|origin| &*origin.file).collect()
 }
 
 /// A file's name as findings have it.
@@ -192,20 +206,29 @@ pub async fn remarks(config: &Config, tools: &Tools) -> Vec<Finding> {
     findings
 }
 
-/// Each shop's channel reads its own keys; no two shops are the same place of sale.
-fn judge_channels(config: &Config, layers: &Layers, tools: &Tools, findings: &mut Vec<Finding>) {
-    let mut places: BTreeMap<(&str, String), &ShopId> = BTreeMap::new();
-    for (id, shop) in &config.shops {
+/// Each shop's channel reads its own keys; no two shops are the same place of sale. Answers where each sells.
+fn judge_channels(
+    config: &Config,
+    layers: &Layers,
+    tools: &Tools,
+    findings: &mut Vec<Finding>,
+) -> HashMap<ShopId, String> {
+    let mut places = HashMap::new();
+    let mut taken: HashMap<(&str, String), &ShopId> = HashMap::new();
+    for known in layers.taken_over() {
+        taken.insert((known.config.channel.as_str(), known.place.clone()), &known.id);
+    }
+    let known: HashSet<&ShopId> = taken.values().copied().collect();
+    for (id, shop) in config.shops.iter().filter(|(id, _)| !known.contains(id)) {
         match build(config, id, tools) {
             Ok(channel) => {
-                let place = (shop.channel.as_str(), channel.place());
-                let Some(other) = places.get(&place) else {
-                    places.insert(place, id);
-                    continue;
-                };
-                let cause = format!("the same place of sale as shop `{other}`");
-                let path = ["shops", id.as_str()];
-                findings.push(layers.finding(&path, Severity::Error, cause, "keep one of the two shops"));
+                let place = channel.place();
+                if let Some(other) = taken.insert((shop.channel.as_str(), place.clone()), id) {
+                    let cause = format!("the same place of sale as shop `{other}`");
+                    let path = ["shops", id.as_str()];
+                    findings.push(layers.finding(&path, Severity::Error, cause, "keep one of the two shops"));
+                }
+                places.insert(id.clone(), place);
             }
             Err(faults) => {
                 // A section that is missing as a whole was named already.
@@ -220,13 +243,13 @@ fn judge_channels(config: &Config, layers: &Layers, tools: &Tools, findings: &mu
             }
         }
     }
+    places
 }
 
 /// Whether anything is said of a channel.
 fn says_of_channel(config: &Config, channel: &str) -> bool {
     let section = format!("channels.{channel}");
-    let within = |key: &String| key.strip_prefix(&section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
-    config.origins.keys().any(within)
+    config.origin(&section).is_some() || config.origins.first_below(&section).is_some()
 }
 
 fn finding_of(fault: &SettingFault, id: &ShopId, shop: &ShopConfig, layers: &Layers) -> Finding {
@@ -263,10 +286,19 @@ mod tests {
         }
 
         fn load(&self) -> Loaded {
+            self.load_after(&Known::default(), &[])
+        }
+
+        fn load_after(&self, known: &Known, vars: &[(&str, &str)]) -> Loaded {
             let clock = Clock::manual("2026-06-15T12:00:00Z".parse().unwrap());
-            let env = Env { vars: BTreeMap::new(), serving: true, now: clock.now() };
+            let vars = vars.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+            let env = Env { vars, serving: true, now: clock.now() };
             let tools = Tools { http: Http::new(clock.clone()), clock };
-            load(Some(&self.0.path().join("shopsyncd.toml")), &env, &tools)
+            load_after(known, Some(&self.0.path().join("shopsyncd.toml")), &env, &tools)
+        }
+
+        fn write(&self, name: &str, text: &str) {
+            fs::write(self.0.path().join(name), text).unwrap();
         }
 
         fn told(&self) -> String {
@@ -356,7 +388,7 @@ mod tests {
         let before = desk.load();
         let config = before.config.as_ref().unwrap();
         let lost = |asked| -> String {
-            let told = vanished(config, &before.files, &desk.load(), asked);
+            let told = vanished(config, before.known.files(), &desk.load(), asked);
             told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
         fs::rename(desk.0.path().join("shops.d/a.toml"), desk.0.path().join("shops.d/z.toml")).unwrap();
@@ -373,7 +405,7 @@ mod tests {
         let desk = Desk::new(&[("shopsyncd.toml", "[shops.a]\nchannel = \"file\"\npath = \"/srv/a.csv\"\n")]);
         let before = desk.load();
         let lost = || -> String {
-            let told = vanished(before.config.as_ref().unwrap(), &before.files, &desk.load(), true);
+            let told = vanished(before.config.as_ref().unwrap(), before.known.files(), &desk.load(), true);
             told.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
         };
         assert_eq!(lost(), "");
@@ -408,5 +440,67 @@ mod tests {
         ]);
         assert_eq!(desk.told(), "");
         assert_eq!(desk.load().config.unwrap().shops.len(), 1);
+    }
+
+    #[test]
+    fn settings_that_are_taken_over_are_those_that_a_whole_reading_finds() {
+        let main = "product_source = \"erp\"\n[reminders]\nto = [\"owner@example.com\"]\n[mail]\ntransport = \"folder\"\n\
+                    [channels.tiktok_shop]\nclient_id = \"app\"\nservice_id = \"7\"\nclient_secret = { env = \"SECRET\" }\n\
+                    [shops.erp]\nchannel = \"file\"\npath = \"/srv/erp.csv\"\n";
+        let shop = |id: &str, place: u32, more: &str| {
+            let place = 7_490_000_000_000_000_000 + u64::from(place);
+            format!("[shops.{id}]\nchannel = \"tiktok_shop\"\nshop_id = \"{place}\"\nregion = \"GB\"\n{more}")
+        };
+        let desk = Desk::new(&[
+            ("shopsyncd.toml", main),
+            ("shops.d/a.toml", &shop("a", 1, "")),
+            ("shops.d/b.toml", &shop("b", 2, "")),
+            ("shops.d/c.toml", &format!("{}{}", shop("c", 3, ""), shop("d", 4, ""))),
+            ("shops.d/odd.toml", &shop("odd", 5, "remind = []\n")),
+        ]);
+        let edits: [(&str, String, &[&str]); 11] = [
+            ("shops.d/b.toml", shop("b", 2, "[shops.b.jobs]\nproduct_import = \"3 hours\"\n"), &["a", "c", "d"]),
+            // Lines move, and nothing else.
+            ("shops.d/b.toml", format!("# Ours\n{}", shop("b", 2, "")), &["a", "c", "d"]),
+            ("shops.d/c.toml", shop("c", 3, ""), &["a", "b"]),
+            ("shops.d/new.toml", shop("e", 6, ""), &["a", "b", "c"]),
+            ("shops.d/new.toml", shop("a", 6, ""), &[]),
+            ("shops.d/new.toml", shop("e", 1, ""), &[]),
+            ("shops.d/new.toml", "[shops.e]\nchanel = \"file\"\n".to_owned(), &[]),
+            ("shops.d/new.toml", "[shops.e\n".to_owned(), &[]),
+            ("shops.d/new.toml", String::new(), &["a", "b", "c"]),
+            ("shopsyncd.toml", main.replace("\"owner@", "\"other@"), &[]),
+            ("shopsyncd.toml", main.replace("\"erp\"", "\"a\""), &[]),
+        ];
+        let secret = ("SECRET", "an app's secret");
+        let mut before = desk.load_after(&Known::default(), &[secret]);
+        let mut known = std::mem::take(&mut before.known);
+        let mut config = before.config.unwrap();
+        let said = |loaded: &Loaded| {
+            format!(
+                "{:#?}\n{:#?}\n{:?}\n{:?}",
+                loaded.readable(),
+                loaded.findings,
+                loaded.known.files(),
+                loaded.secret_files
+            )
+        };
+        for (file, text, taken_over) in &edits {
+            desk.write(file, text);
+            let (mut after, whole) =
+                (desk.load_after(&known, &[secret]), desk.load_after(&Known::default(), &[secret]));
+            assert_eq!(said(&after), said(&whole), "{file}: {text}");
+            let same =
+                |id: &&ShopId| config.shops.get(*id).is_some_and(|was| Arc::ptr_eq(was, &after.readable().shops[*id]));
+            let same: Vec<&str> = after.readable().shops.keys().filter(same).map(ShopId::as_str).collect();
+            assert_eq!(same, *taken_over, "{file}: {text}");
+            if let Some(sound) = after.config.take() {
+                (config, known) = (sound, after.known);
+            }
+        }
+        // Variables may say something of any shop.
+        let vars = [secret, ("SHOPSYNCD__SHOPS__B__NAME", "By variable")];
+        let after = desk.load_after(&known, &vars);
+        assert_eq!(said(&after), said(&desk.load_after(&Known::default(), &vars)));
     }
 }

@@ -46,12 +46,12 @@ pub(super) async fn check(env: &Env, diff: bool, settings: bool) -> Outcome {
     if env.json {
         let unanswered = unanswered.as_ref().map(|refusal| &refusal.text);
         print::json(&json!({
-            "files": loaded.files, "state_dir": state_dir, "findings": findings, "database": database,
+            "files": loaded.known.files(), "state_dir": state_dir, "findings": findings, "database": database,
             "changes": changes.as_ref().map(|answer| &answer["changes"]), "source": changes.as_ref().map(|answer| &answer["source"]),
             "unanswered": unanswered, "settings": resolved.map(origins::as_json),
         }))?;
     } else {
-        for file in &loaded.files {
+        for file in loaded.known.files() {
             print::text(&format!("read: {}", file.display()))?;
         }
         print::text(&format!("state_dir: {}", state_dir.display()))?;

@@ -36,18 +36,13 @@ fn database(address: &str) -> String {
 /// Where the first of these keys that is written down stands.
 pub(super) fn from(config: &Config, keys: &[impl AsRef<str>]) -> String {
     let mut keys = keys.iter().map(AsRef::as_ref);
-    let origin = keys.find_map(|key| config.origin(key).or_else(|| within(config, key)));
+    // A table that itself stands nowhere was written with dots: its first key stands somewhere.
+    let origin = keys.find_map(|key| config.origin(key).or_else(|| config.origins.first_below(key)));
     match origin {
         None => "default".to_owned(),
-        Some(Origin { file, line: 0 }) => file.clone(),
+        Some(Origin { file, line: 0 }) => file.to_string(),
         Some(Origin { file, line }) => format!("{file}:{line}"),
     }
-}
-
-/// Where the first key of a table stands that itself stands nowhere: its keys were written with dots.
-fn within<'a>(config: &'a Config, table: &str) -> Option<&'a Origin> {
-    let below = format!("{table}.");
-    config.origins.range(below.clone()..).next().filter(|(key, _)| key.starts_with(&below)).map(|(_, origin)| origin)
 }
 
 /// By key, for programs.

@@ -19,7 +19,7 @@ use crate::{
 pub(super) async fn run(env: &Env) -> Outcome {
     let environment = Env::environment(true);
     let mut loaded = env.load_in(&environment);
-    let (findings, read) = (std::mem::take(&mut loaded.findings), loaded.files.clone());
+    let (findings, known) = (std::mem::take(&mut loaded.findings), std::mem::take(&mut loaded.known));
     let secret_files = loaded.secret_files.clone();
     let config = open::accepted(settings::Loaded { findings: findings.clone(), ..loaded })?;
     let log = logging::init(crate::daemon::log_format(config.log.format), &config.log.level, boot_time)
@@ -29,7 +29,7 @@ pub(super) async fn run(env: &Env) -> Outcome {
     }
     let stop =
         stop_signals().map_err(|error| Refusal::new(exit::FAILED, format!("cannot listen for signals: {error}")))?;
-    let files = Files { config: env.config.clone(), env: environment, read, secret_files };
+    let files = Files { config: env.config.clone(), env: environment, known: known.into(), secret_files };
     let app = App::build(config, files, Clock::system(), Some(log)).await.map_err(refused)?;
     app.run(stop).await.map_err(|error| Refusal::new(exit::FAILED, error.to_string()))
 }

@@ -1,6 +1,6 @@
 //! `status`: every shop at a glance.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
 use serde_json::{Value, json};
@@ -94,8 +94,9 @@ async fn as_last_in_force(tx: &mut Tx, mut config: Config) -> Result<Config, Sto
             export: ShopConfig::default_rules(),
             warehouse: None,
             own: serde_json::Map::new(),
+            digest: String::new(),
         };
-        config.shops.insert(row.id, shop);
+        config.shops.insert(row.id, Arc::new(shop));
     }
     Ok(config)
 }

@@ -3,7 +3,7 @@
 //! A value that is wrong leaves a finding and its default, so that the rest can still be judged; settings with an
 //! error among the findings are never put in force.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use jiff::{SignedDuration, tz::TimeZone};
 use url::Url;
@@ -44,10 +44,17 @@ pub fn check(layers: &Layers, facts: &[ChannelFacts], env: &Env) -> Checked {
     let timezone = timezone(&top).unwrap_or(defaults.timezone);
     let language = language(&top.table("mail", keys::MAIL), "language").unwrap_or_default();
     let reminders = reminders(&top, language);
-    let common = shops::Common { facts, zone: &timezone, language, remind: &reminders.to };
-    let (channels, shops) = shops::read(&top, &common);
+    let product_source = top.parsed("product_source", "a shop's id, or \"None\"", source).flatten();
+    let source = product_source.as_ref();
+    let common = shops::Common { facts, source, zone: &timezone, language, remind: &reminders.to };
+    let (mut channels, mut shops) = shops::read(&top, &common);
+    let mut origins = layers.origins();
+    for known in layers.taken_over() {
+        channels.entry(known.config.channel.clone()).or_default();
+        origins.take_over(known.id.as_str(), Arc::clone(&known.origins));
+        shops.insert(known.id.clone(), Arc::clone(&known.config));
+    }
     let mut config = Config {
-        product_source: top.parsed("product_source", "a shop's id, or \"None\"", source).flatten(),
         state_dir: state_dir(&top),
         seal_key: seal_key(&top),
         keep_history: keep_history(&top).unwrap_or(defaults.keep_history),
@@ -56,16 +63,17 @@ pub fn check(layers: &Layers, facts: &[ChannelFacts], env: &Env) -> Checked {
         log: log(&top),
         mail: mail(&top, language),
         folder: std::path::absolute(&layers.folder).unwrap_or_else(|_| layers.folder.clone()),
-        origins: layers.origins(),
+        origins,
         unread: book.unread.borrow().clone(),
         digest: String::new(),
         timezone,
+        product_source,
         reminders,
         channels,
         shops,
     };
     whole(&top, &config);
-    shops::whole(&top, &mut config, facts);
+    shops::whole(&top, &config, facts);
     config.digest = digest(&config);
     let mut findings = book.findings.into_inner();
     sort(&mut findings, layers);

@@ -1,6 +1,6 @@
 //! What a reload would change, in words and by shop and channel; and what only a restart can.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use super::{
     Config,
@@ -41,7 +41,10 @@ impl Diff {
 /// Compares two settings.
 pub fn diff(old: &Config, new: &Config) -> Diff {
     // Of ten thousand shops few differ: only these are told value by value.
-    let differs = |id: &ShopId| old.shops.get(id) != new.shops.get(id);
+    let differs = |id: &ShopId| match (old.shops.get(id), new.shops.get(id)) {
+        (Some(before), Some(after)) => !Arc::ptr_eq(before, after) && before != after,
+        _ => true,
+    };
     let (before, after) = (flat_of(old, differs), flat_of(new, differs));
     let mut diff = Diff {
         shops_added: new.shops.keys().filter(|id| !old.shops.contains_key(id)).cloned().collect(),

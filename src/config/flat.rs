@@ -36,17 +36,21 @@ const OWN_AFFAIR: [&str; 6] = ["state_dir", "database.url", "web.listen", "web.i
 
 /// The digest of all that instances on one database must agree in.
 pub(super) fn digest(config: &Config) -> String {
+    let own_affair = |key: &str| OWN_AFFAIR.contains(&key) || (key == "web.public_url" && !config.web.public_url_set);
+    let apart = list_apart(config).into_iter().filter(|(key, _)| !own_affair(key));
+    let of_shops = config.shops.iter().map(|(id, shop)| (id.to_string(), Shown::Secret(shop.digest.clone())));
+    hashed(apart.chain(of_shops))
+}
+
+/// The digest of one shop.
+pub(super) fn digest_of_shop(id: &ShopId, shop: &ShopConfig) -> String {
+    hashed(list_shop(id, shop))
+}
+
+fn hashed(values: impl IntoIterator<Item = (String, Shown)>) -> String {
     let mut hash = Sha256::new();
-    // Shop by shop, as they stand: a map of all values of ten thousand shops takes many times as long to make.
-    let of_shops = config.shops.iter().map(|(id, shop)| list_shop(id, shop));
-    for (key, value) in iter::once(list_apart(config)).chain(of_shops).flatten() {
-        let derived = key == "web.public_url" && !config.web.public_url_set;
-        if derived || OWN_AFFAIR.contains(&key.as_str()) {
-            continue;
-        }
-        let text = match &value {
-            Shown::Text(text) | Shown::Secret(text) => text,
-        };
+    for (key, value) in values {
+        let (Shown::Text(text) | Shown::Secret(text)) = &value;
         // Lengths keep neighbours apart.
         hash.update(format!("{}:{key}={}:{text}\n", key.len(), text.len()));
     }

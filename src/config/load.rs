@@ -3,7 +3,9 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
+    ffi::OsStr,
     path::{Path as FilePath, PathBuf},
+    sync::Arc,
 };
 
 use figment::{
@@ -13,7 +15,8 @@ use figment::{
 use jiff::Timestamp;
 
 use super::{
-    Finding, Origin, Severity,
+    Finding, Origin, Origins, Severity,
+    known::{Known, KnownFile, KnownShop},
     spans::{self, Path, step, written},
 };
 
@@ -50,6 +53,12 @@ impl Env {
         self.vars.get(name).map(String::as_str).filter(|value| !value.is_empty())
     }
 
+    /// Whether variables say anything of shops.
+    fn speaks_of_shops(&self) -> bool {
+        let first = |name: &String| name.strip_prefix(PREFIX)?.split("__").next().map(str::to_lowercase);
+        self.vars.keys().filter_map(first).any(|section| section == "shops")
+    }
+
     /// Where the daemon keeps its files when the settings do not say: `$STATE_DIRECTORY`, else `/var/lib/shopsyncd` if it
     /// exists, else `./var`, beside the main file if there is one.
     pub fn state_dir(&self) -> PathBuf {
@@ -75,18 +84,33 @@ pub struct Layers {
     pub(super) folder: PathBuf,
     /// The files that were found, the main file first.
     pub files: Vec<PathBuf>,
+    /// What the main file says.
+    pub(super) main: Option<String>,
+    /// The files in shops.d that were read anew.
+    pub(super) read: Vec<Read>,
+    /// Those that say what they said before, by their names.
+    pub(super) taken_over: HashMap<Arc<str>, Arc<KnownFile>>,
     layers: Vec<Layer>,
     /// The numbers of the layers that say anything below a first step, or below the first two: with a file for each of ten
     /// thousand shops nobody asks them all.
     sayers: BTreeMap<Path, Vec<usize>>,
     /// The names of the files in the order in which they were looked at.
-    names: Vec<String>,
+    names: Vec<Arc<str>>,
+}
+
+/// A file in shops.d as it was read.
+#[derive(Debug)]
+pub(super) struct Read {
+    pub(super) name: Arc<str>,
+    pub(super) text: String,
+    /// The ids of its shops.
+    pub(super) shops: Vec<String>,
 }
 
 /// One file, or the environment.
 #[derive(Debug, Default)]
 struct Layer {
-    name: String,
+    name: Arc<str>,
     dict: Dict,
     places: BTreeMap<Path, Place>,
 }
@@ -108,7 +132,7 @@ pub(super) struct Variable {
 
 impl Provider for &Layer {
     fn metadata(&self) -> Metadata {
-        Metadata::from("settings", FilePath::new(&self.name))
+        Metadata::from("settings", FilePath::new(&*self.name))
     }
 
     fn data(&self) -> figment::Result<Map<Profile, Dict>> {
@@ -116,14 +140,17 @@ impl Provider for &Layer {
     }
 }
 
-/// Reads everything: the main file (a named one must be there), `shops.d/*.toml` beside it, the environment.
-pub fn load(named: Option<&FilePath>, env: &Env) -> Layers {
+/// Reads everything: the main file (a named one must be there), `shops.d/*.toml` beside it, the environment. Files in shops.d that say
+/// what is `known` of them are taken over where all that they rest on is as it was.
+pub fn load(named: Option<&FilePath>, env: &Env, known: &Known) -> Layers {
     let mut layers = Layers::of_main(named);
+    let known = Some(known).filter(|known| known.rests_on(layers.main.as_ref()) && !env.speaks_of_shops());
     for file in layers.shop_files() {
-        let name = format!("shops.d/{}", file.file_name().unwrap_or_default().to_string_lossy());
-        if let Some(mut layer) = layers.read(&file, &name) {
-            layers.keep_shops_only(&mut layer);
-            layers.layers.push(layer);
+        let name: Arc<str> = format!("shops.d/{}", file.file_name().unwrap_or_default().to_string_lossy()).into();
+        let Some(text) = layers.text(&file, &name) else { continue };
+        match known.and_then(|known| known.same(&name, &text)) {
+            Some(same) => drop(layers.taken_over.insert(name, same)),
+            None => layers.read_shops(name, text),
         }
     }
     layers.name_unread_files();
@@ -156,17 +183,32 @@ pub(super) fn shop_files(folder: &FilePath) -> std::io::Result<Vec<PathBuf>> {
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
         Err(error) => return Err(error),
     };
-    let mut files = Vec::new();
+    let mut names = Vec::new();
     for entry in entries {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let ours = !name.starts_with('.') && path.extension().is_some_and(|end| end == "toml");
-        if ours && !path.is_dir() {
-            files.push(path);
+        let entry = entry?;
+        let name = entry.file_name();
+        if !is_hidden(&name) && is_toml(&name) && !is_folder(&entry) {
+            names.push(name);
         }
     }
-    files.sort();
-    Ok(files)
+    names.sort();
+    Ok(names.into_iter().map(|name| folder.join("shops.d").join(name)).collect())
+}
+
+fn is_hidden(name: &OsStr) -> bool {
+    name.as_encoded_bytes().starts_with(b".")
+}
+
+fn is_toml(name: &OsStr) -> bool {
+    FilePath::new(name).extension().is_some_and(|ending| ending == "toml")
+}
+
+/// Folders say what they are when they are listed; only what a link leads to has to be asked for.
+fn is_folder(entry: &std::fs::DirEntry) -> bool {
+    match entry.file_type() {
+        Ok(kind) if !kind.is_symlink() => kind.is_dir(),
+        _ => entry.path().is_dir(),
+    }
 }
 
 impl Layers {
@@ -174,11 +216,13 @@ impl Layers {
         let main = named.unwrap_or_else(|| FilePath::new(DEFAULT_FILE));
         let mut layers = Self { folder: folder_of(main), ..Self::default() };
         if named.is_some() || main.exists() {
-            let name =
-                main.file_name().map_or_else(|| main.display().to_string(), |name| name.to_string_lossy().into_owned());
-            if let Some(layer) = layers.read(main, &name) {
+            let name = main.file_name().map_or_else(|| main.as_os_str().to_string_lossy(), OsStr::to_string_lossy);
+            let name: Arc<str> = name.into();
+            let text = layers.text(main, &name);
+            if let Some(layer) = text.as_ref().and_then(|text| layers.parsed(text, &name)) {
                 layers.layers.push(layer);
             }
+            layers.main = text;
         }
         layers
     }
@@ -190,7 +234,7 @@ impl Layers {
             let part = path.get(..length).unwrap_or_default();
             // A table that only variables speak of stands nowhere itself: its first key does.
             if let Some((layer, place)) = self.place(part).or_else(|| within().filter(|_| length == path.len())) {
-                let origin = Origin { file: layer.name.clone(), line: place.line };
+                let origin = Origin { file: Arc::clone(&layer.name), line: place.line };
                 return (origin, place.variable.as_ref());
             }
         }
@@ -236,12 +280,19 @@ impl Layers {
         let path: Path = path.iter().map(ToString::to_string).collect();
         let (origin, variable) = self.origin(&path);
         let key = variable.map_or_else(|| written(&path), |variable| variable.name.clone());
-        Finding { file: origin.file, line: origin.line, key, severity, cause: cause.into(), remedy: remedy.into() }
+        Finding {
+            file: origin.file.to_string(),
+            line: origin.line,
+            key,
+            severity,
+            cause: cause.into(),
+            remedy: remedy.into(),
+        }
     }
 
     /// Where a file comes in the order of reading; the environment comes last.
     pub(super) fn positions(&self) -> impl Fn(&str) -> usize + use<> {
-        let known: HashMap<String, usize> = self.names.iter().cloned().zip(0..).collect();
+        let known: HashMap<Arc<str>, usize> = self.names.iter().cloned().zip(0..).collect();
         move |file| known.get(file).copied().unwrap_or(known.len())
     }
 
@@ -262,11 +313,11 @@ impl Layers {
     }
 
     /// Every key that a layer says, with its place.
-    pub(super) fn origins(&self) -> BTreeMap<String, Origin> {
-        let mut origins = BTreeMap::new();
+    pub(super) fn origins(&self) -> Origins {
+        let mut origins = Origins::default();
         for layer in &self.layers {
             for (path, place) in &layer.places {
-                origins.insert(written(path), Origin { file: layer.name.clone(), line: place.line });
+                origins.insert(written(path), Origin { file: Arc::clone(&layer.name), line: place.line });
             }
         }
         origins
@@ -282,11 +333,11 @@ impl Layers {
     /// What stands in shops.d under another name than it takes to be read. Hidden files are an editor's.
     fn name_unread_files(&mut self) {
         let entries = std::fs::read_dir(self.folder.join("shops.d")).into_iter().flatten().flatten();
-        let files = entries.map(|entry| entry.path()).filter(|path| path.is_file());
-        let others = files.filter(|path| path.extension().is_none_or(|ending| ending != "toml"));
-        let mut names: Vec<String> =
-            others.filter_map(|path| Some(path.file_name()?.to_string_lossy().into())).collect();
-        names.retain(|name| !name.starts_with('.'));
+        let unread = entries.filter(|entry| {
+            let name = entry.file_name();
+            !is_hidden(&name) && !is_toml(&name) && entry.path().is_file()
+        });
+        let mut names: Vec<String> = unread.map(|entry| entry.file_name().to_string_lossy().into()).collect();
         names.sort();
         self.findings.extend(names.into_iter().map(|name| Finding {
             file: format!("shops.d/{name}"),
@@ -311,15 +362,13 @@ impl Layers {
         });
     }
 
-    fn read(&mut self, file: &FilePath, name: &str) -> Option<Layer> {
+    /// What a file says.
+    fn text(&mut self, file: &FilePath, name: &Arc<str>) -> Option<String> {
         self.files.push(file.to_owned());
-        self.names.push(name.to_owned());
-        let text = match std::fs::read(file).map(String::from_utf8) {
-            Ok(Ok(text)) => text,
-            Ok(Err(_)) => {
-                self.fault(name, 0, "the file is not UTF-8 text".to_owned(), "save it as UTF-8");
-                return None;
-            }
+        self.names.push(Arc::clone(name));
+        match std::fs::read(file).map(String::from_utf8) {
+            Ok(Ok(text)) => return Some(text),
+            Ok(Err(_)) => self.fault(name, 0, "the file is not UTF-8 text".to_owned(), "save it as UTF-8"),
             Err(error) => {
                 let (cause, remedy) = match error.kind() {
                     std::io::ErrorKind::NotFound => {
@@ -328,10 +377,13 @@ impl Layers {
                     _ => (format!("`{}` cannot be read: {error}", file.display()), "let the daemon's user read it"),
                 };
                 self.fault(name, 0, cause, remedy);
-                return None;
             }
-        };
-        match spans::parse(&text) {
+        }
+        None
+    }
+
+    fn parsed(&mut self, text: &str, name: &Arc<str>) -> Option<Layer> {
+        match spans::parse(text) {
             Ok(parsed) => Some(Layer::new(name, parsed)),
             Err(all) => {
                 for broken in all {
@@ -339,9 +391,22 @@ impl Layers {
                     let remedy = "correct the line (texts stand in quotes); nothing else in this file was looked at";
                     self.fault(name, broken.line, cause, remedy);
                 }
-                Some(salvaged(&text, name)).filter(|layer| !layer.is_of_shops())
+                Some(salvaged(text, name)).filter(|layer| !layer.is_of_shops())
             }
         }
+    }
+
+    fn read_shops(&mut self, name: Arc<str>, text: String) {
+        let Some(mut layer) = self.parsed(&text, &name) else { return };
+        self.keep_shops_only(&mut layer);
+        let shops = layer.dict.get("shops").and_then(Value::as_dict).into_iter().flat_map(Dict::keys).cloned();
+        self.read.push(Read { name, text, shops: shops.collect() });
+        self.layers.push(layer);
+    }
+
+    /// The shops of files that say what they said before.
+    pub fn taken_over(&self) -> impl Iterator<Item = &KnownShop> {
+        self.taken_over.values().flat_map(|file| &file.shops)
     }
 
     fn keep_shops_only(&mut self, layer: &mut Layer) {
@@ -351,7 +416,7 @@ impl Layers {
             let line = layer.places.get(&vec![key.clone()]).map_or(0, |place| place.line);
             layer.places.retain(|path, _| path.first() != Some(&key));
             self.findings.push(Finding {
-                file: layer.name.clone(),
+                file: layer.name.to_string(),
                 line,
                 key,
                 severity: Severity::Error,
@@ -363,7 +428,11 @@ impl Layers {
 
     /// A shop stands in one file; of two, the first counts until the fault is mended.
     fn refuse_shops_in_two_files(&mut self) {
-        let mut first: BTreeMap<String, Origin> = BTreeMap::new();
+        let known = self.taken_over().filter_map(|shop| {
+            let stands = shop.origins.get(&format!("shops.{}", shop.id))?;
+            Some((shop.id.to_string(), stands.clone()))
+        });
+        let mut first: HashMap<String, Origin> = known.collect();
         for layer in &mut self.layers {
             let Some(Value::Dict(tag, shops)) = layer.dict.remove("shops") else { continue };
             let mut kept = Dict::new();
@@ -373,7 +442,7 @@ impl Layers {
                 if let Some(other) = first.get(&id) {
                     layer.places.retain(|at, _| !at.starts_with(&path));
                     self.findings.push(Finding {
-                        file: layer.name.clone(),
+                        file: layer.name.to_string(),
                         line,
                         key: written(&path),
                         severity: Severity::Error,
@@ -381,7 +450,7 @@ impl Layers {
                         remedy: "keep it in one of the two files".to_owned(),
                     });
                 } else {
-                    first.insert(id.clone(), Origin { file: layer.name.clone(), line });
+                    first.insert(id.clone(), Origin { file: Arc::clone(&layer.name), line });
                     kept.insert(id, shop);
                 }
             }
@@ -390,7 +459,7 @@ impl Layers {
     }
 
     fn read_environment(&mut self, env: &Env) {
-        let mut layer = Layer { name: ENVIRONMENT.to_owned(), ..Layer::default() };
+        let mut layer = Layer { name: ENVIRONMENT.into(), ..Layer::default() };
         for (name, text) in &env.vars {
             let Some(rest) = name.strip_prefix(PREFIX) else { continue };
             let steps: Vec<&str> = rest.split("__").collect();
@@ -462,7 +531,7 @@ impl Layers {
 
 /// What a broken main file still says of where the daemon and its database are: commands find both by it. Of the rest nobody
 /// knows which table it was meant for.
-fn salvaged(text: &str, name: &str) -> Layer {
+fn salvaged(text: &str, name: &Arc<str>) -> Layer {
     let mut parsed = spans::salvage(text);
     let kept = |key: &str| key == "state_dir" || key == "database";
     parsed.dict.retain(|key, _| kept(key));
@@ -471,10 +540,10 @@ fn salvaged(text: &str, name: &str) -> Layer {
 }
 
 impl Layer {
-    fn new(name: &str, parsed: spans::Parsed) -> Self {
+    fn new(name: &Arc<str>, parsed: spans::Parsed) -> Self {
         let place = |line| Place { line, variable: None };
         let places = parsed.lines.into_iter().map(|(path, line)| (path, place(line))).collect();
-        Self { name: name.to_owned(), dict: parsed.dict, places }
+        Self { name: Arc::clone(name), dict: parsed.dict, places }
     }
 
     /// Where the first key at or below a path stands: keys are in order, so these follow each other.

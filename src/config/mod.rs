@@ -6,6 +6,7 @@ use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
+    sync::Arc,
 };
 
 use jiff::{SignedDuration, Span, civil, tz::TimeZone};
@@ -22,6 +23,8 @@ use crate::{
 };
 
 mod keys;
+mod known;
+mod origins;
 mod secret;
 mod section;
 mod shops;
@@ -31,6 +34,9 @@ mod values;
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
+
+pub use known::Known;
+pub use origins::{Origin, Origins};
 
 pub(crate) use keys::suggestion;
 
@@ -66,11 +72,11 @@ pub struct Config {
     /// Channels that are named in the settings, or used by a shop.
     pub channels: BTreeMap<ChannelName, ChannelSettings>,
     /// Shops.
-    pub shops: BTreeMap<ShopId, ShopConfig>,
+    pub shops: BTreeMap<ShopId, Arc<ShopConfig>>,
     /// The folder of the main settings file: relative paths of files start there.
     pub folder: PathBuf,
-    /// Where each value came from: key path to origin; values that are not here are defaults.
-    pub origins: BTreeMap<String, Origin>,
+    /// Where each value came from.
+    pub origins: Origins,
     /// The keys of secrets that are set, but not for this process to read: commands are not handed what systemd hands the service.
     pub unread: BTreeSet<String>,
     /// Digest of everything above but the origins, what is unread, and each machine's own affairs, secrets by hash: instances on one database
@@ -106,7 +112,7 @@ impl Default for Config {
             channels: BTreeMap::new(),
             shops: BTreeMap::new(),
             folder: PathBuf::from("/etc/shopsyncd"),
-            origins: BTreeMap::new(),
+            origins: Origins::default(),
             unread: BTreeSet::new(),
             digest: String::new(),
         }
@@ -125,7 +131,7 @@ impl Config {
         let mut keys = std::iter::successors(Some(key.to_owned()), |key| above(key));
         let origin = keys.find_map(|key| self.origins.get(&key));
         Finding {
-            file: origin.map(|origin| origin.file.clone()).unwrap_or_default(),
+            file: origin.map(|origin| origin.file.to_string()).unwrap_or_default(),
             line: origin.map_or(0, |origin| origin.line),
             key: key.to_owned(),
             severity,
@@ -138,15 +144,6 @@ impl Config {
     pub fn origin(&self, key: &str) -> Option<&Origin> {
         self.origins.get(key)
     }
-}
-
-/// Where a value came from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Origin {
-    /// The file, or `environment`.
-    pub file: String,
-    /// The line, from 1; 0 where there is none.
-    pub line: u32,
 }
 
 /// `[web]`.
@@ -359,6 +356,8 @@ pub struct ShopConfig {
     pub warehouse: Option<String>,
     /// Everything else, raw: the channel reads its own.
     pub own: serde_json::Map<String, serde_json::Value>,
+    /// Digest of everything above.
+    pub digest: String,
 }
 
 impl ShopConfig {

@@ -19,7 +19,7 @@ const EVERYBODY: u32 = 0o007;
 pub(super) fn secret(section: &Section<'_>, key: &str) -> Option<Secret> {
     let item = section.get(key)?;
     let plain = matches!(item.value, Value::String(..));
-    if plain && item.book.layers.origin(&item.path).0.file != ENVIRONMENT {
+    if plain && item.book.layers.origin(&item.path).0.file.as_ref() != ENVIRONMENT {
         let remedy = format!("write `{key} = {{ credential = \"{}\" }}`, or `{{ file = \"…\" }}`", dashed(key));
         item.warning("the secret stands in the file for everybody to read", remedy);
     }

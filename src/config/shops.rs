@@ -1,6 +1,9 @@
 //! Judging `[channels.X]` and `[shops.X]`: periods, rules of export, and what the shop's channel can do of it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use figment::value::Value;
 use jiff::tz::TimeZone;
@@ -9,6 +12,7 @@ use rust_decimal::Decimal;
 use super::{
     ChannelFacts, ChannelSettings, Config, Language, OwnKey, Recipient, Severity, ShopConfig, Transport,
     check::{recipients, word, word_of},
+    flat::digest_of_shop,
     keys::{self, choose, one_of, suggestion},
     secret::secret,
     section::{Item, Section},
@@ -26,6 +30,7 @@ pub(super) const RETIRE: [(&str, Retire); 3] =
 /// What shops take from the rest of the settings.
 pub(super) struct Common<'a> {
     pub(super) facts: &'a [ChannelFacts],
+    pub(super) source: Option<&'a ShopId>,
     pub(super) zone: &'a TimeZone,
     pub(super) language: Language,
     pub(super) remind: &'a [Recipient],
@@ -39,7 +44,7 @@ struct Jobs {
 }
 
 type Channels = BTreeMap<ChannelName, ChannelSettings>;
-type Shops = BTreeMap<ShopId, ShopConfig>;
+type Shops = BTreeMap<ShopId, Arc<ShopConfig>>;
 
 /// Reads all channels and shops.
 pub(super) fn read(top: &Section<'_>, common: &Common<'_>) -> (Channels, Shops) {
@@ -58,7 +63,7 @@ pub(super) fn read(top: &Section<'_>, common: &Common<'_>) -> (Channels, Shops) 
         let Some(table) = section.get(&id).and_then(|item| item.table()) else { continue };
         if let Some((id, shop)) = shop(&table, &id, common, &jobs) {
             channels.entry(shop.channel.clone()).or_default();
-            shops.insert(id, shop);
+            shops.insert(id, Arc::new(shop));
         }
     }
     (channels, shops)
@@ -188,7 +193,11 @@ fn shop(
     let (export, warehouse) = export(&table.table("export", keys::EXPORT), facts);
     let remind = recipients(table, "remind", common.language).unwrap_or_else(|| common.remind.to_vec());
     let id = id.ok()?;
-    let shop = ShopConfig {
+    let mut jobs = resolve(facts, &own_jobs, inherited);
+    if common.source == Some(&id) {
+        never_export(table, &own_jobs, &mut jobs);
+    }
+    let mut shop = ShopConfig {
         channel: ChannelName::from(facts.name),
         name: table.text("name").unwrap_or_else(|| id.to_string()),
         remind,
@@ -197,13 +206,29 @@ fn shop(
             .clone()
             .or_else(|| inherited.and_then(|jobs| jobs.full_import.clone()))
             .unwrap_or_else(ShopConfig::default_full_import),
-        jobs: resolve(facts, &own_jobs, inherited),
+        jobs,
         match_barcode: table.boolean("match_barcode").unwrap_or(false),
         export,
         warehouse,
         own: raw(table, keys::SHOP),
+        digest: String::new(),
     };
+    shop.digest = digest_of_shop(&id, &shop);
     Some((id, shop))
+}
+
+/// The product source is never exported to. The channel's period is for its other shops; only what is said of this very shop is a mistake.
+fn never_export(shop: &Section<'_>, own: &Jobs, jobs: &mut BTreeMap<JobKind, Period>) {
+    let export = JobKind::ProductExport;
+    if own.periods.get(&export).is_some_and(|period| *period != Period::None)
+        && let Some(item) = shop.open("jobs").get(export.as_str())
+    {
+        let cause = format!("`{}` is the product source, which is never exported to", shop.last());
+        item.error(cause, "leave it out, or write \"None\"");
+    }
+    if let Some(period) = jobs.get_mut(&export) {
+        *period = Period::None;
+    }
 }
 
 /// Without its channel nobody knows which keys the shop may have, but one that is nearly `channel` was meant to be it.
@@ -352,7 +377,7 @@ fn convert(price: &Section<'_>) -> BTreeMap<Currency, Decimal> {
 }
 
 /// What concerns several shops, or shops and the rest.
-pub(super) fn whole(top: &Section<'_>, config: &mut Config, facts: &[ChannelFacts]) {
+pub(super) fn whole(top: &Section<'_>, config: &Config, facts: &[ChannelFacts]) {
     product_source(top, config);
     let shops = top.open("shops");
     let mails = !matches!(config.mail.transport, Transport::None);
@@ -404,44 +429,26 @@ fn refresh_period(top: &Section<'_>, table: &Section<'_>, shop: &ShopConfig, fac
     }
 }
 
-/// The product source exists and is not exported to.
-fn product_source(top: &Section<'_>, config: &mut Config) {
+/// The product source exists, and nothing is exported without one.
+fn product_source(top: &Section<'_>, config: &Config) {
     let shops = top.open("shops");
-    let Some(source) = config.product_source.clone() else {
+    let incomplete = top.book.layers.incomplete;
+    let Some(source) = &config.product_source else {
         let exports = |shop: &ShopConfig| shop.jobs.get(&JobKind::ProductExport).is_some_and(|p| *p != Period::None);
-        if top.book.layers.incomplete {
-            return;
-        }
-        for id in config.shops.iter().filter(|(_, shop)| exports(shop)).map(|(id, _)| id) {
+        for (id, _) in config.shops.iter().filter(|(_, shop)| !incomplete && exports(shop)) {
             if let Some(item) = shops.open(id.as_str()).open("jobs").get(JobKind::ProductExport.as_str()) {
                 item.warning("nothing is exported without a product source", "set `product_source` to a shop's id");
             }
         }
         return;
     };
-    let table = shops.open(source.as_str());
-    let Some(shop) = config.shops.get_mut(&source) else {
-        if table.dict.is_none() && !top.book.layers.incomplete {
-            let ids = shops.keys();
-            let remedy = match suggestion(source.as_str(), ids.iter().map(String::as_str)) {
-                Some(meant) => format!("did you mean `{meant}`?"),
-                None => "name one of the shops, or \"None\"".to_owned(),
-            };
-            let cause = format!("there is no shop `{source}`");
-            top.book.find(&top.at("product_source"), Severity::Error, cause, remedy);
-        }
+    if config.shops.contains_key(source) || shops.get(source.as_str()).is_some() || incomplete {
         return;
+    }
+    let ids = shops.keys();
+    let remedy = match suggestion(source.as_str(), ids.iter().map(String::as_str)) {
+        Some(meant) => format!("did you mean `{meant}`?"),
+        None => "name one of the shops, or \"None\"".to_owned(),
     };
-    // The channel's default is for its other shops; only what is said of this very shop is a mistake.
-    if let Some(item) = table.open("jobs").get(JobKind::ProductExport.as_str())
-        && shop.jobs.get(&JobKind::ProductExport).is_some_and(|period| *period != Period::None)
-    {
-        item.error(
-            format!("`{source}` is the product source, which is never exported to"),
-            "leave it out, or write \"None\"",
-        );
-    }
-    if let Some(period) = shop.jobs.get_mut(&JobKind::ProductExport) {
-        *period = Period::None;
-    }
+    top.book.find(&top.at("product_source"), Severity::Error, format!("there is no shop `{source}`"), remedy);
 }

@@ -6,7 +6,7 @@ use jiff::{SignedDuration, Timestamp};
 use tempfile::TempDir;
 
 use super::{
-    ChannelFacts, Config, OwnKey, Severity,
+    ChannelFacts, Config, Known, OwnKey, Severity,
     check::{Checked, check},
     flat::{Flat, flat_of},
     load::{Env, load},
@@ -57,7 +57,7 @@ impl Desk {
     }
 
     pub(super) fn check(&self) -> Checked {
-        check(&load(Some(&self.main()), &self.env), &facts(), &self.env)
+        check(&load(Some(&self.main()), &self.env, &Known::default()), &facts(), &self.env)
     }
 
     /// The findings as lines, errors without a mark.

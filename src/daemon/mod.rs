@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 use crate::{
     channels::{AuthorizationKind, Tools, find},
     clock::Clock,
-    config::{Config, LogFormat, load::Env},
+    config::{Config, Known, LogFormat, load::Env},
     control,
     domain::{ChannelName, EndSource, InstanceId, JobKind, Period, counted},
     http::{Http, HttpEvent},
@@ -75,8 +75,8 @@ pub struct Files {
     pub config: Option<PathBuf>,
     /// The environment.
     pub env: Env,
-    /// The files that were read.
-    pub read: Vec<PathBuf>,
+    /// What was read from them.
+    pub known: Arc<Known>,
     /// Those that secrets were read from.
     pub secret_files: Vec<PathBuf>,
 }
@@ -150,8 +150,8 @@ pub struct Ended {
 /// What every part of the daemon shares.
 pub(crate) struct Shared {
     pub files: Files,
-    /// The files that the settings in force were read from.
-    pub served_files: ArcSwap<Vec<PathBuf>>,
+    /// What the settings in force were read from.
+    pub known: ArcSwap<Known>,
     /// The files that secrets were read from lately, whether or not what was read is in force.
     pub secret_files: ArcSwap<Vec<PathBuf>>,
     pub clock: Clock,
@@ -229,7 +229,7 @@ impl App {
         keeper.acts_as(move || incarnation.holder());
 
         let shared = Arc::new(Shared {
-            served_files: ArcSwap::from_pointee(files.read.clone()),
+            known: ArcSwap::new(Arc::clone(&files.known)),
             secret_files: ArcSwap::from_pointee(files.secret_files.clone()),
             files,
             clock,

@@ -1,5 +1,7 @@
 //! Work without a daemon: one run, or the plan of one.
 
+use std::sync::Arc;
+
 use super::{App, Files, force, unavailable};
 use crate::{
     channels::Tools,
@@ -17,8 +19,12 @@ use crate::{
 pub async fn run_once(mut config: Config, shop: &ShopId, job: JobKind, demand: Demand) -> Result<RunView, Refusal> {
     (config.web.listen, config.web.internal) = (None, None);
     let clock = Clock::system();
-    let files =
-        Files { config: None, env: Env::of_process(true, clock.now()), read: Vec::new(), secret_files: Vec::new() };
+    let files = Files {
+        config: None,
+        env: Env::of_process(true, clock.now()),
+        known: Arc::default(),
+        secret_files: Vec::new(),
+    };
     let app =
         App::build(config, files, clock, None).await.map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
     app.run_one(shop, job, demand).await

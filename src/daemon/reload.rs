@@ -70,9 +70,10 @@ impl Shared {
     /// Reads the settings, from `main` instead of the main file in force, if named. Thousands of shops take a while to read: meanwhile
     /// the work goes on.
     async fn read_settings(&self, main: Option<&Path>) -> Result<settings::Loaded, String> {
+        let known = if main.is_some() { Arc::default() } else { self.known.load_full() };
         let main = main.or(self.files.config.as_deref()).map(Path::to_owned);
         let (env, tools) = (self.files.env.clone(), self.tools.clone());
-        let read = tokio::task::spawn_blocking(move || settings::load(main.as_deref(), &env, &tools));
+        let read = tokio::task::spawn_blocking(move || settings::load_after(&known, main.as_deref(), &env, &tools));
         read.await.map_err(|error| format!("the settings cannot be read: {error}"))
     }
 
@@ -95,10 +96,10 @@ impl Shared {
             }
         };
         self.secret_files.store(Arc::new(loaded.secret_files.clone()));
-        let (before, files) = (self.config.load(), self.served_files.load());
-        loaded.findings.extend(settings::vanished(&before, &files, &loaded, cause == Cause::Asked));
-        drop((before, files));
-        let (files, findings) = (loaded.files.clone(), loaded.findings.clone());
+        let (before, known) = (self.config.load(), self.known.load());
+        loaded.findings.extend(settings::vanished(&before, known.files(), &loaded, cause == Cause::Asked));
+        drop((before, known));
+        let (known, findings) = (std::mem::take(&mut loaded.known), loaded.findings.clone());
         let outcome = match accepted(loaded) {
             Ok(config) => self.put_in_force(config, cause).await,
             Err(refusal) => Err(refusal),
@@ -109,7 +110,7 @@ impl Shared {
                 for finding in findings.iter().filter(|_| !changes.is_empty()) {
                     tracing::info!(event = "settings.finding", "{}", without_addresses(&finding.to_string()));
                 }
-                self.served_files.store(Arc::new(files));
+                self.known.store(Arc::new(known));
                 tell_good(changes, refused.take().is_some());
             }
             Err(refusal) => {

@@ -358,7 +358,7 @@ impl Known<'_> {
             (format!("channels.{channel}.jobs.{}", self.job), "the channel's"),
         ];
         for (key, words) in places {
-            if let Some(origin) = self.config.origins.get(&key) {
+            if let Some(origin) = self.config.origin(&key) {
                 return format!("{words}, {}:{}", origin.file, origin.line);
             }
         }

@@ -632,7 +632,7 @@ async fn launch(config: PathBuf, clock: Clock) -> Result<Daemon, StartError> {
     let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
     let loaded = settings::load(Some(&config), &env, &tools);
     let Some(settings) = loaded.config else { panic!("the settings are refused: {:#?}", loaded.findings) };
-    let files = Files { config: Some(config), env, read: loaded.files, secret_files: loaded.secret_files };
+    let files = Files { config: Some(config), env, known: loaded.known.into(), secret_files: loaded.secret_files };
     let app = App::build(settings, files, clock, None).await?;
     let (answerer, handle, store) = (app.answerer(), app.handle(), app.store());
     let (page, machines) = (app.page_address(), app.machines_address());
