@@ -146,8 +146,8 @@ fn absent() -> Finding {
         file: DEFAULT_FILE.to_owned(),
         line: 0,
         key: String::new(),
-        severity: Severity::Note,
-        cause: "there is no such file, so the built-in defaults hold".to_owned(),
+        severity: Severity::Warning,
+        cause: "there is no such file, so the built-in defaults hold, and the service does not start".to_owned(),
         remedy: "write it, or name another with `--config`".to_owned(),
     }
 }

@@ -102,6 +102,9 @@ impl Shared {
     /// Everything that is wrong; empty: the daemon is well. Answers soon, whatever the database does.
     pub(crate) async fn ailments(&self) -> Vec<String> {
         let mut ailments = self.work_stopped_by().await;
+        if *self.settings_wait.borrow() {
+            ailments.push("new settings wait for the database".to_owned());
+        }
         // A database that is away is among them already.
         ailments.extend(in_time(self.worries()).await.unwrap_or_default());
         ailments

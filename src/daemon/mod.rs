@@ -170,6 +170,8 @@ pub(crate) struct Shared {
     pub stands_by: ArcSwapOption<String>,
     /// One reload at a time. What the last one refused, if it did.
     pub reloading: tokio::sync::Mutex<Option<String>>,
+    /// Whether good settings were read that the database has not taken yet.
+    pub settings_wait: tokio::sync::watch::Sender<bool>,
 }
 
 /// A daemon, built and not yet running.
@@ -246,10 +248,15 @@ impl App {
             log,
             stands_by: ArcSwapOption::empty(),
             reloading: tokio::sync::Mutex::default(),
+            settings_wait: tokio::sync::watch::Sender::new(false),
         });
         let digest = Some(shared.config.load().digest.clone());
         let edited = shared.store.read(shared.clock.now()).await?.fact("settings.digest").await? != digest;
+        let gone = shared.shops_gone().await?;
         shared.agree().await?;
+        if shared.standing_by().is_none() {
+            shared.tell_shops_gone(&gone).await?;
+        }
         if edited && shared.standing_by().is_none() {
             let channels = shared.shops.all().iter().map(|entry| entry.shop.channel.clone()).collect();
             shared.note_apps_changed(&channels).await;

@@ -19,9 +19,10 @@ use crate::{
         watch::{Watch, Watched},
     },
     control::Refusal,
-    domain::ChannelName,
+    domain::{ChannelName, ShopId},
     mail::{Mailer, without_addresses},
     notices, settings,
+    store::StoreError,
 };
 
 /// How soon an edit is tried again that the database did not take.
@@ -33,7 +34,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Why the settings are read again.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cause {
-    /// The files changed: one that vanished counts as a bad edit.
+    /// The files changed, or may have: one that vanished counts as a bad edit.
     Edit,
     /// A person asked: what is there is meant.
     Asked,
@@ -50,18 +51,21 @@ pub(super) async fn watch(shared: Arc<Shared>, stop: CancellationToken) -> Resul
     if now.config.is_none_or(|config| config.digest != shared.config.load().digest) {
         let _ = shared.reload(Cause::Edit).await;
     }
-    // Daemons are asked so from of old. A terminal that goes ends none either.
+    // Daemons are asked so from of old. It may as well be a terminal that goes, so it is nobody's word that shops are to go.
     let mut hangup = signal(SignalKind::hangup()).map_err(|error| format!("the hang-up signal: {error}"))?;
-    let mut again = false;
+    let mut waits = shared.settings_wait.subscribe();
     loop {
-        let cause = tokio::select! {
+        let again = *waits.borrow_and_update();
+        tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            edit = edits.recv() => edit.map(|()| Cause::Edit).ok_or("the watcher is gone")?,
-            _ = hangup.recv() => Cause::Asked,
-            () = tokio::time::sleep(AGAIN), if again => Cause::Edit,
-        };
-        // The outcome is logged and told where it is decided. An edit that the database did not take is not lost.
-        again = shared.reload(cause).await.is_err_and(|refusal| refusal.exit == 69);
+            edit = edits.recv() => edit.ok_or("the watcher is gone")?,
+            _ = hangup.recv() => {}
+            () = tokio::time::sleep(AGAIN), if again => {}
+            // Somebody else's reload met no database.
+            _ = waits.changed(), if !again => continue,
+        }
+        // The outcome is logged and told where it is decided.
+        let _ = shared.reload(Cause::Edit).await;
         watch.set_secret_files(&shared.secret_files.load());
     }
 }
@@ -111,9 +115,16 @@ impl Shared {
                     tracing::info!(event = "settings.finding", "{}", without_addresses(&finding.to_string()));
                 }
                 self.known.store(Arc::new(known));
+                self.settings_wait.send_replace(false);
                 tell_good(changes, refused.take().is_some());
             }
+            Err(away) if away.exit == 69 => {
+                if !self.settings_wait.send_replace(true) {
+                    tracing::warn!(event = "store.failed", "new settings wait for the database: {}", away.text);
+                }
+            }
             Err(refusal) => {
+                self.settings_wait.send_replace(false);
                 let text = self.refuse(refusal, cause, refused.as_deref()).await;
                 *refused = Some(text);
             }
@@ -130,13 +141,13 @@ impl Shared {
         let differing = force::differing(&old, &config, &changes);
         let entries = force::entries_after(&config, &self.tools, &self.shops, differing.as_ref())
             .map_err(|error| wrong(error.to_string()))?;
+        let mailer = people::mailer(&config, &self.clock).map_err(|error| wrong(format!("mail: {error}")))?;
+        let people =
+            people::people(&config, &self.files, &self.links, &self.clock).map_err(|error| wrong(error.to_string()))?;
         let log = self.log.as_ref().filter(|_| old.log.level != config.log.level);
         if let Some(log) = log {
             log.set_filter(&config.log.level).map_err(|error| wrong(format!("log.level: {error}")))?;
         }
-        let mailer = people::mailer(&config, &self.clock).map_err(|error| wrong(format!("mail: {error}")))?;
-        let people =
-            people::people(&config, &self.files, &self.links, &self.clock).map_err(|error| wrong(error.to_string()))?;
         // What is written follows from the shops, and what it asks for is worked out and told by the people in force; everything else is
         // swapped once it stands.
         let before = self.shops.all();
@@ -161,6 +172,31 @@ impl Shared {
         self.handle.wake();
         self.metrics.set_settings_accepted(self.clock.now());
         Ok(changes.lines)
+    }
+
+    /// Shops that the database knows from the settings before, and that are in none of the files now.
+    pub(super) async fn shops_gone(&self) -> Result<Vec<ShopId>, StoreError> {
+        let config = self.config.load();
+        let known = self.store.read(self.clock.now()).await?.shops().await?.into_iter();
+        Ok(known.filter(|row| row.configured && !config.shops.contains_key(&row.id)).map(|row| row.id).collect())
+    }
+
+    /// Tells that a start found shops in none of the files. While the daemon runs a file that vanishes is refused; at a start there is
+    /// nothing else to serve, and nobody may have meant it.
+    pub(super) async fn tell_shops_gone(&self, gone: &[ShopId]) -> Result<(), StoreError> {
+        if gone.is_empty() {
+            return Ok(());
+        }
+        let names: Vec<String> = gone.iter().map(|id| format!("`{id}`")).collect();
+        tracing::warn!(
+            event = "settings.shops_gone",
+            shops = gone.len(),
+            "in none of the settings files any more: {}; their jobs stop and their data stays; if that is not meant, put their files back",
+            names.join(", ")
+        );
+        let mut tx = self.store.write(self.clock.now()).await?;
+        notices::note_shops_gone(&mut tx, &self.people.load(), gone).await?;
+        tx.commit().await
     }
 
     /// Apps of these channels that were refused may have been mended with the settings that are in force now.

@@ -163,6 +163,11 @@ pub enum News {
         /// The findings.
         why: String,
     },
+    /// A start found shops in none of the settings files that were there before.
+    ShopsGone {
+        /// Their ids.
+        shops: Vec<ShopId>,
+    },
     /// A mail cannot be delivered.
     Undeliverable {
         /// Its number in the outbox.

@@ -233,6 +233,13 @@ async fn obstacle(
 async fn is_settled(tx: &mut Tx, news: &News) -> Result<bool, StoreError> {
     Ok(match news {
         News::SettingsRefused { why } => tx.fact("settings.error").await?.as_ref() != Some(why),
+        News::ShopsGone { shops } => {
+            let mut gone = false;
+            for shop in shops {
+                gone |= tx.shop(shop).await?.is_some_and(|row| !row.configured);
+            }
+            !gone
+        }
         News::AuthorizationRevoked { grant: Some((authorization, grant_number)), .. }
         | News::AuthorizationLapsed { grant: Some((authorization, grant_number)), .. } => {
             let grant = GrantRef { authorization: *authorization, grant_number: *grant_number };

@@ -23,7 +23,9 @@ use arc_swap::ArcSwap;
 pub use compose::{drop_unsaid, is_for_nobody, is_out_of_date, letter, mark_sent, silence, subject, unsilence};
 pub use failing::owe_failing;
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
-pub use operator::{gather, note_app_refused, note_settings_refused, note_undeliverable, owe_operator_mail};
+pub use operator::{
+    gather, note_app_refused, note_settings_refused, note_shops_gone, note_undeliverable, owe_operator_mail,
+};
 pub use owe::{
     Pass, bring_up_to_date, note_end_moved, note_ended, note_obstacle, note_renewal, note_shops_changed,
     note_works_again, owe_due, owe_fresh_link, owe_test_mail,

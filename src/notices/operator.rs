@@ -84,6 +84,7 @@ pub(super) fn about(news: &News) -> String {
         News::AuthorizationRevoked { .. } => "the channel refuses the permission".to_owned(),
         News::AuthorizationLapsed { .. } => "the authorization has ended".to_owned(),
         News::SettingsRefused { .. } => "the newest settings were refused".to_owned(),
+        News::ShopsGone { .. } => "shops are in no settings file any more".to_owned(),
         News::Undeliverable { .. } => "mail cannot be delivered".to_owned(),
         News::AppRejected { channel, .. } => format!("{channel} refuses our app"),
         News::AppSecretEnds { channel, .. } => format!("the client secret of {channel} ends"),
@@ -137,6 +138,16 @@ pub async fn note_app_refused(
 pub async fn note_settings_refused(tx: &mut Tx, people: &People, why: &str) -> Result<(), StoreError> {
     let news = News::SettingsRefused { why: why.to_owned() };
     let dedup = format!("settings/{}", tx.now.as_millisecond());
+    for recipient in &people.operator {
+        owe_one(tx, people, &dedup, recipient, &[], &news, EDITING).await?;
+    }
+    Ok(())
+}
+
+/// A start found these shops in none of the settings files. Told only if they are still gone when the mail leaves.
+pub async fn note_shops_gone(tx: &mut Tx, people: &People, gone: &[ShopId]) -> Result<(), StoreError> {
+    let news = News::ShopsGone { shops: gone.to_vec() };
+    let dedup = format!("shops-gone/{}", tx.now.as_millisecond());
     for recipient in &people.operator {
         owe_one(tx, people, &dedup, recipient, &[], &news, EDITING).await?;
     }

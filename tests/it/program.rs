@@ -490,7 +490,8 @@ fn check_without_a_settings_file_says_that_there_is_none() {
         told["findings"].as_array().unwrap().iter().map(|it| it["cause"].as_str().unwrap()).collect();
     if !std::path::Path::new("/etc/shopsyncd/shopsyncd.toml").exists() {
         assert_eq!(told["findings"][0]["file"], "/etc/shopsyncd/shopsyncd.toml");
-        assert!(causes.contains(&"there is no such file, so the built-in defaults hold"), "{causes:?}");
+        let absent = "there is no such file, so the built-in defaults hold, and the service does not start";
+        assert!(causes.contains(&absent), "{causes:?}");
         assert!(causes.contains(&"there are no shops, so nothing runs"), "{causes:?}");
     }
     assert!(causes.iter().any(|cause| cause.contains("cannot be made in /dev/null as this user")), "{causes:?}");

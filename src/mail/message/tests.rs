@@ -407,12 +407,13 @@ fn several_occasions_are_told_in_one_mail_in_their_order() {
             asked: true,
         },
         News::SettingsRefused { why: "shopsyncd.toml:3: not TOML".to_owned() },
+        News::ShopsGone { shops: vec!["uk".parse().unwrap(), "de".parse().unwrap()] },
         News::Undeliverable { id: 7, to: "a@example.com".to_owned(), why: "550 no such user".to_owned() },
     ];
     let letter = Letter::Operator(news);
     assert_eq!(
         subject(&letter, Language::De, NOON),
-        "3 Vorkommnisse, zuerst UK und DE: die Berechtigung ist abgelaufen"
+        "4 Vorkommnisse, zuerst UK und DE: die Berechtigung ist abgelaufen"
     );
     insta::assert_snapshot!(text(&letter, Language::En, NOON), @r#"
     These things have happened, in this order.
@@ -426,6 +427,13 @@ fn several_occasions_are_told_in_one_mail_in_their_order() {
       The settings were edited and refused; the ones before keep serving:
       shopsyncd.toml:3: not TOML. Look with `shopsyncd check`, and correct
       them: they are read again at once.
+
+    2 shops are in no settings file any more
+      At its start shopsyncd found in none of its settings files what was
+      there before: uk and de. The jobs of these shops have stopped, and
+      their data stays. If that is not meant, put their files back: they are
+      read at once. Otherwise `shopsyncd shops forget SHOP --yes` erases
+      what is kept of a shop.
 
     mail to a@example.com cannot be delivered
       A mail to a@example.com was given up: 550 no such user. If the address

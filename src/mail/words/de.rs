@@ -341,6 +341,19 @@ impl Words for German {
         )
     }
 
+    fn shops_gone(&self, count: usize, shops: &str) -> Said {
+        Said::new(
+            if count == 1 {
+                "ein Shop steht in keiner Einstellungsdatei mehr".to_owned()
+            } else {
+                format!("{count} Shops stehen in keiner Einstellungsdatei mehr")
+            },
+            format!(
+                "Beim Start fand shopsyncd in keiner seiner Einstellungsdateien, was vorher darin stand: {shops}. Die Aufträge dieser Shops ruhen, ihre Daten bleiben. War das nicht gewollt, bitte die Dateien zurücklegen: Sie werden sofort gelesen. Sonst löscht `shopsyncd shops forget SHOP --yes`, was von einem Shop aufbewahrt ist."
+            ),
+        )
+    }
+
     fn undeliverable(&self, id: i64, to: &str, why: &str) -> Said {
         Said::new(
             format!("E-Mail an {to} ist nicht zustellbar"),

@@ -340,6 +340,19 @@ impl Words for English {
         )
     }
 
+    fn shops_gone(&self, count: usize, shops: &str) -> Said {
+        Said::new(
+            if count == 1 {
+                "a shop is in no settings file any more".to_owned()
+            } else {
+                format!("{count} shops are in no settings file any more")
+            },
+            format!(
+                "At its start shopsyncd found in none of its settings files what was there before: {shops}. The jobs of these shops have stopped, and their data stays. If that is not meant, put their files back: they are read at once. Otherwise `shopsyncd shops forget SHOP --yes` erases what is kept of a shop."
+            ),
+        )
+    }
+
     fn undeliverable(&self, id: i64, to: &str, why: &str) -> Said {
         Said::new(
             format!("mail to {to} cannot be delivered"),

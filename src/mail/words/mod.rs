@@ -168,6 +168,8 @@ trait Words: Sync {
     fn job_recovered(&self, name: &str, job: JobKind) -> Said;
     /// The settings were refused.
     fn settings_refused(&self, why: &str) -> Said;
+    /// A start found shops in no settings file; `shops` are their ids, in words.
+    fn shops_gone(&self, count: usize, shops: &str) -> Said;
     /// A mail cannot be delivered.
     fn undeliverable(&self, id: i64, to: &str, why: &str) -> Said;
 }

@@ -210,6 +210,10 @@ impl Writer<'_> {
             }
             News::JobRecovered { name, job, .. } => words.job_recovered(&one_line(name), *job),
             News::SettingsRefused { why } => words.settings_refused(&one_line(why)),
+            News::ShopsGone { shops } => {
+                let ids: Vec<String> = shops.iter().map(ToString::to_string).collect();
+                words.shops_gone(ids.len(), &listed(&ids))
+            }
             News::Undeliverable { id, to, why } => words.undeliverable(*id, &one_line(to), &one_line(why)),
         }
     }

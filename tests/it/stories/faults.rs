@@ -106,6 +106,43 @@ async fn database_away(goes: fn(&Between), comes_back: fn(&Between)) {
 }
 
 #[tokio::test]
+async fn an_edit_that_meets_no_database_is_not_refused_and_takes_effect_once_it_is_back() {
+    let Some(database) = Database::postgres().await else { return };
+    let (database, between) = database.behind().await;
+    let mut world = World::new(database, MORNING, &["uk"]);
+    let (log, _kept) = Log::kept();
+    world.source(&[("A", "10.00", 5)]);
+    world.offer("uk", &[("A", "10.00", 5)]);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.pass(minutes(15)).await;
+    world.until_ready(true).await;
+
+    between.cut();
+    world.until_ready(false).await;
+    world.write_shop("uk", "[shops.uk.jobs]\nproduct_export = \"7 minutes\"\n");
+    let refusal = world.ask(Request::Reload).await.unwrap_err();
+    assert_eq!((refusal.exit, refusal.findings.len()), (69, 0), "{refusal:?}");
+    world
+        .wait_until("it is told that the settings wait", async || {
+            log.all().iter().any(|line| line.contains("new settings wait for the database"))
+        })
+        .await;
+    between.mend();
+    world.until_ready(true).await;
+    world.wait_until("the edit holds", async || world.job("uk", EXPORT).await["period"] == "7 minutes").await;
+    assert_eq!(log.lines("settings.rejected"), Vec::<String>::new());
+    assert_eq!(log.lines("settings.reloaded").len(), 1, "{:#?}", log.all());
+    assert_eq!(
+        world.metrics("shopsyncd_settings_last_reload_successful").await,
+        ["shopsyncd_settings_last_reload_successful 1"]
+    );
+    assert_eq!(world.status().await["settings"]["error"], serde_json::Value::Null);
+    world.settle().await;
+    world.end_with_mails().await;
+}
+
+#[tokio::test]
 async fn a_host_whose_name_is_not_known_is_told_of_and_called_once_the_setting_is_mended() {
     let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
     world.source(&[("A", "10.00", 5)]);

@@ -59,18 +59,51 @@ async fn an_edit_takes_effect_by_itself_and_a_bad_one_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_hang_up_signal_is_a_reload_that_somebody_asks_for() {
+async fn a_hang_up_signal_is_a_reload_but_nobodys_word_that_shops_go() {
     let (log, _kept) = Log::kept();
     let world = a_working_shop().await;
+    let hang_up = || rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP).unwrap();
     let refused = async || world.status().await["settings"]["error"].as_str().is_some_and(|it| it.contains("vanished"));
     world.remove_shop("uk");
+    hang_up();
     world.wait_until("the daemon minds that the file is gone", refused).await;
-    assert_eq!(world.status().await["shops"].as_array().unwrap().len(), 2, "and keeps the shop");
-    rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::HUP).unwrap();
-    world.wait_until("the shop is gone", async || world.status().await["shops"].as_array().unwrap().len() == 1).await;
-    assert_eq!(log.lines("settings.reloaded").len(), 1);
+    hang_up();
+    world.write_shop("uk", "");
+    hang_up();
+    world.wait_until("the file is back", async || world.status().await["settings"]["error"] == Value::Null).await;
+    assert_eq!(world.status().await["shops"].as_array().unwrap().len(), 2);
+    assert_eq!(log.lines("settings.rejected").len(), 1, "{:#?}", log.all());
+
+    // Somebody who asks for it means it.
+    world.remove_shop("uk");
+    world.ask(Request::Reload).await.unwrap();
+    assert_eq!(world.status().await["shops"].as_array().unwrap().len(), 1);
     // The operator is told of the refusal, unless it was mended at once.
     world.pass(minutes(2)).await;
+    world.end_with_mails().await;
+}
+
+#[tokio::test]
+async fn a_start_without_a_file_that_was_there_is_told_and_takes_nothing_from_the_shop() {
+    let (log, _kept) = Log::kept();
+    let mut world = a_working_shop().await;
+    world.stop().await;
+    world.remove_shop("uk");
+    world.start().await;
+    let told = log.lines("settings.shops_gone");
+    assert!(matches!(&told[..], [one] if one.contains("WARN") && one.contains("`uk`")), "{told:#?}");
+    world.pass(minutes(5)).await;
+    let mails = world.mails().await;
+    assert!(matches!(&mails[..], [one] if one.ends_with("a shop is in no settings file any more")), "{mails:?}");
+
+    world.source(&[("A", "11.00", 5)]);
+    world.write_shop("uk", "");
+    world.ask(Request::Reload).await.unwrap();
+    world.pass(minutes(15)).await;
+    assert_eq!(world.offers("uk"), ["A 11.00 5"], "nobody had to authorize anything again");
+    world.stop().await;
+    world.start().await;
+    assert_eq!(log.lines("settings.shops_gone").len(), 1, "and a start with all its files tells nothing");
     world.end_with_mails().await;
 }
 
