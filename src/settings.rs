@@ -3,6 +3,7 @@
 //! The settings themselves know no channel and the channels no settings; here the two meet.
 
 use std::{
+    borrow::Cow,
     collections::{HashMap, HashSet},
     path::{Path, PathBuf},
     sync::Arc,
@@ -116,7 +117,7 @@ pub fn vanished(before: &Config, files: &[PathBuf], after: &Loaded, asked: bool)
 
 /// The files of which something holds.
 fn speaking(config: &Config) -> HashSet<&str> {
-    config.origins.all().map(|origin| &*origin.file).collect()
+    config.origins.files().collect()
 }
 
 /// A file's name as findings have it.
@@ -214,16 +215,14 @@ fn judge_channels(
     findings: &mut Vec<Finding>,
 ) -> HashMap<ShopId, String> {
     let mut places = HashMap::new();
-    let mut taken: HashMap<(&str, String), &ShopId> = HashMap::new();
-    for known in layers.taken_over() {
-        taken.insert((known.config.channel.as_str(), known.place.clone()), &known.id);
-    }
-    let known: HashSet<&ShopId> = taken.values().copied().collect();
+    let known: HashSet<&ShopId> = layers.taken_over().map(|known| &known.id).collect();
+    let mut taken: HashMap<(&str, Cow<'_, str>), &ShopId> = HashMap::new();
+    taken.extend(layers.taken_over().map(|it| ((it.config.channel.as_str(), Cow::from(&it.place)), &it.id)));
     for (id, shop) in config.shops.iter().filter(|(id, _)| !known.contains(id)) {
         match build(config, id, tools) {
             Ok(channel) => {
                 let place = channel.place();
-                if let Some(other) = taken.insert((shop.channel.as_str(), place.clone()), id) {
+                if let Some(other) = taken.insert((shop.channel.as_str(), place.clone().into()), id) {
                     let cause = format!("the same place of sale as shop `{other}`");
                     let path = ["shops", id.as_str()];
                     findings.push(layers.finding(&path, Severity::Error, cause, "keep one of the two shops"));

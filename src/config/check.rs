@@ -82,7 +82,9 @@ pub fn check(layers: &Layers, facts: &[ChannelFacts], env: &Env) -> Checked {
 
 /// In the order in which a person meets them: by file, then by line.
 pub fn sort(findings: &mut [Finding], layers: &Layers) {
-    let rank = layers.positions();
+    let positions = layers.positions(findings.iter().map(|finding| finding.file.as_str()));
+    // The environment comes last.
+    let rank = |file: &str| positions.get(file).copied().unwrap_or(usize::MAX);
     findings.sort_by(|a, b| (rank(&a.file), a.line, &a.key).cmp(&(rank(&b.file), b.line, &b.key)));
 }
 

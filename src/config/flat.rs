@@ -52,7 +52,10 @@ fn hashed(values: impl IntoIterator<Item = (String, Shown)>) -> String {
     for (key, value) in values {
         let (Shown::Text(text) | Shown::Secret(text)) = &value;
         // Lengths keep neighbours apart.
-        hash.update(format!("{}:{key}={}:{text}\n", key.len(), text.len()));
+        for part in [&key, text] {
+            hash.update((part.len() as u64).to_le_bytes());
+            hash.update(part);
+        }
     }
     hex::encode(hash.finalize())
 }

@@ -2,7 +2,7 @@
 //! place. What stands in them is judged in [`super::check`].
 
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap, HashSet},
     ffi::OsStr,
     path::{Path as FilePath, PathBuf},
     sync::Arc,
@@ -290,10 +290,11 @@ impl Layers {
         }
     }
 
-    /// Where a file comes in the order of reading; the environment comes last.
-    pub(super) fn positions(&self) -> impl Fn(&str) -> usize + use<> {
-        let known: HashMap<Arc<str>, usize> = self.names.iter().cloned().zip(0..).collect();
-        move |file| known.get(file).copied().unwrap_or(known.len())
+    /// Where these files come in the order of reading.
+    pub(super) fn positions<'f>(&self, files: impl Iterator<Item = &'f str>) -> HashMap<String, usize> {
+        let wanted: HashSet<&str> = files.collect();
+        let found = self.names.iter().enumerate().filter(|(_, name)| wanted.contains(&***name));
+        found.map(|(position, name)| (name.to_string(), position)).collect()
     }
 
     /// The number of the last layer that says this very key.
@@ -428,18 +429,17 @@ impl Layers {
 
     /// A shop stands in one file; of two, the first counts until the fault is mended.
     fn refuse_shops_in_two_files(&mut self) {
-        let known = self.taken_over().filter_map(|shop| {
-            let stands = shop.origins.get(&format!("shops.{}", shop.id))?;
-            Some((shop.id.to_string(), stands.clone()))
-        });
-        let mut first: HashMap<String, Origin> = known.collect();
+        let known = self.taken_over.values().flat_map(|file| &file.shops);
+        let known: HashMap<&str, &KnownShop> = known.map(|shop| (shop.id.as_str(), shop)).collect();
+        let mut first: HashMap<String, Origin> = HashMap::new();
         for layer in &mut self.layers {
             let Some(Value::Dict(tag, shops)) = layer.dict.remove("shops") else { continue };
             let mut kept = Dict::new();
             for (id, shop) in shops {
                 let path = vec!["shops".to_owned(), id.clone()];
                 let line = layer.places.get(&path).map_or(0, |place| place.line);
-                if let Some(other) = first.get(&id) {
+                let other = first.get(&id).or_else(|| known.get(id.as_str())?.origins.get(&format!("shops.{id}")));
+                if let Some(other) = other {
                     layer.places.retain(|at, _| !at.starts_with(&path));
                     self.findings.push(Finding {
                         file: layer.name.to_string(),

@@ -35,7 +35,7 @@ mod values;
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests;
 
-pub use known::Known;
+pub use known::{Known, KnownShop};
 pub use origins::{Origin, Origins};
 
 pub(crate) use keys::suggestion;

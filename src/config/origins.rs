@@ -35,9 +35,15 @@ impl Origins {
         key.starts_with(&below).then_some(origin)
     }
 
-    /// All of them.
-    pub fn all(&self) -> impl Iterator<Item = &Origin> {
-        self.apart.values().chain(self.shops.values().flat_map(|shop| shop.values()))
+    /// The files of which something holds; one whose values stand side by side is named once for them.
+    pub fn files(&self) -> impl Iterator<Item = &str> {
+        let all = self.apart.values().chain(self.shops.values().flat_map(|shop| shop.values()));
+        let mut last: Option<&Arc<str>> = None;
+        all.map(|origin| &origin.file).filter_map(move |file| {
+            let same = last.is_some_and(|last| Arc::ptr_eq(last, file));
+            last = Some(file);
+            (!same).then_some(&**file)
+        })
     }
 
     /// Notes where a value stands; the last one counts.

@@ -83,7 +83,8 @@ impl Shared {
 
     /// What a reload would change, and what it would put in force; of `main` instead of the main file in force, if named.
     pub(super) async fn difference(&self, main: Option<&Path>) -> Result<(Diff, Config), Refusal> {
-        let config = accepted(self.read_settings(main).await.map_err(|cause| Refusal::new(1, cause))?)?;
+        let loaded = self.read_settings(main).await.map_err(|cause| Refusal::new(1, cause))?;
+        let config = accepted(loaded, "the daemon would refuse these settings")?;
         Ok((diff(&self.config.load(), &config), config))
     }
 
@@ -104,7 +105,7 @@ impl Shared {
         loaded.findings.extend(settings::vanished(&before, known.files(), &loaded, cause == Cause::Asked));
         drop((before, known));
         let (known, findings) = (std::mem::take(&mut loaded.known), loaded.findings.clone());
-        let outcome = match accepted(loaded) {
+        let outcome = match accepted(loaded, "the settings were refused and the ones before keep serving") {
             Ok(config) => self.put_in_force(config, cause).await,
             Err(refusal) => Err(refusal),
         };
@@ -245,14 +246,11 @@ fn tell_good(changes: &[String], mended: bool) {
     tracing::info!(event = "settings.reloaded", changes = changes.len(), "{}", without_addresses(&text));
 }
 
-/// The settings, or everything that is wrong with them (78).
-fn accepted(loaded: settings::Loaded) -> Result<Config, Refusal> {
+/// The settings, or everything that is wrong with them (78). `refused`: what that means.
+fn accepted(loaded: settings::Loaded, refused: &str) -> Result<Config, Refusal> {
     let findings: Vec<_> = loaded.errors().cloned().collect();
     match loaded.config {
         Some(config) if findings.is_empty() => Ok(config),
-        _ => {
-            let text = "the settings were refused and the ones before keep serving".into();
-            Err(Refusal { exit: 78, text, findings })
-        }
+        _ => Err(Refusal { exit: 78, text: refused.to_owned(), findings }),
     }
 }
