@@ -8,6 +8,7 @@ use super::{
     print,
 };
 use crate::{
+    clock::Clock,
     control::Refusal,
     store::{Store, lock::InstanceLock},
 };
@@ -24,8 +25,9 @@ async fn migrate(env: &Env) -> Outcome {
     let url = open::database(&config)?;
     let _lock = if url.starts_with("sqlite:") {
         open::founded(&config).await?;
-        let lock = InstanceLock::take(&config.state_dir, crate::clock::Clock::system().now());
-        Some(lock.map_err(|error| Refusal::new(exit::TRY_LATER, format!("{error}; stop the daemon first")))?)
+        let file = Store::make_file(url, &config.state_dir).map_err(open::unavailable)?;
+        let lock = InstanceLock::take(&config.state_dir, file.as_deref(), Clock::system().now());
+        Some(lock.map_err(|error| Refusal::new(exit::TRY_LATER, error.to_string()))?)
     } else {
         None
     };

@@ -180,8 +180,8 @@ pub struct App {
     scheduler: Scheduler,
     people: Option<TcpListener>,
     internal: Option<TcpListener>,
-    /// On SQLite: the right to work on this state. Given back when dropped.
-    _lock: Option<InstanceLock>,
+    /// The right to work on this state. Given back when dropped.
+    _lock: InstanceLock,
 }
 
 impl App {
@@ -189,7 +189,8 @@ impl App {
     pub async fn build(config: Config, files: Files, clock: Clock, log: Option<LogHandle>) -> Result<Self, StartError> {
         seal::make_state_dir(&config.state_dir)?;
         let sqlite = config.database_url.expose().starts_with("sqlite:");
-        let lock = if sqlite { Some(InstanceLock::take(&config.state_dir, clock.now())?) } else { None };
+        let file = Store::make_file(config.database_url.expose(), &config.state_dir)?;
+        let lock = InstanceLock::take(&config.state_dir, file.as_deref(), clock.now())?;
         let store = Store::open(config.database_url.expose(), &config.state_dir).await?;
         let sealer = seal::sealer(&config, &store).await?;
         let people_listener = listen(config.web.listen, "listen").await?;

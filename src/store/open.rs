@@ -215,6 +215,14 @@ impl Store {
         Ok(store)
     }
 
+    /// Makes the file of a SQLite database where it is not there yet, and tells where it stands, for whoever is to be the only one to work
+    /// on it. `None`: the database is a server.
+    pub fn make_file(url: &str, state_dir: &Path) -> Result<Option<PathBuf>, StoreError> {
+        let Place::File(file) = place(url, state_dir)? else { return Ok(None) };
+        make_private(&file, state_dir).map_err(|error| unusable_file(&file, &error.into()))?;
+        Ok(Some(file))
+    }
+
     /// Opens a database for commands that only look, beside a running daemon or without one: makes nothing, changes nothing.
     ///
     /// # Errors

@@ -15,7 +15,7 @@ use serde_json::Value;
 use shopsyncd::{
     domain::{Account, AuthorizationId},
     secrets::{Sealer, Secret},
-    store::{NewGrant, SealedGrant, Store},
+    store::{NewGrant, SealedGrant, Store, lock::InstanceLock},
 };
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tempfile::TempDir;
@@ -251,6 +251,47 @@ fn a_run_without_a_daemon_is_not_made_without_its_secrets() {
     assert_eq!(code, 69, "{err}");
     assert!(err.contains("`seal_key` is not readable"), "{err}");
     assert!(!sealed.path("state/seal-key").exists(), "no other key is made in its place");
+}
+
+/// Settings by which the daemon ends at once if nothing else ends it before: its address is taken.
+fn taken_address() -> (std::net::TcpListener, String) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let settings = format!("[web]\nlisten = \"{}\"\ninternal = \"None\"\n", listener.local_addr().unwrap());
+    (listener, settings)
+}
+
+#[test]
+fn a_database_that_a_daemon_with_another_state_folder_works_on_is_left_to_it_with_75() {
+    let (_taken, web) = taken_address();
+    let data = TempDir::new().unwrap();
+    let file = data.path().join("shops.db");
+    let url = format!("sqlite:{}", file.display());
+    let desk = Desk::new(&format!("{web}[database]\nurl = \"{url}\"\n"));
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async { Store::open(&url, data.path()).await.unwrap().close().await });
+    let other = InstanceLock::take(&desk.path("other"), Some(&file), Timestamp::now()).unwrap();
+    for line in ["run", "db migrate", "jobs run erp product_import --wait"] {
+        let Said(code, _, err) = desk.run(line);
+        assert_eq!(code, 75, "{line}: {err}");
+        let held = format!("shops.db-lock is held by process {} of ", std::process::id());
+        assert!(err.contains(&held) && err.contains("a SQLite database serves one daemon"), "{line}: {err}");
+    }
+    drop(other);
+    assert_eq!(desk.run("db migrate").0, 0);
+    assert_eq!(desk.run("run").0, 69, "only its address is in the way now");
+}
+
+#[tokio::test]
+async fn a_state_folder_serves_one_daemon_on_a_server_too() {
+    let Some(database) = Database::postgres().await else { return };
+    let (_taken, web) = taken_address();
+    let desk = Desk::new(&format!("{}{web}", database.settings()));
+    let other = InstanceLock::take(&desk.path("state"), None, Timestamp::now()).unwrap();
+    let Said(code, _, err) = desk.run("run");
+    assert_eq!(code, 75, "{err}");
+    assert!(err.contains("state/lock is held by process") && err.contains("a `state_dir` of its own"), "{err}");
+    drop(other);
+    assert_eq!(desk.run("run").0, 69, "only its address is in the way now");
 }
 
 on_both_databases! {

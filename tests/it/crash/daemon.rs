@@ -22,6 +22,7 @@ impl Daemon {
         for inherited in ["RUNTIME_DIRECTORY", "NOTIFY_SOCKET", "SHOPSYNCD_CRASH_AT", "SHOPSYNCD_STOP_AT"] {
             command.env_remove(inherited);
         }
+        command.env("SHOPSYNCD__STATE_DIR", stage.free_state_dir());
         command.envs(named.iter().map(|(name, value)| (name, value)));
         let child = command.stderr(log).kill_on_drop(true).spawn().unwrap();
         let pid = Pid::from_raw(child.id().unwrap() as i32).unwrap();

@@ -2,7 +2,7 @@
 
 use std::{
     fs,
-    path::PathBuf,
+    path::{Path, PathBuf},
     time::{Duration, Instant},
 };
 
@@ -14,6 +14,7 @@ use shopsyncd::{
     control::{self, Hidden, Refusal, Request},
     domain::{InstanceId, JobKind},
     secrets::Secret,
+    store::lock::InstanceLock,
 };
 
 use super::daemon::Daemon;
@@ -124,6 +125,26 @@ product_import = "1 second"
 
     pub(super) fn state_dir(&self) -> PathBuf {
         self.path("state")
+    }
+
+    /// A state folder for one more daemon: the stage's own, or, on a server, another where a daemon has that already. The mails of all lie
+    /// in the stage's own.
+    pub(super) fn free_state_dir(&self) -> PathBuf {
+        if matches!(self.database, Database::Sqlite) {
+            return self.state_dir();
+        }
+        let is_free = |folder: &Path| InstanceLock::take(folder, None, Clock::system().now()).is_ok();
+        let own = self.state_dir();
+        if is_free(&own) {
+            return own;
+        }
+        let mut others = (2..).map(|number| self.path(&format!("state-{number}")));
+        let other = others.find(|folder| is_free(folder)).unwrap();
+        if !other.join("mail").exists() {
+            fs::create_dir_all(own.join("mail")).unwrap();
+            std::os::unix::fs::symlink(own.join("mail"), other.join("mail")).unwrap();
+        }
+        other
     }
 
     /// What the source says now: price and stock by SKU. Each round moves every tenth SKU, which is as much as a shop takes in a
