@@ -228,15 +228,20 @@ impl Socket {
         Ok(Self { listener, path })
     }
 
-    /// Serves until `stop` fires.
-    pub async fn serve(self, answerer: Arc<dyn Answerer>, stop: CancellationToken) -> io::Result<()> {
-        self.serve_at(Pace::USUAL, answerer, stop).await
+    /// Serves until `stop` fires; whoever connects after that waits for the next one that serves.
+    pub async fn serve(&self, answerer: Arc<dyn Answerer>, stop: CancellationToken) {
+        self.serve_at(Pace::USUAL, answerer, stop).await;
     }
 
-    async fn serve_at(self, pace: Pace, answerer: Arc<dyn Answerer>, stop: CancellationToken) -> io::Result<()> {
+    /// Gives its place up.
+    pub fn close(&self) -> io::Result<()> {
+        remove(&self.path)
+    }
+
+    async fn serve_at(&self, pace: Pace, answerer: Arc<dyn Answerer>, stop: CancellationToken) {
         loop {
             let stream = tokio::select! {
-                () = stop.cancelled() => break,
+                () = stop.cancelled() => return,
                 accepted = self.listener.accept() => match accepted {
                     Ok((stream, _)) => stream,
                     Err(error) => {
@@ -253,7 +258,6 @@ impl Socket {
                 let _ = converse(pace, stream, answerer).await;
             });
         }
-        remove(&self.path)
     }
 }
 
@@ -434,6 +438,6 @@ mod tests {
         assert_eq!(ask(folder.path(), &Request::Reload).await.unwrap(), "done");
         assert_eq!(ask(folder.path(), &Request::Health).await.unwrap_err().exit, 69);
         stop.cancel();
-        serving.await.unwrap().unwrap();
+        serving.await.unwrap();
     }
 }

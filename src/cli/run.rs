@@ -30,7 +30,9 @@ pub(super) async fn run(env: &Env) -> Outcome {
     let stop =
         stop_signals().map_err(|error| Refusal::new(exit::FAILED, format!("cannot listen for signals: {error}")))?;
     let files = Files { config: env.config.clone(), env: environment, known: known.into(), secret_files };
-    let app = App::build(config, files, Clock::system(), Some(log)).await.map_err(refused)?;
+    let Some(app) = App::start(config, files, Clock::system(), log, &stop).await.map_err(refused)? else {
+        return Ok(());
+    };
     app.run(stop).await.map_err(|error| Refusal::new(exit::FAILED, error.to_string()))
 }
 

@@ -11,6 +11,9 @@ use crate::{
     secrets::Secret,
 };
 
+/// What is said of a setting that is only read at start.
+const LATER: &str = "; takes effect at the next restart";
+
 /// The settings that are only read at start.
 const AT_START: [&str; 6] = ["state_dir", "seal_key", "database.url", "web.listen", "web.internal", "log.format"];
 
@@ -35,6 +38,11 @@ impl Diff {
     /// Whether nothing differs.
     pub fn is_empty(&self) -> bool {
         self.lines.is_empty()
+    }
+
+    /// The lines for a daemon that is not further than its start, which still takes everything.
+    pub fn lines_at_start(&self) -> Vec<String> {
+        self.lines.iter().map(|line| line.strip_suffix(LATER).unwrap_or(line).to_owned()).collect()
     }
 }
 
@@ -95,7 +103,7 @@ impl Diff {
             let line = format!("{key}: {}", change(old, new));
             if AT_START.contains(&key.as_str()) {
                 self.restart.push(key.clone());
-                self.lines.push(format!("{line}; takes effect at the next restart"));
+                self.lines.push(format!("{line}{LATER}"));
             } else {
                 self.lines.push(line);
             }

@@ -380,7 +380,7 @@ pub async fn status_of(
 /// Why the store did not do as asked, as a command is told.
 pub fn unavailable(error: StoreError) -> Refusal {
     let exit = match error {
-        StoreError::Url { .. } | StoreError::Newer { .. } => 78,
+        StoreError::Url { .. } | StoreError::Newer { .. } | StoreError::Denied { .. } => 78,
         _ if error.is_away() => 69,
         _ => 1,
     };

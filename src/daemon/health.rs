@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
 
-use super::Shared;
+use super::{Shared, systemd};
 use crate::{
     config::Transport,
     domain::{AuthorizationState, ShopId, counted},
@@ -115,9 +115,7 @@ impl Shared {
         let ailments = self.ailments().await;
         // What keeps the work from being done is said alone.
         let doing = if self.standing_by().is_some() { None } else { in_time(self.doing()).await.ok() };
-        let words = ailments.into_iter().chain(doing).collect::<Vec<_>>().join("; ");
-        // It is one line.
-        words.replace(char::is_control, " ")
+        systemd::one_line(&ailments.into_iter().chain(doing).collect::<Vec<_>>().join("; "))
     }
 
     /// What the daemon does: `serves 12 shops, 2 held; next run 10:05`.

@@ -1,13 +1,13 @@
 //! The daemon: everything put together, run, reloaded, drained and stopped.
 //!
 //! [`App`] is a value: the program builds it from files, tests build it with fakes and a manual clock. The order in
-//! which things start, and its reverse, is written in [`App::build`] and [`App::run`] and nowhere else.
+//! which things start, and its reverse, is written in `start`, in [`App::build`] and in [`App::run`] and nowhere else.
 
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use arc_swap::{ArcSwap, ArcSwapOption};
 use jiff::SignedDuration;
-use tokio::{net::TcpListener, task::JoinSet, time::Instant};
+use tokio::{task::JoinSet, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 use crate::{
@@ -23,10 +23,7 @@ use crate::{
     notices::SharedPeople,
     scheduler::{self, Handle, Scheduler},
     secrets::{SealError, random_text},
-    store::{
-        Store, StoreError,
-        lock::{InstanceLock, LockError},
-    },
+    store::{Store, StoreError, lock::LockError},
     telemetry::{
         logging::{Format, LogHandle},
         metrics::Metrics,
@@ -43,6 +40,7 @@ mod once;
 mod people;
 mod reload;
 mod seal;
+mod start;
 mod supervise;
 mod systemd;
 
@@ -51,6 +49,7 @@ pub use health::SETTINGS_REFUSED;
 pub use once::{dry_run, run_once};
 pub use people::people_of;
 pub(crate) use seal::judge as judge_seal_key;
+use start::{Door, Ground};
 
 /// How long runs may take to reach their next safe point when the daemon stops.
 const GRACE: SignedDuration = SignedDuration::from_secs(9);
@@ -130,9 +129,24 @@ impl StartError {
     pub const fn exit(&self) -> u8 {
         match self {
             Self::Locked(_) => 75,
-            Self::Settings(_) | Self::Store(StoreError::Url { .. } | StoreError::Newer { .. }) => 78,
+            Self::Settings(_)
+            | Self::Store(StoreError::Url { .. } | StoreError::Newer { .. } | StoreError::Denied { .. }) => 78,
             Self::Store(_) | Self::Listen { .. } => 69,
             Self::Io { .. } => 1,
+        }
+    }
+
+    /// Whether the start waits until this has come right, rather than end for systemd to try again. A database that is away, a disk that
+    /// is full, a folder that is not there or may not be written to come right without a word to us; a database that does not exist
+    /// is being made, or restored.
+    ///
+    /// A server that refuses user or password does not: what it takes stands in the settings, as a rule in a credential, which systemd
+    /// hands over at a start alone, and a wrong password tried for hours looks like an attack.
+    fn is_waited_for(&self) -> bool {
+        match self {
+            Self::Store(error) => error.is_passing(),
+            Self::Io { .. } | Self::Locked(LockError::Io { .. }) => true,
+            Self::Settings(_) | Self::Locked(LockError::Held { .. }) | Self::Listen { .. } => false,
         }
     }
 }
@@ -178,101 +192,27 @@ pub(crate) struct Shared {
 pub struct App {
     shared: Arc<Shared>,
     scheduler: Scheduler,
-    people: Option<TcpListener>,
-    internal: Option<TcpListener>,
-    /// The right to work on this state. Given back when dropped.
-    _lock: InstanceLock,
+    ground: Ground,
 }
 
 impl App {
     /// Opens and checks everything that can be wrong, so that a daemon that starts is one that works.
     pub async fn build(config: Config, files: Files, clock: Clock, log: Option<LogHandle>) -> Result<Self, StartError> {
-        seal::make_state_dir(&config.state_dir)?;
-        let sqlite = config.database_url.expose().starts_with("sqlite:");
-        let file = Store::make_file(config.database_url.expose(), &config.state_dir)?;
-        let lock = InstanceLock::take(&config.state_dir, file.as_deref(), clock.now())?;
+        let mut ground = Ground::default();
+        ground.take(&config, &clock).await?;
         let store = Store::open(config.database_url.expose(), &config.state_dir).await?;
-        let sealer = seal::sealer(&config, &store).await?;
-        let people_listener = listen(config.web.listen, "listen").await?;
-        let internal_listener = listen(config.web.internal, "internal").await?;
-
-        let metrics = Metrics::new();
-        let observed = metrics.clone();
-        let tools =
-            Tools { http: Http::observed(clock.clone(), move |event| count(&observed, event)), clock: clock.clone() };
-        let shops = ShopBook::new(force::page(&config), force::entries(&config, &tools)?);
-        let instance = new_instance();
-        let links = Links::new(sealer.clone(), shops.clone());
-        let people = Arc::new(ArcSwap::from_pointee(people::people(&config, &files, &links, &clock)?));
-        let mailer = MailerBook::new(people::mailer(&config, &clock)?);
-        let keeper =
-            TokenKeeper::new(store.clone(), clock.clone(), sealer, shops.clone(), people.clone(), instance.clone());
-
-        let work = Work {
-            store: store.clone(),
-            clock: clock.clone(),
-            keeper: keeper.clone(),
-            shops: shops.clone(),
-            people: people.clone(),
-        };
-        let handlers = jobs::handlers(&work, &mailer, &metrics);
-        let settings = scheduler::Settings {
-            holder: instance.clone(),
-            slots: SLOTS,
-            shared: !sqlite,
-            settings_digest: config.digest.clone(),
-            standing_by: false,
-            metrics: metrics.clone(),
-        };
-        let (scheduler, handle) = Scheduler::new(store.clone(), clock.clone(), handlers, settings);
-        let waker = handle.clone();
-        keeper.wakes(move || waker.wake());
-        keeper.counts_in(metrics.clone());
-        let incarnation = handle.clone();
-        keeper.acts_as(move || incarnation.holder());
-
-        let shared = Arc::new(Shared {
-            known: ArcSwap::new(Arc::clone(&files.known)),
-            secret_files: ArcSwap::from_pointee(files.secret_files.clone()),
-            files,
-            clock,
-            config: ArcSwap::from_pointee(config),
-            store,
-            tools,
-            shops,
-            people,
-            mailer,
-            keeper,
-            links,
-            handle,
-            metrics,
-            log,
-            stands_by: ArcSwapOption::empty(),
-            reloading: tokio::sync::Mutex::default(),
-            settings_wait: tokio::sync::watch::Sender::new(false),
-        });
-        let digest = Some(shared.config.load().digest.clone());
-        let edited = shared.store.read(shared.clock.now()).await?.fact("settings.digest").await? != digest;
-        let gone = shared.shops_gone().await?;
-        shared.agree().await?;
-        if shared.standing_by().is_none() {
-            shared.tell_shops_gone(&gone).await?;
-        }
-        if edited && shared.standing_by().is_none() {
-            let channels = shared.shops.all().iter().map(|entry| entry.shop.channel.clone()).collect();
-            shared.note_apps_changed(&channels).await;
-        }
-        shared.metrics.set_settings_accepted(shared.clock.now());
-        Ok(Self { shared, scheduler, people: people_listener, internal: internal_listener, _lock: lock })
+        let (shared, scheduler) = assemble(store, config, files, clock, log, Metrics::new()).await?;
+        Ok(Self { shared, scheduler, ground })
     }
 
     /// Runs until `stop` fires, then takes no more work, lets what goes on reach its next safe point, and ends within 20 seconds.
     pub async fn run(self, stop: CancellationToken) -> Result<(), Ended> {
-        let Self { shared, scheduler, people, internal, _lock } = self;
+        let Self { shared, scheduler, ground } = self;
         let config = shared.config.load_full();
+        let Ground { people, internal, socket, lock: _lock } = ground;
         // Before anybody is told that the daemon is ready: it can be reloaded as soon as it is.
-        let socket = control::Socket::bind(&config.state_dir)
-            .map_err(|error| Ended { part: "the control socket", cause: error.to_string() })?;
+        let socket = socket.map_or_else(|| control::Socket::bind(&config.state_dir).map(Arc::new), Ok);
+        let socket = socket.map_err(|error| supervise::ended("the control socket", error.to_string()))?;
         let asked = scheduler::moment_of(stop.clone());
         tracing::info!(
             event = "daemon.started",
@@ -288,16 +228,17 @@ impl App {
         });
         if let Some(listener) = people {
             let router = web::people_router(shared.page());
-            supervise::serve(&mut parts, "the page", listener, router, stop.clone());
+            supervise::serve(&mut parts, "the page", listener.listener, router, stop.clone());
         }
         if let Some(listener) = internal {
             let router = web::internal_router(shared.for_machines());
-            supervise::serve(&mut parts, "the internal listener", listener, router, stop.clone());
+            supervise::serve(&mut parts, "the internal listener", listener.listener, router, stop.clone());
         }
         supervise::part(&mut parts, "the word of the end", systemd::tell_stop(Arc::clone(&shared), stop.clone()));
         let (answerer, stopping) = (Arc::clone(&shared), stop.clone());
         supervise::part(&mut parts, "the control socket", async move {
-            socket.serve(answerer, stopping).await.map_err(|error| error.to_string())
+            socket.serve(answerer, stopping).await;
+            socket.close().map_err(|error| error.to_string())
         });
         let watcher = reload::watch(Arc::clone(&shared), stop.clone());
         supervise::until(&mut parts, "the settings watcher", watcher, stop.clone());
@@ -338,12 +279,12 @@ impl App {
 
     /// Where the page listens: tests bind port 0.
     pub fn page_address(&self) -> Option<SocketAddr> {
-        self.people.as_ref().and_then(|listener| listener.local_addr().ok())
+        self.ground.people.as_ref().and_then(Door::address)
     }
 
     /// Where the listener for machines listens.
     pub fn machines_address(&self) -> Option<SocketAddr> {
-        self.internal.as_ref().and_then(|listener| listener.local_addr().ok())
+        self.ground.internal.as_ref().and_then(Door::address)
     }
 
     /// What a person's hand on the daemon can do: the same requests as through the control socket.
@@ -360,6 +301,85 @@ impl App {
     pub fn store(&self) -> Store {
         self.shared.store.clone()
     }
+}
+
+/// Puts the parts together around an open database, and brings that in line with the settings.
+async fn assemble(
+    store: Store,
+    config: Config,
+    files: Files,
+    clock: Clock,
+    log: Option<LogHandle>,
+    metrics: Metrics,
+) -> Result<(Arc<Shared>, Scheduler), StartError> {
+    let sealer = seal::sealer(&config, &store).await?;
+    let observed = metrics.clone();
+    let tools =
+        Tools { http: Http::observed(clock.clone(), move |event| count(&observed, event)), clock: clock.clone() };
+    let shops = ShopBook::new(force::page(&config), force::entries(&config, &tools)?);
+    let instance = new_instance();
+    let links = Links::new(sealer.clone(), shops.clone());
+    let people = Arc::new(ArcSwap::from_pointee(people::people(&config, &files, &links, &clock)?));
+    let mailer = MailerBook::new(people::mailer(&config, &clock)?);
+    let keeper =
+        TokenKeeper::new(store.clone(), clock.clone(), sealer, shops.clone(), people.clone(), instance.clone());
+
+    let work = Work {
+        store: store.clone(),
+        clock: clock.clone(),
+        keeper: keeper.clone(),
+        shops: shops.clone(),
+        people: people.clone(),
+    };
+    let handlers = jobs::handlers(&work, &mailer, &metrics);
+    let settings = scheduler::Settings {
+        holder: instance.clone(),
+        slots: SLOTS,
+        shared: store.is_postgres(),
+        settings_digest: config.digest.clone(),
+        standing_by: false,
+        metrics: metrics.clone(),
+    };
+    let (scheduler, handle) = Scheduler::new(store.clone(), clock.clone(), handlers, settings);
+    let waker = handle.clone();
+    keeper.wakes(move || waker.wake());
+    keeper.counts_in(metrics.clone());
+    let incarnation = handle.clone();
+    keeper.acts_as(move || incarnation.holder());
+
+    let shared = Arc::new(Shared {
+        known: ArcSwap::new(Arc::clone(&files.known)),
+        secret_files: ArcSwap::from_pointee(files.secret_files.clone()),
+        files,
+        clock,
+        config: ArcSwap::from_pointee(config),
+        store,
+        tools,
+        shops,
+        people,
+        mailer,
+        keeper,
+        links,
+        handle,
+        metrics,
+        log,
+        stands_by: ArcSwapOption::empty(),
+        reloading: tokio::sync::Mutex::default(),
+        settings_wait: tokio::sync::watch::Sender::new(false),
+    });
+    let digest = Some(shared.config.load().digest.clone());
+    let edited = shared.store.read(shared.clock.now()).await?.fact("settings.digest").await? != digest;
+    let gone = shared.shops_gone().await?;
+    shared.agree().await?;
+    if shared.standing_by().is_none() {
+        shared.tell_shops_gone(&gone).await?;
+    }
+    if edited && shared.standing_by().is_none() {
+        let channels = shared.shops.all().iter().map(|entry| entry.shop.channel.clone()).collect();
+        shared.note_apps_changed(&channels).await;
+    }
+    shared.metrics.set_settings_accepted(shared.clock.now());
+    Ok((shared, scheduler))
 }
 
 /// Tells how often what is not told again has come.
@@ -402,16 +422,6 @@ pub fn log_format(format: LogFormat) -> Format {
         LogFormat::Journal => Format::Journal,
         LogFormat::Pretty => Format::Pretty,
         LogFormat::Json => Format::Json,
-    }
-}
-
-async fn listen(address: Option<SocketAddr>, key: &'static str) -> Result<Option<TcpListener>, StartError> {
-    match address {
-        None => Ok(None),
-        Some(address) => {
-            let bound = TcpListener::bind(address).await;
-            bound.map(Some).map_err(|cause| StartError::Listen { address, key, cause })
-        }
     }
 }
 

@@ -42,7 +42,7 @@ pub async fn dry_run(config: Config, shop: &ShopId, resend: Option<Field>) -> Re
 
 impl App {
     async fn run_one(self, shop: &ShopId, job: JobKind, demand: Demand) -> Result<RunView, Refusal> {
-        let Self { shared, scheduler, _lock, .. } = self;
+        let Self { shared, scheduler, ground: _ground } = self;
         if let Some(why) = shared.standing_by() {
             return Err(Refusal::new(78, why.to_string()));
         }

@@ -13,7 +13,7 @@ use super::{
 };
 use crate::{
     config::{
-        Config,
+        Config, Finding,
         diff::{Diff, diff, keep_until_restart},
         load::DEFAULT_FILE,
         watch::{Watch, Watched},
@@ -111,9 +111,8 @@ impl Shared {
         };
         match &outcome {
             Ok(changes) => {
-                // What is worth knowing of settings is told when they are put in force, as at the start.
-                for finding in findings.iter().filter(|_| !changes.is_empty()) {
-                    tracing::info!(event = "settings.finding", "{}", without_addresses(&finding.to_string()));
+                if !changes.is_empty() {
+                    tell_findings(&findings);
                 }
                 self.known.store(Arc::new(known));
                 self.settings_wait.send_replace(false);
@@ -210,15 +209,9 @@ impl Shared {
         }
     }
 
-    /// Tells that an edit was refused: log, metric, `status`. One edit may be noticed twice: what is refused again for the same
-    /// reasons is logged once, unless a person asked. Returns the reasons.
+    /// Tells that an edit was refused: log, metric, `status`. Returns the reasons.
     async fn refuse(&self, refusal: &Refusal, cause: Cause, before: Option<&str>) -> String {
-        let findings: Vec<String> = refusal.findings.iter().map(ToString::to_string).collect();
-        let text = if findings.is_empty() { refusal.text.clone() } else { findings.join(" | ") };
-        if cause == Cause::Asked || before != Some(&text) {
-            let text = without_addresses(&text);
-            tracing::error!(event = "settings.rejected", "settings rejected, the ones before keep serving: {text}");
-        }
+        let text = tell_refused(refusal, cause, before);
         self.metrics.set_settings_refused();
         let noted = async {
             let mut tx = self.store.write(self.clock.now()).await?;
@@ -236,8 +229,27 @@ impl Shared {
     }
 }
 
+/// Logs that an edit was refused, and returns the reasons. One edit may be noticed twice: what is refused again for the same reasons as
+/// `before` is logged once, unless a person asked.
+pub(super) fn tell_refused(refusal: &Refusal, cause: Cause, before: Option<&str>) -> String {
+    let findings: Vec<String> = refusal.findings.iter().map(ToString::to_string).collect();
+    let text = if findings.is_empty() { refusal.text.clone() } else { findings.join(" | ") };
+    if cause == Cause::Asked || before != Some(&text) {
+        let text = without_addresses(&text);
+        tracing::error!(event = "settings.rejected", "settings rejected, the ones before keep serving: {text}");
+    }
+    text
+}
+
+/// What is worth knowing of settings is told when they are put in force, as at the start.
+pub(super) fn tell_findings(findings: &[Finding]) {
+    for finding in findings {
+        tracing::info!(event = "settings.finding", "{}", without_addresses(&finding.to_string()));
+    }
+}
+
 /// Tells what a reload changed; after a refusal also that nothing had to be.
-fn tell_good(changes: &[String], mended: bool) {
+pub(super) fn tell_good(changes: &[String], mended: bool) {
     let text = match changes {
         [] if mended => "the settings are good again; nothing changed".to_owned(),
         [] => return,
@@ -247,7 +259,7 @@ fn tell_good(changes: &[String], mended: bool) {
 }
 
 /// The settings, or everything that is wrong with them (78). `refused`: what that means.
-fn accepted(loaded: settings::Loaded, refused: &str) -> Result<Config, Refusal> {
+pub(super) fn accepted(loaded: settings::Loaded, refused: &str) -> Result<Config, Refusal> {
     let findings: Vec<_> = loaded.errors().cloned().collect();
     match loaded.config {
         Some(config) if findings.is_empty() => Ok(config),

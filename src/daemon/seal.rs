@@ -95,10 +95,13 @@ fn found(config: &Config) -> Result<Sealer, StartError> {
     Ok(Sealer::parse(&key)?)
 }
 
-/// Durable before it is used: tokens sealed with a key that a power cut takes away are lost.
+/// Durable before it is used: tokens sealed with a key that a power cut takes away are lost. There as a whole or not at all: a start that
+/// a full disk cut off is tried again.
 fn write_new(path: &Path, key: &Secret) -> io::Result<()> {
-    let mut file = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    let draft = path.with_extension("new");
+    let mut file = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&draft)?;
     writeln!(file, "{}", key.expose())?;
     file.sync_all()?;
+    fs::rename(&draft, path)?;
     fs::File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
 }

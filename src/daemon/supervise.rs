@@ -52,6 +52,13 @@ pub(super) fn serve(
     until(parts, name, async move { serving.await.map_err(|error| error.to_string()) }, stop);
 }
 
+/// Tells, once, that a part's end is the daemon's.
+pub(super) fn ended(part: &'static str, cause: String) -> Ended {
+    let ended = Ended { part, cause };
+    tracing::error!(event = "daemon.failed", error.kind = "part", "{ended}");
+    ended
+}
+
 /// Waits for all parts. The first that ends before `stop` has fired ends the others. What goes wrong after that is only told: it is
 /// as after a kill, and the next start goes on from there.
 pub(super) async fn all(mut parts: Parts, stop: &CancellationToken) -> Result<(), Ended> {
@@ -59,7 +66,7 @@ pub(super) async fn all(mut parts: Parts, stop: &CancellationToken) -> Result<()
     while let Some(joined) = parts.join_next().await {
         let (part, result) = joined.unwrap_or_else(|error| ("a part", Err(error.to_string())));
         let early = !stop.is_cancelled();
-        let ended = match result {
+        let why = match result {
             Ok(()) if early => Some("it had nothing more to do".to_owned()),
             Ok(()) => None,
             Err(cause) if early => Some(cause),
@@ -71,9 +78,8 @@ pub(super) async fn all(mut parts: Parts, stop: &CancellationToken) -> Result<()
                 None
             }
         };
-        if let (Some(cause), true) = (ended, first.is_ok()) {
-            tracing::error!(event = "daemon.failed", "{part} ended by itself: {cause}");
-            first = Err(Ended { part, cause });
+        if let (Some(cause), true) = (why, first.is_ok()) {
+            first = Err(ended(part, cause));
             stop.cancel();
         }
     }

@@ -13,6 +13,10 @@ const OFTEN: Duration = Duration::from_secs(5);
 /// The planner looks at least once a second, and says so every fifteen while the database is away: after as long it is stuck.
 const PLANNER_MOVES: Duration = Duration::from_secs(20);
 
+/// Within what time of a word that the start waits the next one follows, or that the daemon is ready: as long as the unit gives a start
+/// that says nothing.
+const NEXT_WORD: Duration = Duration::from_mins(5);
+
 fn tell(states: &[NotifyState<'_>]) {
     // Without systemd there is nobody to tell.
     let _ = sd_notify::notify(states);
@@ -30,10 +34,26 @@ pub(super) fn reloaded(words: &str) {
     tell(&[NotifyState::Ready, NotifyState::Status(words)]);
 }
 
+/// The start waits, for what these words say, and goes on waiting: nothing about it is stuck.
+pub(super) fn waiting(words: &str) {
+    let longer = u32::try_from(NEXT_WORD.as_micros()).unwrap_or(u32::MAX);
+    tell(&[NotifyState::Status(&one_line(words)), NotifyState::ExtendTimeoutUsec(longer)]);
+}
+
+/// What is said to systemd is one line.
+pub(super) fn one_line(words: &str) -> String {
+    words.replace(char::is_control, " ")
+}
+
+/// The daemon stops.
+pub(super) fn stopping() {
+    tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+}
+
 /// Says that the daemon stops, as soon as it begins to.
 pub(super) async fn tell_stop(shared: Arc<Shared>, stop: CancellationToken) -> Result<(), String> {
     stop.cancelled().await;
-    tell(&[NotifyState::Stopping, NotifyState::Status("stopping")]);
+    stopping();
     tracing::info!(event = "daemon.stopping", instance.id = %shared.handle.holder(), "shopsyncd stops");
     Ok(())
 }

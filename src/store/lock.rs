@@ -127,7 +127,10 @@ mod tests {
         let first = InstanceLock::take(folder.path(), None, now()).unwrap();
         let refusal = InstanceLock::take(folder.path(), None, now()).unwrap_err().to_string();
         assert!(refusal.contains(&format!("process {} of ", std::process::id())), "{refusal}");
-        assert!(refusal.contains(" since 2026-01-02T03:04:05Z; ") && refusal.contains("a `state_dir` of its own"), "{refusal}");
+        assert!(
+            refusal.contains(" since 2026-01-02T03:04:05Z; ") && refusal.contains("a `state_dir` of its own"),
+            "{refusal}"
+        );
         drop(first);
         InstanceLock::take(folder.path(), None, now()).unwrap();
     }
@@ -143,7 +146,10 @@ mod tests {
         for name in ["data/shops.db", "one/../data/shops.db", "link.db"] {
             let refusal = InstanceLock::take(&path("two"), Some(&path(name)), now()).unwrap_err().to_string();
             let held = format!("data/shops.db-lock is held by process {} of ", std::process::id());
-            assert!(refusal.contains(&held) && refusal.contains("a SQLite database serves one daemon"), "{name}: {refusal}");
+            assert!(
+                refusal.contains(&held) && refusal.contains("a SQLite database serves one daemon"),
+                "{name}: {refusal}"
+            );
         }
         fs::write(path("data/others.db"), "").unwrap();
         InstanceLock::take(&path("two"), Some(&path("data/others.db")), now()).unwrap();

@@ -144,6 +144,16 @@ pub enum StoreError {
         /// What to do.
         remedy: &'static str,
     },
+    /// The server lets this user not in: an answer, and no outage.
+    #[error("database {place}: {cause}; {remedy}")]
+    Denied {
+        /// The server with user and database, without a password.
+        place: String,
+        /// Why.
+        cause: String,
+        /// What to do.
+        remedy: &'static str,
+    },
     /// The database was written by a newer program.
     #[error(
         "the database is at version {found}, this program knows {known}; install the newer program again, or restore a backup"

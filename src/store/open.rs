@@ -175,7 +175,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Url`] for an address that is none, [`StoreError::Newer`] for a database of a newer program,
-    /// [`StoreError::Unusable`] when it cannot be reached.
+    /// [`StoreError::Denied`] where a server does not let us in, [`StoreError::Unusable`] when it cannot be reached.
     pub async fn open(url: &str, state_dir: &Path) -> Result<Self, StoreError> {
         let store = Self::connect(url, state_dir).await?;
         store.migrate().await?;
@@ -491,8 +491,11 @@ async fn readers(options: SqliteConnectOptions, file: &Path) -> Result<SqlitePoo
 async fn server(options: PgConnectOptions, first_words: Option<&'static str>) -> Result<PgPool, StoreError> {
     match tokio::time::timeout(GREETING, options.connect()).await {
         Ok(Ok(first)) => drop(first.close().await),
-        Ok(Err(error)) => return Err(unusable_server(&options, bare(&error))),
-        Err(_) => return Err(unusable_server(&options, format!("no answer within {} s", GREETING.as_secs()))),
+        Ok(Err(error)) => return Err(unusable_server(&options, &error)),
+        Err(_) => {
+            let (cause, remedy) = (format!("no answer within {} s", GREETING.as_secs()), LOOK_AFTER_SERVER);
+            return Err(StoreError::Unusable { place: place_of(&options), cause, remedy });
+        }
     }
     Ok(PgPoolOptions::new()
         .max_connections(CONNECTIONS)
@@ -509,12 +512,25 @@ async fn server(options: PgConnectOptions, first_words: Option<&'static str>) ->
         .await?)
 }
 
-fn unusable_server(options: &PgConnectOptions, cause: String) -> StoreError {
+const LOOK_AFTER_SERVER: &str = "see that the server runs and has this database, and that `database.url` names it";
+
+/// A server that cannot be reached, or does not have the database (yet), is away. One that does not let this user in has answered.
+fn unusable_server(options: &PgConnectOptions, error: &sqlx::Error) -> StoreError {
+    let (place, cause) = (place_of(options), bare(error));
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    // Class 28 of the codes: invalid authorization.
+    if code.is_some_and(|code| code.starts_with("28")) {
+        let remedy = "correct user and password in `database.url`, or let this user in at the server";
+        return StoreError::Denied { place, cause, remedy };
+    }
+    StoreError::Unusable { place, cause, remedy: LOOK_AFTER_SERVER }
+}
+
+fn place_of(options: &PgConnectOptions) -> String {
     let host = options.get_socket().map_or_else(|| options.get_host().to_owned(), |path| path.display().to_string());
     let (user, port) = (options.get_username(), options.get_port());
     let name = options.get_database().unwrap_or(user);
-    let remedy = "see that the server runs and takes this user, and that `database.url` names it";
-    StoreError::Unusable { place: format!("{name} at {host}:{port} for {user}"), cause, remedy }
+    format!("{name} at {host}:{port} for {user}")
 }
 
 #[cfg(test)]

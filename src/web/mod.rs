@@ -33,11 +33,13 @@ mod page;
 mod refusal;
 mod sign_in;
 mod started;
+mod starting;
 mod text;
 mod webhooks;
 
 pub use api::{Internal, Machines, internal_router};
 use page::{Form, Link, Page, Tone, guarded};
+pub use starting::starting_router;
 use text::Text;
 
 /// The most a request may carry. Marketplaces' webhooks are small, and so is what people send.

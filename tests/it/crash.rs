@@ -22,6 +22,7 @@ mod stage;
 mod stopped;
 mod told;
 mod unforgiven;
+mod waited;
 
 use daemon::Daemon;
 use invariants::Seen;

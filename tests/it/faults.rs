@@ -100,6 +100,12 @@ product_import = "1 second"
         Pid::from_child(self.daemon.as_ref().unwrap())
     }
 
+    /// What fills the daemon's own disk.
+    fn ballast(&self) -> PathBuf {
+        let root = PathBuf::from(format!("/proc/{}/root", self.pid().as_raw_nonzero()));
+        root.join(self.path("state").strip_prefix("/").unwrap()).join("ballast")
+    }
+
     fn log(&self) -> Vec<Value> {
         let text = fs::read_to_string(self.path("log/lines")).unwrap();
         let whole = text.rsplit_once('\n').map_or("", |(whole, _)| whole);
@@ -178,13 +184,11 @@ const MANY: usize = 4_000;
 #[tokio::test]
 async fn a_disk_that_is_full_is_told_of_and_once_there_is_room_everything_goes_on() {
     let mut bench = Bench::new();
-    let Some(command) = on_a_disk_of_its_own(&bench.path("state")) else { return };
+    let Some(command) = on_a_disk_of_its_own(&bench.path("state"), ":") else { return };
     bench.start(command);
     bench.until("the first import", 0, imported(1)).await;
 
-    let ballast = PathBuf::from(format!("/proc/{}/root", bench.pid().as_raw_nonzero()))
-        .join(bench.path("state").strip_prefix("/").unwrap())
-        .join("ballast");
+    let ballast = bench.ballast();
     fill(&ballast);
     bench.write_products(MANY, "2.00");
     let full = bench.until("the full disk is told of", 0, |line| line.to_string().contains("full")).await;
@@ -200,15 +204,35 @@ async fn a_disk_that_is_full_is_told_of_and_once_there_is_room_everything_goes_o
     bench.stop();
 }
 
-/// What runs a program where this folder is a small disk, which nobody else sees. `None` where that is not allowed.
-fn on_a_disk_of_its_own(folder: &Path) -> Option<Command> {
+#[tokio::test]
+async fn a_start_on_a_disk_that_is_full_waits_until_there_is_room() {
+    let mut bench = Bench::new();
+    let filled = "! cat /dev/zero >\"$0/ballast\" 2>/dev/null";
+    let Some(command) = on_a_disk_of_its_own(&bench.path("state"), filled) else { return };
+    bench.start(command);
+    let trouble = bench.until("the full disk is told of", 0, is("store.trouble")).await;
+    let told = bench.log()[trouble]["error"].as_str().unwrap().to_owned();
+    assert!(told.contains("No space left on device"), "{told}");
+    fs::remove_file(bench.ballast()).unwrap();
+    bench.until("the first import", trouble, imported(1)).await;
+    bench.stop();
+    let told =
+        ["store.trouble", "store.recovered"].map(|event| bench.log().iter().filter(|line| is(event)(line)).count());
+    assert_eq!(told, [1, 1], "{:#?}", bench.log());
+}
+
+/// What runs a program where this folder is a small disk, which nobody else sees, once this line of a shell has been carried out there.
+/// `None` where that is not allowed.
+fn on_a_disk_of_its_own(folder: &Path, first: &str) -> Option<Command> {
     let unshared = || {
         let mut command = Command::new("unshare");
         command.arg("--mount");
         if !rustix::process::geteuid().is_root() {
             command.arg("--map-root-user");
         }
-        command.args(["sh", "-c", &format!("mount -t tmpfs -o size={DISK} tmpfs \"$0\" && exec \"$@\"")]).arg(folder);
+        command
+            .args(["sh", "-c", &format!("mount -t tmpfs -o size={DISK} tmpfs \"$0\" && {first} && exec \"$@\"")])
+            .arg(folder);
         command
     };
     let tried = unshared().arg("true").output();

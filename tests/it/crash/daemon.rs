@@ -55,6 +55,11 @@ impl Daemon {
         }
     }
 
+    /// The exit code with which it ends by itself.
+    pub(super) async fn exits(mut self) -> Option<i32> {
+        self.ended().await.and_then(|status| status.code())
+    }
+
     /// Stops it where it is; it does not notice.
     pub(super) fn freeze(&self) {
         self.send(Signal::STOP);
@@ -88,7 +93,7 @@ impl Daemon {
         self.child.try_wait().unwrap()
     }
 
-    fn send(&self, signal: Signal) {
+    pub(super) fn send(&self, signal: Signal) {
         kill_process(self.pid, signal).unwrap();
     }
 

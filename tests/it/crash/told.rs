@@ -123,13 +123,13 @@ async fn stops_in_time(stage: &Stage, daemon: Daemon, ear: &mut Ear) {
 }
 
 /// Stands where systemd listens.
-struct Ear {
+pub(super) struct Ear {
     heard: mpsc::UnboundedReceiver<(Instant, String)>,
     listening: JoinHandle<()>,
 }
 
 impl Ear {
-    fn open(stage: &Stage) -> Self {
+    pub(super) fn open(stage: &Stage) -> Self {
         let socket = UnixDatagram::bind(stage.path("notify")).unwrap();
         let (tell, heard) = mpsc::unbounded_channel();
         let listening = tokio::spawn(async move {
@@ -145,7 +145,7 @@ impl Ear {
     }
 
     /// Waits for a line that begins so and says this.
-    async fn hears(&mut self, begins: &str, says: &str) -> String {
+    pub(super) async fn hears(&mut self, begins: &str, says: &str) -> String {
         self.next(|_, line| line.starts_with(begins) && line.contains(says), begins).await
     }
 

@@ -76,7 +76,7 @@ impl World {
 }
 
 /// A browser that follows nothing by itself.
-pub(super) async fn get(url: &Url, cookie: Option<String>) -> Answer {
+pub(crate) async fn get(url: &Url, cookie: Option<String>) -> Answer {
     browse(Method::GET, url, cookie.map(|cookie| ("cookie", cookie)).into_iter().collect(), None).await
 }
 

@@ -40,7 +40,7 @@ mod elsewhere;
 mod log;
 
 pub(crate) use between::Between;
-use browser::get;
+pub(crate) use browser::get;
 pub(crate) use database::{Database, must_not_be_left_out, on_both_databases};
 pub(crate) use log::Log;
 
