@@ -113,9 +113,14 @@ impl Ground {
 
     fn take_lock(&mut self, config: &Config, clock: &Clock) -> Result<(), StartError> {
         seal::make_state_dir(&config.state_dir)?;
-        if self.lock.is_none() {
-            let file = Store::make_file(config.database_url.expose(), &config.state_dir)?;
-            self.lock = Some(InstanceLock::take(&config.state_dir, file.as_deref(), clock.now())?);
+        let (url, now) = (config.database_url.expose(), clock.now());
+        let lock = match self.lock.take() {
+            Some(lock) => lock,
+            None => InstanceLock::take_folder(&config.state_dir, url.starts_with("sqlite:"), now)?,
+        };
+        let lock = self.lock.insert(lock);
+        if let Some(file) = Store::make_file(url, &config.state_dir)? {
+            lock.take_database(&file, now)?;
         }
         Ok(())
     }

@@ -17,7 +17,7 @@ use rustix::fs::{FlockOperation, flock};
 #[derive(Debug)]
 pub struct InstanceLock {
     _folder: Lock,
-    _database: Option<Lock>,
+    database: Option<Lock>,
 }
 
 /// Why a lock was not taken.
@@ -53,12 +53,27 @@ impl InstanceLock {
     /// Takes the lock of `state_dir`, and that of the database where it is a `file`, which must be there; at once or not at all. Writes
     /// into them whose they are, since `now`.
     pub fn take(state_dir: &Path, file: Option<&Path>, now: Timestamp) -> Result<Self, LockError> {
+        let mut lock = Self::take_folder(state_dir, file.is_some(), now)?;
+        if let Some(file) = file {
+            lock.take_database(file, now)?;
+        }
+        Ok(lock)
+    }
+
+    /// Takes the lock of `state_dir`; that of the database, if it is a file, once there is one.
+    pub fn take_folder(state_dir: &Path, on_file: bool, now: Timestamp) -> Result<Self, LockError> {
         let path = state_dir.join("lock");
         let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(state_dir);
         made.map_err(|source| LockError::Io { path: path.clone(), source })?;
-        let folder = Lock::take(path, if file.is_some() { STOP } else { MOVE }, now)?;
-        let database = file.map(|file| Lock::take(beside(file)?, STOP, now)).transpose()?;
-        Ok(Self { _folder: folder, _database: database })
+        Ok(Self { _folder: Lock::take(path, if on_file { STOP } else { MOVE }, now)?, database: None })
+    }
+
+    /// Takes the lock of the database `file`, unless it is held already.
+    pub fn take_database(&mut self, file: &Path, now: Timestamp) -> Result<(), LockError> {
+        if self.database.is_none() {
+            self.database = Some(Lock::take(beside(file)?, STOP, now)?);
+        }
+        Ok(())
     }
 }
 
