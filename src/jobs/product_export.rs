@@ -127,7 +127,8 @@ impl ProductExport {
         let filter = RunFilter { shop: Some(shop.clone()), job: Some(JobKind::ProductImport), ..RunFilter::default() };
         let import = tx.runs(&filter, 1).await?.into_iter().next();
         let read = tx.last_pass(shop, PassKind::Full).await?.is_some();
-        let under_way = import.as_ref().is_some_and(|run| !run.state.is_final());
+        let stands = import.as_ref().map(|run| (run.state, run.available_at));
+        let under_way = stands.is_some_and(|(state, _)| !state.is_final());
         // After a renewal or a recovery what was last seen is old: the import that comes with it goes first.
         let first = import.is_some_and(|run| {
             [Some(run.trigger), run.follow_up].iter().any(|it| matches!(it, Some(Trigger::Renewal | Trigger::Recovery)))
@@ -140,7 +141,8 @@ impl ProductExport {
             let run = NewRun { shop: Some(shop.clone()), job: JobKind::ProductImport, demand: Demand::default() };
             tx.run_now(&run, Trigger::Schedule).await?;
         }
-        let halt = soon(tx.now, LOOK_AGAIN, format!("shop `{shop}` is being read first"), String::new());
+        let wait = if under_way { until_next_look(stands, tx.now) } else { LOOK_AGAIN };
+        let halt = soon(tx.now, wait, format!("shop `{shop}` is being read first"), String::new());
         tx.commit().await?;
         Err(halt)
     }
@@ -319,23 +321,32 @@ fn cut_off(entry: &ShopEntry, now: Timestamp, unsaid: usize, some_said: bool) ->
     Halt::new(Failure::Unavailable { retry_at: None }, ErrorKind::Unavailable, text, "")
 }
 
-/// How long it takes until the next look at an import that goes first.
+/// How long it takes until the next look at what goes first.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_secs(2);
-/// The same for an import that has yet to begin.
+/// The same for an import that nobody has asked for yet.
 const LOOK_AT_REST: SignedDuration = SignedDuration::from_secs(10);
+/// The longest wait for an import that is tried again later: somebody may run it before.
+const LOOK_AT_LAST: SignedDuration = SignedDuration::from_mins(1);
+
+/// When to look again for the end of an import that goes first, if there is one: its state, and the instant before which it does not go
+/// on. While its marketplace is away it is not asked for all the
+/// time.
+fn until_next_look(import: Option<(RunState, Timestamp)>, now: Timestamp) -> SignedDuration {
+    match import.filter(|(state, _)| !state.is_final()) {
+        Some((RunState::Running, _)) => LOOK_AGAIN,
+        Some((_, available_at)) => available_at.duration_since(now).clamp(LOOK_AGAIN, LOOK_AT_LAST),
+        None => LOOK_AT_REST,
+    }
+}
 
 /// Makes sure that the products are those of the source.
 async fn ask_source(tx: &mut Tx, source: &ShopId) -> Result<(), Halt> {
     if tx.is_source_read(source).await? {
         return Ok(());
     }
-    let running = RunFilter {
-        shop: Some(source.clone()),
-        job: Some(JobKind::ProductImport),
-        state: Some(RunState::Running),
-        ..RunFilter::default()
-    };
-    let wait = if tx.runs(&running, 1).await?.is_empty() { LOOK_AT_REST } else { LOOK_AGAIN };
+    let filter = RunFilter { shop: Some(source.clone()), job: Some(JobKind::ProductImport), ..RunFilter::default() };
+    let import = tx.runs(&filter, 1).await?.into_iter().next();
+    let wait = until_next_look(import.map(|run| (run.state, run.available_at)), tx.now);
     let text = format!("product source `{source}` has not been read completely yet since it became the source");
     let remedy = format!("nothing, if its import is about to run; see `shopsyncd jobs why {source} product_import`");
     Err(soon(tx.now, wait, text, remedy))
@@ -466,4 +477,23 @@ fn refusal(change: &Change, entry: &ShopEntry) -> Refused {
     let seen_hash = change.listing.as_ref().map(|listing| listing.values(&entry.compared()).hash());
     let (_, wanted) = change.wanted.clone().split(entry.abilities.remembered);
     Refused { sku: change.sku.clone(), wanted_hash: wanted.hash(), seen_hash: seen_hash.unwrap_or_default() }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_import_that_is_tried_again_later_is_not_looked_at_all_the_time() {
+        let now: Timestamp = "2026-06-15T12:00:00Z".parse().unwrap();
+        let seconds =
+            |state, due_in: i64| until_next_look(Some((state, now + SignedDuration::from_secs(due_in))), now).as_secs();
+        assert_eq!(until_next_look(None, now), LOOK_AT_REST);
+        assert_eq!(seconds(RunState::Running, -5), 2);
+        assert_eq!(seconds(RunState::Available, -5), 2, "it begins at any moment");
+        assert_eq!(seconds(RunState::Retryable, 30), 30);
+        assert_eq!(seconds(RunState::Retryable, 900), 60, "somebody may run it before");
+        assert_eq!(seconds(RunState::Completed, -5), 10);
+    }
 }

@@ -123,7 +123,7 @@ fn tell_start(run: &Claimed) {
             "{job} goes on here after its instance died"
         );
     }
-    if run.trigger == Trigger::Schedule {
+    if run.trigger == Trigger::Schedule || run.again {
         tracing::debug!(event = "run.started", shop.id = shop, job, run.id = id, run.attempt = attempt, "{job} starts");
     } else {
         let trigger = run.trigger.as_str();

@@ -31,6 +31,8 @@ pub struct Claimed {
     pub lease_number: i64,
     /// What a person demanded.
     pub demand: Demand,
+    /// Whether it was tried before, or waited for something.
+    pub again: bool,
     /// Whether an instance that died carried it out before.
     pub taken_over: bool,
     /// How many instances died while it was under way.
@@ -69,6 +71,7 @@ pub(super) fn claimed(row: &Row) -> Result<Claimed, StoreError> {
         attempt: row.int("attempt")? as u32 + 1,
         lease_number: row.int("lease_number")? + 1,
         demand: row.opt_json("runs", "demand")?.unwrap_or_default(),
+        again: row.text("state")? == "retryable",
         // Waiting with somebody's name on it: that somebody died.
         taken_over: row.text("state")? == "available" && row.opt_text("instance")?.is_some(),
         deaths: row.int("deaths")? as u32,
@@ -134,6 +137,7 @@ impl Tx {
                     attempt: 1,
                     lease_number: 1,
                     demand: Demand::default(),
+                    again: false,
                     taken_over: false,
                     deaths: 0,
                 });

@@ -110,7 +110,7 @@ fn read_filter(filter: &str) -> Result<EnvFilter, LogError> {
     let filter = EnvFilter::builder().parse(filter).map_err(|error| fault(error.to_string()))?;
     // What was let through and then kept back as the same again is counted in a line of ours.
     let summaries =
-        format!("{}=warn", repeated::TARGET).parse().map_err(|_| fault("a directive of ours".to_owned()))?;
+        format!("{}=info", repeated::TARGET).parse().map_err(|_| fault("a directive of ours".to_owned()))?;
     // The calendar's library tells its own life at `info`, without events; the one that watches files tells of each line that is
     // written to a log beside the settings. Whoever names them in `log.level` still sees them.
     let named = filter.to_string();
@@ -437,6 +437,21 @@ mod tests {
                 "repeated": 6, "message": "failed, request 60 (the same again 6 times within 60 s)",
             })
         );
+    }
+
+    #[test]
+    fn what_waits_for_the_same_again_and_again_is_counted_as_well() {
+        let time = Arc::new(Mutex::new(Duration::ZERO));
+        let lines = logged_in_time("info", &time, |log| {
+            for minute in 0..60_u64 {
+                *time.lock().unwrap() = Duration::from_mins(minute);
+                tracing::info!(event = "run.waiting", shop.id = "uk", run.id = 7, retry_at = minute, "waits");
+                log.repetition().tell_due();
+            }
+            log.repetition().tell_all();
+        });
+        assert!(lines.len() < 10 && lines.iter().all(|line| line["level"] == "info"), "{lines:#?}");
+        assert_eq!(said(&lines).iter().map(|(_, times)| times.unwrap_or(1)).sum::<u64>(), 60);
     }
 
     #[test]

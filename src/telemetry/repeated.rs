@@ -1,7 +1,7 @@
 //! What is told again and again is told at first, and then counted.
 //!
 //! A marketplace that is down for hours makes each of its shops fail at each attempt: the first line says it, the hundred after it
-//! say nothing new and bury what does. So a warning or an error that is the same as one before is kept back and counted, and a
+//! say nothing new and bury what does. So a warning, an error, or a word that something waits, that is the same as one before is kept back and counted, and a
 //! summary tells how often it came, after a minute at first, then after twice as long each time, up to an hour. Nothing is lost:
 //! what was kept back is always in a summary, at the latest when the daemon stops.
 //!
@@ -125,7 +125,9 @@ impl Repetition {
     /// Whether a line is to be written.
     fn is_new(&self, event: &Event<'_>) -> bool {
         let metadata = event.metadata();
-        if *metadata.level() > Level::WARN || metadata.target() == TARGET {
+        // What waits for a later instant comes again, too.
+        let comes_again = *metadata.level() <= Level::WARN || metadata.fields().field("retry_at").is_some();
+        if !comes_again || metadata.target() == TARGET {
             return true;
         }
         let mut newest = Said::default();
@@ -181,7 +183,11 @@ fn tell(level: Level, times: u64, span: Duration, newest: &[(&'static str, Strin
             )
         };
     }
-    if level == Level::ERROR { summary!(error) } else { summary!(warn) }
+    match level {
+        Level::ERROR => summary!(error),
+        Level::WARN => summary!(warn),
+        _ => summary!(info),
+    }
 }
 
 /// Everything an event says, as text.
