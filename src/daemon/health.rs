@@ -81,8 +81,8 @@ impl Shared {
     /// every instance.
     async fn read_gauges(&self) -> Result<(), StoreError> {
         let mut tx = self.store.read(self.clock.now()).await?;
-        let (owed, refused) = tx.mail_counts().await?;
-        self.metrics.set_mail(owed, refused);
+        let (_, refused) = tx.mail_counts().await?;
+        self.metrics.set_mail(tx.late_mail().await?, refused);
         let known: BTreeMap<_, _> = tx.authorizations().await?.into_iter().map(|known| (known.id, known)).collect();
         let (mut ends, mut states) = (Vec::new(), Vec::new());
         for shop in tx.shops().await?.into_iter().filter(|shop| shop.configured) {

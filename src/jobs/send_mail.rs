@@ -181,7 +181,7 @@ impl SendMail {
                 let untaken = !error.in_doubt;
                 tx.deliver_mail(mail.id, &Delivery::Deferred { at, error: error.text.clone(), untaken }).await?;
                 tracing::warn!(event = "mail.deferred", mail.id = mail.id, mail.kind = %mail.kind, shops = %shops,
-                    retry_at = %format_args!("{at:.3}"), error.text = %without_addresses(&error.text), "the mail waits for another attempt");
+                    retry_at = %format_args!("{at:.3}"), error.text = %without_addresses(&error.text), "the mail waits for another attempt: {}", without_addresses(&error.text));
             }
             None => refuse(&mut tx, &self.people.load(), mail, &error.text).await?,
         }

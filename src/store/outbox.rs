@@ -465,15 +465,25 @@ impl Tx {
         }
     }
 
-    /// Messages that are still owed after so many attempts, with all that wait behind them because the relay is away; `None`: there are
-    /// none.
+    /// How many messages should have left by now. Those that are spaced, and wait for an instant to come, are none of them.
+    pub async fn late_mail(&mut self) -> Result<u64, StoreError> {
+        const SQL: &str = "
+            select count(*) as late from outbox where state = 'owed' and (attempts > 0 or next_attempt_at <= $1)";
+        Ok(match on_db!(self.row(SQL, ms(self.now)))? {
+            Some(row) => row.int("late")?.unsigned_abs(),
+            None => 0,
+        })
+    }
+
+    /// Messages that are still owed after so many attempts, with all that wait behind them for the same cause; `None`: there are none.
     pub async fn stuck_mail(&mut self, attempts: u32) -> Result<Option<StuckMail>, StoreError> {
         const SQL: &str = "
+            with oldest as (
+                select first_attempt_at, error from outbox where state = 'owed' and attempts >= $1 order by first_attempt_at limit 1)
             select first_attempt_at, error,
-                (select count(*) from outbox
-                 where state = 'owed' and (attempts >= $1 or attempts = 0 and error is not null)) as stuck
-            from outbox where state = 'owed' and attempts >= $1
-            order by first_attempt_at limit 1";
+                (select count(*) from outbox as waits
+                 where state = 'owed' and (attempts >= $1 or attempts = 0 and waits.error = oldest.error)) as stuck
+            from oldest";
         let Some(row) = on_db!(self.row(SQL, i64::from(attempts)))? else { return Ok(None) };
         Ok(Some(StuckMail {
             count: row.int("stuck")? as u64,

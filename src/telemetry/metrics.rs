@@ -40,7 +40,7 @@ pub const METRICS: &[Described] = described! {
     "shopsyncd_authorization_ends_timestamp_seconds" ["shop", "channel"] "When the owner's permission ends, in seconds since 1970";
     "shopsyncd_shops" ["channel", "state"] "Shops in the settings, by the state of their authorization: `pending`, `active`, `lapsed`, `revoked`, or `none` where none is needed";
     "shopsyncd_token_refreshes_total" ["channel", "outcome"] "Exchanges of refresh tokens, by outcome";
-    "shopsyncd_mail_owed" [] "Messages that have not been delivered yet";
+    "shopsyncd_mail_owed" [] "Messages that should have left and have not";
     "shopsyncd_mail_refused" [] "Messages that were refused for good";
     "shopsyncd_mail_sent_total" ["kind"] "Messages the relay accepted, by kind";
     "shopsyncd_reminders_sent_total" [] "Reminders the relay accepted";
@@ -198,7 +198,7 @@ impl Metrics {
         self.0.token_refreshes.get_or_create(&labels).inc();
     }
 
-    /// How many messages are owed and how many were refused for good.
+    /// How many messages should have left and how many were refused for good.
     pub fn set_mail(&self, owed: u64, refused: u64) {
         self.0.mail_owed.set(i64::try_from(owed).unwrap_or(i64::MAX));
         self.0.mail_refused.set(i64::try_from(refused).unwrap_or(i64::MAX));

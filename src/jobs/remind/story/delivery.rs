@@ -140,6 +140,13 @@ async fn a_relay_that_is_away_is_asked_once_for_all_mails() {
     assert_eq!(mails[0].error.as_deref(), Some("relay: nobody there"));
     let mut tx = world.store.write(world.clock.now()).await.unwrap();
     assert_eq!(tx.stuck_mail(3).await.unwrap().unwrap().count, 2, "what waits behind it does not leave either");
+    assert_eq!(tx.late_mail().await.unwrap(), 1, "and is due when the relay is asked next");
+    // What is spaced on purpose has nothing to do with the relay.
+    let spaced = tx.due_mail(10).await.unwrap();
+    assert!(spaced.is_empty(), "{spaced:#?}");
+    tx.delay_mail(mails[0].id, next, Some("waits until 11:00, so that operators get a few mails a day")).await.unwrap();
+    assert_eq!(tx.stuck_mail(3).await.unwrap().unwrap().count, 1);
+    tx.delay_mail(mails[0].id, next, Some("relay: nobody there")).await.unwrap();
     // Another mail proves that the relay is back.
     world.relay.refuse_all(None);
     owe_test_mail(&mut tx, &world.people.load(), "test@example.com").await.unwrap();
