@@ -2,10 +2,10 @@
 # deb.sh [--binary FILE] [--revision N] [--for-test] [--into FOLDER]: makes the Debian package, and prints where it stands.
 #
 # Without --binary the program is built first, as it is meant for production: without pretend marketplaces. --revision tells packages
-# of one version apart. --for-test takes a program with pretend marketplaces, too, and packs fast instead of small. The package's
+# of one version apart; without it the instant of the source's last change does, so that a later source makes a later package. --for-test takes a program with pretend marketplaces, too, and packs fast instead of small. The package's
 # maintainer is whoever makes it: DEBFULLNAME and DEBEMAIL, as for Debian's own tools, else git's user.name and user.email.
 set -euo pipefail
-binary= revision=1 for_test= into=
+binary= revision= for_test= into=
 while [ $# -gt 0 ]; do
   case $1 in
     --binary) binary=$(realpath "$2"); shift 2 ;;
@@ -26,6 +26,7 @@ fi
 maintainer="$name <$address>"
 
 if [ -z "$binary" ]; then
+  echo "deb.sh: building the program; the first time takes a quarter of an hour on two cores" >&2
   cargo build --release --locked --no-default-features >&2
   binary=$PWD/target/release/shopsyncd
 fi
@@ -34,10 +35,11 @@ if [ -z "$for_test" ] && "$binary" demo --help >/dev/null 2>&1; then
   exit 1
 fi
 
-version=$(sed -n '/^\[package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)-$revision
-architecture=$(dpkg --print-architecture)
 epoch=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || date +%s)}
 export SOURCE_DATE_EPOCH=$epoch
+revision=${revision:-$(date -u -d "@$epoch" +%Y%m%d%H%M%S)}
+version=$(sed -n '/^\[package\]/,/^\[/s/^version = "\(.*\)"/\1/p' Cargo.toml)-$revision
+architecture=$(dpkg --print-architecture)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 root=$work/root
@@ -87,8 +89,11 @@ install -m 755 packaging/{postinst,prerm,postrm} "$root/DEBIAN/"
 
 mkdir -p "$into"
 package=$into/shopsyncd_${version}_$architecture.deb
+# Who installs what lies there installs the newest.
+[ -n "$for_test" ] || rm -f "$into"/shopsyncd_*.deb
 packed=(-Zxz)
 [ -z "$for_test" ] || packed=(-Zgzip -z1)
 find "$root" -newermt "@$epoch" -print0 | xargs -0r touch -hd "@$epoch"
-dpkg-deb --root-owner-group "${packed[@]}" --build "$root" "$package" >&2
+dpkg-deb --root-owner-group "${packed[@]}" --build "$root" "$work/made.deb" >&2
+mv "$work/made.deb" "$package"
 echo "$package"

@@ -65,7 +65,8 @@ impl Env {
         let system = FilePath::new("/var/lib/shopsyncd");
         match self.get("STATE_DIRECTORY").and_then(|list| list.split(':').next()) {
             Some(given) => PathBuf::from(given),
-            None if system.is_dir() => system.to_owned(),
+            // Under systemd it is a link into a folder that only root may look into.
+            None if system.symlink_metadata().is_ok() => system.to_owned(),
             None => PathBuf::from("./var"),
         }
     }

@@ -324,7 +324,7 @@ impl Start {
     fn is_new_trouble(&mut self, error: &StartError) -> bool {
         let is_new = !std::mem::replace(&mut self.in_trouble, true);
         if is_new {
-            tracing::error!(event = "store.trouble", error = %error, "the database cannot be worked with yet; trying on");
+            tracing::error!(event = "store.trouble", error = %error, "the database cannot be worked with yet; trying on: {error}");
         }
         self.say(error.to_string());
         is_new

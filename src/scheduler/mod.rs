@@ -208,7 +208,7 @@ impl Shared {
     fn trouble(&self, error: &StoreError) {
         let mut trouble = self.trouble.lock().unwrap_or_else(PoisonError::into_inner);
         if trouble.is_none() {
-            tracing::error!(event = "store.trouble", error = %error, "the database does not answer as it should; trying on");
+            tracing::error!(event = "store.trouble", error = %error, "the database does not answer as it should; trying on: {error}");
         }
         *trouble = Some(error.to_string());
     }

@@ -147,7 +147,11 @@ impl Row {
             Ok(number) => return Ok(number),
             Err(NotANumber::Ambiguous) => return Err(self.in_two_ways(column, code, text)),
             Err(NotANumber::NoNumber) => {
-                (format!("{column} `{text}` is not a number"), "write digits with a decimal point, for example 19.90")
+                let remedy = match code {
+                    "stock" => "write whole pieces in digits, for example 12",
+                    _ => "write digits with a decimal point, for example 19.90",
+                };
+                (format!("{column} `{text}` is not a number"), remedy)
             }
         };
         Err(self.complaint(code, &cause, remedy))
