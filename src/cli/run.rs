@@ -9,35 +9,55 @@ use super::{
 };
 use crate::{
     clock::{Clock, boot_time},
+    config::Log,
     control::{Refusal, Request},
-    daemon::{App, Files, StartError},
+    daemon::{self, App, Files},
     mail::without_addresses,
-    settings,
-    telemetry::logging,
+    telemetry::logging::{self, LogError, LogHandle},
 };
 
 pub(super) async fn run(env: &Env) -> Outcome {
     let environment = Env::environment(true);
     let mut loaded = env.load_in(&environment);
-    let (findings, known) = (std::mem::take(&mut loaded.findings), std::mem::take(&mut loaded.known));
-    let secret_files = loaded.secret_files.clone();
-    let config = open::accepted(settings::Loaded { findings: findings.clone(), ..loaded })?;
-    let log = logging::init(crate::daemon::log_format(config.log.format), &config.log.level, boot_time)
-        .map_err(|error| Refusal::new(exit::CONFIGURATION, format!("log.level: {error}")))?;
+    // What is readable of broken settings says how to log that they are.
+    let log = begin_log(&loaded.readable().log);
+    let (findings, secret_files) = (loaded.findings.clone(), loaded.secret_files.clone());
+    let known = std::mem::take(&mut loaded.known).into();
+    let config = open::accepted(loaded).map_err(|refusal| failed("settings", refusal))?;
+    let log = log.map_err(|refusal| failed("settings", refusal))?;
     for finding in &findings {
         tracing::info!(event = "settings.finding", "{}", without_addresses(&finding.to_string()));
     }
-    let stop =
-        stop_signals().map_err(|error| Refusal::new(exit::FAILED, format!("cannot listen for signals: {error}")))?;
-    let files = Files { config: env.config.clone(), env: environment, known: known.into(), secret_files };
-    let Some(app) = App::start(config, files, Clock::system(), log, &stop).await.map_err(refused)? else {
-        return Ok(());
-    };
-    app.run(stop).await.map_err(|error| Refusal::new(exit::FAILED, error.to_string()))
+    let stop = stop_signals()
+        .map_err(|error| failed("io", Refusal::new(exit::FAILED, format!("cannot listen for signals: {error}"))))?;
+    let files = Files { config: env.config.clone(), env: environment, known, secret_files };
+    let app = App::start(config, files, Clock::system(), log, &stop).await;
+    let app = app.map_err(|error| failed(error.kind(), Refusal::new(error.exit(), error.to_string())))?;
+    let Some(app) = app else { return Ok(()) };
+    app.run(stop).await.map_err(|error| unless_logged(Refusal::new(exit::FAILED, error.to_string())))
 }
 
-fn refused(error: StartError) -> Refusal {
-    Refusal::new(error.exit(), error.to_string())
+/// Logs as the settings say, or as fits this place where that cannot be.
+fn begin_log(log: &Log) -> Result<LogHandle, Refusal> {
+    logging::init(daemon::log_format(log.format), &log.level, boot_time).map_err(|error| {
+        let _ = logging::init(logging::Format::Auto, "info", boot_time);
+        let key = if matches!(error, LogError::Journal(_)) { "log.format" } else { "log.level" };
+        Refusal::new(exit::CONFIGURATION, format!("{key}: {error}"))
+    })
+}
+
+/// Logs what keeps the daemon from starting, as one event.
+fn failed(kind: &str, refusal: Refusal) -> Refusal {
+    let findings = refusal.findings.iter().map(ToString::to_string);
+    let lines: Vec<String> = [refusal.text.clone()].into_iter().chain(findings).collect();
+    let text = without_addresses(&lines.join("\n"));
+    tracing::error!(event = "daemon.failed", error.kind = kind, exit = refusal.exit, "{text}");
+    unless_logged(refusal)
+}
+
+/// What the log has told is not said again on standard error, where it goes as a rule.
+fn unless_logged(refusal: Refusal) -> Refusal {
+    if tracing::enabled!(tracing::Level::ERROR) { Refusal::new(refusal.exit, "") } else { refusal }
 }
 
 /// Fires when this program is to stop: SIGTERM, SIGINT.

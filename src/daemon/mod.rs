@@ -136,6 +136,19 @@ impl StartError {
         }
     }
 
+    /// What kind of thing it is, for the log.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Locked(_) => "locked",
+            Self::Settings(_) | Self::Store(StoreError::Url { .. }) => "settings",
+            Self::Store(StoreError::Newer { .. }) => "database_newer",
+            Self::Store(StoreError::Denied { .. }) => "database_denied",
+            Self::Store(_) => "database",
+            Self::Listen { .. } => "address_taken",
+            Self::Io { .. } => "io",
+        }
+    }
+
     /// Whether the start waits until this has come right, rather than end for systemd to try again. A database that is away, a disk that
     /// is full, a folder that is not there or may not be written to come right without a word to us; a database that does not exist
     /// is being made, or restored.

@@ -32,6 +32,20 @@ impl Said {
     fn json(&self) -> Value {
         serde_json::from_str(&self.1).unwrap_or_else(|error| panic!("{error}: {}{}", self.1, self.2))
     }
+
+    /// What a daemon that did not start says in the end, and does not say before: an event of its log, as JSON.
+    fn failed(&self) -> (i32, String, String) {
+        let read = |line| serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {}", self.2));
+        let mut lines: Vec<Value> = self.2.lines().map(read).collect();
+        let line = lines.pop().expect("it says something");
+        assert!(lines.iter().all(|before| before["event"] == "settings.finding"), "{lines:?}");
+        assert_eq!(
+            (&line["event"], &line["level"], &line["exit"]),
+            (&"daemon.failed".into(), &"error".into(), &self.0.into())
+        );
+        let text = |field: &str| line[field].as_str().unwrap_or_else(|| panic!("{line}")).to_owned();
+        (self.0, text("error.kind"), text("message"))
+    }
 }
 
 impl Desk {
@@ -314,10 +328,45 @@ async fn a_database_of_a_newer_program_is_left_as_it_is_with_78(database: Databa
         connection.close().await.unwrap();
     }
     for line in ["run", "db migrate", "status"] {
-        let Said(code, _, err) = desk.run(line);
-        assert_eq!(code, 78, "{line}: {err}");
+        let said = desk.run(line);
+        let Said(code, _, err) = &said;
+        assert_eq!(*code, 78, "{line}: {err}");
         assert!(err.contains("at version 9999") && err.contains("install the newer program again"), "{line}: {err}");
+        if line == "run" {
+            assert_eq!(said.failed().1, "database_newer");
+        }
     }
+}
+
+#[test]
+fn what_keeps_a_daemon_from_starting_is_one_event_of_its_log_and_said_nowhere_else() {
+    let web = |further: &str| format!("[log]\nformat = \"json\"\n[web]\nlisten = \"None\"\n{further}\n");
+    let desk = Desk::new(&format!("timezone = \"Europe/Lundon\"\nkeep_history = \"for ever\"\n{}", web("")));
+    let (code, kind, text) = desk.run("run").failed();
+    assert_eq!((code, &*kind), (78, "settings"));
+    let told: Vec<bool> = ["2 errors", "shopsyncd.toml:3: timezone", "shopsyncd.toml:4: keep_history"]
+        .map(|part| text.contains(part))
+        .into();
+    assert_eq!(told, [true; 3], "{text}");
+
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap();
+    let desk = Desk::new(&web(&format!("internal = \"{address}\"")));
+    let (code, kind, text) = desk.run("run").failed();
+    assert_eq!((code, &*kind), (69, "address_taken"));
+    assert!(text.contains(&format!("cannot listen on {address}")) && text.contains("Change `web.internal`"), "{text}");
+
+    let desk = Desk::new(&web("internal = \"None\""));
+    let lock = InstanceLock::take(&desk.path("state"), Timestamp::now()).unwrap();
+    let (code, kind, text) = desk.run("run").failed();
+    assert_eq!((code, &*kind), (75, "locked"));
+    assert!(text.contains(&format!("is held by process {}", std::process::id())), "{text}");
+    drop(lock);
+
+    // A log that says nothing says this neither, and somebody has to.
+    let desk = Desk::new("timezone = \"Europe/Lundon\"\n[log]\nlevel = \"off\"\n");
+    let Said(code, _, err) = desk.run("run");
+    assert!(code == 78 && err.starts_with("error: shopsyncd.toml:3: timezone"), "{code}: {err}");
 }
 
 #[tokio::test]
