@@ -31,6 +31,7 @@ fn an_operator_installs_runs_repairs_upgrades_and_removes_it() {
     start(&mut machine);
     edit(&mut machine);
     die(&mut machine);
+    wait(&mut machine);
     restore(&mut machine);
     upgrade(&mut machine);
     remove(&mut machine);
@@ -156,8 +157,8 @@ fn die(machine: &mut Machine) {
     for line in ["ActiveState=failed", "SubState=failed", "NRestarts=0", "ExecMainStatus=78"] {
         assert!(told.lines().any(|there| there == line), "{told}");
     }
-    let log = machine.shows("journalctl --unit shopsyncd --output cat --no-pager | grep api-token | tail -n 1");
-    assert!(log.contains("web.api_token"), "{log}");
+    let log = machine.shows("journalctl --unit shopsyncd --output cat --no-pager F_EVENT=daemon.failed");
+    assert!(log.contains("web.api_token") && log.lines().count() == 2, "{log}");
     machine.shows("install -m 600 /dev/stdin /etc/shopsyncd/secrets/api-token <<<a-token-that-nobody-guesses");
     machine.shows(
         "mkdir -p /etc/systemd/system/shopsyncd.service.d && cat >/etc/systemd/system/shopsyncd.service.d/secrets.conf <<END\n\
@@ -167,6 +168,27 @@ fn die(machine: &mut Machine) {
     );
     machine.shows("systemctl daemon-reload && systemctl start shopsyncd");
     machine.until_property("StatusText", |text| text.starts_with("serves 1 shop"));
+}
+
+fn wait(machine: &mut Machine) {
+    machine.chapter("Start while the database is away");
+    machine.shows("systemctl stop shopsyncd");
+    // Only in this test a start that says nothing is given up so soon.
+    machine.drop_in("impatient", "TimeoutStartSec=3s\n");
+    machine.shows("sed -i 's|^#url = .*|url = \"sqlite:/srv/later/shop.db\"|' /etc/shopsyncd/shopsyncd.toml");
+    let asked = Instant::now();
+    machine.shows("systemctl start --no-block shopsyncd");
+    machine.until_property("StatusText", |text| text.starts_with("waits: database /srv/later/shop.db: "));
+    machine.until("true", |_| asked.elapsed() > Duration::from_secs(8));
+    let status = machine.show("systemctl status shopsyncd --no-pager --lines 0").1;
+    assert!(status.contains("activating (start)") && status.contains("Status: \"waits: database"), "{status}");
+    let log = machine.shows("journalctl --unit shopsyncd --output cat --no-pager F_EVENT=store.trouble");
+    assert_eq!(log.lines().count(), 1, "{log}");
+    machine.shows("sed -i 's|^url = .*|#url = \"sqlite:shopsyncd.db\"|' /etc/shopsyncd/shopsyncd.toml");
+    machine.until_property("StatusText", |text| text.starts_with("serves 1 shop"));
+    let told = machine.shows("systemctl show --property ActiveState,NRestarts shopsyncd");
+    assert_eq!(told.trim(), "NRestarts=0\nActiveState=active");
+    machine.does("rm /etc/systemd/system/shopsyncd.service.d/impatient.conf && systemctl daemon-reload");
 }
 
 fn restore(machine: &mut Machine) {
