@@ -90,8 +90,8 @@ impl Shared {
         let mut tx = self.store.write(self.clock.now()).await?;
         // Asked for also where the answer does not matter: it locks the fact, and everybody locks that before the schedules.
         let peer = self.peer_with_others(&mut tx, config).await?;
+        tx.set_settings_error(&self.handle.holder(), None).await?;
         if let Some(peer) = peer.filter(|_| !meant) {
-            tx.set_fact("settings.error", "").await?;
             return self.stand_by(tx, config, &peer).await;
         }
         self.accept(tx, config, since).await
@@ -180,6 +180,7 @@ mod tests {
             settings_digest: digest.to_owned(),
             standing_by: false,
             dead: false,
+            settings_error: None,
         }
     }
 

@@ -121,8 +121,7 @@ pub(super) async fn sync(
     }
     notices::note_shops_changed(tx).await?;
     tx.set_fact("settings.digest", &config.digest).await?;
-    tx.set_fact("settings.loaded_at", &tx.now.to_string()).await?;
-    tx.set_fact("settings.error", "").await
+    tx.set_fact("settings.loaded_at", &tx.now.to_string()).await
 }
 
 /// Brings everything in line, in a few statements however many shops there are. Answers which jobs are held.

@@ -105,6 +105,8 @@ impl Shared {
         if *self.settings_wait.borrow() {
             ailments.push("new settings wait for the database".to_owned());
         }
+        let refused = self.handle.settings_error();
+        ailments.extend(refused.map(|error| format!("{SETTINGS_REFUSED}: {}", mail::without_addresses(&error))));
         // A database that is away is among them already.
         ailments.extend(in_time(self.worries()).await.unwrap_or_default());
         ailments
@@ -153,9 +155,7 @@ impl Shared {
     /// What somebody has to mend although the work goes on.
     async fn worries(&self) -> Result<Vec<String>, StoreError> {
         let mut tx = self.store.read(self.clock.now()).await?;
-        let refused = tx.fact("settings.error").await?.filter(|error| !error.is_empty());
         let stuck = tx.stuck_mail(STUCK_ATTEMPTS).await?;
-        let refused = refused.map(|error| format!("{SETTINGS_REFUSED}: {}", mail::without_addresses(&error)));
         let stuck = stuck.map(|stuck| {
             let (since, error) = (stuck.since.strftime("%Y-%m-%d %H:%M UTC"), mail::without_addresses(&stuck.error));
             format!("{} not left since {since}: {error}", counted(stuck.count, "mail has", "mails have"))
@@ -166,7 +166,7 @@ impl Shared {
             let count = counted(bounced.count, "mail was", "mails were");
             format!("{count} refused since {since}, see `shopsyncd mail list`: {error}")
         });
-        Ok(refused.into_iter().chain(stuck).chain(bounced).collect())
+        Ok(stuck.into_iter().chain(bounced).collect())
     }
 }
 

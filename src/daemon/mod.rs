@@ -195,8 +195,8 @@ pub(crate) struct Shared {
     pub log: Option<LogHandle>,
     /// Why this instance stands by, while it does.
     pub stands_by: ArcSwapOption<String>,
-    /// One reload at a time. What the last one refused, if it did.
-    pub reloading: tokio::sync::Mutex<Option<String>>,
+    /// One reload at a time.
+    pub reloading: tokio::sync::Mutex<()>,
     /// Whether good settings were read that the database has not taken yet.
     pub settings_wait: tokio::sync::watch::Sender<bool>,
 }

@@ -91,7 +91,8 @@ impl Shared {
     /// Reads the settings again and puts them in force. Anything wrong: the old ones keep serving, and the findings are
     /// told everywhere. Answers what changed, in lines.
     pub(super) async fn reload(&self, cause: Cause) -> Result<Vec<String>, Refusal> {
-        let mut refused = self.reloading.lock().await;
+        let _alone = self.reloading.lock().await;
+        let refused = self.handle.settings_error();
         systemd::reloading();
         let mut loaded = match self.read_settings(None).await {
             Ok(loaded) => loaded,
@@ -116,7 +117,8 @@ impl Shared {
                 }
                 self.known.store(Arc::new(known));
                 self.settings_wait.send_replace(false);
-                tell_good(changes, refused.take().is_some());
+                self.handle.set_settings_error(None);
+                tell_good(changes, refused.is_some());
             }
             Err(away) if away.exit == 69 => {
                 if !self.settings_wait.send_replace(true) {
@@ -125,8 +127,7 @@ impl Shared {
             }
             Err(refusal) => {
                 self.settings_wait.send_replace(false);
-                let text = self.refuse(refusal, cause, refused.as_deref()).await;
-                *refused = Some(text);
+                self.refuse(refusal, cause, refused.as_deref()).await;
             }
         }
         systemd::reloaded(&self.in_words().await);
@@ -209,15 +210,16 @@ impl Shared {
         }
     }
 
-    /// Tells that an edit was refused: log, metric, `status`. Returns the reasons.
-    async fn refuse(&self, refusal: &Refusal, cause: Cause, before: Option<&str>) -> String {
+    /// Tells that an edit was refused here: log, metric, `status`, and the operator, who hears of the same reasons once from all instances.
+    async fn refuse(&self, refusal: &Refusal, cause: Cause, before: Option<&str>) {
         let text = tell_refused(refusal, cause, before);
         self.metrics.set_settings_refused();
+        self.handle.set_settings_error(Some(text.clone()));
         let noted = async {
             let mut tx = self.store.write(self.clock.now()).await?;
-            let known = tx.fact("settings.error").await?;
-            tx.set_fact("settings.error", &text).await?;
-            if known.as_ref() != Some(&text) {
+            let known = tx.instances().await?.iter().any(|instance| instance.settings_error.as_ref() == Some(&text));
+            tx.set_settings_error(&self.handle.holder(), Some(&text)).await?;
+            if !known {
                 notices::note_settings_refused(&mut tx, &self.people.load(), &text).await?;
             }
             tx.commit().await
@@ -225,7 +227,6 @@ impl Shared {
         if let Err(error) = within(PATIENCE, noted).await {
             tracing::warn!(event = "store.failed", "cannot note that the settings were rejected: {error}");
         }
-        text
     }
 }
 

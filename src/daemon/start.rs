@@ -142,7 +142,7 @@ impl App {
         let there = start.until_there(&mut news, stop).await;
         start.over.cancel();
         match there {
-            Ok(Some((shared, scheduler))) => Ok(Some(start.goes_on(shared, scheduler).await)),
+            Ok(Some((shared, scheduler))) => Ok(Some(start.goes_on(shared, scheduler))),
             ended => {
                 start.close_socket();
                 ended.map(|_| None)
@@ -399,13 +399,13 @@ impl Start {
     }
 
     /// The database is there: the daemon takes everything over.
-    async fn goes_on(self, shared: Arc<Shared>, scheduler: Scheduler) -> App {
+    fn goes_on(self, shared: Arc<Shared>, scheduler: Scheduler) -> App {
         if self.in_trouble {
             tracing::info!(event = "store.recovered", "the database answers now");
         }
         if self.refused.is_some() {
             shared.metrics.set_settings_refused();
-            *shared.reloading.lock().await = self.refused;
+            shared.handle.set_settings_error(self.refused);
         }
         App { shared, scheduler, ground: self.ground }
     }

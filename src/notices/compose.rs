@@ -232,7 +232,9 @@ async fn obstacle(
 /// Whether what the operator was to hear holds no longer. What is told of a secret holds until it is told.
 async fn is_settled(tx: &mut Tx, news: &News) -> Result<bool, StoreError> {
     Ok(match news {
-        News::SettingsRefused { why } => tx.fact("settings.error").await?.as_ref() != Some(why),
+        News::SettingsRefused { why } => {
+            !tx.instances().await?.iter().any(|instance| instance.settings_error.as_ref() == Some(why))
+        }
         News::ShopsGone { shops } => {
             let mut gone = false;
             for shop in shops {

@@ -15,7 +15,7 @@ use crate::{
         Authorization, AuthorizationId, AuthorizationState, ChannelName, Counts, EndSource, JobKind, JobState, Outcome,
         Period, Run, RunId, RunState, ShopId, days_left,
     },
-    store::{ScheduleRow, ShopRow, StoreError, Tx},
+    store::{InstanceRow, ScheduleRow, ShopRow, StoreError, Tx},
 };
 
 /// `status --json`.
@@ -173,6 +173,8 @@ pub struct Instance {
     pub settings_digest: String,
     /// Whether it stands by.
     pub standing_by: bool,
+    /// Why it refused the newest settings files that it found.
+    pub settings_error: Option<String>,
 }
 
 /// The settings in force.
@@ -180,7 +182,7 @@ pub struct Instance {
 pub struct SettingsStatus {
     /// When they were last accepted.
     pub loaded_at: Option<Timestamp>,
-    /// Why the newest edit was refused.
+    /// Why the newest edit was refused; of several instances with the name of the one whose files are meant.
     pub error: Option<String>,
 }
 
@@ -255,13 +257,14 @@ pub async fn status(
     let removed = tx.shop_ids().await?.into_iter().filter(|id| !config.shops.contains_key(id)).collect();
     let (owed, refused) = tx.mail_counts().await?;
     let next_attempt_at = tx.next_mail_at().await?.filter(|_| !off);
+    let instances = tx.instances().await?;
     Ok(Status {
         more: config.shops.len() - shops.len(),
         shops,
         removed,
-        instances: instances(tx).await?,
+        settings: settings(tx, &instances).await?,
+        instances: instances.into_iter().map(instance).collect(),
         app_secrets: app_secrets(config, &local),
-        settings: settings(tx).await?,
         mail: MailStatus { owed, refused, next_attempt_at, off },
     })
 }
@@ -373,21 +376,29 @@ fn app_secrets(config: &Config, now: &Zoned) -> Vec<AppSecret> {
     .collect()
 }
 
-async fn instances(tx: &mut Tx) -> Result<Vec<Instance>, StoreError> {
-    let rows = tx.instances().await?.into_iter();
-    Ok(rows
-        .map(|row| Instance {
-            id: row.id.to_string(),
-            version: row.version,
-            started_at: row.started_at,
-            settings_digest: row.settings_digest,
-            standing_by: row.standing_by,
-        })
-        .collect())
+fn instance(row: InstanceRow) -> Instance {
+    Instance {
+        id: row.id.to_string(),
+        version: row.version,
+        started_at: row.started_at,
+        settings_digest: row.settings_digest,
+        standing_by: row.standing_by,
+        settings_error: row.settings_error,
+    }
 }
 
-async fn settings(tx: &mut Tx) -> Result<SettingsStatus, StoreError> {
+async fn settings(tx: &mut Tx, instances: &[InstanceRow]) -> Result<SettingsStatus, StoreError> {
     let loaded_at = tx.fact("settings.loaded_at").await?.and_then(|at| at.parse().ok());
-    let error = tx.fact("settings.error").await?.filter(|error| !error.is_empty());
-    Ok(SettingsStatus { loaded_at, error })
+    Ok(SettingsStatus { loaded_at, error: settings_error(instances) })
+}
+
+/// Why the newest settings files were refused. They lie on a machine each: where there are several, it is named.
+pub(super) fn settings_error(instances: &[InstanceRow]) -> Option<String> {
+    let living: Vec<&InstanceRow> = instances.iter().filter(|row| !row.dead).collect();
+    let told = |row: &&InstanceRow| {
+        let error = row.settings_error.as_ref()?;
+        Some(if living.len() > 1 { format!("instance `{}`: {error}", row.id) } else { error.clone() })
+    };
+    let errors: Vec<String> = living.iter().filter_map(told).collect();
+    if errors.is_empty() { None } else { Some(errors.join(" | ")) }
 }

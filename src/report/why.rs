@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{
     jobs::{is_guarded, job_state},
     relative,
+    status::settings_error,
 };
 use crate::{
     config::Config,
@@ -89,7 +90,7 @@ pub async fn why(
         schedule: tx.schedules(Some(shop)).await?.into_iter().find(|schedule| schedule.job == job),
         runs: tx.runs(&filter, 2).await?,
         complaints: complaints_of(tx, shop, job).await?,
-        settings_error: tx.fact("settings.error").await?.filter(|error| !error.is_empty()),
+        settings_error: settings_error(&tx.instances().await?),
         now: tx.now,
         alarm: tx.app_alarm(shop).await?,
         renewed_by,

@@ -89,6 +89,8 @@ async fn record(shared: &Shared, settings: &Settings, holder: &Holder) -> Result
     let now = shared.clock.now();
     let settings_digest = shared.settings_digest.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let mut tx = shared.store.write(now).await?;
+    // What is refused from now on is noted once this is written.
+    let settings_error = shared.settings_error.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if !settings.shared {
         let freed = tx.void_others(holder).await?;
         if !freed.is_empty() {
@@ -104,6 +106,7 @@ async fn record(shared: &Shared, settings: &Settings, holder: &Holder) -> Result
         settings_digest,
         standing_by: shared.standing_by.load(Ordering::Acquire),
         dead: false,
+        settings_error,
     })
     .await?;
     tx.realign_schedules().await?;

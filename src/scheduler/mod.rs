@@ -192,6 +192,8 @@ struct Shared {
     standing_by: AtomicBool,
     /// Of the settings that are served now.
     settings_digest: Mutex<String>,
+    /// Why newer ones were refused, if they were.
+    settings_error: Mutex<Option<String>>,
     /// Who this instance is now: changes when it was declared dead.
     holder: Mutex<Holder>,
     trouble: Mutex<Option<String>>,
@@ -289,6 +291,16 @@ impl Handle {
         self.0.holder()
     }
 
+    /// Why the newest settings files were refused here, if they were.
+    pub fn settings_error(&self) -> Option<String> {
+        self.0.settings_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Why they were, or that they were not: where this instance is recorded anew it says so again.
+    pub fn set_settings_error(&self, error: Option<String>) {
+        *self.0.settings_error.lock().unwrap_or_else(PoisonError::into_inner) = error;
+    }
+
     /// Tells the peers which settings are served, and commits. An instance that stands by claims nothing, and what it does
     /// ends at the next safe point.
     pub async fn serve_settings(&self, mut tx: Tx, digest: &str, standing_by: bool) -> Result<(), StoreError> {
@@ -323,6 +335,7 @@ impl Scheduler {
             starving: AtomicBool::new(false),
             standing_by: AtomicBool::new(settings.standing_by),
             settings_digest: Mutex::new(settings.settings_digest.clone()),
+            settings_error: Mutex::default(),
             holder: Mutex::new(settings.holder.clone()),
             trouble: Mutex::new(None),
             open: Mutex::default(),

@@ -27,13 +27,16 @@ pub struct InstanceRow {
     pub standing_by: bool,
     /// Whether a peer has declared it dead.
     pub dead: bool,
+    /// Why it refused the newest settings files that it found; it serves those before.
+    pub settings_error: Option<String>,
 }
 
 impl Tx {
     /// Records a new instance.
     pub async fn add_instance(&mut self, instance: &InstanceRow) -> Result<(), StoreError> {
-        const SQL: &str = "insert into instances (id, version, started_at, beat, settings_digest, standing_by, dead)
-            values ($1, $2, $3, $4, $5, $6, $7)";
+        const SQL: &str =
+            "insert into instances (id, version, started_at, beat, settings_digest, standing_by, dead, settings_error)
+            values ($1, $2, $3, $4, $5, $6, $7, $8)";
         on_db!(self.execute(
             SQL,
             &instance.id.0,
@@ -43,6 +46,7 @@ impl Tx {
             &instance.settings_digest,
             i64::from(instance.standing_by),
             i64::from(instance.dead),
+            instance.settings_error.as_deref(),
         ))?;
         Ok(())
     }
@@ -65,9 +69,15 @@ impl Tx {
         Ok(())
     }
 
+    /// Notes why an instance refused the newest settings files that it found, or that it did not.
+    pub async fn set_settings_error(&mut self, id: &InstanceId, error: Option<&str>) -> Result<(), StoreError> {
+        on_db!(self.execute("update instances set settings_error = $2 where id = $1", &id.0, error))?;
+        Ok(())
+    }
+
     /// All recorded instances, the oldest first.
     pub async fn instances(&mut self) -> Result<Vec<InstanceRow>, StoreError> {
-        const SQL: &str = "select id, version, started_at, beat, settings_digest, standing_by, dead
+        const SQL: &str = "select id, version, started_at, beat, settings_digest, standing_by, dead, settings_error
             from instances order by started_at, id";
         on_db!(self.rows(SQL))?
             .iter()
@@ -80,6 +90,7 @@ impl Tx {
                     settings_digest: row.text("settings_digest")?,
                     standing_by: row.flag("standing_by")?,
                     dead: row.flag("dead")?,
+                    settings_error: row.opt_text("settings_error")?,
                 })
             })
             .collect()

@@ -128,6 +128,12 @@ const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
         include_str!("../../migrations/sqlite/0018_open_mails.sql"),
         include_str!("../../migrations/postgres/0018_open_mails.sql"),
     ),
+    (
+        19,
+        "refusals",
+        include_str!("../../migrations/sqlite/0019_refusals.sql"),
+        include_str!("../../migrations/postgres/0019_refusals.sql"),
+    ),
 ];
 
 /// The newest version this program knows.
@@ -659,6 +665,7 @@ mod tests {
             settings_digest: String::new(),
             standing_by: false,
             dead: false,
+            settings_error: None,
         };
         tx.add_instance(&row).await.unwrap();
         tx.commit().await.unwrap();

@@ -87,6 +87,7 @@ async fn a_run_is_left_to_the_peer_that_works_for_the_same_authorization(store: 
             settings_digest: String::new(),
             standing_by: false,
             dead: false,
+            settings_error: None,
         };
         tx.add_instance(&row).await?;
         assert_eq!(tx.peers(id).await?, Some(peers));

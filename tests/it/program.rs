@@ -357,7 +357,7 @@ fn what_keeps_a_daemon_from_starting_is_one_event_of_its_log_and_said_nowhere_el
     assert!(text.contains(&format!("cannot listen on {address}")) && text.contains("Change `web.internal`"), "{text}");
 
     let desk = Desk::new(&web("internal = \"None\""));
-    let lock = InstanceLock::take(&desk.path("state"), Timestamp::now()).unwrap();
+    let lock = InstanceLock::take(&desk.path("state"), None, Timestamp::now()).unwrap();
     let (code, kind, text) = desk.run("run").failed();
     assert_eq!((code, &*kind), (75, "locked"));
     assert!(text.contains(&format!("is held by process {}", std::process::id())), "{text}");

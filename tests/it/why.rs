@@ -150,6 +150,7 @@ async fn enter(tx: &mut Tx, config: &Config) {
             settings_digest: String::new(),
             standing_by: false,
             dead: false,
+            settings_error: None,
         };
         tx.add_instance(&instance).await.unwrap();
     }
@@ -544,7 +545,7 @@ async fn without_a_daemon_and_with_bad_settings_that_is_said_too() {
     scene
         .change(async |tx, _| {
             let error = "shops.d/uk.toml:7: shops.uk.jobs.product_export: `1 minuet` is no period; write \"1 minute\"";
-            tx.set_fact("settings.error", error).await.unwrap();
+            tx.set_settings_error(&InstanceId("one".to_owned()), Some(error)).await.unwrap();
         })
         .await;
     scene.daemon = false;
@@ -552,6 +553,6 @@ async fn without_a_daemon_and_with_bad_settings_that_is_said_too() {
     no daemon is running, so nothing runs at all; start it with `systemctl start shopsyncd` or `shopsyncd run`
     product_export of shop `uk` waits for its next due instant
     next: 2026-03-01 13:00:49 CET (in 49 s; period 15 minutes, the shop's own, shopsyncd.toml:24)
-    the newest settings were refused and the ones before still serve: shops.d/uk.toml:7: shops.uk.jobs.product_export: `1 minuet` is no period; write "1 minute"; see `shopsyncd check`
+    the newest settings were refused and the ones before still serve: instance `one`: shops.d/uk.toml:7: shops.uk.jobs.product_export: `1 minuet` is no period; write "1 minute"; see `shopsyncd check`
     "#);
 }

@@ -155,6 +155,7 @@ impl World {
             settings_digest: String::new(),
             standing_by: false,
             dead: false,
+            settings_error: None,
         };
         tx.add_instance(&me).await.unwrap();
         tx.sync_shops(&wanted).await.unwrap();

@@ -458,6 +458,7 @@ impl Bench {
                 settings_digest: String::new(),
                 standing_by: false,
                 dead: false,
+                settings_error: None,
             };
             tx.add_instance(&instance).await.unwrap();
         }

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 /// The newest version. A migration that adds a column has its value added here.
-pub(super) const KNOWN: i64 = 18;
+pub(super) const KNOWN: i64 = 19;
 
 const EVER: i64 = i64::MAX;
 
@@ -43,6 +43,7 @@ const SAMPLES: &[Sample] = &[
             always("settings_digest", "'digest'"),
             always("standing_by", "0"),
             always("dead", "0"),
+            since(19, "settings_error", "null"),
         ],
     ),
     (

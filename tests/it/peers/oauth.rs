@@ -114,6 +114,7 @@ impl Bench {
             settings_digest,
             standing_by: false,
             dead: false,
+            settings_error: None,
         };
         tx.add_instance(&row).await.unwrap();
         let entry = self.keeper.shops().get(&shop()).unwrap();

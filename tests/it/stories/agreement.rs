@@ -108,6 +108,50 @@ async fn a_start_with_other_files_changes_nothing_until_a_person_says_so() {
 }
 
 #[tokio::test]
+async fn a_refused_edit_is_told_of_the_machine_whose_files_it_stands_in_until_these_are_mended() {
+    let Some(world) = shared_world().await else { return };
+    let mut other = world.elsewhere();
+    other.start().await;
+    other.replace("shopsyncd.toml", "Europe/Berlin", "Europe/Brelin");
+    other.wait_until("the edit is refused", async || !other.ailments().await.is_empty()).await;
+    let refuses = async || other.ailments().await.iter().any(|told| told.contains("shopsyncd.toml:1: timezone: "));
+    assert!(refuses().await, "{:?}", other.ailments().await);
+    assert_eq!(world.ailments().await, [""; 0], "nothing is wrong with the files here");
+    let stands = || {
+        let whose = format!("instance `{}`: shopsyncd.toml:1: timezone: ", other.holder());
+        let (world, other) = (&world, &other);
+        async move {
+            let status = world.status().await;
+            let error = status["settings"]["error"].as_str().unwrap_or_default().to_owned();
+            let of_each = status["instances"].as_array().unwrap().iter();
+            let with_error = of_each.filter(|known| known["settings_error"].is_string());
+            let whom: Vec<&str> = with_error.map(|known| known["id"].as_str().unwrap()).collect();
+            assert!(error.starts_with(&whose) && whom == [other.holder()], "{error} of {whom:?}");
+        }
+    };
+    stands().await;
+
+    // Whatever is accepted here says nothing of the files there.
+    world.ask(Request::Reload).await.unwrap();
+    stands().await;
+    world.write_shop("uk", EVERY_MINUTE);
+    world.wait_until("the edit holds here", async || stored_period(&world).await == "1 minute").await;
+    other.wait_until("the other notices", async || other.ailments().await.len() == 2).await;
+    assert!(refuses().await, "{:?}", other.ailments().await);
+    stands().await;
+
+    other.add("shops.d/uk.toml", EVERY_MINUTE);
+    other.replace("shopsyncd.toml", "Europe/Brelin", "Europe/Berlin");
+    other.wait_until("the files there are good", async || other.ailments().await.is_empty()).await;
+    let status = world.status().await;
+    assert!(status["settings"]["error"].is_null() && !status.to_string().contains("Brelin"), "{status}");
+    other.stop().await;
+    // The operator is told of the refusal, unless it was mended at once.
+    world.pass(minutes(2)).await;
+    world.end_with_mails().await;
+}
+
+#[tokio::test]
 async fn who_stands_by_takes_over_when_the_peer_dies() {
     let Some(database) = Database::postgres().await else { return };
     let world = World::new(database, MORNING, &["uk"]);

@@ -135,8 +135,9 @@ async fn refused_settings_are_told_unless_they_are_mended_at_once() {
     let world = World::new("2027-05-01T12:00", &[("uk", &[OWNER])]).await;
     let refuse = async |why: &str| {
         let mut tx = world.store.write(world.clock.now()).await.unwrap();
-        tx.set_fact("settings.error", why).await.unwrap();
-        if !why.is_empty() {
+        let why = Some(why).filter(|why| !why.is_empty());
+        tx.set_settings_error(&InstanceId("me".to_owned()), why).await.unwrap();
+        if let Some(why) = why {
             crate::notices::note_settings_refused(&mut tx, &world.people.load(), why).await.unwrap();
         }
         tx.commit().await.unwrap();
