@@ -373,13 +373,13 @@ pub fn parse() -> Result<Cli, ExitCode> {
     })
 }
 
-/// The jobs that shops have, by name.
 /// The fields that a shop may not show as they were sent.
 fn resendable() -> impl TypedValueParser<Value = Field> {
     PossibleValuesParser::new([Field::Images, Field::Attributes].map(Field::as_str))
         .map(|name| Field::from_name(&name).expect("one of the names of fields"))
 }
 
+/// The jobs that shops have, by name.
 fn job() -> impl TypedValueParser<Value = JobKind> {
     PossibleValuesParser::new(JobKind::OF_SHOPS.map(JobKind::as_str))
         .map(|name| name.parse().expect("one of the names of jobs"))

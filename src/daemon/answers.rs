@@ -329,9 +329,6 @@ impl Shared {
     }
 }
 
-/// The query of the address on which the browser ended: `callback`, or another one that carries what a channel sends, since some
-/// have the callback's address set on pages of their own. Quotes around it are what shells and chats put there.
-/// What was pasted may hold a code: it is never repeated.
 /// Only what is exported and remembered can be sent again.
 fn refuse_resend(entry: &ShopEntry, resend: Option<Field>) -> Result<(), Refusal> {
     let Some(field) = resend.filter(|field| !entry.remembered().any(|known| known == *field)) else { return Ok(()) };
@@ -340,6 +337,9 @@ fn refuse_resend(entry: &ShopEntry, resend: Option<Field>) -> Result<(), Refusal
     Err(Refusal::new(64, text))
 }
 
+/// The query of the address on which the browser ended: `callback`, or another one that carries what a channel sends, since some
+/// have the callback's address set on pages of their own. Quotes around it are what shells and chats put there.
+/// What was pasted may hold a code: it is never repeated.
 fn query_of(address: &str, callback: &Url) -> Result<Vec<(String, String)>, Refusal> {
     let address = address.trim().trim_matches(['"', '\'', '<', '>', '`']);
     let url = Url::parse(address).map_err(|error| {
