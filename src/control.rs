@@ -71,7 +71,7 @@ pub enum Request {
         /// The job.
         job: JobKind,
     },
-    /// Run a job now. Answers the run as `runs show` does; with `wait` once it is over.
+    /// Run a job now. Answers the run as `runs show` does; with `wait` once it is over, or its next attempt is far off.
     RunNow {
         /// The shop.
         shop: ShopId,
@@ -79,7 +79,7 @@ pub enum Request {
         job: JobKind,
         /// What is demanded of it.
         demand: Demand,
-        /// Answer when it is over, with progress until then.
+        /// Answer when it is over or put off by more than a minute, with what happens until then.
         wait: bool,
     },
     /// The consent page's address for a shop.
@@ -160,13 +160,8 @@ impl Pace {
 pub enum Answer {
     /// It works on it; more follows.
     Working,
-    /// How far it has come; more follows.
-    Progress {
-        /// Done.
-        done: u64,
-        /// Of how many, where that is known.
-        of: Option<u64>,
-    },
+    /// What happens meanwhile; more follows.
+    Meanwhile(Meanwhile),
     /// Done.
     Done {
         /// The result.
@@ -174,6 +169,21 @@ pub enum Answer {
     },
     /// Not done.
     Refused(Refusal),
+}
+
+/// What happens while a request is answered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Meanwhile {
+    /// How far it has come.
+    Progress {
+        /// Done.
+        done: u64,
+        /// Of how many, where that is known.
+        of: Option<u64>,
+    },
+    /// Something happened: a line for people.
+    Event(String),
 }
 
 /// Why something was not done.
@@ -196,8 +206,8 @@ impl Refusal {
     }
 }
 
-/// Sends lines of progress while a request is answered.
-pub type ProgressSink = mpsc::Sender<(u64, Option<u64>)>;
+/// Tells what happens while a request is answered.
+pub type ProgressSink = mpsc::Sender<Meanwhile>;
 
 /// Answers requests.
 #[async_trait]
@@ -307,10 +317,14 @@ async fn converse(pace: Pace, stream: UnixStream, answerer: Arc<dyn Answerer>) -
     let answer = loop {
         tokio::select! {
             _ = signs.tick(), if !at_once => say(&mut writer, &Answer::Working).await?,
-            Some((done, of)) = progress.recv() => say(&mut writer, &Answer::Progress { done, of }).await?,
+            Some(word) = progress.recv() => say(&mut writer, &Answer::Meanwhile(word)).await?,
             answer = &mut answer => break answer,
         }
     };
+    // What happened last may not have been told yet.
+    while let Ok(word) = progress.try_recv() {
+        say(&mut writer, &Answer::Meanwhile(word)).await?;
+    }
     say(&mut writer, &answer.map_or_else(Answer::Refused, |result| Answer::Done { result })).await
 }
 
@@ -333,19 +347,15 @@ async fn say(writer: &mut (impl AsyncWriteExt + Unpin), answer: &Answer) -> io::
 
 /// The commands' end: asks the daemon and waits for its answer. Without a daemon, and with one that is stuck, the refusal says
 /// so (69).
-pub async fn ask(
-    state_dir: &Path,
-    request: &Request,
-    progress: impl FnMut(u64, Option<u64>),
-) -> Result<Value, Refusal> {
-    ask_at(Pace::USUAL, state_dir, request, progress).await
+pub async fn ask(state_dir: &Path, request: &Request, meanwhile: impl FnMut(Meanwhile)) -> Result<Value, Refusal> {
+    ask_at(Pace::USUAL, state_dir, request, meanwhile).await
 }
 
 async fn ask_at(
     pace: Pace,
     state_dir: &Path,
     request: &Request,
-    mut progress: impl FnMut(u64, Option<u64>),
+    mut meanwhile: impl FnMut(Meanwhile),
 ) -> Result<Value, Refusal> {
     let path = state_dir.join(SOCKET);
     let stuck = |_| {
@@ -366,7 +376,7 @@ async fn ask_at(
     while let Some(line) = timeout(pace.silence, lines.next_line()).await.map_err(stuck)?.map_err(broken)? {
         match serde_json::from_str(&line) {
             Ok(Answer::Working) => {}
-            Ok(Answer::Progress { done, of }) => progress(done, of),
+            Ok(Answer::Meanwhile(word)) => meanwhile(word),
             Ok(Answer::Done { result }) => return Ok(result),
             Ok(Answer::Refused(refusal)) => return Err(refusal),
             Err(error) => {
@@ -403,7 +413,7 @@ mod tests {
     const FAST: Pace = Pace { sign_of_life: Duration::from_millis(20), silence: Duration::from_secs(1) };
 
     async fn ask(folder: &Path, request: &Request) -> Result<Value, Refusal> {
-        ask_at(FAST, folder, request, |_, _| {}).await
+        ask_at(FAST, folder, request, |_| {}).await
     }
 
     /// Takes longer for everything than a daemon may say nothing.

@@ -53,7 +53,7 @@ async fn run_now(env: &Env, run: JobsRun) -> Outcome {
     if env.json {
         print::json(&view)?;
     } else if wait {
-        runs::print_run(&view)?;
+        runs::print_run(&view, &env.without_shops().timezone)?;
     } else if view.follow_up {
         print::text(&format!(
             "run {} of {job} of shop `{shop}` is under way and another follows it, for what it began too soon for; `shopsyncd runs list --shop {shop} --job {job}` tells how they go",
@@ -65,20 +65,21 @@ async fn run_now(env: &Env, run: JobsRun) -> Outcome {
             view.id, view.id
         ))?;
     }
-    ended(&view, wait)
+    if wait { ended(&view) } else { Ok(()) }
 }
 
-/// The exit code of a run that was waited for: 0 done, 1 partly or failed, 77 held.
-fn ended(view: &RunView, wait: bool) -> Outcome {
-    use crate::domain::Outcome::{Done, Held};
-    match view.outcome {
-        _ if !wait => Ok(()),
-        Some(Done) => Ok(()),
-        Some(Held) => Err(Refusal::new(exit::REFUSED, "")),
-        // Without a daemon one attempt is all there is: another is due later.
-        None => Err(Refusal::new(exit::TRY_LATER, "")),
-        _ => Err(Refusal::new(exit::FAILED, "")),
-    }
+/// The exit code of a run that was waited for: 0 done, 1 partly, failed or called off, 77 held, 75 not over. What there is to say of it
+/// has been said.
+fn ended(view: &RunView) -> Outcome {
+    use crate::domain::Outcome::{Cancelled, Done, Failed, Held, Partly};
+    let exit = match view.outcome {
+        Some(Done) => return Ok(()),
+        Some(Partly | Failed | Cancelled) => exit::FAILED,
+        Some(Held) => exit::REFUSED,
+        // Its next attempt is far off; without a daemon one attempt is all there is.
+        None => exit::TRY_LATER,
+    };
+    Err(Refusal::new(exit, ""))
 }
 
 /// Without a daemon, on SQLite, the run is carried out by this process, under the daemon's lock.
@@ -115,4 +116,26 @@ async fn why(env: &Env, shop: &ShopId, job: JobKind) -> Outcome {
     let mut tx = open::reading(&config).await?;
     let why = report::why(&mut tx, &config, shop, job, Surroundings { daemon }).await.map_err(open::unavailable)?;
     if env.json { print::json(&why) } else { print::text(&why.text) }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn how_a_run_that_was_waited_for_ended_is_told_by_the_exit_code() {
+        let table = [("done", 0), ("partly", 1), ("failed", 1), ("cancelled", 1), ("held", 77), ("", 75)];
+        for (outcome, exit) in table {
+            let mut run = serde_json::json!({
+                "id": 7, "shop": "uk", "job": "product_import", "trigger": "now", "state": "completed", "outcome": outcome,
+                "due_at": "2026-03-01T12:00:00Z", "started_at": null, "finished_at": null, "attempt": 1, "counts": {}, "error": null,
+            });
+            if outcome.is_empty() {
+                run["outcome"] = serde_json::Value::Null;
+            }
+            let told = ended(&serde_json::from_value(run).unwrap());
+            assert_eq!(told.map_or_else(|refusal| refusal.exit, |()| 0), exit, "{outcome}");
+        }
+    }
 }

@@ -206,7 +206,10 @@ struct JobsRun {
     /// The job
     #[arg(value_parser = job())]
     job: JobKind,
-    /// Wait until it is over
+    /// Wait until it is over, and tell on standard error what happens meanwhile
+    ///
+    /// Exit codes: 0 done, 1 partly or failed, 77 held; 75 as soon as its next attempt is more than a minute away: the daemon goes on
+    /// with it by itself, and the same command, given again, tries at once.
     #[arg(long)]
     wait: bool,
     /// Export: print the plan and send nothing

@@ -80,12 +80,12 @@ impl Env {
     /// Asks the daemon, with a bar for what takes its time.
     pub(super) async fn ask(&self, request: &Request) -> Result<Value, Refusal> {
         let bar = print::bar();
-        bar.during(control::ask(&self.state_dir(), request, |done, of| bar.set(done, of))).await
+        bar.during(control::ask(&self.state_dir(), request, |word| bar.tell(word))).await
     }
 
     /// Whether a daemon answers.
     pub(super) async fn daemon_answers(&self) -> bool {
-        control::ask(&self.state_dir(), &Request::Health, |_, _| {}).await.is_ok()
+        control::ask(&self.state_dir(), &Request::Health, |_| {}).await.is_ok()
     }
 }
 

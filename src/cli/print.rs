@@ -11,7 +11,7 @@ use serde::Serialize;
 use super::{Outcome, exit};
 use crate::{
     config::{Finding, Severity},
-    control::Refusal,
+    control::{Meanwhile, Refusal},
 };
 
 /// Prints text, with a line end.
@@ -84,6 +84,14 @@ pub(super) fn bar() -> Bar {
 }
 
 impl Bar {
+    /// Tells what happens meanwhile: how far the work has come by the bar, an event in a line on standard error.
+    pub(super) fn tell(&self, word: Meanwhile) {
+        match word {
+            Meanwhile::Progress { done, of } => self.set(done, of),
+            Meanwhile::Event(text) => self.bar.suspend(|| aside(&text)),
+        }
+    }
+
     /// Tells how far the work has come.
     pub(super) fn set(&self, done: u64, of: Option<u64>) {
         self.show();

@@ -1,7 +1,7 @@
 //! `runs`: the history.
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use jiff::Timestamp;
+use jiff::{Timestamp, Zoned, tz::TimeZone};
 
 use super::{
     Outcome, RunsCommand, exit,
@@ -36,7 +36,7 @@ pub(super) async fn runs(env: &Env, command: RunsCommand) -> Outcome {
             let view = view.ok_or_else(|| {
                 Refusal::new(exit::FAILED, format!("run {id} is not in the history; see `shopsyncd runs list`"))
             })?;
-            if env.json { print::json(&view) } else { print_run(&view) }
+            if env.json { print::json(&view) } else { print_run(&view, &config.timezone) }
         }
     }
 }
@@ -88,8 +88,8 @@ pub(super) fn counts(counts: &Counts) -> String {
 }
 
 /// One run in words: also the end of `jobs run --wait`.
-pub(super) fn print_run(run: &RunView) -> Outcome {
-    let now = Clock::system().now();
+pub(super) fn print_run(run: &RunView, zone: &TimeZone) -> Outcome {
+    let now = &Clock::system().now().to_zoned(zone.clone());
     print::text(&lines(run, now).join("\n"))?;
     let complaints = run.complaints.as_deref().unwrap_or_default();
     if complaints.is_empty() {
@@ -98,23 +98,24 @@ pub(super) fn print_run(run: &RunView) -> Outcome {
     let mut table = Table::new(&["SKU", "CODE", "REQUEST", "SINCE"]).spare(&["REQUEST"]);
     for complaint in complaints {
         let request = complaint.request_id.clone().unwrap_or_default();
-        let since = report::relative(complaint.since, now);
+        let since = report::when(complaint.since, now);
         table.row([complaint.sku.clone(), complaint.code.clone(), request, since]);
         table.note(Some(&complaint.text));
     }
     table.print()
 }
 
-fn lines(run: &RunView, now: Timestamp) -> Vec<String> {
+fn lines(run: &RunView, now: &Zoned) -> Vec<String> {
     let shop = run.shop.as_ref().map_or_else(String::new, |shop| format!(" of shop `{shop}`"));
     let outcome = run.outcome.map_or(run.state.as_str(), |outcome| outcome.as_str());
-    let instant = |at: Timestamp| format!("{:.0} ({})", at, report::relative(at, now));
+    let instant = |at: Timestamp| report::when(at, now);
     let mut lines = vec![
         format!("run {}: {}{shop}: {outcome}", run.id, run.job),
         format!("asked for by: {}, for {}", run.trigger.as_str(), instant(run.due_at)),
     ];
     if let Some(began) = run.started_at {
-        lines.push(format!("began: {}, attempt {}", instant(began), run.attempt));
+        let on = run.instance.as_ref().map(|instance| format!(", on {}", instance.0)).unwrap_or_default();
+        lines.push(format!("began: {}, attempt {}{on}", instant(began), run.attempt));
         if let Some(ended) = run.finished_at {
             lines.push(format!("ended: {}, after {}", instant(ended), took(ended.duration_since(began))));
         }
@@ -128,6 +129,9 @@ fn lines(run: &RunView, now: Timestamp) -> Vec<String> {
         if !error.remedy.is_empty() {
             lines.push(format!("what to do: {}", error.remedy));
         }
+    }
+    if let Some(at) = run.retry_at {
+        lines.push(format!("next attempt: {}; asked for again, it is tried at once", instant(at)));
     }
     if let Some(count @ 1..) = run.complaints.as_ref().map(|complaints| complaints.len() as u64) {
         let one = "complaint of this job stood when it ended and still stands:";
@@ -174,7 +178,9 @@ mod tests {
             due_at: at("2026-03-01T12:00:00.25Z"),
             started_at: Some(at("2026-03-01T12:00:01Z")),
             finished_at: Some(at("2026-03-01T12:00:03.5Z")),
+            retry_at: None,
             attempt: 1,
+            instance: Some(domain::InstanceId("north.a".to_owned())),
             counts: Counts { seen: 4, refused: 1, ..Counts::default() },
             error: Some(ErrorView {
                 kind: ErrorKind::Unavailable,
@@ -184,15 +190,27 @@ mod tests {
             follow_up: false,
             complaints: Some(vec![complaint]),
         };
-        insta::assert_snapshot!(lines(&run, at("2026-03-01T12:01:00Z")).join("\n"), @r"
+        let now = at("2026-03-01T12:01:00Z").to_zoned(TimeZone::get("Asia/Taipei").unwrap());
+        insta::assert_snapshot!(lines(&run, &now).join("\n"), @r"
         run 7: product_import of shop `erp`: partly
-        asked for by: schedule, for 2026-03-01T12:00:00Z (59 s ago)
-        began: 2026-03-01T12:00:01Z (59 s ago), attempt 1
-        ended: 2026-03-01T12:00:03Z (56 s ago), after 2.5 s
+        asked for by: schedule, for 2026-03-01 20:00:00 CST (59 s ago)
+        began: 2026-03-01 20:00:01 CST (59 s ago), attempt 1, on north.a
+        ended: 2026-03-01 20:00:03 CST (56 s ago), after 2.5 s
         counts: 4 seen, 1 refused
         error: the file is away (unavailable)
         what to do: put it back
         1 complaint of this job stood when it ended and still stands:
         ");
+
+        let waits = RunView {
+            state: RunState::Retryable,
+            outcome: None,
+            finished_at: None,
+            retry_at: Some(at("2026-03-01T12:05:00Z")),
+            complaints: None,
+            ..run
+        };
+        let told = lines(&waits, &now).pop().unwrap();
+        assert_eq!(told, "next attempt: 2026-03-01 20:05:00 CST (in 4 min 0 s); asked for again, it is tried at once");
     }
 }

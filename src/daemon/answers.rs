@@ -6,11 +6,11 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Shared, reload::Cause};
+use super::{Shared, reload::Cause, waited::Until};
 use crate::{
     config::Config,
     control::{Answerer, ProgressSink, Refusal, Request},
-    domain::{Demand, Field, Hold, JobKind, Run, RunId, ShopId, Trigger, counted},
+    domain::{Demand, Field, Hold, JobKind, ShopId, Trigger, counted},
     keeper::{By, ConsentError, Consented, HandedIn, KeeperError, ShopEntry, settle_holds},
     mail::is_address,
     notices::{self, People},
@@ -88,7 +88,7 @@ impl Answerer for Shared {
 }
 
 impl Shared {
-    async fn reading(&self) -> Result<Tx, Refusal> {
+    pub(super) async fn reading(&self) -> Result<Tx, Refusal> {
         self.store.read(self.clock.now()).await.map_err(unavailable)
     }
 
@@ -110,10 +110,12 @@ impl Shared {
         wait: bool,
         progress: ProgressSink,
     ) -> Answered {
+        let asked_at = self.clock.now();
         let asked = self.ask_for(shop, job, demand).await?;
         let mut run = asked.run;
         if wait {
-            let over = self.wait_for(asked, &progress).await?;
+            self.tell_joined(asked, asked_at, &progress).await?;
+            let over = self.wait_for(asked, Until::OverOrFarOff, &progress).await?;
             if demand != Demand::default() && over.demand != demand {
                 let text = format!(
                     "run {} ended without what was demanded, which was called off meanwhile; see `shopsyncd jobs why {shop} {job}`",
@@ -174,35 +176,6 @@ impl Shared {
         let asked = asked.await.map_err(unavailable)?;
         self.handle.wake();
         Ok(asked)
-    }
-
-    /// Waits for the run that does what was asked: the one that was joined, or the one that follows it.
-    async fn wait_for(&self, asked: Asked, progress: &ProgressSink) -> Result<Run, Refusal> {
-        let run = self.watch(asked.run, progress).await?;
-        if !asked.follows {
-            return Ok(run);
-        }
-        match self.reading().await?.follower(asked.run).await.map_err(unavailable)? {
-            Some(next) => self.watch(next, progress).await,
-            None => Ok(run),
-        }
-    }
-
-    async fn watch(&self, run: RunId, progress: &ProgressSink) -> Result<Run, Refusal> {
-        let waited = self.handle.wait(run);
-        tokio::pin!(waited);
-        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(250));
-        loop {
-            tokio::select! {
-                ended = &mut waited => return ended.map_err(unavailable),
-                _ = ticks.tick() => {
-                    if let Some((done, of)) = self.handle.progress().get(run) {
-                        // A command that went away needs no progress.
-                        let _ = progress.send((done, of)).await;
-                    }
-                }
-            }
-        }
     }
 
     async fn authorized(&self, shop: &ShopId, address: &str) -> Answered {
@@ -280,7 +253,7 @@ impl Shared {
         }
         let asked =
             self.handle.run_now(None, JobKind::SendMail, Demand::default(), Trigger::Now).await.map_err(unavailable)?;
-        self.wait_for(asked, &progress).await?;
+        self.wait_for(asked, Until::Over, &progress).await?;
         let mut tx = self.reading().await?;
         let mail = tx.mail(id).await.map_err(unavailable)?;
         let Some(mail) = mail else { return Err(Refusal::new(1, format!("mail {id} is gone"))) };
@@ -314,7 +287,7 @@ impl Shared {
         tx.commit().await.map_err(unavailable)?;
         let asked =
             self.handle.run_now(None, JobKind::SendMail, Demand::default(), Trigger::Now).await.map_err(unavailable)?;
-        self.wait_for(asked, &progress).await?;
+        self.wait_for(asked, Until::Over, &progress).await?;
         let mail = self.reading().await?.mail(id).await.map_err(unavailable)?;
         match mail {
             Some(mail) if mail.state == MailState::Sent => {

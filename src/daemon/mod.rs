@@ -43,6 +43,7 @@ mod seal;
 mod start;
 mod supervise;
 mod systemd;
+mod waited;
 
 pub use answers::{status_of, unavailable};
 pub use health::SETTINGS_REFUSED;

@@ -20,7 +20,7 @@ pub use source_change::{Compared, ShopEffect, SourceChange, source_change};
 pub use status::{Status, status};
 pub use why::{Surroundings, why};
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::{SignedDuration, Timestamp, Zoned};
 
 /// A span in the two largest units that say something: `3 days`, `2 h 5 min`, `40 s`.
 pub fn span(span: SignedDuration) -> String {
@@ -33,6 +33,16 @@ pub fn span(span: SignedDuration) -> String {
         (_, _, 1..) => format!("{minutes} min {} s", seconds % 60),
         _ => format!("{seconds} s"),
     }
+}
+
+/// An instant by the clocks of the settings' time zone: `2026-03-02 09:05:00 CET`.
+pub fn instant(at: &Zoned) -> String {
+    at.strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+}
+
+/// An instant by the clocks of the time zone of `now`, and as seen from then: `2026-03-02 09:05:00 CET (in 5 min 3 s)`.
+pub fn when(at: Timestamp, now: &Zoned) -> String {
+    format!("{} ({})", instant(&at.to_zoned(now.time_zone().clone())), relative(at, now.timestamp()))
 }
 
 /// An instant as seen from `now`: `in 5 min 3 s`, `2 h 4 min ago`, `now`.

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    domain::{Complaint, Counts, ErrorKind, JobKind, Outcome, Run, RunId, RunState, ShopId, Trigger},
+    domain::{Complaint, Counts, ErrorKind, InstanceId, JobKind, Outcome, Run, RunId, RunState, ShopId, Trigger},
     store::{RunFilter, Standing, StoreError, Tx},
 };
 
@@ -36,8 +36,14 @@ pub struct RunView {
     pub started_at: Option<Timestamp>,
     /// When it ended.
     pub finished_at: Option<Timestamp>,
+    /// When it is tried again; null unless an attempt failed or waits.
+    #[serde(default)]
+    pub retry_at: Option<Timestamp>,
     /// The number of its latest attempt.
     pub attempt: u32,
+    /// The instance that carries it out, or last did.
+    #[serde(default)]
+    pub instance: Option<InstanceId>,
     /// What it did.
     pub counts: Counts,
     /// What went wrong.
@@ -101,7 +107,9 @@ impl RunView {
             due_at: run.due_at,
             started_at: run.started_at,
             finished_at: run.finished_at,
+            retry_at: (run.state == RunState::Retryable).then_some(run.available_at),
             attempt: run.attempt,
+            instance: run.instance,
             counts: run.counts,
             error: run.error.map(|(kind, text, remedy)| ErrorView { kind, text, remedy }),
             follow_up: run.follow_up.is_some(),

@@ -375,6 +375,6 @@ impl Known<'_> {
     }
 
     fn instant(&self, at: Timestamp) -> String {
-        at.to_zoned(self.zone()).strftime("%Y-%m-%d %H:%M:%S %Z").to_string()
+        super::instant(&at.to_zoned(self.zone()))
     }
 }

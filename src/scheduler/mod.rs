@@ -249,6 +249,15 @@ impl Handle {
 
     /// Waits until a run is over, whichever instance carries it out.
     pub async fn wait(&self, run: RunId) -> Result<crate::domain::Run, StoreError> {
+        self.wait_until(run, |found| found.state.is_final()).await
+    }
+
+    /// Waits until a run stands as wanted, whichever instance carries it out.
+    pub async fn wait_until(
+        &self,
+        run: RunId,
+        wanted: impl Fn(&crate::domain::Run) -> bool,
+    ) -> Result<crate::domain::Run, StoreError> {
         let mut ended = self.0.ended.subscribe();
         loop {
             let mut tx = self.0.store.read(self.0.clock.now()).await?;
@@ -256,7 +265,7 @@ impl Handle {
                 return Err(StoreError::Corrupt { table: "runs", cause: format!("there is no run {run}") });
             };
             drop(tx);
-            if found.state.is_final() {
+            if wanted(&found) {
                 return Ok(found);
             }
             // Another instance's runs are not heard of: they are looked at.

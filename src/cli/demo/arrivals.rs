@@ -77,7 +77,7 @@ impl Stage {
         let began = Instant::now();
         let mut waiting: Vec<DemoShop> = shops::all().collect();
         while !waiting.is_empty() {
-            let status = control::ask(&self.state_dir, &Request::Status { shop: None, limit: None }, |_, _| {})
+            let status = control::ask(&self.state_dir, &Request::Status { shop: None, limit: None }, |_| {})
                 .await
                 .unwrap_or_default();
             let mut still = Vec::new();

@@ -92,7 +92,7 @@ async fn show(stage: &Stage, once: bool) -> Outcome {
     control::ask(
         &stage.state_dir,
         &Request::HandIn { shop: shop(HANDED_IN.id)?, tokens: control::Hidden(tokens) },
-        |_, _| {},
+        |_| {},
     )
     .await?;
     stage.say(&format!(

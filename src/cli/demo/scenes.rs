@@ -154,7 +154,7 @@ impl Stage {
             return self.send(&hook, webhook).await;
         }
         // Without a webhook the next live call would tell; whoever runs shopsyncd may ask for one.
-        match control::ask(&self.state_dir, &Request::Test { shop: shop(owned.id)? }, |_, _| {}).await {
+        match control::ask(&self.state_dir, &Request::Test { shop: shop(owned.id)? }, |_| {}).await {
             // The call was not made, so that nobody knows of it yet.
             Err(refusal) if refusal.exit == exit::TRY_LATER => {
                 let text = format!(

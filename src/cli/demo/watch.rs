@@ -29,7 +29,7 @@ const GLANCE: Duration = Duration::from_millis(200);
 /// Waits until the daemon answers.
 pub(super) async fn until_ready(state_dir: &Path) -> Outcome {
     let began = Instant::now();
-    while control::ask(state_dir, &Request::Health, |_, _| {}).await.is_err() {
+    while control::ask(state_dir, &Request::Health, |_| {}).await.is_err() {
         if began.elapsed() > LIMIT {
             return Err(Refusal::new(exit::FAILED, "the daemon did not start; see daemon.log in the demo's folder"));
         }
@@ -72,7 +72,7 @@ pub(super) async fn until_done(stage: &Stage, gaps: &[Gap]) -> Outcome {
     let mut open: Vec<What> = [What::Source, What::Refresh, What::Reminder].into();
     open.extend(gaps.iter().map(What::InLine));
     while !open.is_empty() {
-        let status = control::ask(&stage.state_dir, &Request::Status { shop: None, limit: None }, |_, _| {})
+        let status = control::ask(&stage.state_dir, &Request::Status { shop: None, limit: None }, |_| {})
             .await
             .unwrap_or_default();
         let mut still = Vec::new();
@@ -99,7 +99,7 @@ pub(super) async fn until_done(stage: &Stage, gaps: &[Gap]) -> Outcome {
 pub(super) async fn until_state(stage: &Stage, shop: &str, state: &str) -> Result<String, Refusal> {
     let began = Instant::now();
     loop {
-        let status = control::ask(&stage.state_dir, &Request::Status { shop: None, limit: None }, |_, _| {})
+        let status = control::ask(&stage.state_dir, &Request::Status { shop: None, limit: None }, |_| {})
             .await
             .unwrap_or_default();
         let view = status["shops"].as_array().into_iter().flatten().find(|view| view["id"] == shop);

@@ -81,7 +81,7 @@ product_import = "1 second"
         tokens["authorized_at"] = json!(given);
         let shop = "harbour".parse().unwrap();
         let request = Request::HandIn { shop, tokens: Hidden(tokens) };
-        control::ask(&month.stage.state_dir(), &request, |_, _| {}).await.unwrap();
+        control::ask(&month.stage.state_dir(), &request, |_| {}).await.unwrap();
         Some(month)
     }
 

@@ -242,7 +242,7 @@ product_import = "1 second"
     }
 
     pub(super) async fn ask(&self, request: &Request) -> Result<Value, Refusal> {
-        control::ask(&self.state_dir(), request, |_, _| {}).await
+        control::ask(&self.state_dir(), request, |_| {}).await
     }
 
     /// Waits until the daemon does as it is asked.

@@ -76,7 +76,7 @@ shop_id = "{id}"
     }
 
     async fn ask(&self, request: &Request) -> Option<Value> {
-        control::ask(&self.folder.path().join("state"), request, |_, _| {}).await.ok()
+        control::ask(&self.folder.path().join("state"), request, |_| {}).await.ok()
     }
 
     /// Looks again and again until there is something to see.

@@ -1,8 +1,9 @@
 //! A daemon that is asked, stopped and started.
 
+use serde_json::Value;
 use shopsyncd::{
     channels::tiktok_shop::fake::Mishap,
-    control::Request,
+    control::{Meanwhile, Request},
     domain::{Demand, Outcome, RunState},
 };
 
@@ -37,6 +38,60 @@ async fn run_now_joins_a_run_that_is_not_over() {
     assert_eq!(joined["id"], first["id"], "one run, however often it is asked for");
     assert_eq!(joined["outcome"], "done");
     assert_eq!(world.job("uk", IMPORT).await["next_due_at"], plan, "the plan is as it was");
+    world.end().await;
+}
+
+#[tokio::test]
+async fn who_waits_for_a_run_is_told_what_happens_and_let_go_when_the_next_attempt_is_far_off() {
+    let mut world = World::new(Database::Sqlite, MORNING, &["uk"]);
+    world.source(&[("A", "10.00", 5)]);
+    world.offer("uk", &[("A", "10.00", 5)]);
+    world.start().await;
+    assert_eq!(world.owner_agrees("uk").await, 200);
+    world.pass(minutes(5)).await;
+
+    let demand = Demand::default();
+    let ask = |told| {
+        world.ask_telling(Request::RunNow { shop: "uk".parse().unwrap(), job: IMPORT, demand, wait: true }, told)
+    };
+    world.fake.break_down(Some(Mishap::Throttled { retry_after: Some(40) }));
+    let (told, mut heard) = tokio::sync::mpsc::channel(16);
+    let hears = async {
+        let mut lines = Vec::new();
+        while let Some(word) = heard.recv().await {
+            let Meanwhile::Event(line) = word else { continue };
+            lines.push(line);
+            world.fake.break_down(Some(Mishap::ServerError));
+            let next = world.last_run("uk", IMPORT).await.available_at;
+            if next.duration_since(world.clock.now()) <= minutes(1) {
+                world.leap(next).await;
+            }
+        }
+        lines
+    };
+    let (run, lines) = tokio::join!(ask(told), hears);
+    let run = run.unwrap();
+    assert_eq!((&run["state"], &run["outcome"]), (&"retryable".into(), &Value::Null), "{lines:#?}");
+    assert!(run["retry_at"].is_string() && run["instance"].is_string(), "{run:#}");
+    let lines: Vec<_> = lines.iter().filter(|line| !line.ends_with("begins")).collect();
+    assert!((7..=8).contains(&lines.len()), "seconds at first, more than a minute in the end: {lines:#?}");
+    assert!(
+        lines[0].starts_with("the channel asks to slow down (")
+            && lines[0].contains("): it goes on at 2026-03-02 09:05:40 CET (in 40 s)"),
+        "{lines:#?}"
+    );
+    for (attempt, line) in lines.iter().skip(1).enumerate() {
+        assert!(line.starts_with(&format!("attempt {} failed: ", attempt + 1)), "{line}");
+        assert!(line.contains("; it is tried again at 2026-03-02 09:0") && line.ends_with(" s)"), "{line}");
+    }
+
+    world.fake.break_down(None);
+    let (told, mut heard) = tokio::sync::mpsc::channel(16);
+    let again = ask(told).await.unwrap();
+    assert_eq!((&again["id"], &again["outcome"]), (&run["id"], &"done".into()), "asked for again, it is tried at once");
+    let Some(Meanwhile::Event(line)) = heard.recv().await else { panic!("nothing is told") };
+    let joined = format!("run {}, asked for at 2026-03-02 09:05:00 CET (", run["id"]);
+    assert!(line.starts_with(&joined) && line.ends_with("is not over yet: it is waited for"), "{line}");
     world.end().await;
 }
 

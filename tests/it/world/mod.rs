@@ -20,7 +20,7 @@ use shopsyncd::{
     },
     clock::Clock,
     config::load::Env,
-    control::{Answerer, Refusal, Request},
+    control::{Answerer, ProgressSink, Refusal, Request},
     daemon::{App, Ended, Files, StartError},
     domain::{Demand, JobKind, Run, RunState},
     http::Http,
@@ -458,6 +458,11 @@ to = ["owner@example.com"]
 
     pub(crate) async fn ask(&self, request: Request) -> Result<Value, Refusal> {
         self.daemon().ask(request).await
+    }
+
+    /// The same, and whoever asks is told what happens meanwhile.
+    pub(crate) async fn ask_telling(&self, request: Request, told: ProgressSink) -> Result<Value, Refusal> {
+        tokio::time::timeout(PATIENCE, self.daemon().answerer.answer(request, told)).await.expect("an answer")
     }
 
     /// Runs a job now and waits for its end.
