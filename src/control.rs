@@ -71,6 +71,20 @@ pub enum Request {
         /// The job.
         job: JobKind,
     },
+    /// What `upcoming` says, by the settings in force.
+    Upcoming {
+        /// How many days ahead.
+        days: u32,
+        /// Every run of jobs that run often, too.
+        every: bool,
+    },
+    /// What `shops list --json` says, by the settings in force.
+    Shops,
+    /// What `shops show` says, by the settings in force: keys, values and places in order.
+    Settings {
+        /// The shop.
+        shop: ShopId,
+    },
     /// Run a job now. Answers the run as `runs show` does; with `wait` once it is over, or its next attempt is far off.
     RunNow {
         /// The shop.

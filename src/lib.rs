@@ -33,7 +33,7 @@
 //! | `keeper` | `domain`, `clock`, `secrets`, `store`, `channels`, `notices` |
 //! | `jobs` | `domain`, `clock`, `mail`, `store`, `channels`, `notices`, `scheduler`, `keeper` |
 //! | `control` | `domain`, `config` |
-//! | `report` | `domain`, `config`, `store` |
+//! | `report` | `domain`, `config`, `store`, `notices` |
 //! | `web` | `domain`, `clock`, `secrets`, `store`, `channels`, `keeper` |
 //! | `daemon` | everything above |
 //! | `cli` | everything above |

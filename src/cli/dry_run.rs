@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 use super::{JobsRun, Outcome, exit, open, open::Env, print, table::Table};
 use crate::{
     channels::file::csv_line,
-    control::Refusal,
+    config::Config,
+    control::{Refusal, Request},
     daemon,
-    domain::{Complaint, JobKind, Price, counted, plan::Change},
+    domain::{Complaint, JobKind, Price, ShopId, counted, plan::Change},
     jobs::product_export::Preview,
 };
 
@@ -17,7 +18,10 @@ type Line = [String; 4];
 pub(super) async fn dry_run(env: &Env, run: &JobsRun) -> Outcome {
     let config = env.readable()?;
     open::database(&config)?;
-    open::known_shop(&config, &run.shop)?;
+    if env.serves_before().await {
+        by_files_not_in_force(env, &config, &run.shop).await?;
+    }
+    open::known_or_kept(&config, &run.shop).await?;
     if run.job != JobKind::ProductExport {
         return Err(Refusal::new(exit::USAGE, "only product_export has a plan; leave --dry-run away"));
     }
@@ -41,6 +45,21 @@ pub(super) async fn dry_run(env: &Env, run: &JobsRun) -> Outcome {
     }
     print_tables(&preview)?;
     print::text(&summary(&preview))
+}
+
+/// The plan is worked out here, by the files: that the daemon serves other settings is said. A shop that these lost has no plan by them.
+async fn by_files_not_in_force(env: &Env, config: &Config, shop: &ShopId) -> Outcome {
+    let served = env.ask(&Request::Settings { shop: shop.clone() }).await.is_ok();
+    if served && !config.shops.contains_key(shop) {
+        let text = format!(
+            "shop `{shop}` is not in the files as they are, and the daemon serves it on by the settings before; mend the files (`shopsyncd status` says what is wrong with them), then look at its plan"
+        );
+        return Err(Refusal::new(exit::CONFIGURATION, text));
+    }
+    print::aside(
+        "the daemon refused the settings in the files and serves those before: its exports may differ from this plan",
+    );
+    Ok(())
 }
 
 fn as_json(preview: &Preview) -> Value {

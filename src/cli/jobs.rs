@@ -85,7 +85,7 @@ fn ended(view: &RunView) -> Outcome {
 /// Without a daemon, on SQLite, the run is carried out by this process, under the daemon's lock.
 async fn here(env: &Env, shop: &ShopId, job: JobKind, demand: Demand, no_daemon: Refusal) -> Result<RunView, Refusal> {
     let config = env.settings()?;
-    open::known_shop(&config, shop)?;
+    open::known_or_kept(&config, shop).await?;
     if !open::database(&config)?.starts_with("sqlite:") {
         return Err(no_daemon);
     }
@@ -100,21 +100,27 @@ async fn here(env: &Env, shop: &ShopId, job: JobKind, demand: Demand, no_daemon:
 }
 
 async fn why(env: &Env, shop: &ShopId, job: JobKind) -> Outcome {
-    let daemon = env.daemon_answers().await;
-    let Some(config) = env.load().config else {
-        let text = env.ask(&Request::Why { shop: shop.clone(), job }).await?;
-        return if env.json { print::json(&text) } else { print::text(text["text"].as_str().unwrap_or_default()) };
-    };
-    if let Err(unknown) = open::known_shop(&config, shop) {
-        return Err(open::kept(&config, shop).await.unwrap_or(unknown));
+    // A daemon knows by which settings it works, whatever the files say.
+    if env.daemon_answers().await {
+        let why = env.ask(&Request::Why { shop: shop.clone(), job }).await?;
+        return if env.json { print::json(&why) } else { print::text(why["text"].as_str().unwrap_or_default()) };
     }
+    let loaded = env.load();
+    let (config, mut tx) = if let Some(config) = loaded.config {
+        open::known_or_kept(&config, shop).await?;
+        let tx = open::reading(&config).await?;
+        (config, tx)
+    } else {
+        let (config, mut tx) = env.look().await?;
+        let config = open::as_last_in_force(&mut tx, config).await.map_err(open::unavailable)?;
+        open::known_shop(&config, shop)?;
+        (config, tx)
+    };
     let known = &config.shops[shop];
     if !known.jobs.contains_key(&job) {
-        let text = format!("shop `{shop}` has no job {job}: its channel {} does not do that", known.channel);
-        return Err(Refusal::new(exit::USAGE, text));
+        return Err(Refusal::new(exit::USAGE, report::no_such_job(shop, job, &known.channel)));
     }
-    let mut tx = open::reading(&config).await?;
-    let why = report::why(&mut tx, &config, shop, job, Surroundings { daemon }).await.map_err(open::unavailable)?;
+    let why = report::why(&mut tx, &config, shop, job, Surroundings::default()).await.map_err(open::unavailable)?;
     if env.json { print::json(&why) } else { print::text(&why.text) }
 }
 

@@ -1,7 +1,8 @@
 //! What every command begins with: the settings, the database, the daemon.
 
-use std::path::PathBuf;
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc};
 
+use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{Outcome, exit, print};
@@ -9,12 +10,13 @@ pub(super) use crate::daemon::unavailable;
 use crate::{
     channels::Tools,
     clock::Clock,
-    config::{Config, load, suggestion},
+    config::{Config, ShopConfig, load, suggestion},
     control::{self, Refusal, Request},
+    daemon::SETTINGS_REFUSED,
     domain::{ShopId, counted},
     http::Http,
-    settings,
-    store::{Store, StoreError, Tx},
+    report, settings,
+    store::{ScheduleRow, Store, StoreError, Tx},
 };
 
 /// What the command line says for every command.
@@ -83,6 +85,19 @@ impl Env {
         bar.during(control::ask(&self.state_dir(), request, |word| bar.tell(word))).await
     }
 
+    /// Asks the daemon for something that this program knows.
+    pub(super) async fn ask_for<T: DeserializeOwned>(&self, request: &Request) -> Result<T, Refusal> {
+        let answer = self.ask(request).await?;
+        serde_json::from_value(answer).map_err(|error| Refusal::new(exit::FAILED, error.to_string()))
+    }
+
+    /// Whether a daemon serves other settings than the files have, because it refused these: then it alone knows what holds.
+    pub(super) async fn serves_before(&self) -> bool {
+        let health = control::ask(&self.state_dir(), &Request::Health, |_| {}).await.unwrap_or_default();
+        let mut reasons = health["reasons"].as_array().into_iter().flatten().filter_map(Value::as_str);
+        reasons.any(|reason| reason.starts_with(SETTINGS_REFUSED))
+    }
+
     /// Whether a daemon answers.
     pub(super) async fn daemon_answers(&self) -> bool {
         control::ask(&self.state_dir(), &Request::Health, |_| {}).await.is_ok()
@@ -135,17 +150,11 @@ pub(super) async fn founded(config: &Config) -> Outcome {
     Ok(())
 }
 
-/// What to say of a shop that was taken out of the settings while its data is kept; `None` where that is not so, or not known.
-pub(super) async fn kept(config: &Config, shop: &ShopId) -> Option<Refusal> {
-    let row = reading(config).await.ok()?.shop(shop).await.ok()?;
-    row.map(|_| Refusal::new(exit::USAGE, kept_text(shop)))
-}
-
-/// That a shop is not in the settings and what became of its data.
-pub(super) fn kept_text(shop: impl std::fmt::Display) -> String {
-    format!(
-        "shop `{shop}` is not in the settings any more, so nothing runs for it; its data is kept until `shopsyncd shops forget {shop} --yes`"
-    )
+/// A shop that stands in the settings; of one that was taken out of them while its data is kept, that is said.
+pub(super) async fn known_or_kept(config: &Config, shop: &ShopId) -> Outcome {
+    let Err(unknown) = known_shop(config, shop) else { return Ok(()) };
+    let kept = async { reading(config).await.ok()?.shop(shop).await.ok()? };
+    Err(kept.await.map_or(unknown, |_| Refusal::new(exit::USAGE, report::kept_text(shop))))
 }
 
 /// A shop that stands in the settings, else 64 with the names there are.
@@ -158,4 +167,32 @@ pub(super) fn known_shop(config: &Config, shop: &ShopId) -> Result<(), Refusal> 
         None => "`shopsyncd shops list` tells those that are".to_owned(),
     };
     Err(Refusal::new(exit::USAGE, format!("shop `{shop}` is not in the settings; {remedy}")))
+}
+
+/// The settings as far as they can be read, with the shops and periods that were in force last.
+pub(super) async fn as_last_in_force(tx: &mut Tx, mut config: Config) -> Result<Config, StoreError> {
+    config.shops.clear();
+    let mut schedules: BTreeMap<ShopId, Vec<ScheduleRow>> = BTreeMap::new();
+    for schedule in tx.schedules(None).await? {
+        if let Some(shop) = schedule.shop.clone() {
+            schedules.entry(shop).or_default().push(schedule);
+        }
+    }
+    for row in tx.shops().await?.into_iter().filter(|row| row.configured) {
+        let schedules = schedules.remove(&row.id).unwrap_or_default();
+        let shop = ShopConfig {
+            channel: row.channel,
+            name: row.name,
+            remind: Vec::new(),
+            jobs: schedules.into_iter().map(|schedule| (schedule.job, schedule.period)).collect(),
+            full_import: ShopConfig::default_full_import(),
+            match_barcode: false,
+            export: ShopConfig::default_rules(),
+            warehouse: None,
+            own: serde_json::Map::new(),
+            digest: String::new(),
+        };
+        config.shops.insert(row.id, Arc::new(shop));
+    }
+    Ok(config)
 }

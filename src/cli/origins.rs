@@ -4,17 +4,17 @@ use serde_json::{Value, json};
 use url::Url;
 
 use super::{Outcome, table::Table};
-use crate::config::{Config, Origin, flat};
-
-/// Key, value and the place it comes from.
-pub(super) type Row = (String, Value, String);
+use crate::{
+    config::{Config, flat},
+    report::{Setting as Row, origin_of},
+};
 
 /// Everything but the shops' own, which `shops show` tells.
 pub(super) fn of_all_shops(config: &Config) -> Vec<Row> {
     let mut rows = Vec::new();
     for (key, value) in flat::flat_of(config, |_| false) {
         let value = if key == "database.url" { database(config.database_url.expose()) } else { value.to_string() };
-        let from = from(config, &[&key]);
+        let from = origin_of(config, &[&key]);
         rows.push((key, json!(value), from));
     }
     rows
@@ -31,18 +31,6 @@ fn database(address: &str) -> String {
     }
     url.set_query(None);
     url.into()
-}
-
-/// Where the first of these keys that is written down stands.
-pub(super) fn from(config: &Config, keys: &[impl AsRef<str>]) -> String {
-    let mut keys = keys.iter().map(AsRef::as_ref);
-    // A table that itself stands nowhere was written with dots: its first key stands somewhere.
-    let origin = keys.find_map(|key| config.origin(key).or_else(|| config.origins.first_below(key)));
-    match origin {
-        None => "default".to_owned(),
-        Some(Origin { file, line: 0 }) => file.to_string(),
-        Some(Origin { file, line }) => format!("{file}:{line}"),
-    }
 }
 
 /// By key, for programs.

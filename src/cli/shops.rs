@@ -11,20 +11,19 @@ use tokio::{sync::oneshot, time::timeout};
 use super::{
     Outcome, ShopsCommand, exit,
     open::{self, Env},
-    origins::{self, Row},
-    print,
+    origins, print,
     table::Table,
 };
 use crate::{
-    config::Config,
     control::{Hidden, Refusal, Request},
-    domain::{ShopId, plan::percent, wanted::Rules},
+    domain::{JobKind, ShopId},
+    report::{self, Setting, ShopsView},
 };
 
 pub(super) async fn shops(env: &Env, command: ShopsCommand) -> Outcome {
     match command {
-        ShopsCommand::List => list(env),
-        ShopsCommand::Show { shop } => show(env, &shop),
+        ShopsCommand::List => list(env).await,
+        ShopsCommand::Show { shop } => show(env, &shop).await,
         ShopsCommand::Authorize { shop } => authorize(env, shop).await,
         ShopsCommand::Test { shop } => say(env, Request::Test { shop }).await,
         ShopsCommand::Pause { shop } => say(env, Request::Pause { shop }).await,
@@ -43,96 +42,50 @@ async fn say(env: &Env, request: Request) -> Outcome {
     if env.json { print::json(&answer) } else { print::text(answer["text"].as_str().unwrap_or("done")) }
 }
 
-fn list(env: &Env) -> Outcome {
-    let config = env.readable()?;
-    let rows: Vec<Value> = config
-        .shops
-        .iter()
-        .map(|(id, shop)| {
-            let jobs: serde_json::Map<_, _> =
-                shop.jobs.iter().map(|(job, period)| (job.to_string(), period.to_stored().into())).collect();
-            let source = config.product_source.as_ref() == Some(id);
-            json!({ "id": id, "name": shop.name, "channel": shop.channel, "source": source, "jobs": jobs })
-        })
-        .collect();
-    if env.json {
-        return print::json(&json!({ "shops": rows }));
-    }
+async fn list(env: &Env) -> Outcome {
+    let view: ShopsView = if env.serves_before().await {
+        env.ask_for(&Request::Shops).await?
+    } else {
+        let config = env.readable()?;
+        // Before the first start there is no database, and while it is away the files still have their shops.
+        let mut kept = open::reading(&config).await.ok();
+        report::shops(kept.as_mut(), &config).await.map_err(open::unavailable)?
+    };
+    if env.json { print::json(&view) } else { table(&view).print() }
+}
+
+fn table(view: &ShopsView) -> Table {
     let mut table =
         Table::new(&["SHOP", "NAME", "CHANNEL", "REFRESH", "IMPORT", "EXPORT"]).wide("NAME").spare(&["CHANNEL"]);
-    for row in &rows {
-        let cell = |value: &Value| value.as_str().unwrap_or("-").to_owned();
-        let jobs = &row["jobs"];
-        let name =
-            if row["source"] == true { format!("{} (product source)", cell(&row["name"])) } else { cell(&row["name"]) };
+    for shop in &view.shops {
+        let cell = |job: JobKind| shop.jobs.get(&job).map_or("-", String::as_str).to_owned();
+        let name = if shop.source { format!("{} (product source)", shop.name) } else { shop.name.clone() };
         table.row([
-            cell(&row["id"]),
+            shop.id.to_string(),
             name,
-            cell(&row["channel"]),
-            cell(&jobs["authorization_refresh"]),
-            cell(&jobs["product_import"]),
-            cell(&jobs["product_export"]),
+            shop.channel.to_string(),
+            cell(JobKind::AuthorizationRefresh),
+            cell(JobKind::ProductImport),
+            cell(JobKind::ProductExport),
         ]);
+        table.note(shop.removed.then(|| report::kept_text(&shop.id)).as_deref());
     }
-    table.print()
+    table
 }
 
 /// The shop's settings as resolved, each with where it comes from.
-fn show(env: &Env, shop: &ShopId) -> Outcome {
-    let config = env.readable()?;
-    open::known_shop(&config, shop)?;
-    let rows = resolved(&config, shop);
+async fn show(env: &Env, shop: &ShopId) -> Outcome {
+    let rows: Vec<Setting> = if env.serves_before().await {
+        env.ask_for(&Request::Settings { shop: shop.clone() }).await?
+    } else {
+        let config = env.readable()?;
+        open::known_or_kept(&config, shop).await?;
+        report::shop_settings(&config, shop).unwrap_or_default()
+    };
     if env.json {
         return print::json(&json!({ "id": shop, "settings": origins::as_json(rows) }));
     }
     origins::print(rows)
-}
-
-fn resolved(config: &Config, id: &ShopId) -> Vec<Row> {
-    let shop = &config.shops[id];
-    let from = |keys: &[String]| origins::from(config, keys);
-    let own = |key: &str| format!("shops.{id}.{key}");
-    let in_channel = |key: &str| format!("channels.{}.{key}", shop.channel);
-    let mut rows = vec![
-        ("channel".to_owned(), json!(shop.channel), from(&[own("channel")])),
-        ("name".to_owned(), json!(shop.name), from(&[own("name")])),
-        ("match_barcode".to_owned(), json!(shop.match_barcode), from(&[own("match_barcode")])),
-    ];
-    rows.extend(shop.own.iter().map(|(key, value)| (key.clone(), value.clone(), from(&[own(key)]))));
-    let full = ("full_import".to_owned(), &shop.full_import);
-    for (job, period) in shop.jobs.iter().map(|(job, period)| (job.to_string(), period)).chain([full]) {
-        let key = format!("jobs.{job}");
-        let origin = from(&[own(&key), in_channel(&key)]);
-        rows.push((key, json!(period.to_stored()), origin));
-    }
-    let export = export(&shop.export, shop.warehouse.as_ref());
-    rows.extend(export.into_iter().map(|(key, value)| {
-        let key = format!("export.{key}");
-        let origin = from(&[own(&key)]);
-        (key, value, origin)
-    }));
-    let remind = shop.remind.iter().map(|to| json!({ "address": to.address, "language": to.language.as_str() }));
-    rows.push(("remind".into(), remind.collect(), from(&[own("remind"), "reminders.to".into()])));
-    rows
-}
-
-fn export(rules: &Rules, warehouse: Option<&String>) -> Vec<(&'static str, Value)> {
-    vec![
-        ("fields", json!(rules.fields)),
-        ("create", json!(rules.create)),
-        ("retire", json!(rules.retire)),
-        ("warehouse", json!(warehouse)),
-        ("stock.reserve", json!(rules.reserve)),
-        ("stock.max", json!(rules.max)),
-        ("price.factor", json!(rules.factor.to_string())),
-        ("price.round", json!(rules.round.map(|ending| ending.to_string()))),
-        (
-            "price.convert",
-            rules.convert.iter().map(|(from, rate)| (from.to_string(), json!(rate.to_string()))).collect(),
-        ),
-        ("guard.retire", json!(percent(rules.guard_retire))),
-        ("guard.price", json!(percent(rules.guard_price))),
-    ]
 }
 
 /// How long what is piped in may take to come. Whoever brings tokens needs no link; whoever acts on the link waits for it.

@@ -1,7 +1,5 @@
 //! `status`: every shop at a glance.
 
-use std::{collections::BTreeMap, sync::Arc};
-
 use jiff::{SignedDuration, Timestamp, Zoned, tz::TimeZone};
 use serde_json::{Value, json};
 
@@ -13,12 +11,12 @@ use super::{
 };
 use crate::{
     clock::Clock,
-    config::{Config, ShopConfig},
+    config::Config,
     control::{Refusal, Request},
     daemon,
     domain::{Complaint, ShopId, counted, days_left},
     report,
-    store::{ScheduleRow, StoreError, Tx},
+    store::Tx,
 };
 
 mod words;
@@ -53,7 +51,7 @@ async fn of_files(env: &Env, shop: Option<&ShopId>, limit: Option<usize>) -> Res
     }
     let wrong: Vec<String> = loaded.errors().map(ToString::to_string).collect();
     let (config, mut tx) = env.look().await?;
-    let config = as_last_in_force(&mut tx, config).await.map_err(open::unavailable)?;
+    let config = open::as_last_in_force(&mut tx, config).await.map_err(open::unavailable)?;
     let mut status = of_database(&mut tx, &config, shop, limit).await?;
     status["settings"]["error"] = wrong.join(" | ").into();
     Ok((status, TimeZone::UTC))
@@ -71,34 +69,6 @@ async fn of_database(
     let people = daemon::people_of(config).map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
     let status = daemon::status_of(tx, config, &people, shop, limit).await.map_err(open::unavailable)?;
     serde_json::to_value(status).map_err(|error| Refusal::new(exit::FAILED, error.to_string()))
-}
-
-/// The settings as far as they can be read, with the shops and periods that were in force last.
-async fn as_last_in_force(tx: &mut Tx, mut config: Config) -> Result<Config, StoreError> {
-    config.shops.clear();
-    let mut schedules: BTreeMap<ShopId, Vec<ScheduleRow>> = BTreeMap::new();
-    for schedule in tx.schedules(None).await? {
-        if let Some(shop) = schedule.shop.clone() {
-            schedules.entry(shop).or_default().push(schedule);
-        }
-    }
-    for row in tx.shops().await?.into_iter().filter(|row| row.configured) {
-        let schedules = schedules.remove(&row.id).unwrap_or_default();
-        let shop = ShopConfig {
-            channel: row.channel,
-            name: row.name,
-            remind: Vec::new(),
-            jobs: schedules.into_iter().map(|schedule| (schedule.job, schedule.period)).collect(),
-            full_import: ShopConfig::default_full_import(),
-            match_barcode: false,
-            export: ShopConfig::default_rules(),
-            warehouse: None,
-            own: serde_json::Map::new(),
-            digest: String::new(),
-        };
-        config.shops.insert(row.id, Arc::new(shop));
-    }
-    Ok(config)
 }
 
 fn with_health(mut status: Value, health: &Result<Value, Refusal>) -> Value {
@@ -276,7 +246,7 @@ fn footer(status: &Value, health: &Result<Value, Refusal>, now: &Zoned) -> Strin
     lines.extend(instances(status));
     lines.extend(status["app_secrets"].as_array().into_iter().flatten().map(app_secret));
     let removed = status["removed"].as_array().into_iter().flatten().filter_map(Value::as_str);
-    lines.extend(removed.map(open::kept_text));
+    lines.extend(removed.map(report::kept_text));
     lines.push(mail(&status["mail"], now));
     lines.join("\n")
 }

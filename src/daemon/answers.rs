@@ -43,7 +43,21 @@ impl Answerer for Shared {
                 let status = status_of(&mut self.reading().await?, &config, &people, shop.as_ref(), limit).await;
                 value(&status.map_err(unavailable)?)
             }
+            Request::Upcoming { days, every } => {
+                let (config, people) = (self.config.load_full(), self.people.load_full());
+                let upcoming = report::upcoming(&mut self.reading().await?, &config, &people, days, every).await;
+                value(&upcoming.map_err(unavailable)?)
+            }
+            Request::Shops => {
+                let mut tx = self.reading().await?;
+                value(&report::shops(Some(&mut tx), &self.config.load_full()).await.map_err(unavailable)?)
+            }
+            Request::Settings { shop } => {
+                self.known_or_kept(&shop).await?;
+                value(&report::shop_settings(&self.config.load(), &shop).unwrap_or_default())
+            }
             Request::Why { shop, job } => {
+                has_job(&*self.known_or_kept(&shop).await?, job)?;
                 let around = Surroundings { daemon: true };
                 let why = report::why(&mut self.reading().await?, &self.config.load(), &shop, job, around).await;
                 value(&why.map_err(unavailable)?)
@@ -102,6 +116,16 @@ impl Shared {
         })
     }
 
+    /// A shop that is served; of one that was taken out of the settings while its data is kept, that is said.
+    async fn known_or_kept(&self, shop: &ShopId) -> Result<std::sync::Arc<ShopEntry>, Refusal> {
+        match self.known(shop) {
+            Err(_) if self.reading().await?.shop(shop).await.map_err(unavailable)?.is_some() => {
+                Err(Refusal::new(64, report::kept_text(shop)))
+            }
+            known => known,
+        }
+    }
+
     async fn run_now(
         &self,
         shop: &ShopId,
@@ -151,10 +175,7 @@ impl Shared {
     /// Asks for a run as a person does: what the shop refused before is tried again.
     pub(super) async fn ask_for(&self, shop: &ShopId, job: JobKind, demand: Demand) -> Result<Asked, Refusal> {
         let entry = self.known(shop)?;
-        if !entry.jobs.contains_key(&job) {
-            let text = format!("shop `{shop}` has no job {job}: its channel {} does not do that", entry.shop.channel);
-            return Err(Refusal::new(64, text));
-        }
+        has_job(&entry, job)?;
         refuse_resend(&entry, demand.resend)?;
         if let Some(text) = self.refuses_runs(&entry, job).await? {
             return Err(Refusal::new(77, text));
@@ -300,6 +321,14 @@ impl Shared {
             None => Err(Refusal::new(1, "the test mail is gone".to_owned())),
         }
     }
+}
+
+/// A channel has its own set of jobs.
+fn has_job(entry: &ShopEntry, job: JobKind) -> Result<(), Refusal> {
+    if entry.jobs.contains_key(&job) {
+        return Ok(());
+    }
+    Err(Refusal::new(64, report::no_such_job(&entry.shop.id, job, &entry.shop.channel)))
 }
 
 /// Only what is exported and remembered can be sent again.

@@ -6,8 +6,10 @@ mod jobs;
 mod mail;
 mod products;
 mod runs;
+mod shops;
 mod source_change;
 mod status;
+mod upcoming;
 mod why;
 
 pub use jobs::{HeldBy, job_state};
@@ -16,9 +18,11 @@ pub use products::{
     InShop, ProductList, ProductShow, RememberedView, SeenView, WantedView, product_show, products, unmatched,
 };
 pub use runs::{ComplaintView, ErrorView, RunView, RunsView, run_show, runs};
+pub use shops::{Setting, ShopLine, ShopsView, kept_text, origin_of, shop_settings, shops};
 pub use source_change::{Compared, ShopEffect, SourceChange, source_change};
 pub use status::{Status, status};
-pub use why::{Surroundings, why};
+pub use upcoming::{Item, Upcoming, upcoming};
+pub use why::{Surroundings, no_such_job, why};
 
 use jiff::{SignedDuration, Timestamp, Zoned};
 

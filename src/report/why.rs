@@ -11,7 +11,8 @@ use super::{
 use crate::{
     config::Config,
     domain::{
-        Authorization, ErrorKind, Hold, InstanceId, JobKind, JobState, Outcome, Period, Run, RunState, ShopId, counted,
+        Authorization, ChannelName, ErrorKind, Hold, InstanceId, JobKind, JobState, Outcome, Period, Run, RunState,
+        ShopId, counted,
     },
     store::{AppAlarm, RunFilter, ScheduleRow, ShopRow, StoreError, Tx},
 };
@@ -60,6 +61,11 @@ struct Known<'a> {
     settings_error: Option<String>,
     surroundings: Surroundings,
     now: Timestamp,
+}
+
+/// That a shop has no such job.
+pub fn no_such_job(shop: &ShopId, job: JobKind, channel: &ChannelName) -> String {
+    format!("shop `{shop}` has no job {job}: its channel {channel} does not do that")
 }
 
 /// Answers for a shop that stands in the settings.

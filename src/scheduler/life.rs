@@ -294,6 +294,7 @@ mod tests {
             beat,
             settings_digest: String::new(),
             standing_by: false,
+            settings_error: None,
             dead,
         }
     }

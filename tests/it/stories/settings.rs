@@ -108,6 +108,54 @@ async fn a_start_without_a_file_that_was_there_is_told_and_takes_nothing_from_th
 }
 
 #[tokio::test]
+async fn while_a_shops_file_is_gone_by_mistake_every_command_tells_that_the_shop_is_served_on() {
+    let mut world = a_working_shop().await;
+    let refused = async || world.status().await["settings"]["error"].as_str().is_some_and(|it| it.contains("vanished"));
+    world.write_shop("uk", "[shops.uk.jobs]\nproduct_export = \"7 minutes\"\n");
+    world.ask(Request::Reload).await.unwrap();
+    world.remove_shop("uk");
+    world.wait_until("the daemon minds that the file is gone", refused).await;
+
+    let (code, out, err) = world.command("jobs why uk product_export").await;
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.contains("product_export of shop `uk` waits for its next due instant"), "{out}");
+    assert!(out.contains("the newest settings were refused and the ones before still serve"), "{out}");
+    let (code, out, err) = world.command("shops list").await;
+    assert_eq!(code, 0, "{out}{err}");
+    assert!(out.lines().any(|line| line.starts_with("uk ") && line.ends_with("7 minutes")), "{out}");
+    assert!(!out.contains("is not in the settings any more"), "{out}");
+    let (code, out, err) = world.command("shops show uk").await;
+    assert_eq!(code, 0, "{out}{err}");
+    let row = out.lines().find(|line| line.starts_with("jobs.product_export")).unwrap();
+    assert!(row.contains("7 minutes") && row.ends_with("shops.d/uk.toml:7"), "{row}");
+    let (code, out, err) = world.command("--json upcoming --days 1").await;
+    assert_eq!(code, 0, "{out}{err}");
+    let upcoming: Value = serde_json::from_str(&out).unwrap();
+    let export = |item: &&Value| item["shop"] == "uk" && item["job"] == "product_export";
+    assert!(upcoming["items"].as_array().unwrap().iter().any(|item| export(&item)), "{out}");
+    let (code, _, err) = world.command("jobs run uk product_export --dry-run").await;
+    assert_eq!(code, 78, "{err}");
+    assert!(err.contains("is not in the files as they are, and the daemon serves it on"), "{err}");
+
+    // Taken out on purpose, its data is told of.
+    world.ask(Request::Reload).await.unwrap();
+    let kept = "shop `uk` is not in the settings any more, so nothing runs for it; its data is kept";
+    for line in ["jobs why uk product_export", "shops show uk", "jobs run uk product_export --dry-run"] {
+        let (code, out, err) = world.command(line).await;
+        assert_eq!(code, 64, "{line}: {out}{err}");
+        assert!(err.contains(kept), "{line}: {err}");
+    }
+    let (_, out, _) = world.command("shops list").await;
+    assert!(out.contains(kept), "{out}");
+    world.stop().await;
+    let (_, out, _) = world.command("--json shops list").await;
+    let list: Value = serde_json::from_str(&out).unwrap();
+    let of =
+        |id: &str| list["shops"].as_array().unwrap().iter().find(|shop| shop["id"] == id).unwrap()["removed"].clone();
+    assert_eq!([of("erp"), of("uk")], [Value::Bool(false), Value::Bool(true)], "{out}");
+}
+
+#[tokio::test]
 async fn an_address_that_is_edited_is_not_told_in_the_log() {
     let (log, _kept) = Log::kept();
     let world = a_working_shop().await;

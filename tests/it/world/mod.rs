@@ -465,6 +465,16 @@ to = ["owner@example.com"]
         tokio::time::timeout(PATIENCE, self.daemon().answerer.answer(request, told)).await.expect("an answer")
     }
 
+    /// What the program says to a command line, with these settings: exit code, standard output, standard error.
+    pub(crate) async fn command(&self, line: &str) -> (i32, String, String) {
+        let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_shopsyncd"));
+        command.arg("--config").arg(self.folder.path().join("shopsyncd.toml")).args(line.split(' '));
+        let done = command.env_remove("RUNTIME_DIRECTORY").stdin(std::process::Stdio::null()).output();
+        let done = tokio::time::timeout(PATIENCE, done).await.expect("an answer").unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (done.status.code().unwrap(), text(done.stdout), text(done.stderr))
+    }
+
     /// Runs a job now and waits for its end.
     pub(crate) async fn run_now(&self, shop: &str, job: JobKind, demand: Demand) -> Result<Value, Refusal> {
         self.ask(Request::RunNow { shop: shop.parse().unwrap(), job, demand, wait: true }).await
