@@ -242,6 +242,12 @@ enum RunsCommand {
         /// In this state
         #[arg(long, value_parser = runs::state())]
         state: Option<crate::domain::RunState>,
+        /// That ended so
+        #[arg(long, value_parser = runs::outcome())]
+        outcome: Option<crate::domain::Outcome>,
+        /// Older than this run: the rest of a list that ended with it
+        #[arg(long, value_name = "ID")]
+        before: Option<i64>,
         /// At most so many
         #[arg(long, default_value_t = 50)]
         limit: u32,
@@ -286,6 +292,15 @@ enum ProductsCommand {
 enum MailCommand {
     /// Mails, newest first
     List {
+        /// In this state
+        #[arg(long, value_parser = mail::state())]
+        state: Option<crate::store::MailState>,
+        /// To this address
+        #[arg(long, value_name = "ADDRESS")]
+        to: Option<String>,
+        /// About this shop
+        #[arg(long)]
+        shop: Option<ShopId>,
         /// At most so many
         #[arg(long, default_value_t = 50)]
         limit: u32,

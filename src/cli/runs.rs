@@ -12,7 +12,7 @@ use super::{
 use crate::{
     clock::Clock,
     control::Refusal,
-    domain::{Counts, RunId, RunState, counted},
+    domain::{self, Counts, RunId, RunState, counted},
     report::{self, RunView},
     store::RunFilter,
 };
@@ -20,14 +20,14 @@ use crate::{
 pub(super) async fn runs(env: &Env, command: RunsCommand) -> Outcome {
     let (config, mut tx) = env.look().await?;
     match command {
-        RunsCommand::List { shop, job, state, limit } => {
+        RunsCommand::List { shop, job, state, outcome, before, limit } => {
             if let Some(shop) = &shop
                 && tx.shop(shop).await.map_err(open::unavailable)?.is_none()
             {
                 // A shop that was taken out of the settings keeps its history.
                 open::known_shop(&config, shop)?;
             }
-            let filter = RunFilter { shop, job, state, before: None };
+            let filter = RunFilter { shop, job, state, outcome, before: before.map(RunId) };
             let list = report::runs(&mut tx, &filter, limit).await.map_err(open::unavailable)?;
             if env.json { print::json(&list) } else { print_runs(&list.runs) }
         }
@@ -47,6 +47,15 @@ pub(super) fn state() -> impl TypedValueParser<Value = RunState> {
     let all = [Available, Running, Retryable, Completed, Discarded, Cancelled];
     PossibleValuesParser::new(all.map(RunState::as_str))
         .map(move |name| all.into_iter().find(|state| state.as_str() == name).expect("one of the names of states"))
+}
+
+/// The outcomes of runs, by name.
+pub(super) fn outcome() -> impl TypedValueParser<Value = domain::Outcome> {
+    use domain::Outcome::{Cancelled, Done, Failed, Held, Partly};
+    let all = [Done, Partly, Failed, Held, Cancelled];
+    PossibleValuesParser::new(all.map(domain::Outcome::as_str)).map(move |name| {
+        all.into_iter().find(|outcome| outcome.as_str() == name).expect("one of the names of outcomes")
+    })
 }
 
 fn print_runs(runs: &[RunView]) -> Outcome {
@@ -151,7 +160,7 @@ fn took(span: jiff::SignedDuration) -> String {
 mod tests {
     use super::*;
     use crate::{
-        domain::{self, ErrorKind, JobKind, ShopId, Trigger},
+        domain::{ErrorKind, JobKind, ShopId, Trigger},
         report::{ComplaintView, ErrorView},
     };
 

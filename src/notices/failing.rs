@@ -46,8 +46,12 @@ async fn failing(tx: &mut Tx, people: &People, shop: &ShopId, run: &Run) -> Resu
 }
 
 async fn recovered(tx: &mut Tx, people: &People, shop: &ShopId, run: &Run) -> Result<(), StoreError> {
-    let failed =
-        RunFilter { shop: Some(shop.clone()), job: Some(run.job), state: Some(RunState::Discarded), before: None };
+    let failed = RunFilter {
+        shop: Some(shop.clone()),
+        job: Some(run.job),
+        state: Some(RunState::Discarded),
+        ..RunFilter::default()
+    };
     let Some(failed) = tx.runs(&failed, 1).await?.pop() else { return Ok(()) };
     let (last_good, _) = row_up_to(tx, shop, run.job, Some(failed.id)).await?;
     let dedup = named("failing", shop, run.job, last_good);
@@ -81,7 +85,8 @@ fn may_have_heard(mail: &Mail) -> bool {
 
 /// Whether a job has ended well since it was last given up.
 pub(super) async fn has_recovered(tx: &mut Tx, shop: &ShopId, job: JobKind) -> Result<bool, StoreError> {
-    let filter = |state| RunFilter { shop: Some(shop.clone()), job: Some(job), state: Some(state), before: None };
+    let filter =
+        |state| RunFilter { shop: Some(shop.clone()), job: Some(job), state: Some(state), ..RunFilter::default() };
     let good = tx.runs(&filter(RunState::Completed), 1).await?.pop();
     let failed = tx.runs(&filter(RunState::Discarded), 1).await?.pop();
     Ok(good.map(|run| run.id) > failed.map(|run| run.id))
@@ -95,7 +100,13 @@ async fn row_up_to(
     job: JobKind,
     before: Option<RunId>,
 ) -> Result<(RunId, Vec<Run>), StoreError> {
-    let filter = |state, before| RunFilter { shop: Some(shop.clone()), job: Some(job), state: Some(state), before };
+    let filter = |state, before| RunFilter {
+        shop: Some(shop.clone()),
+        job: Some(job),
+        state: Some(state),
+        before,
+        ..RunFilter::default()
+    };
     let good = tx.runs(&filter(RunState::Completed, before), 1).await?.pop().map_or(RunId(0), |run| run.id);
     let mut failed = tx.runs(&filter(RunState::Discarded, None), IN_A_ROW).await?;
     failed.retain(|run| run.id > good);

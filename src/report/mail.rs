@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     domain::{MailKind, ShopId},
-    store::{Mail, MailState, StoreError, Tx},
+    store::{Mail, MailFilter, MailState, StoreError, Tx},
 };
 
 /// `mail list --json`.
@@ -47,7 +47,7 @@ impl From<Mail> for MailView {
     }
 }
 
-/// Messages, newest first, optionally in one state.
-pub async fn mail_list(tx: &mut Tx, state: Option<MailState>, limit: u32) -> Result<MailList, StoreError> {
-    Ok(MailList { mail: tx.mails(state, limit).await?.into_iter().map(MailView::from).collect() })
+/// Messages that fit, newest first.
+pub async fn mail_list(tx: &mut Tx, filter: &MailFilter, limit: u32) -> Result<MailList, StoreError> {
+    Ok(MailList { mail: tx.mails_like(filter, limit).await?.into_iter().map(MailView::from).collect() })
 }

@@ -24,6 +24,8 @@ pub struct RunFilter {
     pub job: Option<JobKind>,
     /// In this state.
     pub state: Option<RunState>,
+    /// That ended so.
+    pub outcome: Option<Outcome>,
     /// Older than this run: for paging.
     pub before: Option<RunId>,
 }
@@ -38,16 +40,20 @@ impl Tx {
     pub async fn runs(&mut self, filter: &RunFilter, limit: u32) -> Result<Vec<Run>, StoreError> {
         const ALL: &str = "select * from runs
             where ($1 is null or job = $1) and ($2 is null or state = $2) and ($3 is null or id < $3)
-            order by id desc limit $4";
+                and ($4 is null or outcome = $4)
+            order by id desc limit $5";
         const OF_SHOP: &str = "select * from runs
-            where ($1 is null or job = $1) and ($2 is null or state = $2) and ($3 is null or id < $3) and shop = $5
-            order by id desc limit $4";
+            where ($1 is null or job = $1) and ($2 is null or state = $2) and ($3 is null or id < $3)
+                and ($4 is null or outcome = $4) and shop = $6
+            order by id desc limit $5";
         let job = filter.job.map(JobKind::as_str);
         let state = filter.state.map(RunState::as_str);
         let before = filter.before.map(|id| id.0);
+        let outcome = filter.outcome.map(Outcome::as_str);
+        let limit = i64::from(limit);
         let rows = match &filter.shop {
-            None => on_db!(self.rows(ALL, job, state, before, i64::from(limit)))?,
-            Some(shop) => on_db!(self.rows(OF_SHOP, job, state, before, i64::from(limit), shop.as_str()))?,
+            None => on_db!(self.rows(ALL, job, state, before, outcome, limit))?,
+            Some(shop) => on_db!(self.rows(OF_SHOP, job, state, before, outcome, limit, shop.as_str()))?,
         };
         rows.iter().map(read_run).collect()
     }

@@ -83,7 +83,7 @@ pub use finish::{Finish, Finished, Stood};
 pub use history::RunFilter;
 pub use leases::InstanceRow;
 pub use listings::{Refused, SeenListing, StoredListing, WantedRow};
-pub use outbox::{Delivery, Mail, MailState, NewMail, StuckMail};
+pub use outbox::{Delivery, Mail, MailFilter, MailState, NewMail, StuckMail};
 pub use products::StoredVariant;
 pub use remembered::Hashed;
 pub use reminders::{ReminderKind, ReminderRow, ReminderState};

@@ -89,6 +89,17 @@ impl Mail {
     }
 }
 
+/// Which messages.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct MailFilter {
+    /// In this state.
+    pub state: Option<MailState>,
+    /// To this address, in whatever case.
+    pub to: Option<String>,
+    /// About this shop, among others.
+    pub shop: Option<ShopId>,
+}
+
 /// Messages that do not leave.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StuckMail {
@@ -428,6 +439,21 @@ impl Tx {
         .iter()
         .map(mail)
         .collect()
+    }
+
+    /// Messages that fit, newest first.
+    pub async fn mails_like(&mut self, filter: &MailFilter, limit: u32) -> Result<Vec<Mail>, StoreError> {
+        // An id stands in quotes there, and holds none.
+        const SQL: &str = "select * from outbox
+            where ($1 is null or state = $1) and ($2 is null or lower(recipient) = lower($2))
+                and ($3 is null or replace(shops, $3, '') <> shops)
+            order by id desc limit $4";
+        let state = filter.state.map(MailState::as_str);
+        let shop = filter.shop.as_ref().map(json);
+        on_db!(self.rows(SQL, state, filter.to.as_deref(), shop.as_deref(), i64::from(limit)))?
+            .iter()
+            .map(mail)
+            .collect()
     }
 
     /// All messages in one state, without their bodies, the oldest first.

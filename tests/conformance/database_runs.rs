@@ -685,6 +685,13 @@ async fn history_is_listed_newest_first_and_pruned_but_for_the_newest(store: Sto
     let paged = tx.runs(&RunFilter { before: Some(ids[1]), job: Some(IMPORT), ..of_a.clone() }, 10).await?;
     assert_eq!(paged.into_iter().map(|run| run.id).collect::<Vec<_>>(), [ids[0]]);
     assert_eq!(tx.runs(&RunFilter::default(), 100).await?.len(), 8);
+    for of in [RunFilter::default(), of_a] {
+        let all = tx.runs(&of, 100).await?;
+        for outcome in [Outcome::Done, Outcome::Held] {
+            let wanted: Vec<_> = all.iter().filter(|run| run.outcome == Some(outcome)).cloned().collect();
+            assert_eq!(tx.runs(&RunFilter { outcome: Some(outcome), ..of.clone() }, 100).await?, wanted, "{outcome:?}");
+        }
+    }
     let latest = tx.latest_runs(None).await?;
     assert_eq!(latest.len(), 4);
     assert_eq!(latest[1].id, ids[2]);

@@ -14,7 +14,7 @@ use shopsyncd::{
     },
     secrets::Sealed,
     store::{
-        AppAlarm, Comparison, Delivery, MailState, Named, NewGrant, NewMail, NewRun, OpenTicket, Refused, ReminderKind,
+        AppAlarm, Comparison, Delivery, MailFilter, MailState, Named, NewGrant, NewMail, NewRun, OpenTicket, Refused, ReminderKind,
         SealedGrant, SealedTokens, SeenListing, ShopRow, Standing, Store, Tx, WantedRow, WantedSchedule, WantedShop,
     },
 };
@@ -66,6 +66,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     a_mail_that_certainly_did_not_leave_may_change,
     what_was_silent_is_owed_again_and_no_more_once_it_is_forgotten,
     a_refused_mail_starts_over_when_retried,
+    mails_are_found_by_state_address_and_shop,
     only_mail_that_ended_is_pruned,
     a_reminder_is_owed_once,
     a_renewal_cancels_what_is_owed_and_keeps_what_was_sent,
@@ -1164,6 +1165,32 @@ async fn a_refused_mail_starts_over_when_retried(store: Store) {
     let owed = tx.mail(id).await.unwrap().unwrap();
     assert_eq!((owed.state, owed.attempts, owed.first_attempt_at), (MailState::Owed, 0, None));
     assert_eq!(tx.mails(None, 10).await.unwrap(), [owed]);
+}
+
+async fn mails_are_found_by_state_address_and_shop(store: Store) {
+    let mut tx = store.write(at(10)).await.unwrap();
+    let owed = [("a", "anna@example.com", vec!["uk", "uk-2"]), ("b", "Ben@example.com", vec!["uk-2"]), ("c", "anna@example.com", vec![])];
+    for (reason, to, shops) in owed {
+        let shops = shops.into_iter().map(|shop| shop.parse().unwrap()).collect();
+        tx.owe_mail(&NewMail { recipient: to.to_owned(), shops, ..new_mail(reason) }, "example.com").await.unwrap();
+    }
+    let first = tx.mail_by_dedup("a").await.unwrap().unwrap().id;
+    tx.deliver_mail(first, &Delivery::Sent).await.unwrap();
+    let shop = |id: &str| Some(id.parse().unwrap());
+    let to = |address: &str| Some(address.to_owned());
+    for (filter, found) in [
+        (MailFilter::default(), &["c", "b", "a"][..]),
+        (MailFilter { state: Some(MailState::Owed), ..MailFilter::default() }, &["c", "b"]),
+        (MailFilter { to: to("anna@example.com"), ..MailFilter::default() }, &["c", "a"]),
+        (MailFilter { to: to("ben@Example.com"), ..MailFilter::default() }, &["b"]),
+        (MailFilter { shop: shop("uk-2"), ..MailFilter::default() }, &["b", "a"]),
+        (MailFilter { shop: shop("uk"), ..MailFilter::default() }, &["a"]),
+        (MailFilter { shop: shop("uk"), state: Some(MailState::Owed), to: None }, &[]),
+    ] {
+        let mails = tx.mails_like(&filter, 10).await.unwrap();
+        assert_eq!(mails.iter().map(|mail| mail.dedup.as_str()).collect::<Vec<_>>(), found, "{filter:?}");
+    }
+    assert_eq!(tx.mails_like(&MailFilter::default(), 1).await.unwrap().len(), 1);
 }
 
 async fn only_mail_that_ended_is_pruned(store: Store) {

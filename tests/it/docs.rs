@@ -221,6 +221,7 @@ fn filled_in(word: &str) -> &str {
         "SHOP" => "uk-tiktok",
         "JOB" => "product_import",
         "STATE" => "completed",
+        "OUTCOME" => "done",
         "NAME" => "file",
         "SKU" => "T-000-1",
         "FILE" => "products.csv",

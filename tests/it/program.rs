@@ -158,6 +158,30 @@ fn products_are_exported_to_new_files_and_to_standard_output_but_over_a_file_onl
 }
 
 #[test]
+fn the_history_is_paged_and_sorted_out_by_outcome() {
+    let desk = Desk::new("").imported();
+    fs::write(desk.path("products.csv"), "no header\n").unwrap();
+    assert_ne!(desk.run("jobs run erp product_import --wait").0, 0);
+    fs::write(desk.path("products.csv"), "sku,title,price,currency,stock\nA,Tea,1.50,EUR,3\n").unwrap();
+    assert_eq!(desk.run("jobs run erp product_import --wait").0, 0);
+    let ids = |line: &str| -> Vec<u64> {
+        let told = desk.run(&format!("--json runs list {line}")).json();
+        told["runs"].as_array().unwrap().iter().map(|run| run["id"].as_u64().unwrap()).collect()
+    };
+    let all = ids("--shop erp");
+    assert!(all.len() >= 2 && all.is_sorted_by(|newer, older| newer > older), "{all:?}");
+    assert_eq!(ids(&format!("--limit 1 --before {}", all[0])), all[1..2]);
+    assert_eq!(ids(&format!("--before {}", all.last().unwrap())), Vec::<u64>::new());
+    let done = ids("--outcome done --shop erp");
+    assert!(done.contains(&all[0]) && ids("--outcome held").is_empty(), "{done:?}");
+    assert_eq!(ids("--outcome done"), done);
+    let run = desk.run(&format!("--json runs show {}", all[0])).json();
+    let instance = run["instance"].as_str().unwrap();
+    assert!(desk.run(&format!("runs show {}", all[0])).1.contains(&format!(", on {instance}\n")));
+    assert_eq!(desk.run("runs list --outcome good").0, 64);
+}
+
+#[test]
 fn commands_that_need_a_database_say_that_there_is_none_with_69() {
     let desk = Desk::new("");
     for line in [
