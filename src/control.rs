@@ -48,7 +48,8 @@ impl<T> std::fmt::Debug for Hidden<T> {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Request {
-    /// Read the settings again, now. Answers what changed, in lines.
+    /// Read the settings again, now: `{"changes": [lines], "since": instant, "latest": [lines], "text": …}`, the latter three of what was
+    /// last put in force, by this or by an edit noticed before.
     Reload,
     /// What a reload would change: `{"changes": [lines], "source": …}`, the latter null where the product source stays.
     Diff {

@@ -74,10 +74,13 @@ pub(super) fn stop_signals() -> std::io::Result<CancellationToken> {
 }
 
 pub(super) async fn reload(env: &Env) -> Outcome {
-    let changes = env.ask(&Request::Reload).await?;
-    if env.json {
-        return print::json(&serde_json::json!({ "changes": changes }));
+    let mut outcome = env.ask(&Request::Reload).await?;
+    let text = outcome["text"].take();
+    if !env.json {
+        return print::text(text.as_str().unwrap_or("done"));
     }
-    let lines: Vec<&str> = changes.as_array().into_iter().flatten().filter_map(|line| line.as_str()).collect();
-    if lines.is_empty() { print::text("nothing changed") } else { print::text(&lines.join("\n")) }
+    if let Some(outcome) = outcome.as_object_mut() {
+        outcome.remove("text");
+    }
+    print::json(&outcome)
 }

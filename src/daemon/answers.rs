@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use url::Url;
 
-use super::{Shared, reload::Cause, waited::Until};
+use super::{Shared, waited::Until};
 use crate::{
     config::Config,
     control::{Answerer, ProgressSink, Refusal, Request},
@@ -25,7 +25,7 @@ type Answered = Result<Value, Refusal>;
 impl Answerer for Shared {
     async fn answer(&self, request: Request, progress: ProgressSink) -> Answered {
         match request {
-            Request::Reload => Ok(json!(self.reload(Cause::Asked).await?)),
+            Request::Reload => self.reload_asked().await,
             Request::Diff { main } => {
                 let (changes, config) = self.difference(main.as_deref()).await?;
                 let source = report::source_change(&mut self.reading().await?, &self.config.load(), &config).await;

@@ -196,6 +196,8 @@ pub(crate) struct Shared {
     pub log: Option<LogHandle>,
     /// Why this instance stands by, while it does.
     pub stands_by: ArcSwapOption<String>,
+    /// What the settings files said when they were last put in force.
+    pub accepted: ArcSwap<reload::Accepted>,
     /// One reload at a time.
     pub reloading: tokio::sync::Mutex<()>,
     /// Whether good settings were read that the database has not taken yet.
@@ -361,7 +363,9 @@ async fn assemble(
     let incarnation = handle.clone();
     keeper.acts_as(move || incarnation.holder());
 
+    let accepted = ArcSwap::from_pointee(reload::Accepted { at: clock.now(), changes: Vec::new() });
     let shared = Arc::new(Shared {
+        accepted,
         known: ArcSwap::new(Arc::clone(&files.known)),
         secret_files: ArcSwap::from_pointee(files.secret_files.clone()),
         files,

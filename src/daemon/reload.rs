@@ -2,6 +2,8 @@
 
 use std::{collections::BTreeSet, path::Path, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
+use serde_json::{Value, json};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -21,7 +23,7 @@ use crate::{
     control::Refusal,
     domain::{ChannelName, ShopId},
     mail::{Mailer, without_addresses},
-    notices, settings,
+    notices, report, settings,
     store::StoreError,
 };
 
@@ -38,6 +40,13 @@ pub(super) enum Cause {
     Edit,
     /// A person asked: what is there is meant.
     Asked,
+}
+
+/// When the settings in force were taken from the files, and what that changed: nothing at the start.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    pub at: Timestamp,
+    pub changes: Vec<String>,
 }
 
 /// Puts every edit of the settings files in force until `stop` fires.
@@ -88,6 +97,26 @@ impl Shared {
         Ok((diff(&self.config.load(), &config), config))
     }
 
+    /// Reads the settings again because a person asks: what changed, or since when what the files say is in force. An edit is noticed by
+    /// itself, as a rule before anybody asks.
+    pub(super) async fn reload_asked(&self) -> Result<Value, Refusal> {
+        let changes = self.reload(Cause::Asked).await?;
+        let accepted = self.accepted.load();
+        let zone = self.config.load().timezone.clone();
+        let since = report::when(accepted.at, &self.clock.now().to_zoned(zone));
+        let text = match (&changes[..], &accepted.changes[..]) {
+            ([], []) => format!("nothing changed: what the files say is in force since the start at {since}"),
+            ([], latest) => {
+                format!(
+                    "nothing changed: what the files say is in force since {since}, by an edit that changed\n  {}",
+                    latest.join("\n  ")
+                )
+            }
+            (changes, _) => changes.join("\n"),
+        };
+        Ok(json!({ "changes": changes, "since": accepted.at, "latest": accepted.changes, "text": text }))
+    }
+
     /// Reads the settings again and puts them in force. Anything wrong: the old ones keep serving, and the findings are
     /// told everywhere. Answers what changed, in lines.
     pub(super) async fn reload(&self, cause: Cause) -> Result<Vec<String>, Refusal> {
@@ -114,6 +143,7 @@ impl Shared {
             Ok(changes) => {
                 if !changes.is_empty() {
                     tell_findings(&findings);
+                    self.accepted.store(Arc::new(Accepted { at: self.clock.now(), changes: changes.clone() }));
                 }
                 self.known.store(Arc::new(known));
                 self.settings_wait.send_replace(false);

@@ -441,7 +441,9 @@ impl Answerer for Said {
             Request::Reload => {
                 let (answer, answered) = oneshot::channel();
                 self.ask.send(answer).await.map_err(|_| later())?;
-                Ok(json!(answered.await.map_err(|_| later())??))
+                let changes = answered.await.map_err(|_| later())??;
+                let text = if changes.is_empty() { "nothing changed".to_owned() } else { changes.join("\n") };
+                Ok(json!({ "changes": changes, "text": text }))
             }
             _ => Err(later()),
         }

@@ -14,8 +14,9 @@ use shopsyncd::{
     },
     secrets::Sealed,
     store::{
-        AppAlarm, Comparison, Delivery, MailFilter, MailState, Named, NewGrant, NewMail, NewRun, OpenTicket, Refused, ReminderKind,
-        SealedGrant, SealedTokens, SeenListing, ShopRow, Standing, Store, Tx, WantedRow, WantedSchedule, WantedShop,
+        AppAlarm, Comparison, Delivery, MailFilter, MailState, Named, NewGrant, NewMail, NewRun, OpenTicket, Refused,
+        ReminderKind, SealedGrant, SealedTokens, SeenListing, ShopRow, Standing, Store, Tx, WantedRow, WantedSchedule,
+        WantedShop,
     },
 };
 
@@ -1169,7 +1170,11 @@ async fn a_refused_mail_starts_over_when_retried(store: Store) {
 
 async fn mails_are_found_by_state_address_and_shop(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
-    let owed = [("a", "anna@example.com", vec!["uk", "uk-2"]), ("b", "Ben@example.com", vec!["uk-2"]), ("c", "anna@example.com", vec![])];
+    let owed = [
+        ("a", "anna@example.com", vec!["uk", "uk-2"]),
+        ("b", "Ben@example.com", vec!["uk-2"]),
+        ("c", "anna@example.com", vec![]),
+    ];
     for (reason, to, shops) in owed {
         let shops = shops.into_iter().map(|shop| shop.parse().unwrap()).collect();
         tx.owe_mail(&NewMail { recipient: to.to_owned(), shops, ..new_mail(reason) }, "example.com").await.unwrap();

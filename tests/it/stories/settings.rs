@@ -156,6 +156,28 @@ async fn while_a_shops_file_is_gone_by_mistake_every_command_tells_that_the_shop
 }
 
 #[tokio::test]
+async fn a_reload_after_the_edit_was_noticed_tells_since_when_it_is_in_force_and_what_it_changed() {
+    let mut world = a_working_shop().await;
+    let (code, out, err) = world.command("reload").await;
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(
+        out.starts_with("nothing changed: what the files say is in force since the start at 2026-03-02 09:00:"),
+        "{out}"
+    );
+    world.write_shop("uk", "[shops.uk.jobs]\nproduct_export = \"1 minute\"\n");
+    world.wait_until("the edit is noticed", async || world.job("uk", EXPORT).await["period"] == "1 minute").await;
+    world.pass(minutes(2)).await;
+    let (code, out, _) = world.command("reload").await;
+    assert_eq!(code, 0, "{out}");
+    let told = "nothing changed: what the files say is in force since 2026-03-02 09:05:00 CET (2 min 0 s ago), by an edit that changed\n  shops.uk.jobs.product_export: 10 minutes -> 1 minute\n";
+    assert_eq!(out, told);
+    world.write_shop("uk", "[shops.uk.jobs]\nproduct_export = \"3 minutes\"\n");
+    let told = world.ask(Request::Reload).await.unwrap();
+    assert_eq!(told["latest"], serde_json::json!(["shops.uk.jobs.product_export: 1 minute -> 3 minutes"]), "{told}");
+    world.end().await;
+}
+
+#[tokio::test]
 async fn an_address_that_is_edited_is_not_told_in_the_log() {
     let (log, _kept) = Log::kept();
     let world = a_working_shop().await;
