@@ -1,6 +1,8 @@
 //! `db`: migrate and backup.
 
-use std::path::Path;
+use std::{collections::BTreeSet, path::Path, time::Duration};
+
+use tokio::time::Instant;
 
 use super::{
     DbCommand, Outcome, exit,
@@ -10,7 +12,10 @@ use super::{
 use crate::{
     clock::Clock,
     control::Refusal,
-    store::{Store, lock::InstanceLock},
+    daemon::StartError,
+    domain::InstanceId,
+    scheduler::SILENT,
+    store::{Store, StoreError, lock::InstanceLock},
 };
 
 pub(super) async fn db(env: &Env, command: DbCommand) -> Outcome {
@@ -27,11 +32,22 @@ async fn migrate(env: &Env) -> Outcome {
         open::founded(&config).await?;
         let file = Store::make_file(url, &config.state_dir).map_err(open::unavailable)?;
         let lock = InstanceLock::take(&config.state_dir, file.as_deref(), Clock::system().now());
-        Some(lock.map_err(|error| Refusal::new(exit::TRY_LATER, error.to_string()))?)
+        Some(lock.map_err(StartError::from).map_err(|error| Refusal::new(error.exit(), error.to_string()))?)
     } else {
         None
     };
-    let store = Store::open(url, &config.state_dir).await.map_err(open::unavailable)?;
+    let store = Store::connect(url, &config.state_dir).await.map_err(open::unavailable)?;
+    // On SQLite whoever holds the lock knows that nobody else works.
+    if store.is_postgres() {
+        let working = print::bar().during(working(&store)).await.map_err(open::unavailable)?;
+        if !working.is_empty() {
+            let names = working.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
+            let (who, them) = if working.len() == 1 { ("daemon works", "it") } else { ("daemons work", "them") };
+            let text = format!("{} {who} with this database: {names}; stop {them} first", working.len());
+            return Err(Refusal::new(exit::TRY_LATER, text));
+        }
+    }
+    store.migrate().await.map_err(open::unavailable)?;
     let version = store.version().await.map_err(open::unavailable)?;
     store.close().await;
     if env.json {
@@ -39,6 +55,26 @@ async fn migrate(env: &Env) -> Outcome {
     } else {
         print::text(&format!("the database is at version {version}"))
     }
+}
+
+/// The instances whose beat moves while it is watched, a little longer than a living one is silent. What is left of dead ones costs that
+/// while.
+async fn working(store: &Store) -> Result<BTreeSet<InstanceId>, StoreError> {
+    const OFTEN: Duration = Duration::from_millis(250);
+    if store.version().await? == 0 {
+        return Ok(BTreeSet::new());
+    }
+    let beats = async || store.read(Clock::system().now()).await?.beats().await;
+    let before = beats().await?;
+    let begun = Instant::now();
+    let mut working = BTreeSet::new();
+    while working.len() < before.len() && begun.elapsed() <= SILENT {
+        tokio::time::sleep(OFTEN).await;
+        let now = beats().await?;
+        let moved = now.into_iter().filter(|(id, beat)| before.get(id) != Some(beat));
+        working.extend(moved.map(|(id, _)| id));
+    }
+    Ok(working)
 }
 
 async fn backup(env: &Env, file: &Path, force: bool) -> Outcome {

@@ -327,7 +327,7 @@ enum KeysCommand {
 
 #[derive(Debug, Subcommand)]
 enum DbCommand {
-    /// Bring the database to this program's version; the daemon must be stopped
+    /// Bring the database to this program's version; refused while a daemon works with it
     Migrate,
     /// Write a consistent copy of a SQLite database, while the daemon runs
     Backup {

@@ -129,11 +129,11 @@ impl StartError {
     /// The exit code that says how: see `cli`.
     pub const fn exit(&self) -> u8 {
         match self {
-            Self::Locked(_) => 75,
+            Self::Locked(LockError::Held { .. }) => 75,
             Self::Settings(_)
             | Self::Store(StoreError::Url { .. } | StoreError::Newer { .. } | StoreError::Denied { .. }) => 78,
             Self::Store(_) | Self::Listen { .. } => 69,
-            Self::Io { .. } => 1,
+            Self::Locked(LockError::Io { .. }) | Self::Io { .. } => 1,
         }
     }
 

@@ -150,6 +150,9 @@ pub struct Settings {
     pub metrics: Metrics,
 }
 
+/// Without a beat for as long, an instance starts nothing and cancels what it does: one whose beat moves within it works.
+pub const SILENT: Duration = Duration::from_secs(6);
+
 /// How fast an instance notices things: real spans, by the boot-time clock.
 #[derive(Debug, Clone, Copy)]
 struct Pace {
@@ -169,7 +172,7 @@ impl Pace {
     const USUAL: Self = Self {
         beat: Duration::from_secs(3),
         watch: Duration::from_millis(500),
-        silent: Duration::from_secs(6),
+        silent: SILENT,
         dead: Duration::from_secs(9),
         covered: Duration::from_secs(20),
     };

@@ -4,6 +4,8 @@
 //! held falls to others in two steps, since a right may have to outlive a holder of whom nobody knows whether it still acts:
 //! declared dead (its runs and its uncovered leases are free), then removed (the covered ones too).
 
+use std::collections::BTreeMap;
+
 use super::{
     StoreError, Tx,
     row::{Both, ms},
@@ -55,6 +57,12 @@ impl Tx {
     pub async fn beat(&mut self, id: &InstanceId) -> Result<bool, StoreError> {
         const SQL: &str = "update instances set beat = beat + 1 where id = $1 and dead = 0";
         Ok(on_db!(self.execute(SQL, &id.0))? == 1)
+    }
+
+    /// The beats of the instances that nobody has declared dead, in a database of whatever version.
+    pub async fn beats(&mut self) -> Result<BTreeMap<InstanceId, i64>, StoreError> {
+        const SQL: &str = "select id, beat from instances where dead = 0";
+        on_db!(self.rows(SQL))?.iter().map(|row| Ok((InstanceId(row.text("id")?), row.int("beat")?))).collect()
     }
 
     /// Updates what an instance says of its settings.

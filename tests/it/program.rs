@@ -403,6 +403,34 @@ async fn a_copy_of_a_server_is_made_with_its_own_program() {
     assert!(!desk.path("copy.db").exists());
 }
 
+#[tokio::test]
+async fn a_shared_database_is_not_brought_up_to_date_while_somebody_works_with_it() {
+    const INSTANCE: &str = "insert into instances (id, version, started_at, beat, settings_digest, standing_by, dead)
+        values ('north.a', '1', 0, 7, '', 0, 0), ('left.behind', '1', 0, 7, '', 0, 0)";
+    let Some(database) = Database::postgres().await else { return };
+    let desk = std::sync::Arc::new(Desk::new(&database.settings()));
+    let url = database.url().unwrap().to_owned();
+    Store::open(&url, &desk.path("state")).await.unwrap().close().await;
+    let mut connection = sqlx::PgConnection::connect(&url).await.unwrap();
+    connection.execute(INSTANCE).await.unwrap();
+    let migrate = || {
+        let desk = std::sync::Arc::clone(&desk);
+        tokio::task::spawn_blocking(move || desk.run("db migrate"))
+    };
+    let beats = async {
+        let mut ticks = tokio::time::interval(std::time::Duration::from_millis(300));
+        loop {
+            ticks.tick().await;
+            connection.execute("update instances set beat = beat + 1 where id = 'north.a'").await.unwrap();
+        }
+    };
+    let Said(code, out, err) = tokio::select! { said = migrate() => said.unwrap(), () = beats => unreachable!() };
+    assert_eq!(code, 75, "{out}{err}");
+    assert!(err.contains("1 daemon works with this database: `north.a`; stop it first"), "{err}");
+    let Said(code, out, err) = migrate().await.unwrap();
+    assert_eq!(code, 0, "a beat that stands still is nobody's: {out}{err}");
+}
+
 #[test]
 fn what_cannot_be_meant_is_refused_with_64() {
     let desk = Desk::new("");
