@@ -56,7 +56,7 @@ pub enum Request {
         /// The main file that the reload would read, a path from the root; `None`: the one in force.
         main: Option<PathBuf>,
     },
-    /// Whether the daemon is well: `{"healthy": bool, "reasons": []}`.
+    /// Whether the daemon is well: `{"healthy": bool, "reasons": [], "timezone": name}`.
     Health,
     /// What `status --json` says, by the settings in force.
     Status {

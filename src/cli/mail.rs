@@ -53,7 +53,7 @@ async fn list(env: &Env, filter: MailFilter, limit: u32) -> Outcome {
     if env.json {
         return print::json(&list);
     }
-    let now = Clock::system().now();
+    let now = &Clock::system().now().to_zoned(config.timezone.clone());
     let mut table = Table::new(&["MAIL", "KIND", "TO", "STATE", "OWED", "SENT", "ATTEMPTS", "SHOPS", "SUBJECT"])
         .wide("SUBJECT")
         .spare(&["ATTEMPTS", "SENT", "OWED", "SHOPS"]);
@@ -63,8 +63,8 @@ async fn list(env: &Env, filter: MailFilter, limit: u32) -> Outcome {
             mail.kind.to_string(),
             mail.to,
             mail.state.as_str().to_owned(),
-            report::relative(mail.owed_at, now),
-            mail.sent_at.map_or("-".into(), |at| report::relative(at, now)),
+            report::at_a_glance(mail.owed_at, now),
+            mail.sent_at.map_or("-".into(), |at| report::at_a_glance(at, now)),
             mail.attempts.to_string(),
             in_short(&mail.shops),
             mail.subject.unwrap_or_default(),

@@ -29,7 +29,7 @@ pub(super) async fn runs(env: &Env, command: RunsCommand) -> Outcome {
             }
             let filter = RunFilter { shop, job, state, outcome, before: before.map(RunId) };
             let list = report::runs(&mut tx, &filter, limit).await.map_err(open::unavailable)?;
-            if env.json { print::json(&list) } else { print_runs(&list.runs) }
+            if env.json { print::json(&list) } else { print_runs(&list.runs, &config.timezone) }
         }
         RunsCommand::Show { id } => {
             let view = report::run_show(&mut tx, RunId(id)).await.map_err(open::unavailable)?;
@@ -58,8 +58,8 @@ pub(super) fn outcome() -> impl TypedValueParser<Value = domain::Outcome> {
     })
 }
 
-fn print_runs(runs: &[RunView]) -> Outcome {
-    let now = Clock::system().now();
+fn print_runs(runs: &[RunView], zone: &TimeZone) -> Outcome {
+    let now = &Clock::system().now().to_zoned(zone.clone());
     let mut table = Table::new(&["RUN", "SHOP", "JOB", "TRIGGER", "STATE", "OUTCOME", "ENDED", "COUNTS"])
         .wide("COUNTS")
         .spare(&["TRIGGER", "STATE", "COUNTS"]);
@@ -71,7 +71,7 @@ fn print_runs(runs: &[RunView]) -> Outcome {
             run.trigger.as_str().into(),
             run.state.as_str().into(),
             run.outcome.map_or("-", |outcome| outcome.as_str()).into(),
-            run.finished_at.map_or("-".into(), |at| report::relative(at, now)),
+            run.finished_at.map_or("-".into(), |at| report::at_a_glance(at, now)),
             counts(&run.counts),
         ]);
         table.note(run.error.as_ref().map(|error| error.text.as_str()));

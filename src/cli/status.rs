@@ -33,13 +33,18 @@ pub(super) async fn status(env: &Env, shop: Option<ShopId>, limit: Option<usize>
         Err(_) => None,
     };
     let (status, zone) = match asked {
-        Some(status) => (status, env.without_shops().timezone),
+        Some(status) => (status, zone_of(&health).unwrap_or_else(|| env.without_shops().timezone)),
         None => of_files(env, shop.as_ref(), limit).await?,
     };
     if env.json {
         return print::json(&with_health(status, &health));
     }
     print_status(&status, &health, &zone)
+}
+
+/// The time zone of the settings in force, whatever the files say.
+fn zone_of(health: &Result<Value, Refusal>) -> Option<TimeZone> {
+    TimeZone::get(health.as_ref().ok()?["timezone"].as_str()?).ok()
 }
 
 /// By the settings files; where they are broken the database knows what was in force.
@@ -54,7 +59,7 @@ async fn of_files(env: &Env, shop: Option<&ShopId>, limit: Option<usize>) -> Res
     let config = open::as_last_in_force(&mut tx, config).await.map_err(open::unavailable)?;
     let mut status = of_database(&mut tx, &config, shop, limit).await?;
     status["settings"]["error"] = wrong.join(" | ").into();
-    Ok((status, TimeZone::UTC))
+    Ok((status, config.timezone))
 }
 
 async fn of_database(
@@ -102,8 +107,8 @@ fn table(status: &Value, now: &Zoned) -> Table {
             table.row([
                 job.clone(),
                 word(&view["state"]),
-                last(&view["last"], now.timestamp()),
-                instant(&view["next_due_at"]).map_or("-".into(), |at| report::relative(at, now.timestamp())),
+                last(&view["last"], now),
+                instant(&view["next_due_at"]).map_or("-".into(), |at| report::at_a_glance(at, now)),
                 word(&view["period"]),
             ]);
             table.note(words::failure(&id, view, now.timestamp()).as_deref());
@@ -143,7 +148,8 @@ fn owners_clock(shop: &Value, now: &Zoned) -> String {
         (Some("active"), None) if authorization.is_object() => Some("no end".to_owned()),
         _ => None,
     });
-    parts.extend(instant(&shop["next_reminder_at"]).map(|at| format!("next reminder {}", seen(at, now))));
+    parts
+        .extend(instant(&shop["next_reminder_at"]).map(|at| format!("next reminder {} ({})", date(at), seen(at, now))));
     parts.join("  ")
 }
 
@@ -211,10 +217,10 @@ fn complaints(view: &Value) -> Option<String> {
     Some(format!("{}{unmatched}{seen}", counted(count, "complaint about a SKU", "complaints about SKUs")))
 }
 
-fn last(last: &Value, now: Timestamp) -> String {
+fn last(last: &Value, now: &Zoned) -> String {
     let Some(at) = instant(&last["finished_at"]).or_else(|| instant(&last["started_at"])) else { return "-".into() };
     let outcome = last["outcome"].as_str().unwrap_or("under way");
-    format!("{outcome} {}", report::relative(at, now))
+    format!("{outcome} {}", report::at_a_glance(at, now))
 }
 
 /// How many mails wait, and until when: some do so on purpose.
@@ -377,14 +383,14 @@ mod tests {
     #[test]
     fn every_shop_has_a_line_with_its_clocks_and_its_jobs_stand_below() {
         insta::assert_snapshot!(told(&shops()), @r"
-          JOB             STATE   LAST                NEXT          PERIOD
+          JOB             STATE   LAST                        NEXT                  PERIOD
         erp
-          product_import  idle    done 5 min 0 s ago  in 5 min 0 s  10 minutes
+          product_import  idle    done 11:55 (5 min 0 s ago)  12:05 (in 5 min 0 s)  10 minutes
             4 complaints about SKUs; see `shopsyncd runs show 9`
-        uk (tiktok_shop, Harbour Ltd, 7010736)  active  ends 2026-06-30 (121 days, told)  next reminder in 90 days
+        uk (tiktok_shop, Harbour Ltd, 7010736)  active  ends 2026-06-30 (121 days, told)  next reminder 2026-05-30 (in 90 days)
           access token ends in 3 h 0 min (told), refresh token ends in 30 days (told)
           paused by a person; `shopsyncd shops resume uk` ends the pause
-          product_export  paused  -                   -             10 minutes
+          product_export  paused  -                           -                     10 minutes
         us (tiktok_shop, Harbour Ltd)  revoked  the channel ended it on 2026-02-27
           the seller took it back; ask its owner to renew the authorization with the link shown by `shopsyncd shops authorize us`
         us-2 (tiktok_shop, Hafen GmbH)  lapsed  ended 2026-03-01
@@ -416,22 +422,22 @@ mod tests {
             } },
         ] });
         insta::assert_snapshot!(told(&status), @r"
-          JOB             STATE     LAST                     NEXT           PERIOD
+          JOB             STATE     LAST                             NEXT                   PERIOD
         de (amazon)  active
           amazon refuses our app, so all its shops wait; mend its keys at `channels.amazon` and reload (`shopsyncd jobs why` names them, and says what it answered)
-          a               held      -                        -              1 hour
-          b               held      -                        -              1 hour
+          a               held      -                                -                      1 hour
+          b               held      -                                -                      1 hour
         fr (amazon)  active
           `authorization_refresh` of this shop is `None`, so no automatic call is made for it; set `shops.fr.jobs.authorization_refresh` to a period to let its jobs run
           without a product source nothing is exported; set `product_source` to the shop whose products are the truth
-          a               held      -                        -              1 hour
-          b               held      -                        -              1 hour
+          a               held      -                                -                      1 hour
+          b               held      -                                -                      1 hour
         it (amazon)  active
-          a               idle      failed 1 min 0 s ago     in 30 min 0 s  1 hour
+          a               idle      failed 11:59 (1 min 0 s ago)     12:30 (in 30 min 0 s)  1 hour
             amazon: answer 503; wait; it is tried again in 30 min 0 s
-          b               retrying  under way 1 min 0 s ago  -              1 hour
+          b               retrying  under way 11:59 (1 min 0 s ago)  -                      1 hour
             amazon: answer 503; it is tried again in 40 s
-          product_export  held      held 1 min 0 s ago       -              1 hour
+          product_export  held      held 11:59 (1 min 0 s ago)       -                      1 hour
             a guard stopped it: would retire 9 SKUs; look at `shopsyncd jobs run it product_export --dry-run`, and let this plan through with `shopsyncd jobs run it product_export --release-guard`
         ");
     }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use async_trait::async_trait;
+use jiff::Zoned;
 use serde_json::{Value, json};
 use url::Url;
 
@@ -33,7 +34,8 @@ impl Answerer for Shared {
             }
             Request::Health => {
                 let reasons = self.ailments().await;
-                Ok(json!({ "healthy": reasons.is_empty(), "reasons": reasons }))
+                let timezone = self.config.load().timezone.iana_name().map(str::to_owned);
+                Ok(json!({ "healthy": reasons.is_empty(), "reasons": reasons, "timezone": timezone }))
             }
             Request::Status { shop, limit } => {
                 if let Some(shop) = &shop {
@@ -207,7 +209,7 @@ impl Shared {
             .finish_consent(&entry.shop.channel, &query, By::CommandLine(shop))
             .await
             .map_err(|error| consent_refused(&error))?;
-        Ok(json!({ "text": words(&consented, &entry) }))
+        Ok(json!({ "text": words(&consented, &entry, &self.local()) }))
     }
 
     async fn hand_in(&self, shop: &ShopId, tokens: Value) -> Answered {
@@ -215,7 +217,7 @@ impl Shared {
         let tokens =
             HandedIn::parse(&Secret::new(tokens.to_string())).map_err(|error| Refusal::new(64, error.to_string()))?;
         let consented = self.keeper.hand_in(shop, tokens).await.map_err(|error| consent_refused(&error))?;
-        Ok(json!({ "text": words(&consented, &entry) }))
+        Ok(json!({ "text": words(&consented, &entry, &self.local()) }))
     }
 
     async fn pause(&self, shop: &ShopId, paused: bool) -> Answered {
@@ -424,10 +426,10 @@ fn consent_refused(error: &ConsentError) -> Refusal {
 }
 
 /// What the consent for a shop came to.
-fn words(consented: &Consented, entry: &ShopEntry) -> String {
+fn words(consented: &Consented, entry: &ShopEntry, now: &Zoned) -> String {
     let shops: Vec<_> = consented.shops.iter().map(|shop| format!("`{shop}`")).collect();
     let end = match consented.ends_at {
-        Some(at) => format!("it ends {at}"),
+        Some(at) => format!("it ends {}", report::when(at, now)),
         None if entry.never_ends() => "it has no end".to_owned(),
         None => "the channel tells its end with the next renewal of the tokens".to_owned(),
     };

@@ -156,13 +156,14 @@ impl Shared {
     async fn worries(&self) -> Result<Vec<String>, StoreError> {
         let mut tx = self.store.read(self.clock.now()).await?;
         let stuck = tx.stuck_mail(STUCK_ATTEMPTS).await?;
+        let zone = self.config.load().timezone.clone();
+        let since = |at: Timestamp| at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M %Z").to_string();
         let stuck = stuck.map(|stuck| {
-            let (since, error) = (stuck.since.strftime("%Y-%m-%d %H:%M UTC"), mail::without_addresses(&stuck.error));
+            let (since, error) = (since(stuck.since), mail::without_addresses(&stuck.error));
             format!("{} not left since {since}: {error}", counted(stuck.count, "mail has", "mails have"))
         });
         let bounced = tx.refused_mail(tx.now - REFUSED_LATELY).await?.map(|bounced| {
-            let (since, error) =
-                (bounced.since.strftime("%Y-%m-%d %H:%M UTC"), mail::without_addresses(&bounced.error));
+            let (since, error) = (since(bounced.since), mail::without_addresses(&bounced.error));
             let count = counted(bounced.count, "mail was", "mails were");
             format!("{count} refused since {since}, see `shopsyncd mail list`: {error}")
         });

@@ -102,8 +102,7 @@ impl Shared {
     pub(super) async fn reload_asked(&self) -> Result<Value, Refusal> {
         let changes = self.reload(Cause::Asked).await?;
         let accepted = self.accepted.load();
-        let zone = self.config.load().timezone.clone();
-        let since = report::when(accepted.at, &self.clock.now().to_zoned(zone));
+        let since = report::when(accepted.at, &self.local());
         let text = match (&changes[..], &accepted.changes[..]) {
             ([], []) => format!("nothing changed: what the files say is in force since the start at {since}"),
             ([], latest) => {

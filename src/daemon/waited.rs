@@ -101,7 +101,7 @@ impl Shared {
     }
 
     /// The time, where the settings say that people are.
-    fn local(&self) -> Zoned {
+    pub(super) fn local(&self) -> Zoned {
         self.clock.now().to_zoned(self.config.load().timezone.clone())
     }
 }
