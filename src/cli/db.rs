@@ -1,8 +1,6 @@
 //! `db`: migrate and backup.
 
-use std::{collections::BTreeSet, path::Path, time::Duration};
-
-use tokio::time::Instant;
+use std::path::Path;
 
 use super::{
     DbCommand, Outcome, exit,
@@ -13,9 +11,8 @@ use crate::{
     clock::Clock,
     control::Refusal,
     daemon::StartError,
-    domain::InstanceId,
-    scheduler::SILENT,
-    store::{Store, StoreError, lock::InstanceLock},
+    scheduler,
+    store::{Store, lock::InstanceLock},
 };
 
 pub(super) async fn db(env: &Env, command: DbCommand) -> Outcome {
@@ -39,7 +36,8 @@ async fn migrate(env: &Env) -> Outcome {
     let store = Store::connect(url, &config.state_dir).await.map_err(open::unavailable)?;
     // On SQLite whoever holds the lock knows that nobody else works.
     if store.is_postgres() {
-        let working = print::bar().during(working(&store)).await.map_err(open::unavailable)?;
+        let working =
+            print::bar().during(scheduler::at_work(&store, &Clock::system())).await.map_err(open::unavailable)?;
         if !working.is_empty() {
             let names = working.iter().map(|id| format!("`{id}`")).collect::<Vec<_>>().join(", ");
             let (who, them) = if working.len() == 1 { ("daemon works", "it") } else { ("daemons work", "them") };
@@ -55,26 +53,6 @@ async fn migrate(env: &Env) -> Outcome {
     } else {
         print::text(&format!("the database is at version {version}"))
     }
-}
-
-/// The instances whose beat moves while it is watched, a little longer than a living one is silent. What is left of dead ones costs that
-/// while.
-async fn working(store: &Store) -> Result<BTreeSet<InstanceId>, StoreError> {
-    const OFTEN: Duration = Duration::from_millis(250);
-    if store.version().await? == 0 {
-        return Ok(BTreeSet::new());
-    }
-    let beats = async || store.read(Clock::system().now()).await?.beats().await;
-    let before = beats().await?;
-    let begun = Instant::now();
-    let mut working = BTreeSet::new();
-    while working.len() < before.len() && begun.elapsed() <= SILENT {
-        tokio::time::sleep(OFTEN).await;
-        let now = beats().await?;
-        let moved = now.into_iter().filter(|(id, beat)| before.get(id) != Some(beat));
-        working.extend(moved.map(|(id, _)| id));
-    }
-    Ok(working)
 }
 
 async fn backup(env: &Env, file: &Path, force: bool) -> Outcome {

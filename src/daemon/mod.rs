@@ -93,6 +93,11 @@ pub enum StartError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Instances of an older program work with a database that is to be brought up to date.
+    #[error(
+        "the database is to be brought up to date, and would fail those who work with it: {0}; stop or update them, and this instance goes on"
+    )]
+    OlderPeers(String),
     /// A listener's address cannot be had.
     #[error("cannot listen on {address}: {cause}; is another program there? Change `web.{key}`")]
     Listen {
@@ -129,7 +134,7 @@ impl StartError {
     /// The exit code that says how: see `cli`.
     pub const fn exit(&self) -> u8 {
         match self {
-            Self::Locked(LockError::Held { .. }) => 75,
+            Self::Locked(LockError::Held { .. }) | Self::OlderPeers(_) => 75,
             Self::Settings(_)
             | Self::Store(StoreError::Url { .. } | StoreError::Newer { .. } | StoreError::Denied { .. }) => 78,
             Self::Store(_) | Self::Listen { .. } => 69,
@@ -141,6 +146,7 @@ impl StartError {
     pub const fn kind(&self) -> &'static str {
         match self {
             Self::Locked(_) => "locked",
+            Self::OlderPeers(_) => "older_peers",
             Self::Settings(_) | Self::Store(StoreError::Url { .. }) => "settings",
             Self::Store(StoreError::Newer { .. }) => "database_newer",
             Self::Store(StoreError::Denied { .. }) => "database_denied",
@@ -159,7 +165,7 @@ impl StartError {
     fn is_waited_for(&self) -> bool {
         match self {
             Self::Store(error) => error.is_passing(),
-            Self::Io { .. } | Self::Locked(LockError::Io { .. }) => true,
+            Self::Io { .. } | Self::Locked(LockError::Io { .. }) | Self::OlderPeers(_) => true,
             Self::Settings(_) | Self::Locked(LockError::Held { .. }) | Self::Listen { .. } => false,
         }
     }
@@ -216,7 +222,8 @@ impl App {
     pub async fn build(config: Config, files: Files, clock: Clock, log: Option<LogHandle>) -> Result<Self, StartError> {
         let mut ground = Ground::default();
         ground.take(&config, &clock).await?;
-        let store = Store::open(config.database_url.expose(), &config.state_dir).await?;
+        let store = Store::connect(config.database_url.expose(), &config.state_dir).await?;
+        start::bring_up_to_date(&store, &clock).await?;
         let (shared, scheduler) = assemble(store, config, files, clock, log, Metrics::new()).await?;
         Ok(Self { shared, scheduler, ground })
     }

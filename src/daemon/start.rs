@@ -35,7 +35,7 @@ use crate::{
     control::{Answerer, ProgressSink, Refusal, Request, Socket},
     http::Http,
     mail::without_addresses,
-    scheduler::Scheduler,
+    scheduler::{self, Scheduler},
     settings,
     store::{Store, StoreError, lock::InstanceLock},
     telemetry::{logging::LogHandle, metrics::Metrics},
@@ -46,6 +46,8 @@ use crate::{
 const FIRST: Duration = Duration::from_millis(500);
 /// The longest wait between two attempts.
 const LONGEST: Duration = Duration::from_secs(10);
+/// How often systemd is told that the database is still being brought up to date.
+const TELLS: Duration = Duration::from_mins(1);
 /// How long a database may take to be reached, and what is in it to be brought in line: one that falls silent meanwhile is away.
 const REACHED: Duration = Duration::from_secs(20);
 const IN_LINE: Duration = Duration::from_mins(4);
@@ -123,6 +125,34 @@ impl Ground {
             lock.take_database(&file, now)?;
         }
         Ok(())
+    }
+}
+
+/// Brings the database to this program's version, unless that would fail instances of an older program that work with it: this one waits
+/// for them to stop. Years of history may take their time, which systemd is asked for.
+pub(super) async fn bring_up_to_date(store: &Store, clock: &Clock) -> Result<(), StartError> {
+    if !store.is_older().await? {
+        store.migrate().await?;
+        return Ok(());
+    }
+    if store.is_postgres() {
+        let peers = scheduler::at_work(store, clock).await?;
+        if !peers.is_empty() {
+            let names: Vec<String> = peers.iter().map(|id| format!("`{id}`")).collect();
+            return Err(StartError::OlderPeers(names.join(", ")));
+        }
+    }
+    let migrated = store.migrate();
+    tokio::pin!(migrated);
+    loop {
+        systemd::waiting("brings the database up to date");
+        tokio::select! {
+            migrated = &mut migrated => {
+                migrated?;
+                return Ok(());
+            }
+            () = tokio::time::sleep(TELLS) => {}
+        }
     }
 }
 
@@ -272,8 +302,7 @@ impl Start {
         taken?;
         let (url, folder) = (self.config.database_url.expose(), &self.config.state_dir);
         let store = within(REACHED, Store::connect(url, folder)).await?;
-        // Years of history may take their time to be brought up to date.
-        store.migrate().await?;
+        bring_up_to_date(&store, &self.clock).await?;
         let (config, files) = (self.config.clone(), self.files.clone());
         let (clock, log) = (self.clock.clone(), Some(self.log.clone()));
         let assembled = assemble(store, config, files, clock, log, self.metrics.clone());
@@ -323,7 +352,9 @@ impl Start {
     /// Takes note of what is waited for, and tells it; `true`: it is the first trouble. Logged once, however long it lasts.
     fn is_new_trouble(&mut self, error: &StartError) -> bool {
         let is_new = !std::mem::replace(&mut self.in_trouble, true);
-        if is_new {
+        if is_new && let StartError::OlderPeers(_) = error {
+            tracing::warn!(event = "instance.waits", "this instance waits: {error}");
+        } else if is_new {
             tracing::error!(event = "store.trouble", error = %error, "the database cannot be worked with yet; trying on: {error}");
         }
         self.say(error.to_string());

@@ -4,7 +4,7 @@
 //! in which gaps in the watching itself count little: who slept saw nothing.
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering},
@@ -15,11 +15,11 @@ use std::{
 use tokio::{sync::Notify, task::JoinHandle, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{Pace, Settings, Shared, planner::PATIENCE, timer};
+use super::{Pace, SILENT, Settings, Shared, planner::PATIENCE, timer};
 use crate::{
-    clock::boot_time,
+    clock::{Clock, boot_time},
     domain::{Holder, InstanceId},
-    store::{InstanceRow, StoreError},
+    store::{InstanceRow, Store, StoreError},
 };
 
 /// This instance, recorded under one name.
@@ -42,6 +42,26 @@ const OVER: u64 = u64::MAX;
 
 fn boot_ms() -> u64 {
     boot_time().as_millis() as u64
+}
+
+/// The instances whose beat moves while it is watched, a little longer than a living one is silent, in a database of whatever version. What
+/// is left of dead ones costs that while.
+pub async fn at_work(store: &Store, clock: &Clock) -> Result<BTreeSet<InstanceId>, StoreError> {
+    const OFTEN: Duration = Duration::from_millis(250);
+    if store.version().await? == 0 {
+        return Ok(BTreeSet::new());
+    }
+    let beats = async || store.read(clock.now()).await?.beats().await;
+    let before = beats().await?;
+    let begun = Instant::now();
+    let mut at_work = BTreeSet::new();
+    while at_work.len() < before.len() && begun.elapsed() <= SILENT {
+        tokio::time::sleep(OFTEN).await;
+        let now = beats().await?;
+        let moved = now.into_iter().filter(|(id, beat)| before.get(id) != Some(beat));
+        at_work.extend(moved.map(|(id, _)| id));
+    }
+    Ok(at_work)
 }
 
 /// Records this instance and starts its beat, waiting for the store if need be. `None`: stopped before that.

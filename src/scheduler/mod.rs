@@ -36,6 +36,8 @@ mod planner;
 mod runner;
 mod timer;
 
+pub use life::at_work;
+
 /// What a handler is given. Jobs do not know why they were started.
 #[derive(Clone)]
 pub struct Context {

@@ -323,6 +323,11 @@ impl Store {
         matches!(self, Self::Postgres(_))
     }
 
+    /// Whether there is something in it that [`Store::migrate`] has yet to bring up to date.
+    pub async fn is_older(&self) -> Result<bool, StoreError> {
+        Ok((1..KNOWN).contains(&self.check_version().await?))
+    }
+
     /// The version of an open database.
     pub async fn version(&self) -> Result<i64, StoreError> {
         self.check_version().await

@@ -101,6 +101,42 @@ async fn a_database_that_is_made_later_is_waited_for_and_a_server_that_lets_nobo
     assert!(stage.log().contains("correct user and password in `database.url`"), "{}", stage.log());
 }
 
+/// As the last version but one left it: what came with the last one is undone.
+const AS_BEFORE: &str = "
+    alter table instances drop column settings_error;
+    delete from _sqlx_migrations where version = 19;
+    insert into instances (id, version, started_at, beat, settings_digest, standing_by, dead)
+        values ('laggard', '0.0.9', 0, 0, '', 0, 0)";
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_newer_program_changes_the_tables_once_nobody_of_an_older_one_works_with_them() {
+    let Some(database) = Database::postgres().await else { return };
+    let Database::Postgres { url, .. } = &database else { unreachable!() };
+    let pool = sqlx::PgPool::connect(url).await.unwrap();
+    let mut stage = working(Stage::new(database)).await;
+    pool.execute(AS_BEFORE).await.unwrap();
+    let (beats, version) = (pool.clone(), "select max(version) from _sqlx_migrations");
+    let laggard = tokio::spawn(async move {
+        let mut ticks = tokio::time::interval(Duration::from_millis(500));
+        loop {
+            ticks.tick().await;
+            beats.execute("update instances set beat = beat + 1 where id = 'laggard'").await.unwrap();
+        }
+    });
+    let (mut daemon, mut ear) = start(&stage);
+    ear.hears("STATUS=waits: the database is to be brought up to date", "who work with it: `laggard`;").await;
+    assert_eq!(sqlx::query_scalar::<_, i64>(version).fetch_one(&pool).await.unwrap(), 18, "nothing is taken from it");
+    laggard.abort();
+    ear.hears("STATUS=brings the database up to date", "").await;
+    ear.hears("READY=1", "").await;
+    assert!(sqlx::query_scalar::<_, i64>(version).fetch_one(&pool).await.unwrap() > 18);
+    pool.close().await;
+    stage.next_round();
+    stage.settled(&mut daemon, &SHOPS).await;
+    daemon.stop(&stage).await;
+    assert_eq!(stage.log().matches("event=\"instance.waits\"").count(), 1, "{}", stage.log());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn settings_that_are_mended_while_the_start_waits_are_taken_and_broken_ones_are_not() {
     let stage = Stage::new(Database::Sqlite);

@@ -157,7 +157,7 @@ async fn while_a_shops_file_is_gone_by_mistake_every_command_tells_that_the_shop
 
 #[tokio::test]
 async fn a_reload_after_the_edit_was_noticed_tells_since_when_it_is_in_force_and_what_it_changed() {
-    let mut world = a_working_shop().await;
+    let world = a_working_shop().await;
     let (code, out, err) = world.command("reload").await;
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(
