@@ -1,6 +1,6 @@
 //! A limit of memory, as the unit sets one: what is large is worked on in pieces; what does not fit ends the daemon, and nothing is lost.
 
-use std::{fs, path::PathBuf, process::Command};
+use std::{fmt::Write as _, fs, path::PathBuf, process::Command};
 
 use rustix::process::geteuid;
 use serde_json::Value;
@@ -68,7 +68,7 @@ impl Bench {
         let words = "leaf by leaf ".repeat(length / 13);
         let mut text = "sku,title,price,currency,stock,description\n".to_owned();
         for number in 0..count {
-            text += &format!("SKU-{number:06},Tea number {number},2.00,EUR,5,{words}\n");
+            writeln!(text, "SKU-{number:06},Tea number {number},2.00,EUR,5,{words}").unwrap();
         }
         self.write("products.csv", &text);
         text.len() as u64
