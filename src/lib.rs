@@ -59,7 +59,7 @@
 //! - `report` has what people are told. A command, its JSON, the control socket and the page show the same values, made in
 //!   one place.
 //! - `control` is both ends of the control socket, so that what a command asks and what the daemon answers are one type.
-//! - `daemon` is a folder: building, reloading, housekeeping, health, what the socket answers and what systemd is told are
+//! - `daemon` is a folder: building, starting, reloading, housekeeping, health, what the socket answers and what systemd is told are
 //!   separate things, put together in its `mod.rs`.
 //!
 //! # Five paths through the house

@@ -268,6 +268,7 @@ impl Start {
             let happened = tokio::select! {
                 () = stop.cancelled() => {
                     systemd::stopping();
+                    tracing::info!(event = "daemon.stopping", "shopsyncd stops before it has started");
                     return Ok(None);
                 }
                 heard = news.next() => Happened::Heard(heard),

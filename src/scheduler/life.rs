@@ -316,6 +316,7 @@ mod tests {
             standing_by: false,
             settings_error: None,
             dead,
+            settings_error: None,
         }
     }
 

@@ -71,6 +71,8 @@ fn the_unit_keeps_what_the_manual_promises() {
         // However often a database is away at the start.
         "StartLimitIntervalSec=0",
         "WatchdogSec=60s",
+        // For as long a start that waits says nothing.
+        "TimeoutStartSec=5min",
         "DynamicUser=yes",
         "StateDirectory=shopsyncd",
         "RuntimeDirectory=shopsyncd",
