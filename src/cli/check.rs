@@ -119,7 +119,13 @@ async fn look(config: &Config, findings: &mut Vec<Finding>) -> &'static str {
         let (cause, remedy) = text.rsplit_once("; ").unwrap_or((&text, otherwise));
         config.finding(key, Severity::Error, cause.to_owned(), remedy)
     };
-    let Ok(url) = open::database(config) else { return "is not looked at: its address is not readable from here" };
+    let Ok(url) = open::database(config) else {
+        let Some((cause, remedy)) = open::mistaken(config) else {
+            return "is not looked at: its address is not readable from here";
+        };
+        findings.push(config.finding("database.url", Severity::Warning, cause, remedy));
+        return "is not looked at: the daemon serves another";
+    };
     match Store::open_for_reading(url, &config.state_dir).await {
         Ok(store) => {
             // A key that cannot be read from here was told as such, and another one must not be judged in its place.

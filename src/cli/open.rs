@@ -16,7 +16,7 @@ use crate::{
     domain::{ShopId, counted},
     http::Http,
     report, settings,
-    store::{ScheduleRow, Store, StoreError, Tx},
+    store::{ScheduleRow, Store, StoreError, Tx, serving},
 };
 
 /// What the command line says for every command.
@@ -122,15 +122,38 @@ fn refused(loaded: &settings::Loaded) -> Refusal {
     Refusal { exit: exit::CONFIGURATION, text, findings }
 }
 
-/// Where the database is. An address that systemd hands the service alone is not known to commands, and no other is looked at in
-/// its place.
+/// Where the database is. An address that systemd hands the service alone, or that could not be read, is not known to commands, and no
+/// other is looked at in its place; nor is one that the daemon does not serve.
 pub(super) fn database(config: &Config) -> Result<&str, Refusal> {
-    if config.unread.contains("database.url") {
+    let url = config.database_url.expose();
+    let is_lost = |key: &str| config.unread.contains(key);
+    if is_lost("database.url") && config.origin("database.url").is_some() {
         let text = "`database.url` is handed to the service alone, so from here the database cannot be looked at; name it as \
                     `{ file = \"…\" }` for commands to read it, too";
         return Err(Refusal::new(exit::UNAVAILABLE, text));
     }
-    Ok(config.database_url.expose())
+    // A file stands in the state folder as a rule.
+    if is_lost("database.url") || is_lost("state_dir") && !config.is_postgres() {
+        let text = "where the database is stands in a part of the settings that cannot be read, and no other is looked at in its place; \
+                    mend what `shopsyncd check` names";
+        return Err(Refusal::new(exit::CONFIGURATION, text));
+    }
+    match mistaken(config) {
+        Some((cause, remedy)) => Err(Refusal::new(exit::UNAVAILABLE, format!("{cause}; {remedy}"))),
+        None => Ok(url),
+    }
+}
+
+/// That the daemon serves another database than the settings here name, and what to do. What they name must be known.
+pub(super) fn mistaken(config: &Config) -> Option<(String, &'static str)> {
+    if config.unread.contains("database.url") {
+        return None;
+    }
+    let [served, named] = serving::served_instead(config.database_url.expose(), &config.state_dir)?;
+    let cause = format!("the daemon serves another database: {served}, while the settings here name {named}");
+    let remedy =
+        "give this command the daemon's settings, those of its environment, too, or start the daemon with these";
+    Some((cause, remedy))
 }
 
 /// Opens the database for reading, whether or not a daemon runs.

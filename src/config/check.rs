@@ -3,7 +3,7 @@
 //! A value that is wrong leaves a finding and its default, so that the rest can still be judged; settings with an
 //! error among the findings are never put in force.
 
-use std::{path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, path::PathBuf, sync::Arc};
 
 use jiff::{SignedDuration, tz::TimeZone};
 use url::Url;
@@ -13,7 +13,7 @@ use super::{
     Transport, Web,
     flat::digest,
     keys::{self, choose, suggestion},
-    load::{Env, Layers},
+    load::{Env, Layers, PLACES},
     secret::{public_file, secret, text_or_secret},
     section::{Book, Item, Section},
     shops, values,
@@ -64,7 +64,7 @@ pub fn check(layers: &Layers, facts: &[ChannelFacts], env: &Env) -> Checked {
         mail: mail(&top, language),
         folder: std::path::absolute(&layers.folder).unwrap_or_else(|_| layers.folder.clone()),
         origins,
-        unread: book.unread.borrow().clone(),
+        unread: unread(&top),
         digest: String::new(),
         timezone,
         product_source,
@@ -95,6 +95,24 @@ fn state_dir(top: &Section<'_>) -> PathBuf {
     let path = top.text("state_dir").map_or_else(|| top.book.env.state_dir(), PathBuf::from);
     let path = if layers.files.is_empty() { path } else { layers.folder.join(path) };
     std::path::absolute(&path).unwrap_or(path)
+}
+
+/// The keys of what is set and not to be read here; among them `state_dir` and `database.url` where the main file may say them in a part that
+/// could not be read, or under a misspelt name, and no variable does: the defaults are not what is meant then.
+fn unread(top: &Section<'_>) -> BTreeSet<String> {
+    let layers = top.book.layers;
+    let mut unread = top.book.unread.borrow().clone();
+    let said = top.keys();
+    let meant = |said: &str| if keys::TOP.contains(&said) { None } else { suggestion(said, keys::TOP.iter().copied()) };
+    let misspelt = |key: &str| said.iter().any(|said| meant(said) == Some(key));
+    for (key, path) in PLACES.into_iter().zip([&["state_dir"][..], &["database", "url"]]) {
+        let path: Vec<String> = path.iter().map(ToString::to_string).collect();
+        let by_variable = layers.origin(&path).1.is_some();
+        if !by_variable && (layers.lost.contains(key) || misspelt(key)) {
+            unread.insert(path.join("."));
+        }
+    }
+    unread
 }
 
 fn source(text: &str) -> Result<Option<ShopId>, crate::domain::InvalidShopId> {

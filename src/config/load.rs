@@ -17,7 +17,7 @@ use jiff::Timestamp;
 use super::{
     Finding, Origin, Origins, Severity,
     known::{Known, KnownFile, KnownShop},
-    spans::{self, Path, step, written},
+    spans::{self, Broken, Path, step, written},
 };
 
 /// The main file where none is named.
@@ -26,8 +26,14 @@ pub const DEFAULT_FILE: &str = "/etc/shopsyncd/shopsyncd.toml";
 /// What values from the environment begin with.
 pub const PREFIX: &str = "SHOPSYNCD__";
 
+/// How the names of files in shops.d begin.
+const OF_SHOPS: &str = "shops.d/";
+
 /// The name of the environment where an origin wants a file.
 pub const ENVIRONMENT: &str = "environment";
+
+/// The keys of the main file's top level that tell where the daemon and its database are.
+pub(super) const PLACES: [&str; 2] = ["state_dir", "database"];
 
 /// What reading needs to know of the process.
 #[derive(Debug, Clone)]
@@ -81,6 +87,8 @@ pub struct Layers {
     pub(super) findings: Vec<Finding>,
     /// Whether a file could not be read: then nothing is said about what may stand there.
     pub(super) incomplete: bool,
+    /// Which of [`PLACES`] the main file may name although that could not be read there.
+    pub(super) lost: BTreeSet<&'static str>,
     /// The folder of the main file: relative paths start there.
     pub(super) folder: PathBuf,
     /// The files that were found, the main file first.
@@ -147,7 +155,7 @@ pub fn load(named: Option<&FilePath>, env: &Env, known: &Known) -> Layers {
     let mut layers = Layers::of_main(named);
     let known = Some(known).filter(|known| known.rests_on(layers.main.as_ref()) && !env.speaks_of_shops());
     for file in layers.shop_files() {
-        let name: Arc<str> = format!("shops.d/{}", file.file_name().unwrap_or_default().to_string_lossy()).into();
+        let name: Arc<str> = format!("{OF_SHOPS}{}", file.file_name().unwrap_or_default().to_string_lossy()).into();
         let Some(text) = layers.text(&file, &name) else { continue };
         match known.and_then(|known| known.same(&name, &text)) {
             Some(same) => drop(layers.taken_over.insert(name, same)),
@@ -216,10 +224,15 @@ impl Layers {
     fn of_main(named: Option<&FilePath>) -> Self {
         let main = named.unwrap_or_else(|| FilePath::new(DEFAULT_FILE));
         let mut layers = Self { folder: folder_of(main), ..Self::default() };
-        if named.is_some() || main.exists() {
+        // One that is there and cannot be looked at is not one that is not there.
+        let is_absent = |error: std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+        if named.is_some() || !main.symlink_metadata().is_err_and(is_absent) {
             let name = main.file_name().map_or_else(|| main.as_os_str().to_string_lossy(), OsStr::to_string_lossy);
             let name: Arc<str> = name.into();
             let text = layers.text(main, &name);
+            if text.is_none() {
+                layers.lost.extend(PLACES);
+            }
             if let Some(layer) = text.as_ref().and_then(|text| layers.parsed(text, &name)) {
                 layers.layers.push(layer);
             }
@@ -388,12 +401,17 @@ impl Layers {
         match spans::parse(text) {
             Ok(parsed) => Some(Layer::new(name, parsed)),
             Err(all) => {
-                for broken in all {
+                for broken in &all {
                     let cause = format!("not TOML at column {}: {}", broken.column, broken.message);
                     let remedy = "correct the line (texts stand in quotes); nothing else in this file was looked at";
                     self.fault(name, broken.line, cause, remedy);
                 }
-                Some(salvaged(text, name)).filter(|layer| !layer.is_of_shops())
+                if name.starts_with(OF_SHOPS) {
+                    return None;
+                }
+                let (layer, lost) = salvaged(text, name, &all);
+                self.lost.extend(lost);
+                Some(layer)
             }
         }
     }
@@ -530,14 +548,35 @@ impl Layers {
     }
 }
 
-/// What a broken main file still says of where the daemon and its database are: commands find both by it. Of the rest nobody
-/// knows which table it was meant for.
-fn salvaged(text: &str, name: &Arc<str>) -> Layer {
+/// What a broken main file still says of where the daemon and its database are, as far as that is certain, and what it may say of it that is
+/// not: commands find both by it. Of the rest nobody knows which table it was meant for.
+fn salvaged(text: &str, name: &Arc<str>, all: &[Broken]) -> (Layer, Vec<&'static str>) {
     let mut parsed = spans::salvage(text);
-    let kept = |key: &str| key == "state_dir" || key == "database";
+    let lost: Vec<&str> = PLACES
+        .into_iter()
+        .filter(|key| {
+            let is_missing = !parsed.dict.contains_key(*key) && text.lines().any(|line| is_of(line, key));
+            is_missing || all.iter().any(|broken| breaks(text, broken, key))
+        })
+        .collect();
+    let kept = |key: &str| PLACES.contains(&key) && !lost.contains(&key);
     parsed.dict.retain(|key, _| kept(key));
     parsed.lines.retain(|path, _| path.first().is_some_and(|key| kept(key)));
-    Layer::new(name, parsed)
+    (Layer::new(name, parsed), lost)
+}
+
+/// Whether a line is that of a key, or the header of its table.
+fn is_of(line: &str, key: &str) -> bool {
+    line.trim_start_matches(|letter: char| letter.is_whitespace() || "[\"'".contains(letter)).starts_with(key)
+}
+
+/// Whether a broken place may belong to what is said of a key: its line speaks of that, or the header above it does. Where a header itself is
+/// broken, what follows may count among the table above.
+fn breaks(text: &str, broken: &Broken, key: &str) -> bool {
+    let lines: Vec<&str> = text.lines().take(usize::try_from(broken.line).unwrap_or(usize::MAX)).collect();
+    let Some((at, above)) = lines.split_last() else { return false };
+    let header = above.iter().rev().find(|line| line.trim_start().starts_with('['));
+    at.split('#').next().is_some_and(|said| said.contains(key)) || header.is_some_and(|line| is_of(line, key))
 }
 
 impl Layer {
@@ -551,11 +590,6 @@ impl Layer {
     fn first_within(&self, path: &[String]) -> Option<&Place> {
         let (at, place) = self.places.range(path.to_vec()..).next()?;
         at.starts_with(path).then_some(place)
-    }
-
-    /// Whether it is a file in shops.d.
-    fn is_of_shops(&self) -> bool {
-        self.name.starts_with("shops.d/")
     }
 
     /// Remembers that a variable says this value and everything in it.

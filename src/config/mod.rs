@@ -77,7 +77,8 @@ pub struct Config {
     pub folder: PathBuf,
     /// Where each value came from.
     pub origins: Origins,
-    /// The keys of secrets that are set, but not for this process to read: commands are not handed what systemd hands the service.
+    /// The keys of secrets that are set, but not for this process to read: commands are not handed what systemd hands the service. Also
+    /// `state_dir` and `database.url` where the main file may say them in a part that could not be read.
     pub unread: BTreeSet<String>,
     /// Digest of everything above but the origins, what is unread, and each machine's own affairs, secrets by hash: instances on one database
     /// compare it.

@@ -740,3 +740,48 @@ fn every_known_key_is_in_the_example_files() {
         }
     }
 }
+
+#[test]
+fn where_the_database_is_stays_unknown_where_the_main_file_may_say_it_in_a_part_that_cannot_be_read() {
+    let whole = "state_dir = \"/srv\"\n[database]\nurl = \"postgres://db/shops\"\n[log]\nlevel = \"info\"\n";
+    let state = "state_dir";
+    for (from, to, unread) in [
+        ("", "", &[][..]),
+        // What is broken stands elsewhere, or nothing is said of it at all.
+        ("\"info\"", "info", &[]),
+        ("[database]\nurl = \"postgres://db/shops\"\n[log]\n", "[log]\n# [database]\n", &[]),
+        (
+            "[database]\nurl = \"postgres://db/shops\"\n[log]\nlevel = \"info\"",
+            "# [database]\n[log]\nlevel = info",
+            &[],
+        ),
+        // Its own line, its header, the header that ends it, a table that swallows it, a line too many.
+        ("\"postgres://db/shops\"", "postgres://db/shops", &["database.url"]),
+        ("\"postgres://db/shops\"", "\"postgres://db/shops", &["database.url"]),
+        ("[database]", "[database", &["database.url"]),
+        ("[log]", "[log", &["database.url"]),
+        ("[database]", "x = \"\"\"\n[database]", &["database.url"]),
+        ("[log]", "url = \"sqlite:x.db\"\n[log]", &["database.url"]),
+        ("[database]\nurl =", "database.url", &["database.url"]),
+        ("\"/srv\"", "/srv", &[state]),
+        // A name that is not known.
+        ("[database]", "[databse]", &["database.url"]),
+        ("state_dir", "state_dri", &[state]),
+        // Nothing can be read.
+        ("\"info\"", "\"\u{0}\"", &[]),
+    ] {
+        let text = whole.replace(from, to);
+        let checked = Desk::new(&text).check();
+        assert_eq!(checked.config.unread.iter().collect::<Vec<_>>(), unread, "{text}");
+        if !unread.contains(&"database.url") && text.contains("\n[database]") {
+            assert_eq!(checked.config.database_url.expose(), "postgres://db/shops", "{text}");
+        }
+    }
+    let desk = Desk::new("");
+    fs::write(desk.main(), [whole.as_bytes(), b"# \xfc\n"].concat()).unwrap();
+    assert_eq!(desk.check().config.unread.len(), 2);
+    let desk = desk.var("SHOPSYNCD__DATABASE__URL", "postgres://db/shops");
+    assert_eq!(desk.check().config.unread.iter().collect::<Vec<_>>(), [state], "a variable overrules any file");
+    fs::remove_file(desk.main()).unwrap();
+    assert_eq!(desk.var("SHOPSYNCD__STATE_DIR", "/srv").check().config.unread.len(), 0);
+}

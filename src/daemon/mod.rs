@@ -23,7 +23,7 @@ use crate::{
     notices::SharedPeople,
     scheduler::{self, Handle, Scheduler},
     secrets::{SealError, random_text},
-    store::{Store, StoreError, lock::LockError},
+    store::{Store, StoreError, lock::LockError, serving},
     telemetry::{
         logging::{Format, LogHandle},
         metrics::Metrics,
@@ -335,6 +335,8 @@ async fn assemble(
     log: Option<LogHandle>,
     metrics: Metrics,
 ) -> Result<(Arc<Shared>, Scheduler), StartError> {
+    let word = serving::leave_word(config.database_url.expose(), &config.state_dir);
+    word.map_err(|cause| StartError::Io { what: format!("state_dir {}", config.state_dir.display()), cause })?;
     let sealer = seal::sealer(&config, &store).await?;
     let observed = metrics.clone();
     let tools =

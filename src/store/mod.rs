@@ -68,6 +68,7 @@ mod row;
 mod rows;
 mod runs;
 mod schedules;
+pub mod serving;
 mod sessions;
 mod shops;
 mod sources;

@@ -170,8 +170,11 @@ const GREETING: Duration = Duration::from_secs(5);
 /// How long a transaction waits for a free connection before it counts as an outage.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-enum Place {
+/// Where a database is.
+pub(super) enum Place {
+    /// A file of SQLite.
     File(PathBuf),
+    /// A server of PostgreSQL.
     Server(Box<PgConnectOptions>),
 }
 
@@ -394,7 +397,8 @@ impl Tx {
     }
 }
 
-fn place(url: &str, state_dir: &Path) -> Result<Place, StoreError> {
+/// Reads an address; a relative file starts in `state_dir`.
+pub(super) fn place(url: &str, state_dir: &Path) -> Result<Place, StoreError> {
     let wrong = |cause: String| StoreError::Url { url: masked(url), cause };
     if let Some(file) = url.strip_prefix("sqlite:") {
         let file = file.strip_prefix("//").unwrap_or(file);

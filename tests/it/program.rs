@@ -15,7 +15,7 @@ use serde_json::Value;
 use shopsyncd::{
     domain::{Account, AuthorizationId},
     secrets::{Sealer, Secret},
-    store::{NewGrant, SealedGrant, Store, lock::InstanceLock},
+    store::{NewGrant, SealedGrant, Store, lock::InstanceLock, serving},
 };
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tempfile::TempDir;
@@ -72,7 +72,13 @@ impl Desk {
     }
 
     fn fed(&self, line: &str, input: &str) -> Said {
+        self.fed_with(&[], line, input)
+    }
+
+    /// With these in its environment.
+    fn fed_with(&self, named: &[(&str, String)], line: &str, input: &str) -> Said {
         let mut child = Command::new(env!("CARGO_BIN_EXE_shopsyncd"))
+            .envs(named.iter().map(|(name, value)| (name, value)))
             .args(["--config", &self.path("shopsyncd.toml").display().to_string()])
             .args(line.split(' '))
             .current_dir(self.0.path())
@@ -267,9 +273,82 @@ fn what_the_service_alone_can_read_is_never_replaced_by_something_else() {
         assert!(err.contains("`database.url` is handed to the service alone"), "{line}: {err}");
     }
     assert!(!desk.path("copy.db").exists());
+    serving::leave_word("postgres://shops@db.example/shops", &desk.path("state")).unwrap();
     let Said(code, out, err) = desk.run("check");
     assert_eq!(code, 0, "{err}");
-    assert!(out.contains("is not looked at"), "{out}");
+    assert!(
+        out.contains("is not looked at: its address is not readable from here") && !out.contains("another"),
+        "{out}"
+    );
+}
+
+/// Commands that look at the database, or work on it.
+const ON_DATABASE: [&str; 10] = [
+    "status",
+    "upcoming",
+    "runs list",
+    "mail list",
+    "products list",
+    "jobs why erp product_import",
+    "jobs run erp product_export --dry-run",
+    "jobs run erp product_import --wait",
+    "db migrate",
+    "db backup copy.db --force",
+];
+
+#[test]
+fn another_database_than_the_daemon_serves_is_not_looked_at_in_its_place() {
+    let served = "SHOPSYNCD__DATABASE__URL";
+    let desk = Desk::new("").imported();
+    // What the unit's environment says, a shell's does not.
+    serving::leave_word("postgres://shops:hush@db.example/shops", &desk.path("state")).unwrap();
+    for line in ON_DATABASE {
+        let Said(code, out, err) = desk.run(line);
+        assert_eq!(code, 69, "{line}: {out}{err}");
+        let told = "the daemon serves another database: postgres: shops at db.example:5432, while the settings here name sqlite:shopsyncd.db";
+        assert!(err.contains(told) && !err.contains("hush"), "{line}: {err}");
+    }
+    assert!(!desk.path("copy.db").exists());
+    let Said(code, out, err) = desk.run("check");
+    assert_eq!(code, 0, "{err}");
+    assert!(out.contains("warning: database.url: the daemon serves another database"), "{out}");
+
+    // Whoever works on a database leaves word of it.
+    fs::remove_file(desk.path("state/serving")).unwrap();
+    let named = [(served, "sqlite:other.db".to_owned())];
+    fs::copy(desk.path("state/shopsyncd.db"), desk.path("state/other.db")).unwrap();
+    assert_eq!(desk.fed_with(&named, "jobs run erp product_import --wait", "").0, 0);
+    assert_eq!(desk.fed_with(&named, "runs list", "").0, 0);
+    assert_eq!(desk.run("runs list").0, 69);
+}
+
+#[test]
+fn settings_that_cannot_be_read_as_to_the_database_lead_to_no_other() {
+    let url = "[database]\nurl = \"postgres://shops@db.example/shops\"\n";
+    let desk = Desk::new(url);
+    // An SQLite file of the time before, where the default would find it.
+    desk.founded();
+    let main = desk.path("shopsyncd.toml");
+    let whole = fs::read(&main).unwrap();
+    let unquoted =
+        String::from_utf8(whole.clone()).unwrap().replace("\"postgres://shops@db.example/shops\"", "postgres://shops");
+    let not_utf8 = [&whole[..], b"# \xfc\n"].concat();
+    let state = [("STATE_DIRECTORY", desk.path("state").display().to_string())];
+    for text in [Some(unquoted.as_bytes()), Some(&not_utf8[..]), None] {
+        match text {
+            Some(text) => fs::write(&main, text).unwrap(),
+            None => fs::remove_file(&main).unwrap(),
+        }
+        for line in ON_DATABASE {
+            let Said(code, out, err) = desk.fed_with(&state, line, "");
+            // `why` asks the daemon then, and there is none.
+            let exit = if line.starts_with("jobs why") { 69 } else { 78 };
+            assert_eq!((code, out.as_str()), (exit, ""), "{line}: {out}{err}");
+        }
+        let told = desk.fed_with(&state, "runs list", "").2;
+        assert!(told.contains("no other is looked at in its place") && told.contains("shopsyncd.toml"), "{told}");
+    }
+    assert!(!desk.path("copy.db").exists());
 }
 
 #[test]
