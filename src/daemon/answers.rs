@@ -1,6 +1,6 @@
 //! What the daemon answers on its control socket.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use async_trait::async_trait;
 use jiff::Zoned;
@@ -9,7 +9,7 @@ use url::Url;
 
 use super::{Shared, waited::Until};
 use crate::{
-    config::Config,
+    config::{Config, suggestion},
     control::{Answerer, ProgressSink, Refusal, Request},
     domain::{Demand, Field, Hold, JobKind, ShopId, Trigger, counted},
     keeper::{By, ConsentError, Consented, HandedIn, KeeperError, ShopEntry, settle_holds},
@@ -17,7 +17,7 @@ use crate::{
     notices::{self, People},
     report::{self, Status, Surroundings},
     secrets::Secret,
-    store::{Asked, MailState, NewRun, StoreError, Tx},
+    store::{Asked, Forgotten, MailState, NewRun, StoreError, Tx},
 };
 
 type Answered = Result<Value, Refusal>;
@@ -252,16 +252,19 @@ impl Shared {
             ));
         }
         let mut tx = self.writing().await?;
-        let erased = tx.forget_shop(shop).await.map_err(unavailable)?;
+        let erased = match tx.forget_shop(shop).await.map_err(unavailable)? {
+            Forgotten::Erased(erased) => erased,
+            Forgotten::Served => return Err(Refusal::new(77, served_elsewhere(shop))),
+            Forgotten::Unknown => {
+                let known = tx.shop_ids().await.map_err(unavailable)?;
+                return Err(Refusal::new(64, nothing_kept(shop, &known)));
+            }
+        };
         tx.note("operator", "shop.forgotten", None, &format!("forgot shop `{shop}`")).await.map_err(unavailable)?;
         tx.commit().await.map_err(unavailable)?;
-        let words: Vec<_> =
-            erased.iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect();
-        let words =
-            if words.is_empty() { "nothing was kept of it".into() } else { format!("erased {}", words.join(", ")) };
-        Ok(
-            json!({ "erased": erased.into_iter().collect::<std::collections::BTreeMap<_, _>>(), "text": format!("shop `{shop}`: {words}") }),
-        )
+        let words: Vec<_> = erased.iter().map(|(what, count)| format!("{count} {what}")).collect();
+        let text = format!("shop `{shop}`: erased {}", words.join(", "));
+        Ok(json!({ "erased": erased.into_iter().collect::<BTreeMap<_, _>>(), "text": text }))
     }
 
     async fn mail_retry(&self, id: i64, progress: ProgressSink) -> Answered {
@@ -379,6 +382,22 @@ pub async fn status_of(
     // When the others are reminded is not worked out.
     let reminders = notices::next_reminders(tx, &people.of(&among)).await?;
     report::status(tx, config, &among, &reminders, super::needs_authorization, super::refresh_token_end).await
+}
+
+/// That the accepted settings name a shop which those here do not.
+fn served_elsewhere(shop: &ShopId) -> String {
+    format!(
+        "shop `{shop}` is served by another instance, whose settings name it, so nothing of it was erased; take it out of the files of all \
+         instances first, then forget it"
+    )
+}
+
+fn nothing_kept(shop: &ShopId, known: &BTreeSet<ShopId>) -> String {
+    let remedy = match suggestion(shop.as_str(), known.iter().map(ShopId::as_str)) {
+        Some(near) => format!("did you mean `{near}`?"),
+        None => "`shopsyncd status` tells those of which something is kept".to_owned(),
+    };
+    format!("nothing is kept of a shop `{shop}`; {remedy}")
 }
 
 /// Why the store did not do as asked, as a command is told.

@@ -90,7 +90,7 @@ pub use remembered::Hashed;
 pub use reminders::{ReminderKind, ReminderRow, ReminderState};
 pub use runs::{Asked, Claimed, NewRun};
 pub use schedules::{Due, Planned, ScheduleRow, WantedSchedule};
-pub use shops::{AppAlarm, ShopRow, WantedShop};
+pub use shops::{AppAlarm, Forgotten, ShopRow, WantedShop};
 pub use sources::{Comparison, Named};
 pub use tickets::{OpenTicket, Waiting};
 pub use wake::Wakes;

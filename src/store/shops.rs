@@ -14,6 +14,17 @@ use crate::domain::{
     Authorization, AuthorizationId, AuthorizationState, ChannelName, JobKind, Period, ShopId, hold::Facts,
 };
 
+/// What became of a shop that was to be forgotten.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Forgotten {
+    /// Everything kept of it is gone, in words: ("listings", 120) and so on.
+    Erased(Vec<(&'static str, u64)>),
+    /// It stands in the accepted settings, so all of it stays.
+    Served,
+    /// Nothing is known of it.
+    Unknown,
+}
+
 /// A shop as stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ShopRow {
@@ -527,8 +538,8 @@ impl Tx {
     }
 
     /// Deletes everything kept about a shop that is not in the settings; its authorization too when no other shop uses it. The
-    /// journal keeps its lines. Returns what went, in words: ("listings", 120) and so on; empty for a shop that is unknown or stands in the settings.
-    pub async fn forget_shop(&mut self, shop: &ShopId) -> Result<Vec<(String, u64)>, StoreError> {
+    /// journal keeps its lines.
+    pub async fn forget_shop(&mut self, shop: &ShopId) -> Result<Forgotten, StoreError> {
         const SHOP: &str = "delete from shops where id = $1 and configured = 0 returning authorization_id";
         const PARTS: [(&str, &str); 10] = [
             ("listings", "delete from listings where shop = $1"),
@@ -552,7 +563,10 @@ impl Tx {
             delete from authorizations
             where id = $1 and not exists (select 1 from shops where authorization_id = $1)
                 and not exists (select 1 from former_places where authorization_id = $1)";
-        let Some(row) = on_db!(self.row(SHOP, shop.as_str()))? else { return Ok(Vec::new()) };
+        let Some(row) = on_db!(self.row(SHOP, shop.as_str()))? else {
+            let there = self.shop(shop).await?;
+            return Ok(if there.is_some() { Forgotten::Served } else { Forgotten::Unknown });
+        };
         let mut gone = Vec::new();
         for (words, sql) in PARTS {
             gone.push((words, on_db!(self.execute(sql, shop.as_str()))?));
@@ -564,6 +578,6 @@ impl Tx {
             gone.push(("authorization", on_db!(self.execute(AUTHORIZATION, id))?));
         }
         gone.push(("shop", 1));
-        Ok(gone.into_iter().filter(|(_, count)| *count > 0).map(|(words, count)| (words.to_owned(), count)).collect())
+        Ok(Forgotten::Erased(gone.into_iter().filter(|(_, count)| *count > 0).collect()))
     }
 }

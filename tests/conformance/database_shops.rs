@@ -14,9 +14,9 @@ use shopsyncd::{
     },
     secrets::Sealed,
     store::{
-        AppAlarm, Comparison, Delivery, MailFilter, MailState, Named, NewGrant, NewMail, NewRun, OpenTicket, Refused,
-        ReminderKind, SealedGrant, SealedTokens, SeenListing, ShopRow, Standing, Store, Tx, WantedRow, WantedSchedule,
-        WantedShop,
+        AppAlarm, Comparison, Delivery, Forgotten, MailFilter, MailState, Named, NewGrant, NewMail, NewRun, OpenTicket,
+        Refused, ReminderKind, SealedGrant, SealedTokens, SeenListing, ShopRow, Standing, Store, Tx, WantedRow,
+        WantedSchedule, WantedShop,
     },
 };
 
@@ -1549,10 +1549,9 @@ async fn forgetting_a_shop_says_what_went(store: Store) {
     tx.tie_shop(&shop("b"), second, &json!(null)).await.unwrap();
     tx.sync_shops(&[wanted_shop("b", "2")]).await.unwrap();
     let gone = tx.forget_shop(&shop("a")).await.unwrap();
-    let gone: Vec<_> = gone.iter().map(|(words, count)| (words.as_str(), *count)).collect();
     assert_eq!(
         gone,
-        [
+        Forgotten::Erased(vec![
             ("listings", 2),
             ("complaints", 1),
             ("passes", 1),
@@ -1564,7 +1563,7 @@ async fn forgetting_a_shop_says_what_went(store: Store) {
             ("reminders", 1),
             ("authorization", 1),
             ("shop", 1),
-        ]
+        ])
     );
     assert_eq!(tx.shop(&shop("a")).await.unwrap(), None);
     assert_eq!(tx.authorization(first).await.unwrap(), None);
@@ -1579,8 +1578,8 @@ async fn a_shop_in_the_settings_is_not_forgotten(store: Store) {
     let mut tx = store.write(at(10)).await.unwrap();
     tx.sync_shops(&[wanted_shop("a", "1")]).await.unwrap();
     put(&mut tx, "a", &[seen("a", "1")]).await;
-    assert_eq!(tx.forget_shop(&shop("a")).await.unwrap(), []);
-    assert_eq!(tx.forget_shop(&shop("unknown")).await.unwrap(), []);
+    assert_eq!(tx.forget_shop(&shop("a")).await.unwrap(), Forgotten::Served);
+    assert_eq!(tx.forget_shop(&shop("unknown")).await.unwrap(), Forgotten::Unknown);
     assert_eq!(there(&mut tx, "a").await, 1);
 }
 
@@ -1593,7 +1592,12 @@ async fn an_authorization_outlives_the_first_of_two_shops(store: Store) {
         put(&mut tx, one, &[seen("a", "1")]).await;
     }
     tx.sync_shops(&[]).await.unwrap();
-    let words = |gone: Vec<(String, u64)>| gone.into_iter().map(|one| one.0).collect::<Vec<_>>();
+    let words = |gone: Forgotten| -> Vec<&str> {
+        match gone {
+            Forgotten::Erased(gone) => gone.into_iter().map(|one| one.0).collect(),
+            kept => panic!("{kept:?}"),
+        }
+    };
     assert_eq!(words(tx.forget_shop(&shop("a")).await.unwrap()), ["listings", "shop"]);
     assert!(tx.authorization(id).await.unwrap().is_some());
     assert_eq!(there(&mut tx, "b").await, 1);

@@ -152,6 +152,24 @@ async fn a_refused_edit_is_told_of_the_machine_whose_files_it_stands_in_until_th
 }
 
 #[tokio::test]
+async fn a_shop_that_only_a_peer_serves_is_not_forgotten() {
+    let Some(world) = shared_world().await else { return };
+    let mut other = world.elsewhere();
+    std::fs::remove_file(other.config().with_file_name("shops.d").join("uk.toml")).unwrap();
+    other.start().await;
+    assert!(other.ailments().await.join("; ").contains(&world.holder()), "{:?}", other.ailments().await);
+    let runs = world.runs("uk", IMPORT).await;
+    let refused = other.ask(Request::Forget { shop: "uk".parse().unwrap() }).await.unwrap_err();
+    assert!(refused.exit == 77 && refused.text.contains("served by another instance"), "{refused}");
+    assert_eq!(world.runs("uk", IMPORT).await, runs);
+    let mut tx = world.store().read(world.clock.now()).await.unwrap();
+    assert!(tx.journal(None, 100).await.unwrap().iter().all(|line| line.2 != "shop.forgotten"));
+    drop(tx);
+    other.stop().await;
+    world.end().await;
+}
+
+#[tokio::test]
 async fn who_stands_by_takes_over_when_the_peer_dies() {
     let Some(database) = Database::postgres().await else { return };
     let world = World::new(database, MORNING, &["uk"]);

@@ -238,6 +238,14 @@ async fn a_removed_shop_stops_and_keeps_its_data_until_it_is_forgotten() {
         assert!(erased.contains(what), "{what}: {erased}");
     }
     assert_eq!(world.runs("uk", EXPORT).await, []);
+    for (unknown, why) in [("uk", "nothing is kept of a shop `uk`"), ("erq", "did you mean `erp`?")] {
+        let refused = world.ask(Request::Forget { shop: unknown.parse().unwrap() }).await.unwrap_err();
+        assert!(refused.exit == 64 && refused.text.contains(why), "{refused}");
+    }
+    let mut tx = world.store().read(world.clock.now()).await.unwrap();
+    let noted = tx.journal(None, 100).await.unwrap().into_iter().filter(|line| line.2 == "shop.forgotten").count();
+    drop(tx);
+    assert_eq!(noted, 1, "only what was erased is noted");
     world.write_shop("uk", "");
     world.ask(Request::Reload).await.unwrap();
     world.pass(minutes(5)).await;
