@@ -1,6 +1,10 @@
 //! Whether the daemon is well: for `/readyz`, `status` and systemd's status line.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use jiff::{SignedDuration, Timestamp, tz::TimeZone};
@@ -84,7 +88,7 @@ impl Shared {
         let (_, refused) = tx.mail_counts().await?;
         self.metrics.set_mail(tx.late_mail().await?, refused);
         let known: BTreeMap<_, _> = tx.authorizations().await?.into_iter().map(|known| (known.id, known)).collect();
-        let (mut ends, mut states) = (Vec::new(), Vec::new());
+        let (mut ends, mut states, mut with_tokens) = (Vec::new(), Vec::new(), BTreeSet::new());
         for shop in tx.shops().await?.into_iter().filter(|shop| shop.configured) {
             let known = shop.authorization.and_then(|id| known.get(&id)).filter(|known| shop.works_with(known));
             if let Some(end) = known.and_then(|known| known.ends) {
@@ -92,10 +96,15 @@ impl Shared {
             }
             let is_needed = self.shops.get(&shop.id).is_none_or(|entry| entry.needs_authorization());
             let state = known.map_or(AuthorizationState::Pending, |known| known.state);
+            if is_needed {
+                with_tokens.insert(shop.channel.clone());
+            }
             states.push((shop.channel, if is_needed { state.as_str() } else { "none" }));
         }
         self.metrics.set_authorization_ends(ends);
         self.metrics.set_shops(states);
+        self.metrics.set_token_channels(&with_tokens);
+        self.metrics.set_jobs_held(tx.held_jobs().await?);
         Ok(())
     }
 

@@ -149,6 +149,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Done, Self::Partly, Self::Failed, Self::Held, Self::Cancelled];
+
     /// The name used in tables and commands.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -243,6 +246,23 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All of them.
+    pub const ALL: [Self; 13] = [
+        Self::Unavailable,
+        Self::Throttled,
+        Self::TokenRejected,
+        Self::AuthorizationEnded,
+        Self::ScopeMissing,
+        Self::ShopClosed,
+        Self::AppCredentialRejected,
+        Self::Rejected,
+        Self::Unexpected,
+        Self::Bug,
+        Self::Guard,
+        Self::TimedOut,
+        Self::Waiting,
+    ];
+
     /// The name used in tables, logs and commands.
     pub const fn as_str(self) -> &'static str {
         match self {

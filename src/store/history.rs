@@ -110,9 +110,7 @@ fn state(name: &str) -> Option<RunState> {
 }
 
 fn outcome(name: &str) -> Option<Outcome> {
-    [Outcome::Done, Outcome::Partly, Outcome::Failed, Outcome::Held, Outcome::Cancelled]
-        .into_iter()
-        .find(|it| it.as_str() == name)
+    Outcome::ALL.into_iter().find(|it| it.as_str() == name)
 }
 
 /// A kind of error by its name, as its serde form spells it.

@@ -9,7 +9,7 @@ use super::{
     bulk::shop_rows,
     row::{Both, Row, json, ms, opt_ms, shop_text},
 };
-use crate::domain::{Hold, JobKind, Period, ShopId};
+use crate::domain::{ChannelName, Hold, JobKind, Period, ShopId};
 
 /// How long after one look at a held shop the next follows.
 const DAILY: SignedDuration = SignedDuration::from_hours(24);
@@ -223,6 +223,31 @@ impl Tx {
             Some(row) => Ok((row.int("held")? as u64, row.opt_instant("next")?)),
             None => Ok((0, None)),
         }
+    }
+
+    /// How many jobs of the shops in the settings would run and are held, by channel and by what holds them: the name of the hold, or
+    /// `guard` where a guard stopped the newest run.
+    pub async fn held_jobs(&mut self) -> Result<Vec<(ChannelName, &'static str, u64)>, StoreError> {
+        const SQL: &str = "
+            select s.channel, h.held_by, count(*) as jobs from schedules h join shops s on s.id = h.shop
+            where h.held_by is not null and h.grid_at is not null and s.configured = 1
+            group by s.channel, h.held_by
+            union all
+            select s.channel, 'guard' as held_by, count(*) as jobs from schedules h join shops s on s.id = h.shop
+                join runs r on r.id = (select max(n.id) from runs n where n.shop = h.shop and n.job = h.job)
+            where h.held_by is null and h.grid_at is not null and s.configured = 1
+                and r.error_kind = 'guard' and r.finished_at is not null
+            group by s.channel";
+        let reason = |name: &str| match name {
+            "guard" => Some("guard"),
+            name => Hold::from_name(name).map(Hold::as_str),
+        };
+        let rows = on_db!(self.rows(SQL))?;
+        let counted = rows.iter().map(|row| {
+            let held_by = row.named("schedules", "held_by", reason)?;
+            Ok((ChannelName::from(row.text("channel")?.as_str()), held_by, row.int("jobs")?.unsigned_abs()))
+        });
+        counted.collect()
     }
 
     /// Sets (or with `None` clears) an earlier look than the grid's; `next_due_at` follows. For a held schedule that

@@ -1,7 +1,7 @@
 //! Metrics, in OpenMetrics text. [`METRICS`] lists every one; the README's table and the alert rules go by it.
 
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeSet, HashMap, HashSet},
     hash::Hash,
     sync::{Arc, Mutex, PoisonError, atomic::AtomicU64},
 };
@@ -13,7 +13,7 @@ use prometheus_client::{
     registry::Registry,
 };
 
-use crate::domain::{ChannelName, JobKind, MailKind, Outcome, ShopId};
+use crate::domain::{ChannelName, ErrorKind, JobKind, MailKind, Outcome, ShopId};
 
 /// What is known of a metric without its values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,7 @@ pub const METRICS: &[Described] = described! {
     "shopsyncd_dispatch_lag_seconds" [] "From the due instant to the start of the run, in seconds";
     "shopsyncd_authorization_ends_timestamp_seconds" ["shop", "channel"] "When the owner's permission ends, in seconds since 1970";
     "shopsyncd_shops" ["channel", "state"] "Shops in the settings, by the state of their authorization: `pending`, `active`, `lapsed`, `revoked`, or `none` where none is needed";
+    "shopsyncd_jobs_held" ["channel", "reason"] "Jobs that would run and are held, by what holds them, as `held_by` in `status --json` has it";
     "shopsyncd_token_refreshes_total" ["channel", "outcome"] "Exchanges of refresh tokens, by outcome";
     "shopsyncd_mail_owed" [] "Messages that should have left and have not";
     "shopsyncd_mail_refused" [] "Messages that were refused for good";
@@ -65,6 +66,7 @@ struct Parts {
     dispatch_lag: Histogram,
     authorization_ends: Whole<ShopLabels>,
     shops: Whole<StateLabels>,
+    jobs_held: Whole<HeldLabels>,
     token_refreshes: Family<RefreshLabels, Counter>,
     mail_owed: Gauge,
     mail_refused: Gauge,
@@ -102,6 +104,12 @@ struct StateLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct HeldLabels {
+    channel: String,
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RefreshLabels {
     channel: String,
     outcome: String,
@@ -135,7 +143,8 @@ impl Default for Metrics {
 }
 
 impl Metrics {
-    /// All metrics, at zero.
+    /// All metrics, at zero. Runs are counted from nothing for each job and outcome: who reads the counts learns of the first one as of any
+    /// other.
     pub fn new() -> Self {
         let mut parts = Parts {
             registry: Registry::default(),
@@ -144,6 +153,7 @@ impl Metrics {
             dispatch_lag: lags(),
             authorization_ends: Whole::default(),
             shops: Whole::default(),
+            jobs_held: Whole::default(),
             token_refreshes: Family::default(),
             mail_owed: Gauge::default(),
             mail_refused: Gauge::default(),
@@ -157,6 +167,11 @@ impl Metrics {
             channel_throttled: Family::default(),
         };
         parts.register();
+        for job in JobKind::OF_SHOPS.into_iter().chain(JobKind::OF_DAEMON) {
+            for outcome in Outcome::ALL {
+                drop(parts.runs.get_or_create(&RunLabels { job_kind: job.as_str(), outcome: outcome.as_str() }));
+            }
+        }
         Self(Arc::new(parts))
     }
 
@@ -190,6 +205,24 @@ impl Metrics {
             *counts.entry(StateLabels { channel: channel.to_string(), state }).or_default() += 1;
         }
         self.0.shops.tell(counts);
+    }
+
+    /// The jobs that are held, by channel and by what holds them.
+    pub fn set_jobs_held(&self, held: impl IntoIterator<Item = (ChannelName, &'static str, u64)>) {
+        let held = held.into_iter().map(|(channel, reason, jobs)| {
+            (HeldLabels { channel: channel.to_string(), reason }, i64::try_from(jobs).unwrap_or(i64::MAX))
+        });
+        self.0.jobs_held.tell(held.collect());
+    }
+
+    /// Refresh tokens of these channels may be spent: they are counted from nothing for each outcome.
+    pub fn set_token_channels(&self, channels: &BTreeSet<ChannelName>) {
+        for channel in channels {
+            for outcome in ErrorKind::ALL.map(ErrorKind::as_str).into_iter().chain(["done"]) {
+                let labels = RefreshLabels { channel: channel.to_string(), outcome: outcome.to_owned() };
+                drop(self.0.token_refreshes.get_or_create(&labels));
+            }
+        }
     }
 
     /// A refresh token was spent. `outcome`: `done`, or the name of the error's kind.
@@ -261,6 +294,7 @@ impl Parts {
         add.metric("shopsyncd_dispatch_lag_seconds", self.dispatch_lag.clone());
         add.metric("shopsyncd_authorization_ends_timestamp_seconds", self.authorization_ends.family.clone());
         add.metric("shopsyncd_shops", self.shops.family.clone());
+        add.metric("shopsyncd_jobs_held", self.jobs_held.family.clone());
         add.metric("shopsyncd_token_refreshes_total", self.token_refreshes.clone());
         add.metric("shopsyncd_mail_owed", self.mail_owed.clone());
         add.metric("shopsyncd_mail_refused", self.mail_refused.clone());
@@ -339,6 +373,7 @@ mod tests {
         metrics.observe_dispatch_lag(SignedDuration::from_millis(3));
         metrics.set_authorization_ends([(shop, channel.clone(), Timestamp::from_second(1_800_000_000).unwrap())]);
         metrics.set_shops([(channel.clone(), "active"), (channel.clone(), "active")]);
+        metrics.set_jobs_held([(channel.clone(), "guard", 2), ("shopee".into(), "app_alarm", 6)]);
         metrics.count_token_refresh(&channel, "done");
         metrics.set_mail(2, 1);
         metrics.count_mail_sent(MailKind::Reminder);
@@ -374,6 +409,29 @@ mod tests {
     }
 
     #[test]
+    fn what_is_waited_for_is_counted_from_nothing() {
+        let metrics = Metrics::new();
+        metrics.set_token_channels(&BTreeSet::from(["shopee".into(), "amazon".into()]));
+        let text = metrics.encode();
+        for job in ["authorization_refresh", "product_import", "product_export", "remind", "send_mail"] {
+            for outcome in ["done", "partly", "failed", "held", "cancelled"] {
+                let line = format!("\nshopsyncd_runs_total{{job_kind=\"{job}\",outcome=\"{outcome}\"}} 0\n");
+                assert!(text.contains(&line), "{line}{text}");
+            }
+        }
+        for channel in ["shopee", "amazon"] {
+            for outcome in ["done", "unavailable", "app_credential_rejected"] {
+                let labels = format!("channel=\"{channel}\",outcome=\"{outcome}\"");
+                assert!(text.contains(&format!("\nshopsyncd_token_refreshes_total{{{labels}}} 0\n")), "{text}");
+            }
+        }
+        metrics.count_token_refresh(&"shopee".into(), "done");
+        metrics.set_token_channels(&BTreeSet::from(["shopee".into()]));
+        let told = "\nshopsyncd_token_refreshes_total{channel=\"shopee\",outcome=\"done\"} 1\n";
+        assert!(metrics.encode().contains(told), "what was counted stays counted");
+    }
+
+    #[test]
     fn nothing_is_told_that_is_not_in_the_list() {
         let text = lived().encode();
         for line in text.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
@@ -392,6 +450,7 @@ mod tests {
         let end = Timestamp::from_second(1_900_000_000).unwrap();
         clone.set_authorization_ends([("uk".parse().unwrap(), "shopee".into(), end)]);
         clone.set_shops([("tiktok_shop".into(), "lapsed")]);
+        clone.set_jobs_held([("tiktok_shop".into(), "pending", 3)]);
         clone.set_settings_refused();
         let text = metrics.encode();
         assert!(text.contains("\nshopsyncd_reminders_sent_total 2\n"), "{text}");
@@ -400,5 +459,7 @@ mod tests {
         assert!(!text.contains("tw-01") && text.contains("shop=\"uk\""), "{text}");
         let shops: Vec<_> = text.lines().filter(|line| line.starts_with("shopsyncd_shops{")).collect();
         assert_eq!(shops, [r#"shopsyncd_shops{channel="tiktok_shop",state="lapsed"} 1"#]);
+        let held: Vec<_> = text.lines().filter(|line| line.starts_with("shopsyncd_jobs_held{")).collect();
+        assert_eq!(held, [r#"shopsyncd_jobs_held{channel="tiktok_shop",reason="pending"} 3"#]);
     }
 }

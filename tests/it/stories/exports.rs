@@ -21,10 +21,15 @@ async fn a_shop_is_authorized_by_its_owner_in_a_browser_and_then_works_by_itself
     assert_eq!(world.shop("uk").await["state"], "pending");
     assert!(world.why("uk", IMPORT).await.contains("nobody has authorized the shop yet"));
     assert_eq!(world.fake.stats().calls.values().sum::<u64>(), 0, "no call without permission");
+    let held = async || world.metrics("shopsyncd_jobs_held{").await;
+    assert_eq!(held().await, [r#"shopsyncd_jobs_held{channel="tiktok_shop",reason="pending"} 3"#]);
+    let refused = "shopsyncd_token_refreshes_total{channel=\"tiktok_shop\",outcome=\"unavailable\"} 0";
+    assert_eq!(world.metrics(refused).await, [refused], "the first one that fails counts, too");
 
     assert_eq!(world.owner_agrees("uk").await, 200);
     world.pass(minutes(2)).await;
     assert_eq!(world.offers("uk"), ["A 19.90 5", "B 5.00 7", "OWN 3.00 3"]);
+    assert_eq!(held().await, Vec::<String>::new());
     let mut began = Vec::new();
     for job in [REFRESH, IMPORT, EXPORT] {
         let run = world.last_run("uk", job).await;
@@ -113,6 +118,8 @@ async fn a_guard_stops_a_plan_until_a_person_lets_just_that_plan_through(databas
     assert_eq!((run.outcome, run.state), (Some(Outcome::Held), RunState::Completed));
     assert_eq!(run.error.unwrap().0, ErrorKind::Guard);
     assert_eq!(world.job("uk", EXPORT).await["held_by"], "guard");
+    let told = world.metrics("shopsyncd_jobs_held{").await;
+    assert_eq!(told, [r#"shopsyncd_jobs_held{channel="tiktok_shop",reason="guard"} 1"#]);
     assert!(world.why("uk", EXPORT).await.contains("19.90 GBP to 1990"), "{}", world.why("uk", EXPORT).await);
     let mails = world.mails().await;
     assert_eq!(mails.len(), 1, "the operator hears once: {mails:?}");
