@@ -32,10 +32,15 @@ pub(super) async fn status(env: &Env, shop: Option<ShopId>, limit: Option<usize>
         Ok(_) => env.ask(&Request::Status { shop: shop.clone(), limit }).await.ok(),
         Err(_) => None,
     };
-    let (status, zone) = match asked {
+    let (mut status, zone) = match asked {
         Some(status) => (status, zone_of(&health).unwrap_or_else(|| env.without_shops().timezone)),
         None => of_files(env, shop.as_ref(), limit).await?,
     };
+    // A file serves one daemon: where none answers, whoever is on record was killed.
+    let is_gone = health.as_ref().is_err_and(|refusal| refusal.exit == exit::UNAVAILABLE);
+    if is_gone && !env.without_shops().is_postgres() {
+        status["instances"] = json!([]);
+    }
     if env.json {
         return print::json(&with_health(status, &health));
     }

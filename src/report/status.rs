@@ -263,7 +263,8 @@ pub async fn status(
         shops,
         removed,
         settings: settings(tx, &instances).await?,
-        instances: instances.into_iter().map(instance).collect(),
+        // The dead stay on record for a while, for their peers.
+        instances: instances.into_iter().filter(|row| !row.dead).map(instance).collect(),
         app_secrets: app_secrets(config, &local),
         mail: MailStatus { owed, refused, next_attempt_at, off },
     })

@@ -13,9 +13,9 @@ use std::{
 use jiff::Timestamp;
 use serde_json::Value;
 use shopsyncd::{
-    domain::{Account, AuthorizationId},
+    domain::{Account, AuthorizationId, InstanceId},
     secrets::{Sealer, Secret},
-    store::{NewGrant, SealedGrant, Store, lock::InstanceLock, serving},
+    store::{InstanceRow, NewGrant, SealedGrant, Store, lock::InstanceLock, serving},
 };
 use sqlx::{ConnectOptions as _, Connection as _, Executor as _};
 use tempfile::TempDir;
@@ -413,6 +413,31 @@ async fn a_state_folder_serves_one_daemon_on_a_server_too() {
 
 on_both_databases! {
     a_database_of_a_newer_program_is_left_as_it_is_with_78,
+    who_is_gone_is_not_told_among_the_instances,
+}
+
+async fn who_is_gone_is_not_told_among_the_instances(database: Database) {
+    let desk = Desk::new(&database.settings());
+    let store = Store::open(database.url().unwrap_or("sqlite:shopsyncd.db"), &desk.path("state")).await.unwrap();
+    let mut tx = store.write(Timestamp::now()).await.unwrap();
+    for (id, dead) in [("elsewhere", false), ("killed", true)] {
+        let row = InstanceRow {
+            id: InstanceId(id.to_owned()),
+            version: "1".to_owned(),
+            started_at: tx.now,
+            beat: 0,
+            settings_digest: String::new(),
+            standing_by: false,
+            dead,
+        };
+        tx.add_instance(&row).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    store.close().await;
+    let told = desk.run("--json status").json()["instances"].clone();
+    let ids: Vec<_> = told.as_array().unwrap().iter().map(|instance| instance["id"].as_str().unwrap()).collect();
+    // A file serves one daemon, and none answers.
+    assert_eq!(ids, if database.url().is_some() { vec!["elsewhere"] } else { vec![] });
 }
 
 async fn a_database_of_a_newer_program_is_left_as_it_is_with_78(database: Database) {
