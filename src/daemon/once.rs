@@ -52,7 +52,7 @@ impl App {
             shared.keeper.drained().await;
             let view = report::run_show(&mut shared.store.read(shared.clock.now()).await?, run).await?;
             shared.store.close().await;
-            view.ok_or_else(|| StoreError::Corrupt { table: "runs", cause: format!("there is no run {run}") })
+            view.ok_or(StoreError::RunGone(run))
         };
         carried_out.await.map_err(unavailable)
     }

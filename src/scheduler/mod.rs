@@ -267,7 +267,7 @@ impl Handle {
         loop {
             let mut tx = self.0.store.read(self.0.clock.now()).await?;
             let Some(found) = tx.run(run).await? else {
-                return Err(StoreError::Corrupt { table: "runs", cause: format!("there is no run {run}") });
+                return Err(StoreError::RunGone(run));
             };
             drop(tx);
             if wanted(&found) {

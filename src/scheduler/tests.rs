@@ -228,7 +228,8 @@ async fn a_run_asked_for_joins_the_one_that_goes_on_and_leaves_the_plan_alone() 
     assert_eq!((run.trigger, run.attempt), (Trigger::Now, 1));
     assert_eq!(bench.handle.progress().get(id), None);
     assert_eq!((plan(&bench).await, bench.runs().await.len()), (before, 1));
-    assert!(bench.handle.wait(RunId(999)).await.is_err());
+    let gone = bench.handle.wait(RunId(999)).await.unwrap_err();
+    assert!(matches!(gone, StoreError::RunGone(RunId(999))), "{gone}");
     bench.stop().await;
 }
 

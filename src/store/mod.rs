@@ -6,6 +6,8 @@
 use jiff::Timestamp;
 use sqlx::{PgPool, SqlitePool, error::DatabaseError, sqlite::SqliteError};
 
+use crate::domain::RunId;
+
 /// Asks whichever database the transaction is of, and waits for the answer.
 ///
 /// `on_db!(self.execute(SQL, bind, ...))` gives the number of rows changed, `on_db!(self.rows(SQL, bind, ...))` the rows,
@@ -184,6 +186,9 @@ pub enum StoreError {
         /// The version this program needs.
         known: i64,
     },
+    /// A run that was waited for is not there any more.
+    #[error("run {0} is gone: its shop was forgotten meanwhile")]
+    RunGone(RunId),
     /// A stored text is not what this program writes.
     #[error("{table}: {cause}; was the database edited by hand?")]
     Corrupt {
