@@ -30,6 +30,7 @@ fn an_operator_installs_runs_repairs_upgrades_and_removes_it() {
     install(&mut machine);
     start(&mut machine);
     edit(&mut machine);
+    call(&machine);
     die(&mut machine);
     wait(&mut machine);
     restore(&mut machine);
@@ -125,6 +126,47 @@ fn edit(machine: &mut Machine) {
         .shows("sed -i 's|Europe/Lundon|Europe/London|' /etc/shopsyncd/shopsyncd.toml && systemctl reload shopsyncd");
     machine.until_property("StatusText", |text| text.starts_with("serves 1 shop"));
     assert_eq!(machine.property("MainPID"), before, "it was one daemon all the while");
+}
+
+/// The sandbox lets it out to marketplaces: here to one that answers everybody with 503.
+fn call(machine: &Machine) {
+    machine.does(
+        "cat >/srv/market <<'END'\n\
+         #!/bin/bash\n\
+         while read -r line && [ \"$line\" != $'\\r' ]; do echo \"$line\" >>/run/market; done\n\
+         printf 'HTTP/1.1 503 Service Unavailable\\r\\nContent-Length: 0\\r\\nConnection: close\\r\\n\\r\\n'\n\
+         END\n\
+         chmod 755 /srv/market\n\
+         printf '[Socket]\\nListenStream=127.0.0.1:9080\\nAccept=yes\\n' >/run/systemd/system/market.socket\n\
+         printf '[Service]\\nExecStart=/srv/market\\nStandardInput=socket\\n' >/run/systemd/system/market@.service\n\
+         systemctl daemon-reload && systemctl start market.socket",
+    );
+    machine.does(
+        "cat >/etc/shopsyncd/shops.d/uk.toml <<'END'\n\
+         [shops.uk]\n\
+         channel = \"tiktok_shop\"\n\
+         shop_id = \"7490000000000000001\"\n\
+         END\n\
+         cp /etc/shopsyncd/shopsyncd.toml /srv/before.toml && cat >>/etc/shopsyncd/shopsyncd.toml <<'END'\n\
+         [channels.tiktok_shop]\n\
+         client_id = \"68abc\"\n\
+         client_secret = \"secret\"\n\
+         service_id = \"7312\"\n\
+         api_url = \"http://127.0.0.1:9080\"\n\
+         token_url = \"http://127.0.0.1:9080\"\n\
+         END\n\
+         systemctl reload shopsyncd",
+    );
+    let tokens = r#"{"access_token": "a", "refresh_token": "b", "account": "seller", "authorized_at": "2026-01-01T00:00:00Z", "ends_at": "2100-01-01T00:00:00Z"}"#;
+    let (code, said) = machine.run(&format!("echo '{tokens}' | shopsyncd shops authorize uk"));
+    assert_eq!(code, 75, "{said}");
+    let asked = machine.does("cat /run/market");
+    assert!(asked.contains("GET /authorization/") && asked.contains(" HTTP/1.1"), "{asked}");
+    machine.does(
+        "rm /etc/shopsyncd/shops.d/uk.toml && cp /srv/before.toml /etc/shopsyncd/shopsyncd.toml && systemctl reload shopsyncd\n\
+         shopsyncd shops forget uk --yes && systemctl stop market.socket",
+    );
+    machine.until_property("StatusText", |text| text.starts_with("serves 1 shop"));
 }
 
 fn die(machine: &mut Machine) {
