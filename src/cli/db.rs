@@ -80,7 +80,7 @@ async fn backup(env: &Env, file: &Path, force: bool) -> Outcome {
         print::json(&serde_json::json!({ "file": file, "bytes": bytes }))
     } else {
         print::text(&format!(
-            "{bytes} bytes written to {}; keep the seal key with it: without it the tokens in the copy do not open",
+            "{bytes} bytes written to {}; keep the seal key, too, but somewhere else: without it the tokens in the copy do not open",
             file.display()
         ))
     }

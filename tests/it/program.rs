@@ -215,6 +215,7 @@ fn a_backup_is_for_the_eyes_of_its_owner_and_replaces_only_what_it_is_told_to() 
     let copy = fs::metadata(desk.path("copy.db")).unwrap();
     assert_eq!(std::os::unix::fs::PermissionsExt::mode(&copy.permissions()) & 0o777, 0o600);
     assert!(copy.len() > 0, "SQLite filled it");
+    assert!(out.contains("keep the seal key, too, but somewhere else"), "{out}");
     fs::write(desk.path("copy.db"), "something else").unwrap();
     let Said(code, _, err) = desk.run("db backup copy.db");
     assert_eq!(code, 77, "{err}");
