@@ -26,11 +26,14 @@ pub(super) async fn check(env: &Env, diff: bool, settings: bool) -> Outcome {
     let state_dir = loaded.readable().state_dir.clone();
     let mut findings = loaded.findings;
     let mut database = None;
+    let mut away = 0;
     if env.config.is_none() && !Path::new(DEFAULT_FILE).exists() {
         findings.insert(0, absent());
     }
     if let Some(config) = &loaded.config {
-        database = Some(look(config, &mut findings).await);
+        let looked = look(config, &mut findings).await;
+        away = usize::from(looked == AWAY);
+        database = Some(looked);
     }
     // What is wrong here is told whatever the daemon answers.
     let (changes, unanswered) = if diff {
@@ -70,7 +73,9 @@ pub(super) async fn check(env: &Env, diff: bool, settings: bool) -> Outcome {
         print::text(&format!("{database}{}", summary(errors, findings.len() - errors)))?;
     }
     match unanswered {
-        _ if errors > 0 => Err(Refusal::new(exit::CONFIGURATION, "")),
+        _ if errors > away => Err(Refusal::new(exit::CONFIGURATION, "")),
+        // The settings are as good as they can be judged without it.
+        _ if away > 0 => Err(Refusal::new(exit::UNAVAILABLE, "")),
         // As JSON it was said above: one document, whatever happens.
         Some(refusal) if env.json => Err(Refusal::new(refusal.exit, "")),
         Some(refusal) => Err(refusal),
@@ -106,6 +111,9 @@ fn change_lines(answer: &serde_json::Value) -> Vec<String> {
     lines
 }
 
+/// How a database stands that nobody can reach.
+const AWAY: &str = "does not answer";
+
 /// Looks at what the settings name, as it is now; returns how the database stands.
 async fn look(config: &Config, findings: &mut Vec<Finding>) -> &'static str {
     if config.shops.is_empty() {
@@ -139,9 +147,15 @@ async fn look(config: &Config, findings: &mut Vec<Finding>) -> &'static str {
         }
         Err(StoreError::Absent { .. }) => "is not there yet, and `shopsyncd run` makes it",
         Err(StoreError::Older { .. }) => "answers, and `shopsyncd run` brings it up to date",
+        Err(_) if is_shut(config, url) => {
+            let cause = "the database cannot be read as this user".to_owned();
+            let remedy = "the daemon must be able to; run this as root to have it looked at, too";
+            findings.push(config.finding("database.url", Severity::Note, cause, remedy));
+            "is not looked at: this user may not read it"
+        }
         Err(error) => {
             findings.push(fault("database.url", error.to_string(), "see that the address is right"));
-            "does not answer"
+            if error.is_away() { AWAY } else { "cannot be worked with" }
         }
     }
 }

@@ -46,7 +46,10 @@ async fn run_now(env: &Env, run: JobsRun) -> Outcome {
     let demand = Demand { full, release_guard, resend };
     let request = Request::RunNow { shop: shop.clone(), job, demand, wait };
     let view = match env.ask(&request).await {
-        Err(refusal) if refusal.exit == exit::UNAVAILABLE && wait => here(env, &shop, job, demand, refusal).await?,
+        // A daemon that is there and cannot just now is not worked around.
+        Err(refusal) if refusal.exit == exit::UNAVAILABLE && wait && !env.daemon_answers().await => {
+            here(env, &shop, job, demand, refusal).await?
+        }
         Err(refusal) => return Err(refusal),
         Ok(answer) => serde_json::from_value(answer).map_err(|error| Refusal::new(exit::FAILED, error.to_string()))?,
     };

@@ -33,7 +33,7 @@ pub(super) async fn products(env: &Env, command: ProductsCommand) -> Outcome {
             let sku = parse(&sku)?;
             let show = report::product_show(&mut tx, &config, &sku).await.map_err(open::unavailable)?;
             let show = show.ok_or_else(|| {
-                Refusal::new(exit::FAILED, format!("SKU `{sku}` is known neither to the source nor to any shop"))
+                Refusal::new(exit::USAGE, format!("SKU `{sku}` is known neither to the source nor to any shop"))
             })?;
             if env.json { print::json(&show) } else { print_show(&show) }
         }

@@ -34,7 +34,7 @@ pub(super) async fn runs(env: &Env, command: RunsCommand) -> Outcome {
         RunsCommand::Show { id } => {
             let view = report::run_show(&mut tx, RunId(id)).await.map_err(open::unavailable)?;
             let view = view.ok_or_else(|| {
-                Refusal::new(exit::FAILED, format!("run {id} is not in the history; see `shopsyncd runs list`"))
+                Refusal::new(exit::USAGE, format!("run {id} is not in the history; see `shopsyncd runs list`"))
             })?;
             if env.json { print::json(&view) } else { print_run(&view, &config.timezone) }
         }

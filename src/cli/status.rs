@@ -34,7 +34,7 @@ pub(super) async fn status(env: &Env, shop: Option<ShopId>, limit: Option<usize>
     };
     let (mut status, zone) = match asked {
         Some(status) => (status, zone_of(&health).unwrap_or_else(|| env.without_shops().timezone)),
-        None => of_files(env, shop.as_ref(), limit).await?,
+        None => of_files(env, shop.as_ref(), limit).await.map_err(|refusal| with_reasons(refusal, &health))?,
     };
     // A file serves one daemon: where none answers, whoever is on record was killed.
     let is_gone = health.as_ref().is_err_and(|refusal| refusal.exit == exit::UNAVAILABLE);
@@ -45,6 +45,16 @@ pub(super) async fn status(env: &Env, shop: Option<ShopId>, limit: Option<usize>
         return print::json(&with_health(status, &health));
     }
     print_status(&status, &health, &zone)
+}
+
+/// What a daemon said of itself is told, also where nothing else can be.
+fn with_reasons(mut refusal: Refusal, health: &Result<Value, Refusal>) -> Refusal {
+    let reasons = health.iter().flat_map(|health| health["reasons"].as_array().into_iter().flatten());
+    let reasons: Vec<&str> = reasons.filter_map(Value::as_str).filter(|reason| *reason != refusal.text).collect();
+    if !reasons.is_empty() {
+        refusal.text = format!("{}; the daemon says of itself: {}", refusal.text, reasons.join("; "));
+    }
+    refusal
 }
 
 /// The time zone of the settings in force, whatever the files say.

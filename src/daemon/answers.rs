@@ -404,6 +404,7 @@ fn nothing_kept(shop: &ShopId, known: &BTreeSet<ShopId>) -> String {
 pub fn unavailable(error: StoreError) -> Refusal {
     let exit = match error {
         StoreError::Url { .. } | StoreError::Newer { .. } | StoreError::Denied { .. } => 78,
+        StoreError::Older { .. } => 69,
         _ if error.is_away() => 69,
         _ => 1,
     };

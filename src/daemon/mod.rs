@@ -173,12 +173,14 @@ impl StartError {
 
 /// Why the daemon ended by itself: one of its parts did.
 #[derive(Debug, thiserror::Error)]
-#[error("{part} ended by itself: {cause}; this is a fault of the program, report it with the log")]
+#[error("{part} ended by itself: {cause}; {remedy}")]
 pub struct Ended {
     /// Which part.
     pub part: &'static str,
     /// How.
     pub cause: String,
+    /// What to do.
+    pub remedy: &'static str,
 }
 
 /// What every part of the daemon shares.
@@ -235,7 +237,9 @@ impl App {
         let Ground { people, internal, socket, lock: _lock } = ground;
         // Before anybody is told that the daemon is ready: it can be reloaded as soon as it is.
         let socket = socket.map_or_else(|| control::Socket::bind(&config.state_dir).map(Arc::new), Ok);
-        let socket = socket.map_err(|error| supervise::ended("the control socket", error.to_string()))?;
+        let remedy =
+            "see that its folder, the runtime directory or else state_dir, can be written to and its disk has room";
+        let socket = socket.map_err(|error| supervise::ended("the control socket", error.to_string(), remedy))?;
         let asked = scheduler::moment_of(stop.clone());
         tracing::info!(
             event = "daemon.started",

@@ -8,7 +8,7 @@ use crate::{
     clock::Clock,
     config::{Config, load::Env},
     control::Refusal,
-    domain::{Demand, Field, JobKind, ShopId},
+    domain::{Demand, Failure, Field, JobKind, ShopId},
     http::Http,
     jobs::product_export::{self, Preview},
     report::{self, RunView},
@@ -37,7 +37,10 @@ pub async fn dry_run(config: Config, shop: &ShopId, resend: Option<Field>) -> Re
     let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
     let entry = force::entry(&config, shop, &tools).map_err(|error| Refusal::new(error.exit(), error.to_string()))?;
     let preview = product_export::preview(&store, clock.now(), &entry, config.product_source.as_ref(), resend).await;
-    preview.map_err(|error| Refusal::new(1, format!("{}; {}", error.text, error.remedy)))
+    preview.map_err(|error| {
+        let exit = if matches!(error.failure, Failure::Unavailable { .. }) { 69 } else { 1 };
+        Refusal::new(exit, format!("{}; {}", error.text, error.remedy))
+    })
 }
 
 impl App {

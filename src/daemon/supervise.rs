@@ -53,8 +53,8 @@ pub(super) fn serve(
 }
 
 /// Tells, once, that a part's end is the daemon's.
-pub(super) fn ended(part: &'static str, cause: String) -> Ended {
-    let ended = Ended { part, cause };
+pub(super) fn ended(part: &'static str, cause: String, remedy: &'static str) -> Ended {
+    let ended = Ended { part, cause, remedy };
     tracing::error!(event = "daemon.failed", error.kind = "part", "{ended}");
     ended
 }
@@ -79,7 +79,7 @@ pub(super) async fn all(mut parts: Parts, stop: &CancellationToken) -> Result<()
             }
         };
         if let (Some(cause), true) = (why, first.is_ok()) {
-            first = Err(ended(part, cause));
+            first = Err(ended(part, cause, "this is a fault of the program, report it with the log"));
             stop.cancel();
         }
     }

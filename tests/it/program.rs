@@ -255,7 +255,9 @@ fn an_older_database_is_copied_before_it_is_brought_up_to_date() {
         connection.execute(newest).await.unwrap();
         connection.close().await.unwrap();
     });
-    assert!(desk.run("status").2.contains("db migrate"));
+    let Said(code, _, err) = desk.run("status");
+    assert_eq!(code, 69, "{err}");
+    assert!(err.contains("db migrate"), "{err}");
     let Said(code, out, err) = desk.run("db backup copy.db");
     assert_eq!(code, 0, "{out}{err}");
     assert!(fs::metadata(desk.path("copy.db")).unwrap().len() > 0);
@@ -842,15 +844,21 @@ fn a_shop_taken_out_of_the_settings_is_told_of_while_its_data_is_kept() {
 
 /// Stands for a daemon: gives as many requests this answer, and tells which they were.
 fn answering(desk: &Desk, requests: usize, result: Value) -> JoinHandle<Vec<Value>> {
+    answering_each(desk, vec![serde_json::json!({ "answer": "done", "result": result }); requests])
+}
+
+/// Stands for a daemon: gives these answers, a request each, and tells which they were.
+fn answering_each(desk: &Desk, answers: Vec<Value>) -> JoinHandle<Vec<Value>> {
     fs::create_dir_all(desk.path("state")).unwrap();
     let listener = UnixListener::bind(desk.path("state/control.sock")).unwrap();
     std::thread::spawn(move || {
         let mut asked = Vec::new();
-        for stream in listener.incoming().take(requests).map(Result::unwrap) {
+        // The answers first: nobody is waited for once they are all given.
+        for (answer, stream) in answers.into_iter().zip(listener.incoming().map(Result::unwrap)) {
             let mut line = String::new();
             BufReader::new(&stream).read_line(&mut line).unwrap();
             asked.push(serde_json::from_str(&line).unwrap());
-            writeln!(&stream, "{}", serde_json::json!({ "answer": "done", "result": &result })).unwrap();
+            writeln!(&stream, "{answer}").unwrap();
         }
         asked
     })
@@ -889,10 +897,83 @@ fn a_reload_that_would_change_nothing_is_told() {
 }
 
 #[test]
+fn a_daemon_that_is_there_and_cannot_just_now_is_not_worked_around_and_says_why() {
+    let refused = serde_json::json!({ "answer": "refused", "exit": 69, "text": "database: away", "findings": [] });
+    let unwell =
+        serde_json::json!({ "answer": "done", "result": { "healthy": false, "reasons": ["the disk is full"] } });
+    let desk = Desk::new("");
+    desk.founded();
+    let daemon = answering_each(&desk, vec![refused.clone(), unwell.clone()]);
+    let Said(code, out, err) = desk.run("jobs run erp product_import --wait");
+    assert_eq!((code, out.as_str()), (69, ""), "{err}");
+    assert!(err.contains("database: away"), "{err}");
+    daemon.join().unwrap();
+    assert_eq!(desk.run("--json runs list").json()["runs"], serde_json::json!([]));
+
+    let desk = Desk::new("");
+    let daemon = answering_each(&desk, vec![unwell, refused]);
+    let Said(code, _, err) = desk.run("status");
+    assert_eq!(code, 69, "{err}");
+    assert!(err.contains("no database at") && err.contains("the daemon says of itself: the disk is full"), "{err}");
+    daemon.join().unwrap();
+}
+
+#[test]
+fn a_database_that_is_away_is_no_fault_of_the_settings() {
+    let key = Sealer::generate();
+    let seal_key = format!("seal_key = \"{}\"\n", key.expose());
+    let url = "[database]\nurl = \"postgres://shops@127.0.0.1:1/shops\"\n";
+    let Said(code, out, err) = Desk::new(&format!("{seal_key}{url}")).run("check");
+    assert_eq!(code, 69, "{out}{err}");
+    assert!(out.contains("the database does not answer"), "{out}");
+    let Said(code, out, _) = Desk::new(&format!("colour = 7\n{seal_key}{url}")).run("check");
+    assert_eq!(code, 78, "{out}");
+    let desk = Desk::new(&format!("{seal_key}{url}"));
+    assert_eq!(desk.run("jobs run erp product_export --dry-run").0, 69);
+}
+
+#[test]
+fn what_is_named_and_is_not_there_is_a_wrong_command_line() {
+    let desk = Desk::new("").imported();
+    for line in [
+        "runs show 99",
+        "products show B",
+        "shops show erq",
+        "jobs why erq product_import",
+        "runs list --shop erq",
+        "mail list --shop erq",
+    ] {
+        let Said(code, out, err) = desk.run(line);
+        assert_eq!((code, out.as_str()), (64, ""), "{line}: {err}");
+    }
+}
+
+#[test]
+fn a_lock_that_cannot_be_made_is_not_another_daemons() {
+    let desk = Desk::new("");
+    fs::create_dir_all(desk.path("state/lock")).unwrap();
+    let Said(code, _, err) = desk.run("run");
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("state/lock") && !err.contains("stop it first"), "{err}");
+}
+
+#[test]
+fn a_control_socket_that_has_no_place_is_no_fault_of_the_program() {
+    let desk = Desk::new("[web]\nlisten = \"None\"\ninternal = \"None\"\n");
+    fs::create_dir_all(desk.path("state/control.sock/in-the-way")).unwrap();
+    let Said(code, _, err) = desk.run("run");
+    assert_eq!(code, 1, "{err}");
+    assert!(err.contains("the control socket") && err.contains("see that its folder"), "{err}");
+    assert!(!err.contains("fault of the program"), "{err}");
+}
+
+#[test]
 fn a_secret_that_only_another_user_reads_is_a_note_of_check_that_says_what_run_would_do() {
     use std::os::unix::{fs::PermissionsExt as _, process::CommandExt as _};
     let desk = Desk::new("[web]\napi_token = { file = \"token\" }\n");
     fs::write(desk.path("token"), "hush").unwrap();
+    desk.founded();
+    fs::set_permissions(desk.path("state"), fs::Permissions::from_mode(0o700)).unwrap();
     fs::set_permissions(desk.path("token"), fs::Permissions::from_mode(0o000)).unwrap();
     fs::set_permissions(desk.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
     let root = rustix::process::geteuid().is_root();
@@ -914,6 +995,7 @@ fn a_secret_that_only_another_user_reads_is_a_note_of_check_that_says_what_run_w
     assert_eq!(code, 0, "{out}{err}");
     assert!(out.contains("note: shopsyncd.toml:4: web.api_token: file `token` is not readable as this user"), "{out}");
     assert!(out.contains("the daemon must be able to: `run` as this user would refuse these settings"), "{out}");
+    assert_eq!(out.contains("the database is not looked at: this user may not read it"), root, "{out}");
     let (code, _, err) = run("run");
     assert_eq!(code, 78, "{err}");
     assert!(err.contains("file `token` is not readable as this user"), "{err}");
