@@ -11,14 +11,15 @@ use std::{
 
 use crate::{
     channels::{
-        AuthorizationKind, CHANNELS, Channel, ChannelDef, SettingFault, ShopSettings, Tools, calls::address, find,
+        AuthorizationKind, CHANNELS, Channel, ChannelDef, OnDisk, SettingFault, ShopSettings, Tools, calls::address,
+        find,
     },
     config::{
         ChannelFacts, Config, Finding, Known, OwnKey, Severity, ShopConfig,
         check::{check, sort},
         load::{Env, Layers, load as read, load_main as read_main},
     },
-    domain::{Shop, ShopId},
+    domain::{JobKind, Period, Shop, ShopId},
 };
 
 /// What reading the settings came to.
@@ -205,6 +206,17 @@ pub async fn remarks(config: &Config, tools: &Tools) -> Vec<Finding> {
         }));
     }
     findings
+}
+
+/// The files of this machine that shops are in, under their keys, each with whether the daemon writes there.
+pub fn on_disk(config: &Config, tools: &Tools) -> Vec<OnDisk> {
+    let of = |(id, shop): (&ShopId, &Arc<ShopConfig>)| {
+        let place = build(config, id, tools).ok()?.on_disk()?;
+        let export = shop.jobs.get(&JobKind::ProductExport).is_some_and(|period| *period != Period::None);
+        let exported = export && config.product_source.as_ref() != Some(id);
+        Some(OnDisk { key: format!("shops.{id}.{}", place.key), written: place.written || exported, ..place })
+    };
+    config.shops.iter().filter_map(of).collect()
 }
 
 /// Each shop's channel reads its own keys; no two shops are the same place of sale. Answers where each sells.

@@ -3,7 +3,7 @@
 //! A channel translates between its own words and the domain's; it never stores, never sleeps and never retries. Its
 //! settings, wire types, fake and page live in its folder and nowhere else. [`CHANNELS`] lists them.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, path::PathBuf};
 
 use async_trait::async_trait;
 use url::Url;
@@ -152,8 +152,24 @@ pub trait Channel: Send + Sync {
         Vec::new()
     }
 
+    /// The file of this machine that the shop is in; `None`: it is elsewhere.
+    fn on_disk(&self) -> Option<OnDisk> {
+        None
+    }
+
     /// How its owner gives permission; `None`: none is needed.
     fn consent(&self) -> Option<&dyn Consent>;
+}
+
+/// A file, or a pattern of files, that a shop is in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OnDisk {
+    /// The key of the settings that names it, below the shop's.
+    pub key: String,
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether something is written to it or beside it: by its imports, or by exports.
+    pub written: bool,
 }
 
 /// Our credentials at a channel: where it refuses them, all shops wait that work by the same ones.

@@ -2,13 +2,17 @@
 
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Access, access};
+use rustix::{
+    fs::{Access, access},
+    process::geteuid,
+};
 use serde_json::json;
 
 use super::{
     Outcome, exit,
     open::{self, Env},
     origins, print,
+    sandbox::Sandbox,
 };
 use crate::{
     channels::Tools,
@@ -121,7 +125,11 @@ async fn look(config: &Config, findings: &mut Vec<Finding>) -> &'static str {
         findings.push(config.finding("shops", Severity::Warning, "there are no shops, so nothing runs".into(), remedy));
     }
     let clock = Clock::system();
-    findings.extend(settings::remarks(config, &Tools { http: Http::new(clock.clone()), clock }).await);
+    let tools = Tools { http: Http::new(clock.clone()), clock };
+    findings.extend(settings::remarks(config, &tools).await);
+    if geteuid().is_root() {
+        findings.extend(out_of_reach(config, &tools).await);
+    }
     findings.extend(state_dir(config));
     let fault = |key: &str, text: String, otherwise: &str| {
         let (cause, remedy) = text.rsplit_once("; ").unwrap_or((&text, otherwise));
@@ -158,6 +166,25 @@ async fn look(config: &Config, findings: &mut Vec<Finding>) -> &'static str {
             if error.is_away() { AWAY } else { "cannot be worked with" }
         }
     }
+}
+
+/// Whether this user, who need not be the daemon's, is kept from a database's file.
+fn is_shut(config: &Config, url: &str) -> bool {
+    let Some(file) = url.strip_prefix("sqlite:") else { return false };
+    let file = config.state_dir.join(file.strip_prefix("//").unwrap_or(file));
+    std::fs::File::open(file).is_err_and(|error| error.kind() == std::io::ErrorKind::PermissionDenied)
+}
+
+/// What the service's unit would keep the daemon from that root sees.
+async fn out_of_reach(config: &Config, tools: &Tools) -> Vec<Finding> {
+    let Some(sandbox) = Sandbox::of_unit().await else { return Vec::new() };
+    let places = settings::on_disk(config, tools).into_iter();
+    places
+        .filter_map(|place| {
+            let (cause, remedy) = sandbox.refuses(&place.path, place.written)?;
+            Some(config.finding(&place.key, Severity::Warning, cause, &remedy))
+        })
+        .collect()
 }
 
 /// Nobody named a file, and there is none where it is looked for.

@@ -29,6 +29,7 @@ mod print;
 mod products;
 mod run;
 mod runs;
+mod sandbox;
 mod shops;
 mod status;
 mod table;

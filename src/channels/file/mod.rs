@@ -39,8 +39,8 @@ use self::{
     settings::{After, Settings},
 };
 use super::{
-    Abilities, Access, Acted, AuthorizationKind, Channel, ChannelDef, ChannelError, Consent, From, Page, PushResult,
-    SettingFault, ShopSettings, ShopStatus, Tools,
+    Abilities, Access, Acted, AuthorizationKind, Channel, ChannelDef, ChannelError, Consent, From, OnDisk, Page,
+    PushResult, SettingFault, ShopSettings, ShopStatus, Tools,
 };
 use crate::{
     clock::Clock,
@@ -262,6 +262,12 @@ impl Channel for FileChannel {
         }
         // Content that may still change unseen has no lasting fingerprint.
         Some(format!("{} {:?}", seen.stamp, std::time::SystemTime::now()))
+    }
+
+    fn on_disk(&self) -> Option<OnDisk> {
+        let settings = &self.0.settings;
+        let written = settings.after == After::Archive;
+        Some(OnDisk { key: "path".to_owned(), path: real_path(&settings.path), written })
     }
 
     fn consent(&self) -> Option<&dyn Consent> {
