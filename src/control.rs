@@ -1,6 +1,6 @@
 //! The control socket: what commands may ask of a running daemon, both ends.
 //!
-//! A Unix socket in the runtime directory (else in `state_dir`), guarded by file permissions. One request a connection:
+//! A Unix socket in the runtime directory, guarded by that folder's permissions, else in `state_dir`, for its user alone. One request a connection:
 //! a line of JSON each way, with lines of progress in between where a request takes its time.
 
 use std::{
@@ -243,10 +243,17 @@ impl Socket {
     ///
     /// It stands in `$RUNTIME_DIRECTORY` where there is one, with a link to it in `state_dir`: that is where commands look.
     pub fn bind(state_dir: &Path) -> io::Result<Self> {
-        let runtime = std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from);
-        let listener = bind(runtime.as_deref().unwrap_or(state_dir))?;
+        Self::bind_in(state_dir, std::env::var_os("RUNTIME_DIRECTORY").map(PathBuf::from))
+    }
+
+    /// In the runtime directory, which is there for nothing else, that folder's group and mode say who comes to it. In the state folder
+    /// nobody but its user does.
+    fn bind_in(state_dir: &Path, runtime: Option<PathBuf>) -> io::Result<Self> {
+        let runtime = runtime.filter(|folder| folder != state_dir);
+        let (folder, mode) = runtime.as_deref().map_or((state_dir, 0o600), |runtime| (runtime, 0o660));
+        let listener = bind(folder, mode)?;
         let path = state_dir.join(SOCKET);
-        if let Some(runtime) = runtime.filter(|folder| folder != state_dir) {
+        if let Some(runtime) = runtime {
             remove(&path)?;
             std::os::unix::fs::symlink(runtime.join(SOCKET), &path)?;
         }
@@ -286,11 +293,11 @@ impl Socket {
     }
 }
 
-fn bind(folder: &Path) -> io::Result<UnixListener> {
+fn bind(folder: &Path, mode: u32) -> io::Result<UnixListener> {
     let (_folder, path) = short(folder)?;
     remove(&path)?;
     let listener = UnixListener::bind(&path)?;
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o600))?;
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode))?;
     Ok(listener)
 }
 
@@ -402,15 +409,35 @@ async fn ask_at(
     Err(broken(io::ErrorKind::UnexpectedEof.into()))
 }
 
+/// The unit's state folder, which only root and the daemon enter, and its runtime directory, which a group may be let into.
+const OF_UNIT: [&str; 2] = ["/var/lib/shopsyncd", "/run/shopsyncd"];
+
 async fn connect(state_dir: &Path) -> io::Result<UnixStream> {
-    let (_folder, path) = short(state_dir)?;
-    UnixStream::connect(path).await
+    let [state, runtime] = OF_UNIT.map(Path::new);
+    connect_or(state_dir, Some(runtime).filter(|_| state_dir == state)).await
+}
+
+/// Connects in the state folder; whoever may not enter that, in the runtime directory.
+async fn connect_or(state_dir: &Path, runtime: Option<&Path>) -> io::Result<UnixStream> {
+    let within = async |folder: &Path| {
+        let (_folder, path) = short(folder)?;
+        UnixStream::connect(path).await
+    };
+    match (within(state_dir).await, runtime) {
+        (Err(shut), Some(runtime)) if shut.kind() == io::ErrorKind::PermissionDenied => {
+            within(runtime).await.map_err(|_| shut)
+        }
+        (connected, _) => connected,
+    }
 }
 
 fn no_daemon(path: &Path, error: &io::Error) -> Refusal {
     let text = match error.kind() {
         io::ErrorKind::PermissionDenied => {
-            format!("control socket {}: permission denied; run this as root or as the daemon's user", path.display())
+            format!(
+                "control socket {}: permission denied; run this as root, as the daemon's user, or as a member of the group that its unit names",
+                path.display()
+            )
         }
         _ => format!(
             "no daemon answers at {}; start it with `systemctl start shopsyncd` or `shopsyncd run`",
@@ -431,6 +458,28 @@ mod tests {
         ask_at(FAST, folder, request, |_| {}).await
     }
 
+    #[tokio::test]
+    async fn in_the_runtime_directory_the_folder_says_who_may_ask() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let (state, runtime) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let mode = |folder: &Path| std::fs::metadata(folder.join(SOCKET)).unwrap().permissions().mode() & 0o777;
+        let alone = Socket::bind_in(state.path(), None).unwrap();
+        assert_eq!(mode(state.path()), 0o600, "the state folder is nobody else's");
+        drop(alone);
+        let _apart = Socket::bind_in(state.path(), Some(runtime.path().to_owned())).unwrap();
+        assert_eq!(mode(runtime.path()), 0o660);
+        assert!(connect(state.path()).await.is_ok(), "by the link");
+
+        // A user who may not enter the state folder comes by way of the other, if there is one.
+        let shut = Path::new("/proc/1/fd");
+        if std::fs::File::open(shut).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied) {
+            assert!(connect_or(shut, Some(runtime.path())).await.is_ok());
+            assert!(connect_or(shut, None).await.is_err());
+        }
+        let gone = state.path().join("gone");
+        assert!(connect_or(&gone, Some(runtime.path())).await.is_err(), "another daemon is not asked in one's place");
+    }
+
     /// Takes longer for everything than a daemon may say nothing.
     struct Slow;
 
@@ -446,12 +495,44 @@ mod tests {
     #[tokio::test]
     async fn a_daemon_that_says_nothing_is_not_waited_for() {
         let folder = tempfile::tempdir().unwrap();
-        let _stopped = bind(folder.path()).unwrap();
+        let _stopped = bind(folder.path(), 0o600).unwrap();
         for request in [Request::Health, Request::Reload] {
             let refusal = ask(folder.path(), &request).await.unwrap_err();
             assert_eq!(refusal.exit, 69);
             assert!(refusal.text.contains("does not answer; see its log"), "{refusal}");
         }
+    }
+
+    /// Tells what happens before it answers.
+    struct Telling(Vec<Meanwhile>);
+
+    #[async_trait]
+    impl Answerer for Telling {
+        async fn answer(&self, _: Request, told: ProgressSink) -> Result<Value, Refusal> {
+            for word in &self.0 {
+                told.send(word.clone()).await.unwrap();
+            }
+            Ok(Value::from("done"))
+        }
+    }
+
+    #[tokio::test]
+    async fn whatever_happens_meanwhile_is_told_before_the_answer() {
+        let folder = tempfile::tempdir().unwrap();
+        let happened = vec![
+            Meanwhile::Progress { done: 1, of: Some(2) },
+            Meanwhile::Progress { done: 2, of: None },
+            Meanwhile::Event("attempt 1 failed".to_owned()),
+        ];
+        let stop = CancellationToken::new();
+        let (socket, stopped) = (Socket::bind(folder.path()).unwrap(), stop.clone());
+        let answerer = Arc::new(Telling(happened.clone()));
+        let serving = tokio::spawn(async move { socket.serve_at(FAST, answerer, stopped).await });
+        let mut heard = Vec::new();
+        let answer = ask_at(FAST, folder.path(), &Request::Reseal, |word| heard.push(word)).await;
+        assert_eq!((answer.unwrap(), heard), (Value::from("done"), happened));
+        stop.cancel();
+        serving.await.unwrap().unwrap();
     }
 
     #[tokio::test]

@@ -31,6 +31,7 @@ fn an_operator_installs_runs_repairs_upgrades_and_removes_it() {
     start(&mut machine);
     edit(&mut machine);
     call(&machine);
+    let_in(&mut machine);
     die(&mut machine);
     wait(&mut machine);
     restore(&mut machine);
@@ -167,6 +168,28 @@ fn call(machine: &Machine) {
          shopsyncd shops forget uk --yes && systemctl stop market.socket",
     );
     machine.until_property("StatusText", |text| text.starts_with("serves 1 shop"));
+}
+
+fn let_in(machine: &mut Machine) {
+    machine.chapter("Let a group use the commands that ask the daemon");
+    let reload = |group: &str| format!("setpriv --reuid 65534 --regid {group} --clear-groups shopsyncd reload");
+    let (code, said) = machine.run(&reload("adm"));
+    assert_eq!(code, 69, "as shipped nobody else is let in: {said}");
+    assert!(said.contains("permission denied; run this as root"), "{said}");
+    machine.drop_in("group", "Group=adm\n");
+    machine.does("systemctl restart shopsyncd");
+    assert_eq!(machine.does("stat -c '%a %G' /run/shopsyncd /run/shopsyncd/control.sock").trim(), "750 adm\n660 adm");
+    let said = machine.shows(&reload("adm"));
+    assert!(said.starts_with("nothing changed: what the files say is in force since the start at "), "{said}");
+    assert_eq!(machine.run(&reload("nogroup")).0, 69);
+    machine.does("rm /etc/systemd/system/shopsyncd.service.d/group.conf && systemctl daemon-reload");
+    machine.does("systemctl restart shopsyncd");
+
+    machine.chapter("What root sees and the daemon does not");
+    machine.does("mkdir -p /root/try && cp /srv/erp/products.csv /root/try");
+    machine.does("printf 'state_dir = \"state\"\n[shops.erp]\nchannel = \"file\"\npath = \"products.csv\"\n' >/root/try/shopsyncd.toml");
+    let said = machine.shows("shopsyncd --config /root/try/shopsyncd.toml check");
+    assert!(said.contains("warning: shopsyncd.toml:4: shops.erp.path: the service's unit shuts the daemon out of /root/try/products.csv"), "{said}");
 }
 
 fn die(machine: &mut Machine) {
