@@ -25,9 +25,7 @@ pub(super) async fn run(env: &Env) -> Outcome {
     let known = std::mem::take(&mut loaded.known).into();
     let config = open::accepted(loaded).map_err(|refusal| failed("settings", refusal))?;
     let log = log.map_err(|refusal| failed("settings", refusal))?;
-    for finding in &findings {
-        tracing::info!(event = "settings.finding", "{}", without_addresses(&finding.to_string()));
-    }
+    daemon::tell_findings(&findings);
     let stop = stop_signals()
         .map_err(|error| failed("io", Refusal::new(exit::FAILED, format!("cannot listen for signals: {error}"))))?;
     let files = Files { config: env.config.clone(), env: environment, known, secret_files };

@@ -49,6 +49,7 @@ pub use answers::{status_of, unavailable};
 pub use health::SETTINGS_REFUSED;
 pub use once::{dry_run, run_once};
 pub use people::people_of;
+pub use reload::tell_findings;
 pub(crate) use seal::judge as judge_seal_key;
 use start::{Door, Ground};
 

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     config::{
-        Config, Finding,
+        Config, Finding, Severity,
         diff::{Diff, diff, keep_until_restart},
         load::DEFAULT_FILE,
         watch::{Watch, Watched},
@@ -271,10 +271,15 @@ pub(super) fn tell_refused(refusal: &Refusal, cause: Cause, before: Option<&str>
     text
 }
 
-/// What is worth knowing of settings is told when they are put in force, as at the start.
-pub(super) fn tell_findings(findings: &[Finding]) {
+/// Logs what is worth knowing of settings that are put in force.
+pub fn tell_findings(findings: &[Finding]) {
     for finding in findings {
-        tracing::info!(event = "settings.finding", "{}", without_addresses(&finding.to_string()));
+        let text = without_addresses(&finding.to_string());
+        if finding.severity == Severity::Note {
+            tracing::info!(event = "settings.finding", "{text}");
+        } else {
+            tracing::warn!(event = "settings.finding", "{text}");
+        }
     }
 }
 

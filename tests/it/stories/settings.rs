@@ -264,6 +264,12 @@ async fn what_is_worth_knowing_of_an_edit_is_logged_when_it_is_put_in_force() {
     assert_eq!(told(), 1, "{:?}", log.lines("settings.finding"));
     world.ask(Request::Reload).await.unwrap();
     assert_eq!(told(), 1, "nothing changed");
+    world.replace_in_main("[web]\n", "[web]\npublic_url = \"http://shops.example.com\"\n");
+    world.ask(Request::Reload).await.unwrap();
+    let found = log.lines("settings.finding");
+    let level =
+        |words: &str| found.iter().rfind(|line| line.contains(words)).unwrap().split_whitespace().nth(1).unwrap();
+    assert_eq!((level("no automatic call"), level("web.public_url")), ("INFO", "WARN"), "{found:?}");
     world.end().await;
 }
 
