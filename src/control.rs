@@ -532,7 +532,7 @@ mod tests {
         let answer = ask_at(FAST, folder.path(), &Request::Reseal, |word| heard.push(word)).await;
         assert_eq!((answer.unwrap(), heard), (Value::from("done"), happened));
         stop.cancel();
-        serving.await.unwrap().unwrap();
+        serving.await.unwrap();
     }
 
     #[tokio::test]

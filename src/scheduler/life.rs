@@ -314,7 +314,6 @@ mod tests {
             beat,
             settings_digest: String::new(),
             standing_by: false,
-            settings_error: None,
             dead,
             settings_error: None,
         }

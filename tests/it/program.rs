@@ -432,6 +432,7 @@ async fn who_is_gone_is_not_told_among_the_instances(database: Database) {
             settings_digest: String::new(),
             standing_by: false,
             dead,
+            settings_error: None,
         };
         tx.add_instance(&row).await.unwrap();
     }
