@@ -167,7 +167,7 @@ impl Served {
     }
 
     pub(crate) async fn ask(&self, request: &Request) -> Result<Value, Failure> {
-        control::ask(&self.state_dir, request, |_, _| {}).await.map_err(|refusal| refusal.text.into())
+        control::ask(&self.state_dir, request, |_| {}).await.map_err(|refusal| refusal.text.into())
     }
 
     /// How much processor time it has used.
