@@ -60,6 +60,7 @@ mod journal;
 mod leases;
 mod listings;
 pub mod lock;
+mod migrations;
 mod open;
 mod outbox;
 mod peers;

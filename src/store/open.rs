@@ -1,4 +1,4 @@
-//! Opening a database, bringing it up to date, and beginning transactions.
+//! Opening a database, and beginning transactions.
 
 use std::{
     fs,
@@ -10,134 +10,12 @@ use std::{
 
 use jiff::Timestamp;
 use sqlx::{
-    ConnectOptions as _, Connection as _, Executor as _, PgPool, SqlSafeStr as _, SqliteConnection, SqlitePool,
-    migrate::{MigrateError, Migration, MigrationType, Migrator},
+    ConnectOptions as _, Connection as _, Executor as _, PgPool, SqliteConnection, SqlitePool,
     postgres::{PgConnectOptions, PgPoolOptions},
     sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous},
 };
 
-use super::{Conn, Store, StoreError, Tx};
-
-/// Number, name, and text for SQLite and for PostgreSQL of every migration, oldest first.
-const MIGRATIONS: &[(i64, &str, &str, &str)] = &[
-    (
-        1,
-        "initial",
-        include_str!("../../migrations/sqlite/0001_initial.sql"),
-        include_str!("../../migrations/postgres/0001_initial.sql"),
-    ),
-    (
-        2,
-        "follow_up",
-        include_str!("../../migrations/sqlite/0002_follow_up.sql"),
-        include_str!("../../migrations/postgres/0002_follow_up.sql"),
-    ),
-    (
-        3,
-        "running",
-        include_str!("../../migrations/sqlite/0003_running.sql"),
-        include_str!("../../migrations/postgres/0003_running.sql"),
-    ),
-    (
-        4,
-        "plans_and_passes",
-        include_str!("../../migrations/sqlite/0004_plans_and_passes.sql"),
-        include_str!("../../migrations/postgres/0004_plans_and_passes.sql"),
-    ),
-    (
-        5,
-        "webhooks",
-        include_str!("../../migrations/sqlite/0005_webhooks.sql"),
-        include_str!("../../migrations/postgres/0005_webhooks.sql"),
-    ),
-    (
-        6,
-        "sessions",
-        include_str!("../../migrations/sqlite/0006_sessions.sql"),
-        include_str!("../../migrations/postgres/0006_sessions.sql"),
-    ),
-    (
-        7,
-        "tickets",
-        include_str!("../../migrations/sqlite/0007_tickets.sql"),
-        include_str!("../../migrations/postgres/0007_tickets.sql"),
-    ),
-    (
-        8,
-        "barcodes",
-        include_str!("../../migrations/sqlite/0008_barcodes.sql"),
-        include_str!("../../migrations/postgres/0008_barcodes.sql"),
-    ),
-    (
-        9,
-        "doubts",
-        include_str!("../../migrations/sqlite/0009_doubts.sql"),
-        include_str!("../../migrations/postgres/0009_doubts.sql"),
-    ),
-    (
-        10,
-        "apps",
-        include_str!("../../migrations/sqlite/0010_apps.sql"),
-        include_str!("../../migrations/postgres/0010_apps.sql"),
-    ),
-    (
-        11,
-        "texts",
-        include_str!("../../migrations/sqlite/0011_texts.sql"),
-        include_str!("../../migrations/postgres/0011_texts.sql"),
-    ),
-    (
-        12,
-        "live",
-        include_str!("../../migrations/sqlite/0012_live.sql"),
-        include_str!("../../migrations/postgres/0012_live.sql"),
-    ),
-    (
-        13,
-        "obstacles",
-        include_str!("../../migrations/sqlite/0013_obstacles.sql"),
-        include_str!("../../migrations/postgres/0013_obstacles.sql"),
-    ),
-    (
-        14,
-        "remembered",
-        include_str!("../../migrations/sqlite/0014_remembered.sql"),
-        include_str!("../../migrations/postgres/0014_remembered.sql"),
-    ),
-    (
-        15,
-        "extra_steps",
-        include_str!("../../migrations/sqlite/0015_extra_steps.sql"),
-        include_str!("../../migrations/postgres/0015_extra_steps.sql"),
-    ),
-    (
-        16,
-        "outbox_by_recipient",
-        include_str!("../../migrations/sqlite/0016_outbox_by_recipient.sql"),
-        include_str!("../../migrations/postgres/0016_outbox_by_recipient.sql"),
-    ),
-    (
-        17,
-        "backlogs",
-        include_str!("../../migrations/sqlite/0017_backlogs.sql"),
-        include_str!("../../migrations/postgres/0017_backlogs.sql"),
-    ),
-    (
-        18,
-        "open_mails",
-        include_str!("../../migrations/sqlite/0018_open_mails.sql"),
-        include_str!("../../migrations/postgres/0018_open_mails.sql"),
-    ),
-    (
-        19,
-        "refusals",
-        include_str!("../../migrations/sqlite/0019_refusals.sql"),
-        include_str!("../../migrations/postgres/0019_refusals.sql"),
-    ),
-];
-
-/// The newest version this program knows.
-const KNOWN: i64 = MIGRATIONS[MIGRATIONS.len() - 1].0;
+use super::{Conn, Store, StoreError, Tx, migrations::KNOWN};
 
 /// How many readers SQLite has beside its one writer.
 const READERS: u32 = 3;
@@ -220,7 +98,7 @@ impl Store {
             }
             Place::Server(options) => Self::Postgres(server(*options, Some(FIRST_WORDS)).await?),
         };
-        store.check_version().await?;
+        store.version().await?;
         Ok(store)
     }
 
@@ -249,7 +127,7 @@ impl Store {
             }
             Place::Server(options) => Self::Postgres(server(*options, None).await?),
         };
-        match store.check_version().await? {
+        match store.version().await? {
             0 => Err(StoreError::Absent { place: masked(url) }),
             found if found < KNOWN => Err(StoreError::Older { found, known: KNOWN }),
             _ => Ok(store),
@@ -267,38 +145,6 @@ impl Store {
             Err(error) => return Err(error),
         }
         Self::connect(url, state_dir).await
-    }
-
-    /// Brings the database up to date; returns how many migrations were carried out. Safe to call from several instances at once.
-    pub async fn migrate(&self) -> Result<u64, StoreError> {
-        let before = self.check_version().await?;
-        let migrator = |postgres: bool| {
-            Migrator::with_migrations(
-                MIGRATIONS
-                    .iter()
-                    .map(|&(version, name, sqlite, pg)| {
-                        let sql = if postgres { pg } else { sqlite }.into_sql_str();
-                        Migration::new(version, name.into(), MigrationType::Simple, sql, false)
-                    })
-                    .collect(),
-            )
-        };
-        match self {
-            Self::Sqlite { writer, readers } => {
-                let migrated = migrator(false).run(writer).await;
-                // A connection that knows the tables as they were would trip over rows with more columns than it expects.
-                while let Some(idle) = readers.try_acquire() {
-                    idle.close().await?;
-                }
-                migrated
-            }
-            Self::Postgres(pool) => migrator(true).run(pool).await,
-        }
-        .map_err(|error| match error {
-            MigrateError::Execute(error) | MigrateError::ExecuteMigration(error, _) => StoreError::Database(error),
-            other => StoreError::Corrupt { table: "_sqlx_migrations", cause: other.to_string() },
-        })?;
-        Ok(MIGRATIONS.iter().filter(|migration| migration.0 > before).count() as u64)
     }
 
     /// Begins a transaction that writes, at the instant `now`. Dropping it undoes it.
@@ -326,16 +172,6 @@ impl Store {
         matches!(self, Self::Postgres(_))
     }
 
-    /// Whether there is something in it that [`Store::migrate`] has yet to bring up to date.
-    pub async fn is_older(&self) -> Result<bool, StoreError> {
-        Ok((1..KNOWN).contains(&self.check_version().await?))
-    }
-
-    /// The version of an open database.
-    pub async fn version(&self) -> Result<i64, StoreError> {
-        self.check_version().await
-    }
-
     /// Writes a consistent copy of a SQLite database to `file`, which must not exist, while others read and write.
     pub async fn backup(&self, file: &Path) -> Result<(), StoreError> {
         let Self::Sqlite { writer, .. } = self else {
@@ -357,24 +193,6 @@ impl Store {
             }
             Self::Postgres(pool) => pool.close().await,
         }
-    }
-
-    /// The version found; 0 for an empty database.
-    async fn check_version(&self) -> Result<i64, StoreError> {
-        const SQLITE: &str = "select count(*) from sqlite_master where type = 'table' and name = '_sqlx_migrations'";
-        const POSTGRES: &str = "select count(*) from pg_catalog.pg_tables where tablename = '_sqlx_migrations' and schemaname = any (current_schemas(false))";
-        const VERSION: &str = "select coalesce(max(version), 0) from _sqlx_migrations";
-        let found: i64 = match self {
-            Self::Sqlite { readers, .. } => match sqlx::query_scalar::<_, i64>(SQLITE).fetch_one(readers).await? {
-                0 => 0,
-                _ => sqlx::query_scalar(VERSION).fetch_one(readers).await?,
-            },
-            Self::Postgres(pool) => match sqlx::query_scalar::<_, i64>(POSTGRES).fetch_one(pool).await? {
-                0 => 0,
-                _ => sqlx::query_scalar(VERSION).fetch_one(pool).await?,
-            },
-        };
-        if found > KNOWN { Err(StoreError::Newer { found, known: KNOWN }) } else { Ok(found) }
     }
 }
 
