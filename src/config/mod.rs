@@ -25,6 +25,7 @@ use crate::{
 mod keys;
 mod known;
 mod origins;
+mod salvage;
 mod secret;
 mod section;
 mod shops;
