@@ -1,6 +1,9 @@
 //! `check`: everything wrong or worth knowing, in settings, database and credentials.
 
-use std::path::{Path, PathBuf};
+use std::{
+    os::unix::fs::PermissionsExt as _,
+    path::{Path, PathBuf},
+};
 
 use rustix::{
     fs::{Access, access},
@@ -35,7 +38,7 @@ pub(super) async fn check(env: &Env, diff: bool, settings: bool) -> Outcome {
         findings.insert(0, absent());
     }
     if let Some(config) = &loaded.config {
-        let looked = look(config, &mut findings).await;
+        let looked = look(config, loaded.known.files(), &mut findings).await;
         away = usize::from(looked == AWAY);
         database = Some(looked);
     }
@@ -119,7 +122,7 @@ fn change_lines(answer: &serde_json::Value) -> Vec<String> {
 const AWAY: &str = "does not answer";
 
 /// Looks at what the settings name, as it is now; returns how the database stands.
-async fn look(config: &Config, findings: &mut Vec<Finding>) -> &'static str {
+async fn look(config: &Config, files: &[PathBuf], findings: &mut Vec<Finding>) -> &'static str {
     if config.shops.is_empty() {
         let remedy = "add `[shops.…]` to the main file, or to a file in shops.d beside it";
         findings.push(config.finding("shops", Severity::Warning, "there are no shops, so nothing runs".into(), remedy));
@@ -128,7 +131,7 @@ async fn look(config: &Config, findings: &mut Vec<Finding>) -> &'static str {
     let tools = Tools { http: Http::new(clock.clone()), clock };
     findings.extend(settings::remarks(config, &tools).await);
     if geteuid().is_root() {
-        findings.extend(out_of_reach(config, &tools).await);
+        findings.extend(out_of_reach(config, files, &tools).await);
     }
     findings.extend(state_dir(config));
     let fault = |key: &str, text: String, otherwise: &str| {
@@ -176,15 +179,23 @@ fn is_shut(config: &Config, url: &str) -> bool {
 }
 
 /// What the service's unit would keep the daemon from that root sees.
-async fn out_of_reach(config: &Config, tools: &Tools) -> Vec<Finding> {
+async fn out_of_reach(config: &Config, files: &[PathBuf], tools: &Tools) -> Vec<Finding> {
     let Some(sandbox) = Sandbox::of_unit().await else { return Vec::new() };
-    let places = settings::on_disk(config, tools).into_iter();
-    places
-        .filter_map(|place| {
-            let (cause, remedy) = sandbox.refuses(&place.path, place.written)?;
-            Some(config.finding(&place.key, Severity::Warning, cause, &remedy))
-        })
-        .collect()
+    let places = settings::on_disk(config, tools).into_iter().filter_map(|place| {
+        let (cause, remedy) = sandbox.refuses(&place.path, place.written)?;
+        Some(config.finding(&place.key, Severity::Warning, cause, &remedy))
+    });
+    let is_shut =
+        |file: &&PathBuf| std::fs::metadata(file).is_ok_and(|about| sandbox.shuts(about.permissions().mode()));
+    let shut = files.iter().filter(is_shut).map(|file| Finding {
+        file: file.display().to_string(),
+        line: 0,
+        key: String::new(),
+        severity: Severity::Warning,
+        cause: "the service's unit gives the daemon a user of its own, which may not read this file".to_owned(),
+        remedy: "let everybody read it: secrets stand elsewhere".to_owned(),
+    });
+    places.chain(shut).collect()
 }
 
 /// Nobody named a file, and there is none where it is looked for.

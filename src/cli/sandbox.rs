@@ -10,7 +10,7 @@ use tokio::process::Command;
 
 /// The unit's settings that matter here.
 const PROPERTIES: &str =
-    "--property=LoadState,ProtectHome,ProtectSystem,PrivateTmp,ReadWritePaths,BindPaths,BindReadOnlyPaths";
+    "--property=LoadState,DynamicUser,ProtectHome,ProtectSystem,PrivateTmp,ReadWritePaths,BindPaths,BindReadOnlyPaths";
 
 /// How long systemd may take to say what it knows.
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -21,6 +21,7 @@ const OWN: [&str; 3] = ["/var/lib/shopsyncd", "/var/lib/private/shopsyncd", "/ru
 /// The unit's rules, as systemd knows them with all drop-ins.
 #[derive(Debug, Default)]
 pub(super) struct Sandbox {
+    own_user: bool,
     home: String,
     strict: bool,
     private_tmp: bool,
@@ -56,12 +57,18 @@ impl Sandbox {
             paths(name).into_iter().map(destination).collect()
         };
         (property("LoadState") == "loaded").then(|| Self {
+            own_user: property("DynamicUser") == "yes",
             home: property("ProtectHome"),
             strict: property("ProtectSystem") == "strict",
             private_tmp: !matches!(property("PrivateTmp").as_str(), "" | "no"),
             writable: [paths("ReadWritePaths"), destinations("BindPaths")].concat(),
             bound: [destinations("BindPaths"), destinations("BindReadOnlyPaths")].concat(),
         })
+    }
+
+    /// Whether the daemon, as a user of its own, is kept from reading a file of this mode that is somebody else's.
+    pub(super) const fn shuts(&self, mode: u32) -> bool {
+        self.own_user && mode & 0o004 == 0
     }
 
     /// Why the daemon cannot work with a file or folder that is named like this, and what to do; `None`: the unit does not keep it from
@@ -126,6 +133,9 @@ mod tests {
         }
         let (_, remedy) = shipped.refuses(Path::new("/srv/erp/products.csv"), true).unwrap();
         assert!(remedy.contains("`ReadWritePaths=/srv/erp`"), "{remedy}");
+        assert!(!shipped.shuts(0o600), "a user that is named may own the file");
+        let shipped = unit("DynamicUser=yes");
+        assert!(shipped.shuts(0o600) && shipped.shuts(0o640) && !shipped.shuts(0o644));
         let opened = unit("ReadWritePaths=-/srv/erp /srv/shop\nBindReadOnlyPaths=/home/anna/erp:/home/anna/erp:rbind");
         assert_eq!(refusal(&opened, "/srv/erp/products.csv", true), "");
         assert_eq!(refusal(&opened, "/home/anna/erp/products.csv", false), "");

@@ -182,6 +182,15 @@ fn let_in(machine: &mut Machine) {
     let said = machine.shows(&reload("adm"));
     assert!(said.starts_with("nothing changed: what the files say is in force since the start at "), "{said}");
     assert_eq!(machine.run(&reload("nogroup")).0, 69);
+    machine.does("chmod 600 /etc/shopsyncd/shopsyncd.toml");
+    let said = machine.shows("shopsyncd check");
+    assert!(
+        said.contains(
+            "/etc/shopsyncd/shopsyncd.toml: the service's unit gives the daemon a user of its own, which may not read"
+        ),
+        "{said}"
+    );
+    machine.does("chmod 644 /etc/shopsyncd/shopsyncd.toml");
     machine.does("rm /etc/systemd/system/shopsyncd.service.d/group.conf && systemctl daemon-reload");
     machine.does("systemctl restart shopsyncd");
 
