@@ -49,6 +49,8 @@ async fn a_marketplace_that_is_down_for_two_hours_takes_few_lines_and_is_caught_
     for job in [IMPORT, EXPORT] {
         assert_eq!(world.last_run("uk", job).await.outcome, Some(Outcome::Done), "{job}");
     }
+    // Word of the recovery waits for its turn among the operator's mails.
+    world.pass(minutes(31)).await;
     world.end_with_mails().await;
 }
 
