@@ -41,7 +41,7 @@ impl World {
 
 impl Elsewhere {
     pub(crate) async fn start(&mut self) {
-        self.daemon = Some(launch(self.config(), self.clock.clone()).await.unwrap());
+        self.daemon = Some(launch(self.config(), self.clock.clone(), None).await.unwrap());
     }
 
     pub(crate) async fn stop(&mut self) {

@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 use std::{
-    collections::BTreeMap,
     fmt::Write as _,
     fs,
     path::{Path, PathBuf},
@@ -369,7 +368,19 @@ to = ["owner@example.com"]
 
     /// A daemon by itself; it lives in the runtime in which this is called.
     async fn launch(&self) -> Result<Daemon, StartError> {
-        launch(self.folder.path().join("shopsyncd.toml"), self.clock.clone()).await
+        let beside = (!self.daemons.is_empty()).then(|| self.state_beside());
+        launch(self.folder.path().join("shopsyncd.toml"), self.clock.clone(), beside).await
+    }
+
+    /// A state folder for one more daemon on the same server: each has its own. Its mails are found among the others'.
+    fn state_beside(&self) -> PathBuf {
+        let number = (1..).find(|number| !self.folder.path().join(format!("state-{number}")).exists()).unwrap_or(0);
+        let folder = self.folder.path().join(format!("state-{number}"));
+        let mails = self.state_dir().join("mail");
+        fs::create_dir_all(&mails).unwrap();
+        fs::create_dir(&folder).unwrap();
+        std::os::unix::fs::symlink(mails, folder.join("mail")).unwrap();
+        folder
     }
 
     /// A daemon in a process of its own, as near as a test gets to that: dropping it leaves no time for farewells.
@@ -377,8 +388,9 @@ to = ["owner@example.com"]
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let (tell, told) = std::sync::mpsc::channel();
         let (config, clock) = (self.folder.path().join("shopsyncd.toml"), self.clock.clone());
+        let beside = self.state_beside();
         runtime.spawn(async move {
-            let daemon = launch(config, clock).await.unwrap();
+            let daemon = launch(config, clock, Some(beside)).await.unwrap();
             tell.send(daemon.handle.holder().0).unwrap();
             daemon.running.await
         });
@@ -642,8 +654,10 @@ impl Drop for Apart {
     }
 }
 
-async fn launch(config: PathBuf, clock: Clock) -> Result<Daemon, StartError> {
-    let env = Env { vars: BTreeMap::new(), serving: true, now: clock.now() };
+/// `state_dir`: another one than the settings say.
+async fn launch(config: PathBuf, clock: Clock, state_dir: Option<PathBuf>) -> Result<Daemon, StartError> {
+    let state_dir = state_dir.map(|folder| ("SHOPSYNCD__STATE_DIR".to_owned(), folder.display().to_string()));
+    let env = Env { vars: state_dir.into_iter().collect(), serving: true, now: clock.now() };
     let tools = Tools { http: Http::new(clock.clone()), clock: clock.clone() };
     let loaded = settings::load(Some(&config), &env, &tools);
     let Some(settings) = loaded.config else { panic!("the settings are refused: {:#?}", loaded.findings) };
