@@ -374,11 +374,9 @@ to = ["owner@example.com"]
 
     /// A state folder for one more daemon on the same server: each has its own. Its mails are found among the others'.
     fn state_beside(&self) -> PathBuf {
-        let number = (1..).find(|number| !self.folder.path().join(format!("state-{number}")).exists()).unwrap_or(0);
-        let folder = self.folder.path().join(format!("state-{number}"));
+        let folder = tempfile::Builder::new().prefix("state-").tempdir_in(self.folder.path()).unwrap().keep();
         let mails = self.state_dir().join("mail");
         fs::create_dir_all(&mails).unwrap();
-        fs::create_dir(&folder).unwrap();
         std::os::unix::fs::symlink(mails, folder.join("mail")).unwrap();
         folder
     }
