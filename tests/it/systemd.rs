@@ -195,10 +195,10 @@ fn let_in(machine: &mut Machine) {
     machine.does("systemctl restart shopsyncd");
 
     machine.chapter("What root sees and the daemon does not");
-    machine.does("mkdir -p /root/try && cp /srv/erp/products.csv /root/try");
-    machine.does("printf 'state_dir = \"state\"\n[shops.erp]\nchannel = \"file\"\npath = \"products.csv\"\n' >/root/try/shopsyncd.toml");
-    let said = machine.shows("shopsyncd --config /root/try/shopsyncd.toml check");
-    assert!(said.contains("warning: shopsyncd.toml:4: shops.erp.path: the service's unit shuts the daemon out of /root/try/products.csv"), "{said}");
+    machine.does("mkdir -p /home/try && cp /srv/erp/products.csv /home/try");
+    machine.does("printf 'state_dir = \"state\"\n[shops.erp]\nchannel = \"file\"\npath = \"products.csv\"\n' >/home/try/shopsyncd.toml");
+    let said = machine.shows("shopsyncd --config /home/try/shopsyncd.toml check");
+    assert!(said.contains("warning: shopsyncd.toml:4: shops.erp.path: the service's unit shuts the daemon out of /home/try/products.csv"), "{said}");
 }
 
 fn die(machine: &mut Machine) {
