@@ -121,7 +121,7 @@ mod tests {
         let shipped = unit("ReadWritePaths=\nBindPaths=");
         for (path, written, why) in [
             ("/home/anna/products.csv", false, "ProtectHome"),
-            ("/root/products.csv", false, "ProtectHome"),
+            ("/root", false, "ProtectHome"),
             ("/tmp/products.csv", false, "PrivateTmp"),
             ("/srv/erp/products.csv", true, "ProtectSystem"),
             ("/srv/erp/products.csv", false, ""),
