@@ -63,6 +63,8 @@ pub struct Due {
     pub grid_at: Timestamp,
     /// The instant that has come (the grid's, or an earlier look).
     pub due_at: Timestamp,
+    /// The earlier look that was asked for, which may have come together with the grid's instant.
+    pub early_at: Option<Timestamp>,
     /// Held jobs that still look once a day.
     pub held_by: Option<Hold>,
 }
@@ -172,11 +174,11 @@ impl Tx {
     pub async fn due_schedules(&mut self, limit: u32, full: &[&str]) -> Result<Vec<Due>, StoreError> {
         const SQL: Both = Both {
             sqlite: "select shop, coalesce(channel, '') as channel, job, period, coalesce(grid_at, next_due_at) as grid_at, next_due_at,
-                    held_by from schedules left join shops on shops.id = shop
+                    early_at, held_by from schedules left join shops on shops.id = shop
                 where next_due_at <= $1 and coalesce(channel, '') not in (select value from json_each($3))
                 order by next_due_at limit $2",
             postgres: "select shop, coalesce(channel, '') as channel, job, period, coalesce(grid_at, next_due_at) as grid_at, next_due_at,
-                    held_by from schedules left join shops on shops.id = shop collate \"C\"
+                    early_at, held_by from schedules left join shops on shops.id = shop collate \"C\"
                 where next_due_at <= $1 and coalesce(channel, '') not in (select jsonb_array_elements_text($3::jsonb))
                 order by next_due_at limit $2 for update of schedules skip locked",
         };
@@ -191,6 +193,7 @@ impl Tx {
                     period: periods.read(row)?,
                     grid_at: row.instant("grid_at")?,
                     due_at: row.instant("next_due_at")?,
+                    early_at: row.opt_instant("early_at")?,
                     held_by: row.opt_named("schedules", "held_by", Hold::from_name)?,
                 })
             })
@@ -410,11 +413,10 @@ impl Tx {
             .iter()
             .map(|plan| {
                 let (shop, job) = (shop_text(plan.due.shop.as_ref()), plan.due.job.as_str());
+                let looks = plan.due.early_at.is_some_and(|at| at <= self.now);
                 let again = match plan.due.held_by {
                     Some(_) => Some(DAILY),
-                    None if plan.due.is_early() && under_way.contains(&(shop.to_owned(), job.to_owned())) => {
-                        Some(AGAIN)
-                    }
+                    None if looks && under_way.contains(&(shop.to_owned(), job.to_owned())) => Some(AGAIN),
                     None => None,
                 };
                 // What was missed is planned now: that tells a clock that is set back later.

@@ -50,6 +50,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     holds_silence_schedules_and_their_end_catches_up,
     an_early_look_does_not_move_the_grid,
     an_early_look_that_meets_a_run_under_way_comes_again,
+    a_look_that_comes_with_the_grid_and_meets_a_run_under_way_is_not_lost,
     a_look_asked_for_by_an_instant_never_puts_off_one_that_comes_sooner,
     a_clock_set_back_does_not_silence_schedules,
     a_clock_that_was_ahead_for_a_while_leaves_no_schedule_behind_there,
@@ -576,6 +577,23 @@ async fn an_early_look_that_meets_a_run_under_way_comes_again(store: Store) -> C
     assert_eq!(tx.plan_runs(&[look(due)], &me(), 1).await?.len(), 1);
     assert_eq!(tx.schedules(None).await?[0].next_due_at, Some(grid + MINUTE * 60));
     tx.commit().await?;
+    Ok(())
+}
+
+async fn a_look_that_comes_with_the_grid_and_meets_a_run_under_way_is_not_lost(store: Store) -> Checked {
+    let now = imports(&store, &["a"]).await?;
+    plan(&store, now, 1).await?;
+    let mut tx = store.write(now).await?;
+    let grid = tx.schedules(None).await?[0].grid_at.expect("an instant");
+    tx.commit().await?;
+
+    let now = grid + SignedDuration::from_secs(1);
+    let mut tx = store.write(now).await?;
+    tx.look_by(Some(&shop("a")), IMPORT, now).await?;
+    let due = tx.due_schedules(10, &[]).await?.remove(0);
+    assert_eq!((due.due_at, due.early_at), (grid, Some(now)));
+    assert!(tx.plan_runs(&[Planned { grid_at: grid + MINUTE, covers: 1, due }], &me(), 1).await?.is_empty());
+    assert_eq!(tx.schedules(None).await?[0].next_due_at, Some(now + SignedDuration::from_secs(1)));
     Ok(())
 }
 
