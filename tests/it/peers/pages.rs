@@ -15,7 +15,7 @@ use shopsyncd::{
 };
 use tempfile::TempDir;
 use tokio::{
-    net::{TcpListener, TcpStream},
+    net::TcpListener,
     process::{Child, Command},
     time::{interval, timeout},
 };
@@ -61,14 +61,16 @@ impl Desk {
         let public = Page { public_url: page.parse().unwrap(), loopback: false };
         let links = Links::new(Sealer::parse(&seal_key).unwrap(), ShopBook::new(public, []));
         let daemon = command(&folder, &["run"]).stderr(Stdio::null()).kill_on_drop(true).spawn().unwrap();
+        let desk = Self { page, links, fake, amazon, _daemon: daemon, folder };
         let mut ticks = interval(Duration::from_millis(50));
-        let listens = async {
-            while TcpStream::connect(listen).await.is_err() {
+        // It listens before that, and has little to say then.
+        let serves = async {
+            while desk.told().await["daemon"]["healthy"] != true {
                 ticks.tick().await;
             }
         };
-        timeout(Duration::from_mins(1), listens).await.expect("the daemon listens");
-        Self { page, links, fake, amazon, _daemon: daemon, folder }
+        timeout(Duration::from_mins(1), serves).await.expect("the daemon serves");
+        desk
     }
 
     /// The link of a mail that was sent so many days ago.
@@ -78,11 +80,15 @@ impl Desk {
         self.links.renew_link(&"harbour".parse().unwrap(), status["account"].as_str(), mailed_at).into()
     }
 
+    /// What `status` tells; nothing while there is no daemon yet.
+    async fn told(&self) -> Value {
+        let told = command(&self.folder, &["--json", "status"]).output().await.unwrap();
+        serde_json::from_slice(&told.stdout).unwrap_or_default()
+    }
+
     /// The shop as `status` tells it.
     async fn status(&self) -> Value {
-        let told = command(&self.folder, &["--json", "status"]).output().await.unwrap();
-        let status: Value = serde_json::from_slice(&told.stdout).unwrap();
-        status["shops"][0].clone()
+        self.told().await["shops"][0].clone()
     }
 }
 
