@@ -15,7 +15,7 @@ use crate::{
     keeper::{By, ConsentError, Consented, HandedIn, KeeperError, ShopEntry, settle_holds},
     mail::is_address,
     notices::{self, People},
-    report::{self, Status, Surroundings},
+    report::{self, Status},
     secrets::Secret,
     store::{Asked, Forgotten, MailState, NewRun, StoreError, Tx},
 };
@@ -60,7 +60,7 @@ impl Answerer for Shared {
             }
             Request::Why { shop, job } => {
                 has_job(&*self.known_or_kept(&shop).await?, job)?;
-                let around = Surroundings { daemon: true };
+                let around = self.surroundings().await;
                 let why = report::why(&mut self.reading().await?, &self.config.load(), &shop, job, around).await;
                 value(&why.map_err(unavailable)?)
             }
@@ -161,7 +161,7 @@ impl Shared {
     async fn refuses_runs(&self, entry: &ShopEntry, job: JobKind) -> Result<Option<String>, Refusal> {
         let shop = &entry.shop.id;
         let refresh = job == JobKind::AuthorizationRefresh;
-        let around = Surroundings { daemon: true };
+        let around = self.surroundings().await;
         let why = report::why(&mut self.reading().await?, &self.config.load(), shop, job, around)
             .await
             .map_err(unavailable)?;

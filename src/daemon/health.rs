@@ -14,6 +14,7 @@ use crate::{
     config::Transport,
     domain::{AuthorizationState, ShopId, counted},
     mail,
+    report::Surroundings,
     secrets::Secret,
     store::StoreError,
     web::{self, Machines},
@@ -144,6 +145,11 @@ impl Shared {
             Some(next) => here(next).strftime("next run %Y-%m-%d %H:%M").to_string(),
         };
         Ok(format!("serves {shops}{held}; {next}"))
+    }
+
+    /// What a job's answer to why it does not run depends on beside the database.
+    pub(super) async fn surroundings(&self) -> Surroundings {
+        Surroundings { daemon: true, stopped_by: self.work_stopped_by().await }
     }
 
     /// What keeps the daemon from doing its work.

@@ -401,7 +401,8 @@ async fn assemble(
     });
     let digest = Some(shared.config.load().digest.clone());
     let edited = shared.store.read(shared.clock.now()).await?.fact("settings.digest").await? != digest;
-    let gone = shared.shops_gone().await?;
+    // The same settings name the same shops.
+    let gone = if edited { shared.shops_gone().await? } else { Vec::new() };
     shared.agree().await?;
     if shared.standing_by().is_none() {
         shared.tell_shops_gone(&gone).await?;

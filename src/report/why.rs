@@ -18,10 +18,12 @@ use crate::{
 };
 
 /// What lies around the database.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Default)]
 pub struct Surroundings {
     /// A daemon answers.
     pub daemon: bool,
+    /// What keeps it from doing any work.
+    pub stopped_by: Vec<String>,
 }
 
 /// `jobs why --json`.
@@ -166,9 +168,12 @@ impl Known<'_> {
                 self.shop, self.job
             ),
             JobState::Running => format!("{name} is running{}{}", self.since(), self.follow_up()),
-            JobState::Due if self.surroundings.daemon && self.ahead.is_some() => self.behind(),
-            JobState::Due if self.surroundings.daemon => format!("{name} is due and waits for a free place"),
-            JobState::Due => format!("{name} is due"),
+            JobState::Due if !self.surroundings.daemon => format!("{name} is due"),
+            JobState::Due if !self.surroundings.stopped_by.is_empty() => {
+                format!("{name} is due, and nothing runs at the moment: {}", self.surroundings.stopped_by.join("; "))
+            }
+            JobState::Due if self.ahead.is_some() => self.behind(),
+            JobState::Due => format!("{name} is due and waits for a free place"),
             JobState::Idle => format!("{name} waits for its next due instant"),
             JobState::Paused => {
                 format!("{name} is paused by a person; `shopsyncd shops resume {}` ends the pause", self.shop)
@@ -308,7 +313,7 @@ impl Known<'_> {
     /// How the last finished run went.
     fn last_line(&self) -> Option<String> {
         let run = self.runs.iter().find(|run| run.state.is_final())?;
-        let when = relative(run.finished_at?, self.now);
+        let ended = run.finished_at?;
         let how = match (run.outcome, &run.error) {
             (_, Some((ErrorKind::Guard, _, _))) => return None,
             (Some(Outcome::Done), _) if run.deaths > 0 => "done, after another instance had died with it".to_owned(),
@@ -325,6 +330,7 @@ impl Known<'_> {
             (outcome, None) => outcome.map_or("ended", Outcome::as_str).to_owned(),
         };
         let covers = if run.covers > 1 { format!(", for {} due instants", run.covers) } else { String::new() };
+        let when = format!("{} ({})", self.instant(ended), relative(ended, self.now));
         Some(format!("its last run ({}, trigger {}{covers}) ended {when}: {how}", run.id, run.trigger.as_str()))
     }
 

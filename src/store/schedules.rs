@@ -217,11 +217,15 @@ impl Tx {
         }
     }
 
-    /// How many shops have a job that would run and is held, and when the next run of any shop that is not held falls due.
+    /// How many shops have a job that would run and is held, by a guard too, and when the next run of any shop that is not held falls due.
     pub async fn outlook(&mut self) -> Result<(u64, Option<Timestamp>), StoreError> {
-        const SQL: &str =
-            "select count(distinct case when held_by is not null and grid_at is not null then shop end) as held,
-            min(case when held_by is null then next_due_at end) as next from schedules where shop <> ''";
+        // A guard stops exports alone.
+        const SQL: &str = "
+            select count(distinct case when grid_at is not null and (held_by is not null or job = 'product_export' and 'guard' = (
+                    select error_kind from runs where runs.shop = schedules.shop and runs.job = schedules.job and finished_at is not null
+                    order by id desc limit 1)) then shop end) as held,
+                min(case when held_by is null then next_due_at end) as next
+            from schedules where shop <> ''";
         match on_db!(self.row(SQL))? {
             Some(row) => Ok((row.int("held")? as u64, row.opt_instant("next")?)),
             None => Ok((0, None)),

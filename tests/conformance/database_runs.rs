@@ -48,6 +48,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     a_lease_has_one_holder_and_a_number_that_grows,
     a_covered_lease_outlives_its_dead_holder,
     holds_silence_schedules_and_their_end_catches_up,
+    a_shop_whose_export_a_guard_holds_counts_among_the_held,
     an_early_look_does_not_move_the_grid,
     an_early_look_that_meets_a_run_under_way_comes_again,
     a_look_that_comes_with_the_grid_and_meets_a_run_under_way_is_not_lost,
@@ -548,6 +549,24 @@ async fn holds_silence_schedules_and_their_end_catches_up(store: Store) -> Check
     assert_eq!(free[1], before[1]);
     tx.commit().await?;
     assert_eq!(plan(&store, noon() + day, 5).await?.len(), 2);
+    Ok(())
+}
+
+async fn a_shop_whose_export_a_guard_holds_counts_among_the_held(store: Store) -> Checked {
+    let jobs = [JobKind::ProductExport, IMPORT];
+    let wanted = ["a", "b"].into_iter().flat_map(|id| jobs.map(|job| want(id, job, Period::Every(MINUTE))));
+    let mut tx = store.write(noon()).await?;
+    tx.sync_schedules(&wanted.collect::<Vec<_>>()).await?;
+    tx.set_holds(&shop("b"), &[(JobKind::ProductExport, Some(Hold::NoSource))]).await?;
+    tx.commit().await?;
+    for (minutes, error, held) in [(1, None, 1), (2, Some(ErrorKind::Guard), 2), (3, Some(ErrorKind::Unexpected), 1)] {
+        let now = noon() + MINUTE * minutes;
+        let error = error.map(|kind| (kind, "too much".to_owned(), String::new()));
+        let runs = plan(&store, now, 10).await?;
+        let ends = runs.iter().map(|run| Finished { error: error.clone(), ..ended(run, Finish::Ended(Outcome::Held)) });
+        finish(&store, now, &ends.collect::<Vec<_>>()).await?;
+        assert_eq!(store.read(now).await?.outlook().await?.0, held, "{error:?}");
+    }
     Ok(())
 }
 

@@ -66,6 +66,7 @@ struct Scene {
     config: Config,
     now: Timestamp,
     daemon: bool,
+    stopped_by: Vec<String>,
     _folder: TempDir,
 }
 
@@ -82,7 +83,7 @@ impl Scene {
         let loaded = settings::load(Some(&file), &Env { vars: BTreeMap::new(), serving: true, now }, &tools);
         let config = loaded.config.unwrap_or_else(|| panic!("{:#?}", loaded.findings));
         let store = Store::open("sqlite:why.db", folder.path()).await.unwrap();
-        let scene = Self { store, config, now, daemon: true, _folder: folder };
+        let scene = Self { store, config, now, daemon: true, stopped_by: Vec::new(), _folder: folder };
         scene.change(async |tx, config| enter(tx, config).await).await;
         scene
     }
@@ -110,7 +111,7 @@ impl Scene {
 
     async fn tell(&self, job: JobKind) -> String {
         let mut tx = self.store.read(self.now).await.unwrap();
-        let around = Surroundings { daemon: self.daemon };
+        let around = Surroundings { daemon: self.daemon, stopped_by: self.stopped_by.clone() };
         why(&mut tx, &self.config, &uk(), job, around).await.unwrap().text
     }
 }
@@ -211,7 +212,7 @@ async fn a_job_that_waits_for_its_time_says_when_that_is_and_by_which_line() {
     scene.pass(2);
     insta::assert_snapshot!(scene.tell(EXPORT).await, @r#"
     product_export of shop `uk` is due and waits for a free place
-    its last run (1, trigger now) ended 2 min 0 s ago: partly done: 1 SKU refused, see `shopsyncd runs show 1`
+    its last run (1, trigger now) ended 2026-03-01 13:00:00 CET (2 min 0 s ago): partly done: 1 SKU refused, see `shopsyncd runs show 1`
     due since: 2026-03-01 13:00:49 CET (1 min 10 s ago; period 15 minutes, the shop's own, shopsyncd.toml:24)
     "#);
 }
@@ -241,7 +242,7 @@ async fn what_is_wrong_with_skus_is_said_after_a_run_that_found_nothing_new() {
         .await;
     insta::assert_snapshot!(scene.tell(IMPORT).await, @r#"
     product_import of shop `uk` is due and waits for a free place
-    its last run (2, trigger now) ended now: done
+    its last run (2, trigger now) ended 2026-03-01 13:01:00 CET (now): done
     1 complaint about a SKU stands; `shopsyncd runs show 2` lists what is wrong
     due since: 2026-03-01 13:00:47 CET (12 s ago; period 1 hour, the channel's, shopsyncd.toml:10)
     "#);
@@ -469,6 +470,14 @@ async fn a_job_that_waits_for_a_peer_names_it_and_what_it_does() {
 }
 
 #[tokio::test]
+async fn what_keeps_the_daemon_from_its_work_is_what_a_due_job_waits_for() {
+    let mut scene = Scene::authorized().await;
+    scene.pass(5);
+    scene.stopped_by = vec!["database: database or disk is full".to_owned()];
+    insta::assert_snapshot!(scene.tell(EXPORT).await.lines().next().unwrap(), @"product_export of shop `uk` is due, and nothing runs at the moment: database: database or disk is full");
+}
+
+#[tokio::test]
 async fn whoever_renews_the_tokens_that_a_job_waits_for_is_named_until_that_is_over() {
     let mut scene = Scene::authorized().await;
     let two = InstanceId("two".to_owned());
@@ -524,7 +533,7 @@ async fn a_run_that_was_taken_over_says_so() {
     scene.pass(1);
     insta::assert_snapshot!(scene.tell(EXPORT).await, @r#"
     product_export of shop `uk` is due and waits for a free place
-    its last run (1, trigger now) ended 1 min 0 s ago: done, after another instance had died with it
+    its last run (1, trigger now) ended 2026-03-01 13:03:00 CET (1 min 0 s ago): done, after another instance had died with it
     due since: 2026-03-01 13:00:49 CET (3 min 10 s ago; period 15 minutes, the shop's own, shopsyncd.toml:24)
     "#);
 }
