@@ -195,7 +195,11 @@ async fn out_of_reach(config: &Config, files: &[PathBuf], tools: &Tools) -> Vec<
         cause: "the service's unit gives the daemon a user of its own, which may not read this file".to_owned(),
         remedy: "let everybody read it: secrets stand elsewhere".to_owned(),
     });
-    places.chain(shut).collect()
+    let handed = config.credentials.iter().filter_map(|(key, name)| {
+        let (cause, remedy) = sandbox.withholds(name)?;
+        Some(config.finding(key, Severity::Warning, cause, &remedy))
+    });
+    places.chain(shut).chain(handed).collect()
 }
 
 /// Nobody named a file, and there is none where it is looked for.

@@ -27,18 +27,36 @@ pub(super) struct Sandbox {
     private_tmp: bool,
     writable: Vec<PathBuf>,
     bound: Vec<PathBuf>,
+    credentials: Vec<Credential>,
+}
+
+/// A line of the unit that hands a credential over.
+#[derive(Debug)]
+struct Credential {
+    name: String,
+    /// The file that it comes from; `None`: it stands in the line, or systemd looks for it.
+    file: Option<PathBuf>,
+}
+
+impl Credential {
+    /// Of a folder systemd hands every file over, with the folder's name before its own.
+    fn is(&self, name: &str) -> bool {
+        let rest = name.strip_prefix(&self.name);
+        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+    }
 }
 
 impl Sandbox {
     /// That of the unit on this machine; `None`: there is no such unit, or no systemd.
     pub(super) async fn of_unit() -> Option<Self> {
-        let mut systemctl = Command::new("systemctl");
-        systemctl.args(["show", "shopsyncd.service", PROPERTIES]).stdin(Stdio::null()).kill_on_drop(true);
-        let said = tokio::time::timeout(PATIENCE, systemctl.output()).await.ok()?.ok()?;
-        Self::parse(&String::from_utf8(said.stdout).ok()?)
+        let rules = systemctl(&["show", "shopsyncd.service", PROPERTIES]).await?;
+        // Of credentials systemd 252 says only that they are no text.
+        let lines = systemctl(&["cat", "shopsyncd.service"]).await.unwrap_or_default();
+        Self::parse(&rules, &lines)
     }
 
-    fn parse(said: &str) -> Option<Self> {
+    /// From the properties that systemd tells, and from the unit's lines with those of its drop-ins.
+    fn parse(said: &str, lines: &str) -> Option<Self> {
         let property = |name: &str| {
             said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default().to_owned()
         };
@@ -63,7 +81,20 @@ impl Sandbox {
             private_tmp: !matches!(property("PrivateTmp").as_str(), "" | "no"),
             writable: [paths("ReadWritePaths"), destinations("BindPaths")].concat(),
             bound: [destinations("BindPaths"), destinations("BindReadOnlyPaths")].concat(),
+            credentials: credentials(lines),
         })
+    }
+
+    /// Why the service does not get a credential of this name, and what to do; `None`: it gets it.
+    pub(super) fn withholds(&self, name: &str) -> Option<(String, String)> {
+        let Some(given) = self.credentials.iter().find(|given| given.is(name)) else {
+            let cause = format!("the service's unit hands no credential `{name}` over, so the service does not start");
+            let remedy = format!("add `LoadCredential={name}:PATH` below `[Service]` with `systemctl edit shopsyncd`");
+            return Some((cause, remedy));
+        };
+        let file = given.file.as_ref().filter(|file| !file.exists())?.display();
+        let cause = format!("credential `{name}` comes from {file}, which is not there, so the service does not start");
+        Some((cause, "write the secret there, or correct the unit with `systemctl edit shopsyncd`".to_owned()))
     }
 
     /// Whether the daemon, as a user of its own, is kept from reading a file of this mode that is somebody else's.
@@ -102,6 +133,34 @@ impl Sandbox {
     }
 }
 
+/// What systemd answers, in text.
+async fn systemctl(args: &[&str]) -> Option<String> {
+    let mut command = Command::new("systemctl");
+    command.args(args).stdin(Stdio::null()).kill_on_drop(true);
+    let said = tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()?;
+    String::from_utf8(said.stdout).ok()
+}
+
+/// The credentials that these lines of a unit hand over. A line that names none takes back those of its kind before it.
+fn credentials(lines: &str) -> Vec<Credential> {
+    const KINDS: [&str; 4] = ["LoadCredential", "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted"];
+    let mut given: Vec<(&str, Credential)> = Vec::new();
+    for (kind, value) in lines.lines().filter_map(|line| line.trim().split_once('=')) {
+        let (kind, value) = (kind.trim_end(), value.trim());
+        if !KINDS.contains(&kind) {
+            continue;
+        }
+        if value.is_empty() {
+            given.retain(|(known, _)| *known != kind);
+            continue;
+        }
+        let (name, place) = value.split_once(':').unwrap_or((value, ""));
+        let file = (kind.starts_with("Load") && place.starts_with('/')).then(|| PathBuf::from(place));
+        given.push((kind, Credential { name: name.to_owned(), file }));
+    }
+    given.into_iter().map(|(_, credential)| credential).collect()
+}
+
 #[cfg(test)]
 #[expect(clippy::unwrap_used, reason = "tests")]
 mod tests {
@@ -110,7 +169,7 @@ mod tests {
     /// What systemd says of the unit as shipped, with these lines in a drop-in.
     fn unit(further: &str) -> Sandbox {
         let said = format!("ProtectHome=yes\nProtectSystem=strict\nPrivateTmp=yes\n{further}\nLoadState=loaded\n");
-        Sandbox::parse(&said).unwrap()
+        Sandbox::parse(&said, "").unwrap()
     }
 
     #[test]
@@ -140,7 +199,33 @@ mod tests {
         assert_eq!(refusal(&opened, "/srv/erp/products.csv", true), "");
         assert_eq!(refusal(&opened, "/home/anna/erp/products.csv", false), "");
         assert!(refusal(&opened, "/srv/other/products.csv", true).contains("ProtectSystem"));
-        assert!(Sandbox::parse("LoadState=not-found\nProtectHome=no\n").is_none(), "there is no unit");
-        assert!(Sandbox::parse("").is_none(), "there is no systemd");
+        assert!(Sandbox::parse("LoadState=not-found\nProtectHome=no\n", "").is_none(), "there is no unit");
+        assert!(Sandbox::parse("", "").is_none(), "there is no systemd");
+    }
+
+    #[test]
+    fn a_credential_that_the_unit_does_not_hand_over_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let there = folder.path().join("there");
+        std::fs::write(&there, "secret").unwrap();
+        let lines = format!(
+            "# /usr/lib/systemd/system/shopsyncd.service\n[Service]\n#LoadCredential=commented:/etc/x\n\
+             LoadCredential=taken-back:/etc/x\nSetCredential=set: some text\n# a drop-in\nLoadCredential=\n\
+             LoadCredential = seal-key:{there}\nLoadCredentialEncrypted=token:/nowhere/token.cred\n\
+             LoadCredential=found\nLoadCredential=apps:{folder}\n",
+            there = there.display(),
+            folder = folder.path().display(),
+        );
+        let unit = Sandbox::parse("LoadState=loaded\n", &lines).unwrap();
+        for given in ["seal-key", "set", "found", "apps_there"] {
+            assert_eq!(unit.withholds(given), None, "{given}");
+        }
+        for missing in ["commented", "taken-back", "seal", "seal-keys"] {
+            let (cause, remedy) = unit.withholds(missing).unwrap();
+            assert!(cause.contains("hands no credential"), "{cause}");
+            assert!(remedy.contains(&format!("`LoadCredential={missing}:PATH`")), "{remedy}");
+        }
+        let (cause, _) = unit.withholds("token").unwrap();
+        assert!(cause.contains("/nowhere/token.cred, which is not there"), "{cause}");
     }
 }

@@ -100,6 +100,7 @@ fn credential(item: &Item<'_>, name: &str) -> Option<Secret> {
             item.error(format!("credential `{name}`: the unit hands none of that name over"), remedy);
             return None;
         }
+        item.book.credentials.borrow_mut().insert(item.path.join("."), name.to_owned());
         let cause = format!("credential `{name}` is not readable from here: systemd hands it to the service only");
         unreadable(item, cause, "start the daemon by its systemd unit, or use `{ file = \"…\" }`");
         return None;

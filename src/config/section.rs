@@ -1,7 +1,7 @@
 //! Typed reading of the merged values: what has the wrong type, or is unknown, becomes a finding with its place, and
 //! reading goes on.
 
-use std::{cell::RefCell, collections::BTreeSet, fmt::Display};
+use std::{cell::RefCell, collections::{BTreeMap, BTreeSet}, fmt::Display};
 
 use figment::value::{Dict, Value};
 
@@ -21,13 +21,16 @@ pub(super) struct Book<'a> {
     pub(super) secret_files: RefCell<Vec<std::path::PathBuf>>,
     /// The keys of secrets that are set, but not for whoever looks to read.
     pub(super) unread: RefCell<BTreeSet<String>>,
+    /// The names of credentials that are among those, by key.
+    pub(super) credentials: RefCell<BTreeMap<String, String>>,
 }
 
 impl<'a> Book<'a> {
     /// Opens the layers.
     pub(super) fn new(layers: &'a Layers, env: &'a Env) -> Self {
         let findings = RefCell::new(layers.findings.clone());
-        Self { layers, env, findings, secret_files: RefCell::default(), unread: RefCell::default() }
+        let (secret_files, unread, credentials) = Default::default();
+        Self { layers, env, findings, secret_files, unread, credentials }
     }
 
     /// The whole.

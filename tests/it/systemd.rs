@@ -233,6 +233,11 @@ fn die(machine: &mut Machine) {
     }
     let log = machine.shows("journalctl --unit shopsyncd --output cat --no-pager F_EVENT=daemon.failed");
     assert!(log.contains("web.api_token") && log.lines().count() == 2, "{log}");
+    let said = machine.shows("shopsyncd check");
+    assert!(
+        said.contains("warning: shopsyncd.toml:") && said.contains("hands no credential `api-token` over"),
+        "{said}"
+    );
     machine.shows("install -m 600 /dev/stdin /etc/shopsyncd/secrets/api-token <<<a-token-that-nobody-guesses");
     machine.shows(
         "mkdir -p /etc/systemd/system/shopsyncd.service.d && cat >/etc/systemd/system/shopsyncd.service.d/secrets.conf <<END\n\
@@ -242,6 +247,8 @@ fn die(machine: &mut Machine) {
     );
     machine.shows("systemctl daemon-reload && systemctl start shopsyncd");
     machine.until_property("StatusText", |text| text.starts_with("serves 1 shop"));
+    let said = machine.shows("shopsyncd check");
+    assert!(!said.contains("hands no credential"), "{said}");
 }
 
 fn wait(machine: &mut Machine) {
