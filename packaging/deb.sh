@@ -26,7 +26,7 @@ fi
 maintainer="$name <$address>"
 
 if [ -z "$binary" ]; then
-  echo "deb.sh: building the program; the first time takes a quarter of an hour on two cores" >&2
+  echo "deb.sh: building the program; the first time takes twenty minutes on two cores" >&2
   cargo build --release --locked --no-default-features >&2
   binary=$PWD/target/release/shopsyncd
 fi
