@@ -1,7 +1,11 @@
 //! Typed reading of the merged values: what has the wrong type, or is unknown, becomes a finding with its place, and
 //! reading goes on.
 
-use std::{cell::RefCell, collections::{BTreeMap, BTreeSet}, fmt::Display};
+use std::{
+    cell::RefCell,
+    collections::{BTreeMap, BTreeSet},
+    fmt::Display,
+};
 
 use figment::value::{Dict, Value};
 

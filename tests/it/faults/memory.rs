@@ -160,7 +160,11 @@ impl Group {
 
     fn limit(&self, bytes: u64) {
         let file = if self.second { "memory.max" } else { "memory.limit_in_bytes" };
-        fs::write(self.folder.join(file), bytes.to_string()).unwrap();
+        // Where more is in use room is made first, and of the first version's groups that may take several attempts.
+        let mut tries = 0..20;
+        while let Err(error) = fs::write(self.folder.join(file), bytes.to_string()) {
+            assert!(error.kind() == io::ErrorKind::ResourceBusy && tries.next().is_some(), "{file}: {error}");
+        }
         if self.second {
             // Without swap on this machine there is no such file.
             let _ = fs::write(self.folder.join("memory.swap.max"), "0");
