@@ -44,7 +44,9 @@ async fn main() -> Result<(), Failure> {
     println!("daemon: {samples} samples, least / median; {}", common::machine());
     println!("settings: SQLite, WAL, synchronous=FULL; a file in shops.d for each shop; no listeners, no mail");
     let size = std::fs::metadata(served::PROGRAM)?.len() as f64 / 1_048_576.0;
-    println!("binary, with the pretend marketplaces: {size:.1} MiB (target 25, stripped)");
+    println!(
+        "binary, with the pretend marketplaces and not optimized as a whole: {size:.1} MiB (target 25, as packaged)"
+    );
     few(samples, idle).await?;
     crowd(many, samples, idle).await?;
     match std::env::var("SHOPSYNCD_TEST_POSTGRES") {

@@ -131,7 +131,12 @@ async fn look(config: &Config, files: &[PathBuf], findings: &mut Vec<Finding>) -
     let tools = Tools { http: Http::new(clock.clone()), clock };
     findings.extend(settings::remarks(config, &tools).await);
     if geteuid().is_root() {
-        findings.extend(out_of_reach(config, files, &tools).await);
+        let told = out_of_reach(config, files, &tools).await;
+        // What the unit withholds is not only out of this command's sight.
+        let is_said =
+            |finding: &Finding| told.iter().any(|other| (&other.key, other.line) == (&finding.key, finding.line));
+        findings.retain(|finding| finding.severity != Severity::Note || !is_said(finding));
+        findings.extend(told);
     }
     findings.extend(state_dir(config));
     let fault = |key: &str, text: String, otherwise: &str| {
@@ -195,7 +200,7 @@ async fn out_of_reach(config: &Config, files: &[PathBuf], tools: &Tools) -> Vec<
         cause: "the service's unit gives the daemon a user of its own, which may not read this file".to_owned(),
         remedy: "let everybody read it: secrets stand elsewhere".to_owned(),
     });
-    let handed = config.credentials.iter().filter_map(|(key, name)| {
+    let handed = config.unread_credentials.iter().filter_map(|(key, name)| {
         let (cause, remedy) = sandbox.withholds(name)?;
         Some(config.finding(key, Severity::Warning, cause, &remedy))
     });

@@ -1,6 +1,7 @@
 //! What the service's unit lets the daemon reach: commands run outside of its sandbox and see more than the daemon does.
 
 use std::{
+    collections::{BTreeMap, BTreeSet},
     path::{Path, PathBuf},
     process::Stdio,
     time::Duration,
@@ -18,7 +19,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The daemon's own folders.
 const OWN: [&str; 3] = ["/var/lib/shopsyncd", "/var/lib/private/shopsyncd", "/run/shopsyncd"];
 
-/// The unit's rules, as systemd knows them with all drop-ins.
+/// The unit's rules with all drop-ins, as systemd knows them; of credentials as its files have them.
 #[derive(Debug, Default)]
 pub(super) struct Sandbox {
     own_user: bool,
@@ -27,36 +28,32 @@ pub(super) struct Sandbox {
     private_tmp: bool,
     writable: Vec<PathBuf>,
     bound: Vec<PathBuf>,
-    credentials: Vec<Credential>,
+    /// `None`: nobody could say.
+    credentials: Option<Credentials>,
 }
 
-/// A line of the unit that hands a credential over.
-#[derive(Debug)]
-struct Credential {
-    name: String,
-    /// The file that it comes from; `None`: it stands in the line, or systemd looks for it.
-    file: Option<PathBuf>,
-}
-
-impl Credential {
-    /// Of a folder systemd hands every file over, with the folder's name before its own.
-    fn is(&self, name: &str) -> bool {
-        let rest = name.strip_prefix(&self.name);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
-    }
+/// What the unit's lines say of credentials.
+#[derive(Debug, Default)]
+struct Credentials {
+    /// Of files and folders, by name; `None`: systemd looks for it, or the path is not told in so many words.
+    loaded: BTreeMap<String, Option<PathBuf>>,
+    /// That stand in the lines, and in for a file that is not there.
+    set: BTreeSet<String>,
+    /// There are others, which are not told by name.
+    further: bool,
 }
 
 impl Sandbox {
     /// That of the unit on this machine; `None`: there is no such unit, or no systemd.
     pub(super) async fn of_unit() -> Option<Self> {
         let rules = systemctl(&["show", "shopsyncd.service", PROPERTIES]).await?;
-        // Of credentials systemd 252 says only that they are no text.
-        let lines = systemctl(&["cat", "shopsyncd.service"]).await.unwrap_or_default();
-        Self::parse(&rules, &lines)
+        // Among the rules, systemd 252 does not print credentials.
+        let lines = systemctl(&["cat", "shopsyncd.service"]).await;
+        Self::parse(&rules, lines.as_deref())
     }
 
     /// From the properties that systemd tells, and from the unit's lines with those of its drop-ins.
-    fn parse(said: &str, lines: &str) -> Option<Self> {
+    fn parse(said: &str, lines: Option<&str>) -> Option<Self> {
         let property = |name: &str| {
             said.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('=')).unwrap_or_default().to_owned()
         };
@@ -81,20 +78,29 @@ impl Sandbox {
             private_tmp: !matches!(property("PrivateTmp").as_str(), "" | "no"),
             writable: [paths("ReadWritePaths"), destinations("BindPaths")].concat(),
             bound: [destinations("BindPaths"), destinations("BindReadOnlyPaths")].concat(),
-            credentials: credentials(lines),
+            credentials: lines.map(Credentials::parse),
         })
     }
 
     /// Why the service does not get a credential of this name, and what to do; `None`: it gets it.
     pub(super) fn withholds(&self, name: &str) -> Option<(String, String)> {
-        let Some(given) = self.credentials.iter().find(|given| given.is(name)) else {
-            let cause = format!("the service's unit hands no credential `{name}` over, so the service does not start");
-            let remedy = format!("add `LoadCredential={name}:PATH` below `[Service]` with `systemctl edit shopsyncd`");
-            return Some((cause, remedy));
-        };
-        let file = given.file.as_ref().filter(|file| !file.exists())?.display();
-        let cause = format!("credential `{name}` comes from {file}, which is not there, so the service does not start");
-        Some((cause, "write the secret there, or correct the unit with `systemctl edit shopsyncd`".to_owned()))
+        let known = self.credentials.as_ref().filter(|known| !known.set.contains(name))?;
+        match known.loaded.get(name) {
+            Some(file) => {
+                let file = file.as_ref().filter(|file| !file.exists())?.display();
+                Some((
+                    format!(
+                        "credential `{name}` comes from {file}, which is not there: with these settings the service would not start"
+                    ),
+                    "write the secret there, or correct the unit with `systemctl edit shopsyncd`".to_owned(),
+                ))
+            }
+            None if known.further || known.is_in_a_folder(name) => None,
+            None => Some((
+                format!("the service's unit hands no credential `{name}` over: with these settings it would not start"),
+                format!("add `LoadCredential={name}:PATH` below `[Service]` with `systemctl edit shopsyncd`"),
+            )),
+        }
     }
 
     /// Whether the daemon, as a user of its own, is kept from reading a file of this mode that is somebody else's.
@@ -133,32 +139,47 @@ impl Sandbox {
     }
 }
 
+impl Credentials {
+    /// From a unit's lines with those of its drop-ins. A later line replaces an earlier one of the same name; one that names none takes back
+    /// all of its kind.
+    fn parse(lines: &str) -> Self {
+        let mut known = Self::default();
+        let lines = lines.replace("\\\n", " ");
+        for (kind, value) in lines.lines().filter_map(|line| line.trim().split_once('=')) {
+            let (name, place) = value.trim().split_once(':').unwrap_or((value.trim(), ""));
+            let kind = kind.trim_end();
+            match (kind.strip_suffix("Encrypted").unwrap_or(kind), name) {
+                ("LoadCredential", "") => known.loaded.clear(),
+                ("SetCredential", "") => known.set.clear(),
+                // What `%` stands for systemd knows.
+                ("LoadCredential" | "SetCredential", name) if name.contains('%') => known.further = true,
+                ("LoadCredential", name) => {
+                    let file = (place.starts_with('/') && !place.contains('%')).then(|| PathBuf::from(place));
+                    known.loaded.insert(name.to_owned(), file);
+                }
+                ("SetCredential", name) => _ = known.set.insert(name.to_owned()),
+                ("ImportCredential", _) => known.further = true,
+                _ => {}
+            }
+        }
+        known
+    }
+
+    /// Whether it is a file of a folder, of which each is handed over with the folder's name before its own.
+    fn is_in_a_folder(&self, name: &str) -> bool {
+        self.loaded.iter().any(|(folder, path)| {
+            let file = name.strip_prefix(folder).and_then(|rest| rest.strip_prefix('_'));
+            file.zip(path.as_ref()).is_some_and(|(file, path)| path.join(file).is_file())
+        })
+    }
+}
+
 /// What systemd answers, in text.
 async fn systemctl(args: &[&str]) -> Option<String> {
     let mut command = Command::new("systemctl");
     command.args(args).stdin(Stdio::null()).kill_on_drop(true);
     let said = tokio::time::timeout(PATIENCE, command.output()).await.ok()?.ok()?;
-    String::from_utf8(said.stdout).ok()
-}
-
-/// The credentials that these lines of a unit hand over. A line that names none takes back those of its kind before it.
-fn credentials(lines: &str) -> Vec<Credential> {
-    const KINDS: [&str; 4] = ["LoadCredential", "LoadCredentialEncrypted", "SetCredential", "SetCredentialEncrypted"];
-    let mut given: Vec<(&str, Credential)> = Vec::new();
-    for (kind, value) in lines.lines().filter_map(|line| line.trim().split_once('=')) {
-        let (kind, value) = (kind.trim_end(), value.trim());
-        if !KINDS.contains(&kind) {
-            continue;
-        }
-        if value.is_empty() {
-            given.retain(|(known, _)| *known != kind);
-            continue;
-        }
-        let (name, place) = value.split_once(':').unwrap_or((value, ""));
-        let file = (kind.starts_with("Load") && place.starts_with('/')).then(|| PathBuf::from(place));
-        given.push((kind, Credential { name: name.to_owned(), file }));
-    }
-    given.into_iter().map(|(_, credential)| credential).collect()
+    String::from_utf8(said.stdout).ok().filter(|_| said.status.success())
 }
 
 #[cfg(test)]
@@ -169,7 +190,7 @@ mod tests {
     /// What systemd says of the unit as shipped, with these lines in a drop-in.
     fn unit(further: &str) -> Sandbox {
         let said = format!("ProtectHome=yes\nProtectSystem=strict\nPrivateTmp=yes\n{further}\nLoadState=loaded\n");
-        Sandbox::parse(&said, "").unwrap()
+        Sandbox::parse(&said, None).unwrap()
     }
 
     #[test]
@@ -199,8 +220,8 @@ mod tests {
         assert_eq!(refusal(&opened, "/srv/erp/products.csv", true), "");
         assert_eq!(refusal(&opened, "/home/anna/erp/products.csv", false), "");
         assert!(refusal(&opened, "/srv/other/products.csv", true).contains("ProtectSystem"));
-        assert!(Sandbox::parse("LoadState=not-found\nProtectHome=no\n", "").is_none(), "there is no unit");
-        assert!(Sandbox::parse("", "").is_none(), "there is no systemd");
+        assert!(Sandbox::parse("LoadState=not-found\nProtectHome=no\n", None).is_none(), "there is no unit");
+        assert!(Sandbox::parse("", None).is_none(), "there is no systemd");
     }
 
     #[test]
@@ -208,24 +229,33 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let there = folder.path().join("there");
         std::fs::write(&there, "secret").unwrap();
+        let there = there.display();
         let lines = format!(
             "# /usr/lib/systemd/system/shopsyncd.service\n[Service]\n#LoadCredential=commented:/etc/x\n\
-             LoadCredential=taken-back:/etc/x\nSetCredential=set: some text\n# a drop-in\nLoadCredential=\n\
-             LoadCredential = seal-key:{there}\nLoadCredentialEncrypted=token:/nowhere/token.cred\n\
-             LoadCredential=found\nLoadCredential=apps:{folder}\n",
-            there = there.display(),
+             LoadCredentialEncrypted=taken-back:/etc/x\nSetCredential=set: some text\n# a drop-in\nLoadCredential=\n\
+             LoadCredential = seal-key:/nowhere/old\nLoadCredential=seal-key:{there}\nLoadCredential=broken:\\\n{there}\n\
+             LoadCredentialEncrypted=token:/nowhere/token.cred\nLoadCredential=set:/nowhere/set\nLoadCredential=found\n\
+             LoadCredential=of-systemd:/etc/%p/x\nLoadCredential=apps:{folder}\nLoadCredential=plain:{there}\n",
             folder = folder.path().display(),
         );
-        let unit = Sandbox::parse("LoadState=loaded\n", &lines).unwrap();
-        for given in ["seal-key", "set", "found", "apps_there"] {
-            assert_eq!(unit.withholds(given), None, "{given}");
+        let unit = |lines: &str| Sandbox::parse("LoadState=loaded\n", Some(lines)).unwrap();
+        for given in ["seal-key", "broken", "set", "found", "of-systemd", "apps_there"] {
+            assert_eq!(unit(&lines).withholds(given), None, "{given}");
         }
-        for missing in ["commented", "taken-back", "seal", "seal-keys"] {
-            let (cause, remedy) = unit.withholds(missing).unwrap();
+        let missing = ["commented", "taken-back", "seal", "seal-keys", "apps_elsewhere", "plain_there"];
+        for missing in missing {
+            let (cause, remedy) = unit(&lines).withholds(missing).unwrap();
             assert!(cause.contains("hands no credential"), "{cause}");
             assert!(remedy.contains(&format!("`LoadCredential={missing}:PATH`")), "{remedy}");
         }
-        let (cause, _) = unit.withholds("token").unwrap();
+        let (cause, _) = unit(&lines).withholds("token").unwrap();
         assert!(cause.contains("/nowhere/token.cred, which is not there"), "{cause}");
+        // What cannot be told is not told.
+        for further in ["ImportCredential=shopsyncd.*", "SetCredential=%p-key:x"] {
+            let unit = unit(&format!("{lines}{further}\n"));
+            assert_eq!(unit.withholds("commented"), None, "{further}");
+            assert!(unit.withholds("token").is_some(), "{further}");
+        }
+        assert_eq!(Sandbox::parse("LoadState=loaded\n", None).unwrap().withholds("token"), None);
     }
 }

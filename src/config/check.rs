@@ -66,7 +66,7 @@ pub fn check(layers: &Layers, facts: &[ChannelFacts], env: &Env) -> Checked {
         folder: std::path::absolute(&layers.folder).unwrap_or_else(|_| layers.folder.clone()),
         origins,
         unread: unread(&top),
-        credentials: top.book.credentials.take(),
+        unread_credentials: top.book.credentials.take(),
         digest: String::new(),
         timezone,
         product_source,

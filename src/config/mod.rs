@@ -82,7 +82,7 @@ pub struct Config {
     /// `state_dir` and `database.url` where the main file may say them in a part that could not be read.
     pub unread: BTreeSet<String>,
     /// The names of credentials that are among those, by key.
-    pub credentials: BTreeMap<String, String>,
+    pub unread_credentials: BTreeMap<String, String>,
     /// Digest of everything above but the origins, what is unread, and each machine's own affairs, secrets by hash: instances on one database
     /// compare it.
     pub digest: String,
@@ -118,7 +118,7 @@ impl Default for Config {
             folder: PathBuf::from("/etc/shopsyncd"),
             origins: Origins::default(),
             unread: BTreeSet::new(),
-            credentials: BTreeMap::new(),
+            unread_credentials: BTreeMap::new(),
             digest: String::new(),
         }
     }

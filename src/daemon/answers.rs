@@ -15,7 +15,7 @@ use crate::{
     keeper::{By, ConsentError, Consented, HandedIn, KeeperError, ShopEntry, settle_holds},
     mail::is_address,
     notices::{self, People},
-    report::{self, Status},
+    report::{self, Status, Surroundings},
     secrets::Secret,
     store::{Asked, Forgotten, MailState, NewRun, StoreError, Tx},
 };
@@ -161,7 +161,7 @@ impl Shared {
     async fn refuses_runs(&self, entry: &ShopEntry, job: JobKind) -> Result<Option<String>, Refusal> {
         let shop = &entry.shop.id;
         let refresh = job == JobKind::AuthorizationRefresh;
-        let around = self.surroundings().await;
+        let around = Surroundings { daemon: true, ..Surroundings::default() };
         let why = report::why(&mut self.reading().await?, &self.config.load(), shop, job, around)
             .await
             .map_err(unavailable)?;

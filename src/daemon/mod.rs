@@ -401,7 +401,7 @@ async fn assemble(
     });
     let digest = Some(shared.config.load().digest.clone());
     let edited = shared.store.read(shared.clock.now()).await?.fact("settings.digest").await? != digest;
-    // The same settings name the same shops.
+    // The digest is written with the tables: where it stands, so do all the shops.
     let gone = if edited { shared.shops_gone().await? } else { Vec::new() };
     shared.agree().await?;
     if shared.standing_by().is_none() {

@@ -22,7 +22,7 @@ use crate::{
 pub struct Surroundings {
     /// A daemon answers.
     pub daemon: bool,
-    /// What keeps it from doing any work.
+    /// What keeps it from starting any run.
     pub stopped_by: Vec<String>,
 }
 
@@ -133,6 +133,9 @@ impl Known<'_> {
         if !self.surroundings.daemon {
             lines.push("no daemon is running, so nothing runs at all; start it with `systemctl start shopsyncd` or `shopsyncd run`".into());
         }
+        if !self.surroundings.stopped_by.is_empty() {
+            lines.push(format!("no run starts here at the moment: {}", self.surroundings.stopped_by.join("; ")));
+        }
         lines.push(self.now_line(state));
         lines.extend(self.renewal_line(state));
         lines.extend(self.last_line());
@@ -168,12 +171,11 @@ impl Known<'_> {
                 self.shop, self.job
             ),
             JobState::Running => format!("{name} is running{}{}", self.since(), self.follow_up()),
-            JobState::Due if !self.surroundings.daemon => format!("{name} is due"),
-            JobState::Due if !self.surroundings.stopped_by.is_empty() => {
-                format!("{name} is due, and nothing runs at the moment: {}", self.surroundings.stopped_by.join("; "))
+            JobState::Due if self.surroundings.daemon && self.ahead.is_some() => self.behind(),
+            JobState::Due if self.surroundings.daemon && self.surroundings.stopped_by.is_empty() => {
+                format!("{name} is due and waits for a free place")
             }
-            JobState::Due if self.ahead.is_some() => self.behind(),
-            JobState::Due => format!("{name} is due and waits for a free place"),
+            JobState::Due => format!("{name} is due"),
             JobState::Idle => format!("{name} waits for its next due instant"),
             JobState::Paused => {
                 format!("{name} is paused by a person; `shopsyncd shops resume {}` ends the pause", self.shop)

@@ -119,8 +119,8 @@ impl Tx {
             })
             .collect();
         let made = on_db!(self.rows(INSERT, json(&rows), now, i64::from(slots), &holder.0))?;
-        let under_way = if made.len() < planned.len() { self.fold(planned, &made).await? } else { HashSet::new() };
-        self.move_schedules(planned, &under_way).await?;
+        let missed = if made.len() < planned.len() { self.fold(planned, &made).await? } else { HashSet::new() };
+        self.move_schedules(planned, &missed).await?;
         let channels: HashMap<_, _> =
             planned.iter().map(|plan| (plan.due.shop.as_ref(), plan.due.channel.as_str())).collect();
         let mut claimed = Vec::with_capacity(made.len().min(slots as usize));
@@ -146,8 +146,8 @@ impl Tx {
         Ok(claimed)
     }
 
-    /// Adds the instants of the plans that made no run to the unfinished runs that stand in their way. Returns shop and job of
-    /// those runs that are under way.
+    /// Adds the instants of the plans that made no run to the unfinished runs that stand in their way. Returns shop and job of those that
+    /// no run is yet to begin for: theirs is under way, or has ended meanwhile.
     async fn fold(&mut self, planned: &[Planned], made: &[Row]) -> Result<HashSet<(String, String)>, StoreError> {
         const FOLD: Both = Both {
             sqlite: "update runs set covers = covers + (j.value->>2) from json_each($1) as j
@@ -173,13 +173,13 @@ impl Tx {
             .filter(|(shop, job, _)| !made.contains(&(shop.clone(), job.clone())))
             .collect();
         let met = on_db!(self.rows(FOLD, json(&rows)))?;
-        let mut under_way = HashSet::new();
+        let mut missed: HashSet<_> = rows.into_iter().map(|(shop, job, _)| (shop, job)).collect();
         for row in &met {
-            if row.text("state")? == RunState::Running.as_str() {
-                under_way.insert((row.text("shop")?, row.text("job")?));
+            if row.text("state")? != RunState::Running.as_str() {
+                missed.remove(&(row.text("shop")?, row.text("job")?));
             }
         }
-        Ok(under_way)
+        Ok(missed)
     }
 
     /// Claims at most `max` runs that are available or whose next attempt is due, the longest due first, but for those of the

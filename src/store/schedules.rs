@@ -13,7 +13,7 @@ use crate::domain::{ChannelName, Hold, JobKind, Period, ShopId};
 
 /// How long after one look at a held shop the next follows.
 const DAILY: SignedDuration = SignedDuration::from_hours(24);
-/// How long after an early look that met a run under way it comes again.
+/// How long after an early look that no run is yet to begin for it comes again.
 const AGAIN: SignedDuration = SignedDuration::from_secs(1);
 
 /// A schedule as stored.
@@ -217,12 +217,13 @@ impl Tx {
         }
     }
 
-    /// How many shops have a job that would run and is held, by a guard too, and when the next run of any shop that is not held falls due.
+    /// How many shops have a job that would run and is held, by a guard too (where one stopped the newest run), and when the next run of
+    /// any job without a hold falls due.
     pub async fn outlook(&mut self) -> Result<(u64, Option<Timestamp>), StoreError> {
         // A guard stops exports alone.
         const SQL: &str = "
             select count(distinct case when grid_at is not null and (held_by is not null or job = 'product_export' and 'guard' = (
-                    select error_kind from runs where runs.shop = schedules.shop and runs.job = schedules.job and finished_at is not null
+                    select error_kind from runs where runs.shop = schedules.shop and runs.job = schedules.job
                     order by id desc limit 1)) then shop end) as held,
                 min(case when held_by is null then next_due_at end) as next
             from schedules where shop <> ''";
@@ -393,11 +394,12 @@ impl Tx {
         Ok(moved.len() as u64)
     }
 
-    /// Moves the planned schedules on: the second half of [`Tx::plan_runs`]. `under_way`: shop and job of those whose run goes on.
+    /// Moves the planned schedules on: the second half of [`Tx::plan_runs`]. `missed`: shop and job of those that no run
+    /// is yet to begin for.
     pub(super) async fn move_schedules(
         &mut self,
         planned: &[Planned],
-        under_way: &HashSet<(String, String)>,
+        missed: &HashSet<(String, String)>,
     ) -> Result<(), StoreError> {
         // An earlier look that has come is over, unless it comes again. A held schedule has but the look of the next day.
         const SQL: Both = Both {
@@ -420,7 +422,7 @@ impl Tx {
                 let looks = plan.due.early_at.is_some_and(|at| at <= self.now);
                 let again = match plan.due.held_by {
                     Some(_) => Some(DAILY),
-                    None if looks && under_way.contains(&(shop.to_owned(), job.to_owned())) => Some(AGAIN),
+                    None if looks && missed.contains(&(shop.to_owned(), job.to_owned())) => Some(AGAIN),
                     None => None,
                 };
                 // What was missed is planned now: that tells a clock that is set back later.

@@ -474,7 +474,13 @@ async fn what_keeps_the_daemon_from_its_work_is_what_a_due_job_waits_for() {
     let mut scene = Scene::authorized().await;
     scene.pass(5);
     scene.stopped_by = vec!["database: database or disk is full".to_owned()];
-    insta::assert_snapshot!(scene.tell(EXPORT).await.lines().next().unwrap(), @"product_export of shop `uk` is due, and nothing runs at the moment: database: database or disk is full");
+    let told = scene.tell(EXPORT).await;
+    assert!(
+        told.starts_with(
+            "no run starts here at the moment: database: database or disk is full\nproduct_export of shop `uk` is due\n"
+        ),
+        "{told}"
+    );
 }
 
 #[tokio::test]
