@@ -147,17 +147,19 @@ impl Tx {
     }
 
     /// Adds the instants of the plans that made no run to the unfinished runs that stand in their way. Returns shop and job of those that
-    /// no run is yet to begin for: theirs is under way, or has ended meanwhile.
+    /// no run is yet to begin for: theirs is under way, or is being ended.
     async fn fold(&mut self, planned: &[Planned], made: &[Row]) -> Result<HashSet<(String, String)>, StoreError> {
         const FOLD: Both = Both {
             sqlite: "update runs set covers = covers + (j.value->>2) from json_each($1) as j
                 where runs.shop = j.value->>0 and runs.job = j.value->>1
                     and runs.state in ('available', 'running', 'retryable')
                 returning shop, job, state",
-            postgres:
-                "update runs set covers = covers + (j.v->>2)::bigint from jsonb_array_elements($1::jsonb) as j (v)
-                where runs.shop = j.v->>0 and runs.job = j.v->>1
-                    and runs.state in ('available', 'running', 'retryable')
+            // A job that writes holds its run and may want its schedule, which the planner holds: to wait for it would be a deadlock.
+            postgres: "with met as (
+                    select id, (j.v->>2)::bigint as covers from jsonb_array_elements($1::jsonb) as j (v)
+                    join runs on runs.shop = j.v->>0 and runs.job = j.v->>1
+                    where runs.state in ('available', 'running', 'retryable') for update of runs skip locked)
+                update runs set covers = runs.covers + met.covers from met where runs.id = met.id
                 returning shop, job, state",
         };
         let made = made

@@ -52,6 +52,7 @@ pub(crate) const CHECKS: &[Check] = checks![
     an_early_look_does_not_move_the_grid,
     an_early_look_that_meets_a_run_under_way_comes_again,
     a_look_that_comes_with_the_grid_and_meets_a_run_under_way_is_not_lost,
+    a_planner_does_not_wait_for_a_job_that_writes,
     a_look_asked_for_by_an_instant_never_puts_off_one_that_comes_sooner,
     a_clock_set_back_does_not_silence_schedules,
     a_clock_that_was_ahead_for_a_while_leaves_no_schedule_behind_there,
@@ -613,6 +614,30 @@ async fn a_look_that_comes_with_the_grid_and_meets_a_run_under_way_is_not_lost(s
     assert_eq!((due.due_at, due.early_at), (grid, Some(now)));
     assert!(tx.plan_runs(&[Planned { grid_at: grid + MINUTE, covers: 1, due }], &me(), 1).await?.is_empty());
     assert_eq!(tx.schedules(None).await?[0].next_due_at, Some(now + SignedDuration::from_secs(1)));
+    Ok(())
+}
+
+async fn a_planner_does_not_wait_for_a_job_that_writes(store: Store) -> Checked {
+    if !store.is_postgres() {
+        // It has one writer at a time.
+        return Ok(());
+    }
+    let now = imports(&store, &["a"]).await?;
+    let run = plan(&store, now, 1).await?.remove(0);
+    let now = now + MINUTE;
+    let mut job = store.write(now).await?;
+    assert!(job.holds_run(run.id, run.lease_number).await?);
+
+    let mut planner = store.write(now).await?;
+    let due = planner.due_schedules(10, &[]).await?.remove(0);
+    let due = Due { early_at: Some(now), ..due };
+    let planned = Planned { grid_at: now + MINUTE, covers: 1, due };
+    assert!(planner.plan_runs(&[planned], &me(), 1).await?.is_empty());
+    planner.commit().await?;
+    job.look_by(Some(&shop("a")), IMPORT, now).await?;
+    job.commit().await?;
+    let row = store.read(now).await?.schedules(None).await?.remove(0);
+    assert_eq!((row.early_at, row.grid_at), (Some(now), Some(now + MINUTE)), "each wrote what it had to");
     Ok(())
 }
 
